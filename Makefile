@@ -1,0 +1,40 @@
+# make demo   the embedded benchmark: train a baseline and SMAD, compare them
+# make test   the whole test suite
+# make lint   formatting, lint and types
+# Each makes .venv by itself.
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/python
+# Further requirements for the tests, as in
+#   make test EXTRA_REQUIREMENTS=requirements-parity.txt
+EXTRA_REQUIREMENTS ?=
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.ready
+	$(RUN) main.py --config configs/slowonly_baseline.py
+	$(RUN) main.py --config configs/slowonly_smad.py
+	$(RUN) -m smad_jax.reporting compare runs/slowonly_baseline runs/slowonly_smad
+	$(RUN) -m smad_jax.reporting picture runs/slowonly_smad
+
+test: $(VENV)/.ready-test
+	$(RUN) -m pytest $(ARGS)
+
+lint: $(VENV)/.ready-test
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m pyright
+
+$(VENV)/.ready: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=... names one")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --requirement requirements.txt
+	touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready requirements-test.txt $(EXTRA_REQUIREMENTS)
+	$(RUN) -m pip install --quiet $(foreach file,requirements-test.txt $(EXTRA_REQUIREMENTS),--requirement $(file))
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache
