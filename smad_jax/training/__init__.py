@@ -1,0 +1,5 @@
+"""From step n to step n + 1, and how a run is kept.
+
+Models, methods and data arrive as arguments: nothing of ours but `errors` is
+imported here. Read `step.py` first, then `loop.py`.
+"""

@@ -1,0 +1,101 @@
+"""Saves and restores a run with Orbax; one folder a step.
+
+Each holds the arrays and a small JSON beside them with the position in the data.
+The position is a function of seed and step alone, so a run may go on with
+another number of devices or processes.
+"""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers
+
+from smad_jax import errors
+from smad_jax.training import state as state_lib
+
+Position = dict[str, int]
+
+
+class Checkpoints:
+    """The checkpoints of one run; the newest two are kept.
+
+    Use as a context manager: leaving it waits for the last save, and raises if
+    that save failed.
+    """
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        # A policy of the newest, not of the best: with `best_fn` Orbax deletes
+        # the newest step too, and a resumed run would lose work.
+        self._manager = ocp.CheckpointManager(
+            folder.absolute(),
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=checkpoint_managers.LatestN(2)
+            ),
+        )
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._manager.wait_until_finished()
+        self._manager.close()
+
+    def latest_step(self) -> int | None:
+        """Returns the newest complete step, or None if there is none."""
+        return self._manager.latest_step()
+
+    def save(self, state: state_lib.TrainState, position: Position) -> None:
+        """Saves in the background what is needed to go on after `state.step`."""
+        step = int(state.step)
+        if step in self._manager.all_steps():
+            return
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(_as_tree(state)),
+                position=ocp.args.JsonSave(position),
+            ),
+        )
+
+    def restore(
+        self, like: state_lib.TrainState, step: int | None = None
+    ) -> tuple[state_lib.TrainState, Position]:
+        """Returns a saved state, the newest unless `step` is given.
+
+        Args:
+            like: A state of the same shapes, placed where the arrays shall go.
+            step: Which step to read.
+
+        Raises:
+            DataError: if there is no checkpoint, or it holds other arrays.
+        """
+        step = self.latest_step() if step is None else step
+        if step is None:
+            raise errors.DataError(
+                f"no checkpoint in {self._manager.directory}; train first with "
+                "python main.py --config ..."
+            )
+        target = jax.tree.map(ocp.utils.to_shape_dtype_struct, _as_tree(like))
+        try:
+            saved = self._manager.restore(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardRestore(target),
+                    position=ocp.args.JsonRestore(),
+                ),
+            )
+        except (ValueError, KeyError) as error:
+            raise errors.DataError(
+                f"the checkpoint of step {step} in {self._manager.directory} does "
+                f"not fit this config's model, method or optimiser: {error}"
+            ) from error
+        return state_lib.TrainState(**saved["state"]), saved["position"]
+
+
+def _as_tree(state: state_lib.TrainState) -> dict[str, Any]:
+    """Returns the state's fields as a dict, which is how they are named on disk."""
+    names = (field.name for field in dataclasses.fields(state))
+    return {name: getattr(state, name) for name in names}

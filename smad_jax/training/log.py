@@ -1,0 +1,131 @@
+"""Where a run writes what happened: console, metrics.jsonl and TensorBoard."""
+
+import collections
+import json
+import logging
+import pathlib
+import sys
+import time
+from collections.abc import Mapping
+
+import tensorboardX
+
+logger = logging.getLogger("smad_jax")
+
+
+def to_console() -> None:
+    """Sends the log to standard output, one plain line a message."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def to_file(path: pathlib.Path) -> None:
+    """Adds the log, with times, to a file."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger.addHandler(handler)
+
+
+class Window:
+    """Means of the steps since the last line, and where their time went.
+
+    A single batch says little: of four videos, accuracy is a multiple of 25 %.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = collections.defaultdict(float)
+        self._steps = 0
+        self._data_seconds = 0.0
+        self._start = time.perf_counter()
+
+    def add(self, metrics: Mapping[str, float], data_seconds: float) -> None:
+        """Counts one step that waited `data_seconds` for its batch."""
+        for name, value in metrics.items():
+            self._sums[name] += value
+        self._data_seconds += data_seconds
+        self._steps += 1
+
+    @property
+    def empty(self) -> bool:
+        """Whether no step was added."""
+        return self._steps == 0
+
+    def means(self, batch_size: int) -> dict[str, float]:
+        """Returns mean metrics, seconds a step (`time/step`, `time/data`) and clips/s.
+
+        `time/step` is all of a step's wall time, `time/data` the part of it that
+        was spent waiting for data.
+        """
+        seconds = time.perf_counter() - self._start
+        means = {name: total / self._steps for name, total in self._sums.items()}
+        return means | {
+            "time/step": seconds / self._steps,
+            "time/data": self._data_seconds / self._steps,
+            "clips_per_second": self._steps * batch_size / seconds,
+        }
+
+
+class Journal:
+    """Appends to `metrics.jsonl` and to TensorBoard files in a run's folder."""
+
+    def __init__(self, workdir: pathlib.Path) -> None:
+        self._file = (workdir / "metrics.jsonl").open("a", encoding="utf-8")
+        self._board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"))
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes one line and one point a value; `step` counts optimiser steps."""
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Flushes and closes both."""
+        self._file.close()
+        self._board.close()
+
+
+def progress_line(
+    step: int,
+    total_steps: int,
+    steps_per_epoch: int,
+    values: Mapping[str, float],
+    chance: Mapping[str, float],
+) -> str:
+    """Returns the console line of a training run.
+
+    Args:
+        step: Optimiser steps taken.
+        total_steps: Steps of the whole run.
+        steps_per_epoch: For the epoch count.
+        values: From `Window.means`.
+        chance: For each adversary, the accuracy of always answering its most
+            frequent label; an adversary at chance has nothing left to read.
+    """
+    epochs = -(-total_steps // steps_per_epoch)
+    epoch = min((step - 1) // steps_per_epoch + 1, epochs)
+    losses = " ".join(
+        f"{name.removeprefix('loss/')} {value:.3f}"
+        for name, value in values.items()
+        if name.startswith("loss/")
+    )
+    accuracies = f"accuracy {values['accuracy/action']:.1%}" + "".join(
+        f" {name} {values[f'accuracy/{name}']:.1%} (chance {share:.1%})"
+        for name, share in chance.items()
+    )
+    remaining = int((total_steps - step) * values["time/step"])
+    return (
+        f"train step {step}/{total_steps} (epoch {epoch}/{epochs}) | "
+        f"loss {values['loss']:.3f}: {losses} | {accuracies} | "
+        f"lr {values['learning_rate']:.3g} | "
+        f"data {values['time/data']:.3f}s of step {values['time/step']:.3f}s "
+        f"{values['clips_per_second']:.0f} clips/s | eta {clock(remaining)}"
+    )
+
+
+def clock(seconds: int) -> str:
+    """Returns hours:minutes:seconds."""
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

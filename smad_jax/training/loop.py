@@ -1,0 +1,180 @@
+"""The training loop, on one screen. Set-up is in `experiment.py`."""
+
+import dataclasses
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+
+import jax
+from jax.experimental import multihost_utils
+
+from smad_jax import errors
+from smad_jax.training import log
+from smad_jax.training import state as state_lib
+from smad_jax.training import step as step_lib
+
+DATA_SHARE_WORTH_A_HINT = 0.3
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How long to train, and what to do on the way.
+
+    Attributes:
+        total_steps: Optimiser steps of the whole run.
+        steps_per_epoch: Steps that the epoch count and the schedules go by.
+        log_every: Steps between console lines.
+        save_every: Steps between checkpoints.
+        batch_size: Videos of a global batch, for the clips/s of the log.
+        chance: See `log.progress_line`.
+        on_non_finite: `stop` the run, or `skip` the step and count it.
+    """
+
+    total_steps: int
+    steps_per_epoch: int
+    log_every: int
+    save_every: int
+    batch_size: int
+    chance: Mapping[str, float]
+    on_non_finite: str = "stop"
+
+
+class Interrupted(Exception):
+    """A signal asked for an end; everything was saved. Holds the signal's number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}; all is saved")
+        self.number = number
+
+
+def run(
+    state: state_lib.TrainState,
+    plan: Plan,
+    *,
+    train_step: step_lib.Step,
+    batches: Iterator[step_lib.Batch],
+    key: jax.Array,
+    save: Callable[[state_lib.TrainState], None],
+    journal: log.Journal,
+) -> state_lib.TrainState:
+    """Trains from `state.step` to `plan.total_steps` and returns the last state.
+
+    Args:
+        state: Where to start.
+        plan: Length and intervals.
+        train_step: From `step.make_train_step`.
+        batches: Global batches on devices; the first belongs to `state.step`.
+        key: Root of all randomness in the steps.
+        save: Keeps a state; called at intervals, at the end, and on a signal.
+        journal: Receives the means of every logged window.
+
+    Raises:
+        NonFiniteLossError: naming the step and the terms; the last good state is
+            saved first.
+        Interrupted: after SIGTERM or SIGINT, with the state saved.
+    """
+    start, window, pending = int(state.step), log.Window(), None
+    with _Signals() as signals:
+        for step in range(start + 1, plan.total_steps + 1):
+            waiting = time.perf_counter()
+            batch = next(batches)
+            waited = time.perf_counter() - waiting
+            state, metrics = train_step(state, batch, key)
+            stopped = signals.agreed(step)
+            last = stopped or step == plan.total_steps
+            try:
+                # reading the step before this one keeps the device one step ahead
+                if pending:
+                    _count(window, *pending, plan)
+                pending = (step, metrics, waited)
+                if last or step % plan.log_every == 0 or step == start + 1:
+                    _count(window, *pending, plan)
+                    pending = None
+                    _report(step, window, plan, journal)
+                    window = log.Window()
+            except errors.NonFiniteLossError:
+                save(state)
+                raise
+            if last or step % plan.save_every == 0:
+                save(state)
+            if stopped:
+                raise Interrupted(signals.received)
+    return state
+
+
+def _count(
+    window: log.Window,
+    step: int,
+    metrics: Mapping[str, jax.Array],
+    waited: float,
+    plan: Plan,
+) -> None:
+    """Adds a finished step to the window; refuses one that was not finite."""
+    values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+    if values["non_finite"]:
+        terms = ", ".join(
+            f"{name} = {value:.4g}"
+            for name, value in values.items()
+            if name.startswith("loss/") or name == "gradient_norm"
+        )
+        message = f"step {step} is not finite ({terms}); its update was not applied"
+        if plan.on_non_finite == "skip":
+            log.logger.warning(message)
+            return
+        raise errors.NonFiniteLossError(
+            f"{message}. A smaller adversarial weight, method.ramp='dann' or a "
+            "smaller learning rate helps; training.on_non_finite='skip' goes on "
+            "without such steps"
+        )
+    window.add(values, waited)
+
+
+def _report(step: int, window: log.Window, plan: Plan, journal: log.Journal) -> None:
+    """Writes one window to the console and the journal."""
+    if window.empty:  # every step of it was skipped
+        return
+    values = window.means(plan.batch_size)
+    journal.write(step, values)
+    log.logger.info(
+        log.progress_line(
+            step, plan.total_steps, plan.steps_per_epoch, values, plan.chance
+        )
+    )
+    share = values["time/data"] / values["time/step"]
+    if share > DATA_SHARE_WORTH_A_HINT and step >= plan.log_every:
+        log.logger.info(
+            f"  {share:.0%} of the time goes into waiting for data; more "
+            "data.num_threads or data.num_workers would help"
+        )
+
+
+class _Signals:
+    """Notes SIGTERM and SIGINT, so that the run can end between two steps."""
+
+    def __init__(self) -> None:
+        self.received = 0
+
+    def __enter__(self) -> "_Signals":
+        self._before = {
+            number: signal.signal(number, self._note)
+            for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def agreed(self, step: int) -> bool:
+        """Returns whether all processes stop after `step`."""
+        if jax.process_count() == 1:
+            return bool(self.received)
+        # one host of a pod hears first; JAX finds a step that all can stop at
+        reached = multihost_utils.reached_preemption_sync_point(step)
+        self.received = self.received or (signal.SIGTERM if reached else 0)
+        return reached
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.received = number

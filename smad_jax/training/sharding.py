@@ -1,0 +1,64 @@
+"""Placement on devices: parameters everywhere, batches split over one mesh axis.
+
+The compiler does the rest. One laptop core is a mesh of one device.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from smad_jax import errors
+
+BATCH_AXIS = "data"
+
+
+def make_mesh(devices: Sequence[Any] | None = None) -> jax.sharding.Mesh:
+    """Returns a mesh of all devices of all hosts, or of those given."""
+    devices = jax.devices() if devices is None else devices
+    # Auto axes: ghost batch norm reshapes the batch axis, which explicit axes,
+    # the default of jax.make_mesh, would refuse.
+    return jax.make_mesh(
+        (len(devices),),
+        (BATCH_AXIS,),
+        axis_types=(jax.sharding.AxisType.Auto,),
+        devices=devices,
+    )
+
+
+def check_batch_size(batch_size: int, mesh: jax.sharding.Mesh) -> None:
+    """Raises ConfigError unless the devices can share `batch_size` videos evenly."""
+    if batch_size % mesh.size:
+        raise errors.ConfigError(
+            f"batch_size must be a multiple of the {mesh.size} devices, but it is "
+            f"{batch_size}; pass --config.data.batch_size="
+            f"{max(1, round(batch_size / mesh.size)) * mesh.size}"
+        )
+
+
+def replicate(tree: Any, mesh: jax.sharding.Mesh) -> Any:
+    """Returns `tree` with every array present on every device of the mesh."""
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    return jax.tree.map(
+        lambda leaf: jax.make_array_from_process_local_data(
+            everywhere, np.asarray(leaf)
+        ),
+        tree,
+    )
+
+
+def shard(batch: Mapping[str, Any], mesh: jax.sharding.Mesh) -> Any:
+    """Returns the global batch of which `batch` holds this process's rows.
+
+    Args:
+        batch: Nested mapping of arrays [B / processes, ...].
+        mesh: Devices to split the batch over.
+
+    Returns:
+        The same nesting of global arrays [B, ...], split over the first axis.
+    """
+    rows = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(BATCH_AXIS))
+    return jax.tree.map(
+        lambda leaf: jax.make_array_from_process_local_data(rows, leaf), dict(batch)
+    )

@@ -1,0 +1,62 @@
+"""What training carries from step to step, as nested dicts of arrays.
+
+The only file that knows how Flax modules are taken apart and put together.
+Everything downstream (optimiser, checkpoints, evaluation) sees plain dicts.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+Tree = dict
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TrainState:
+    """All that a step reads and writes.
+
+    Attributes:
+        step: [] int32, optimiser steps taken so far.
+        params: Trained arrays, under the names of the modules that hold them.
+        batch_stats: Running statistics of batch norm, under the same names.
+        optimizer_state: Whatever the optimiser keeps.
+    """
+
+    step: jax.Array
+    params: Tree
+    batch_stats: Tree
+    optimizer_state: optax.OptState
+
+
+def split(module: nnx.Module) -> tuple[nnx.GraphDef, Tree, Tree]:
+    """Takes a module apart into its structure, parameters and batch statistics."""
+    graph, params, batch_stats = nnx.split(module, nnx.Param, nnx.BatchStat)
+    return graph, nnx.to_pure_dict(params), nnx.to_pure_dict(batch_stats)
+
+
+def merge(graph: nnx.GraphDef, params: Tree, batch_stats: Tree) -> nnx.Module:
+    """Puts a module together from its structure and its arrays."""
+    # copy: without it batch norm would write into arrays that the surrounding
+    # gradient trace does not own, which NNX refuses with a trace error.
+    return nnx.merge(graph, params, batch_stats, copy=True)
+
+
+def batch_stats_of(module: nnx.Module) -> Tree:
+    """Returns the batch statistics that a forward pass left in `module`."""
+    return nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
+
+
+def create(
+    params: Tree, batch_stats: Tree, optimizer: optax.GradientTransformation
+) -> TrainState:
+    """Returns the state before the first step."""
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        batch_stats=batch_stats,
+        optimizer_state=optimizer.init(params),
+    )

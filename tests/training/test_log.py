@@ -1,0 +1,51 @@
+import json
+
+import pytest
+
+from smad_jax.training import log
+
+
+def test_window_averages_over_steps_and_splits_their_time(monkeypatch):
+    clock = iter([100.0, 104.0])
+    monkeypatch.setattr(log.time, "perf_counter", lambda: next(clock))
+    window = log.Window()
+    assert window.empty
+    window.add({"loss": 1.0}, data_seconds=0.5)
+    window.add({"loss": 4.0}, data_seconds=0.1)
+    means = window.means(batch_size=6)
+    assert means == pytest.approx(
+        {"loss": 2.5, "time/step": 2.0, "time/data": 0.3, "clips_per_second": 3.0}
+    )
+
+
+def test_journal_appends_across_runs(tmp_path):
+    for step in (1, 2):
+        journal = log.Journal(tmp_path)
+        journal.write(step, {"loss": 0.5 * step})
+        journal.close()
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"step": 1, "loss": 0.5},
+        {"step": 2, "loss": 1.0},
+    ]
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_progress_line_says_all_that_a_run_is_watched_by():
+    values = {
+        "loss": 3.41,
+        "loss/action": 3.02,
+        "loss/scene": 0.39,
+        "accuracy/action": 0.241,
+        "accuracy/scene": 0.089,
+        "learning_rate": 0.0871,
+        "time/step": 0.31,
+        "time/data": 0.01,
+        "clips_per_second": 412.0,
+    }
+    line = log.progress_line(1200, 5000, 625, values, {"scene": 0.063})
+    assert line == (
+        "train step 1200/5000 (epoch 2/8) | loss 3.410: action 3.020 scene 0.390 | "
+        "accuracy 24.1% scene 8.9% (chance 6.3%) | lr 0.0871 | "
+        "data 0.010s of step 0.310s 412 clips/s | eta 0:19:38"
+    )

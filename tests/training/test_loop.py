@@ -1,0 +1,138 @@
+import itertools
+import json
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+from flax import nnx
+
+from smad_jax import errors
+from smad_jax.training import log, loop, step
+from smad_jax.training import state as state_lib
+
+
+class Scale(nnx.Module):
+    def __init__(self):
+        self.value = nnx.Param(jnp.ones(()))
+
+
+def loss(module, batch, *, key, step):
+    scene = batch["train"]["scene"] * module.value[...]
+    value = module.value[...] ** 2 + scene
+    return value, {
+        "loss": value,
+        "loss/action": module.value[...] ** 2,
+        "loss/scene": scene,
+        "accuracy/action": jnp.asarray(0.5),
+    }
+
+
+def plan(**changes):
+    settings = {
+        "total_steps": 6,
+        "steps_per_epoch": 3,
+        "log_every": 2,
+        "save_every": 3,
+        "batch_size": 4,
+        "chance": {},
+    }
+    return loop.Plan(**(settings | changes))
+
+
+def run(tmp_path, batches=None, state=None, **changes):
+    graph, params, batch_stats = state_lib.split(Scale())
+    descend = optax.identity()
+    state = state or state_lib.create(params, batch_stats, descend)
+    saved = []
+    journal = log.Journal(tmp_path)
+    try:
+        state = loop.run(
+            state,
+            plan(**changes),
+            train_step=step.make_train_step(graph, loss, descend, lambda step: 0.1),
+            batches=batches or healthy(),
+            key=jax.random.key(0),
+            save=lambda state: saved.append(int(state.step)),
+            journal=journal,
+        )
+    except BaseException as error:
+        error.saved = saved
+        raise
+    finally:
+        journal.close()
+    return state, saved
+
+
+def healthy():
+    return itertools.repeat({"train": {"scene": jnp.zeros(())}})
+
+
+def sick(at):
+    for number in itertools.count(1):
+        value = jnp.nan if number == at else 0.0
+        yield {"train": {"scene": jnp.asarray(value)}}
+
+
+def logged(tmp_path):
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["step"] for line in lines]
+
+
+def test_run_logs_and_saves_at_its_intervals_and_at_the_end(tmp_path):
+    state, saved = run(tmp_path, total_steps=7)
+    assert int(state.step) == 7
+    assert saved == [3, 6, 7]
+    assert logged(tmp_path) == [1, 2, 4, 6, 7]
+
+
+def test_run_goes_on_from_the_states_step(tmp_path):
+    state, _ = run(tmp_path, total_steps=4)
+    state, saved = run(tmp_path, state=state, total_steps=6)
+    assert int(state.step) == 6
+    assert saved == [6]
+
+
+@pytest.mark.parametrize("at", [1, 3, 4])
+def test_step_that_is_not_finite_stops_the_run_and_names_the_head(tmp_path, at):
+    message = rf"step {at} is not finite \(.*loss/action = [\d.]+, loss/scene = nan"
+    with pytest.raises(errors.NonFiniteLossError, match=message) as caught:
+        run(tmp_path, batches=sick(at))
+    assert caught.value.saved, "the last good state must be saved"
+    assert caught.value.exit_code == 4
+
+
+def test_step_that_is_not_finite_can_be_skipped(tmp_path):
+    state, _ = run(tmp_path, batches=sick(3), on_non_finite="skip")
+    assert int(state.step) == 6
+    assert float(state.params["value"]) == pytest.approx(0.8**5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_the_run_after_the_step_with_everything_saved(tmp_path, number):
+    def interrupted():
+        for count, batch in enumerate(healthy(), 1):
+            if count == 2:
+                os.kill(os.getpid(), number)
+            yield batch
+
+    before = signal.getsignal(number)
+    with pytest.raises(loop.Interrupted) as caught:
+        run(tmp_path, batches=interrupted())
+    assert caught.value.saved == [2]
+    assert caught.value.number == number
+    assert signal.getsignal(number) == before
+
+
+def test_waiting_for_data_is_pointed_out(tmp_path, caplog):
+    def slow():
+        for batch in healthy():
+            log.time.sleep(0.02)
+            yield batch
+
+    log.logger.propagate = True
+    with caplog.at_level("INFO", logger="smad_jax"):
+        run(tmp_path, batches=slow())
+    assert "waiting for data" in caplog.text
