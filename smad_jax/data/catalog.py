@@ -1,0 +1,416 @@
+"""Data sets on disk: one folder each, its splits, and the aspect labels joined by id.
+
+    <data_root>/<name>/dataset.json               classes, aspects, recipe; written last
+                       videos-*.tfrecord          every video once (`records`)
+                       splits/<split>.txt         one `id label` a line
+                       splits/<split>.classes.txt that split's own class names, optional
+                       aspects/<aspect>.tfrecord  one label vector an id
+
+A split is a list, so a new selection of videos, another numbering of classes or
+another labeller's pseudo-labels cost kilobytes, never a copy of the videos.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from smad_jax import aspects as aspect_table
+from smad_jax import errors
+from smad_jax.data import records
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+_CACHED_BYTES = 32 << 20  # aspect labels larger than this are mapped, not loaded
+
+
+class StoredVideo(NamedTuple):
+    """One video of a split: the encoded file and the number of frames that decode."""
+
+    video: bytes
+    num_frames: int
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetFile:
+    """What `dataset.json` says.
+
+    Attributes:
+        name: The data set's name, equal to its folder's.
+        classes: Class names; a label is a position in them.
+        num_videos: Number of stored videos.
+        aspects: The aspects with labels, by name.
+        recipe: How the data set was made, in the maker's words.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    num_videos: int
+    aspects: Mapping[str, aspect_table.Aspect]
+    recipe: Mapping[str, Json]
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """A list of V videos with everything known of them but the pixels.
+
+    Attributes:
+        dataset: Name of the data set.
+        name: Name of the split.
+        ids: [V] video ids, in the order of the list.
+        labels: [V] int32, positions in `classes`.
+        classes: [K] class names of this split's numbering.
+        aspects: The aspects asked for, by name.
+        aspect_labels: By aspect, [V, Z] float16; zeros where there is no label.
+        aspect_mask: By aspect, [V] bool; False where there is no label.
+        reader: The stored videos.
+        positions: [V] int64, the record of each video in `reader`.
+    """
+
+    dataset: str
+    name: str
+    ids: tuple[str, ...]
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    aspects: Mapping[str, aspect_table.Aspect]
+    aspect_labels: Mapping[str, np.ndarray]
+    aspect_mask: Mapping[str, np.ndarray]
+    reader: records.RecordReader
+    positions: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def video(self, index: int) -> StoredVideo:
+        """The encoded video in row `index` and its frame count.
+
+        Raises:
+            DataError: if its record is damaged.
+        """
+        record = self.reader.video(int(self.positions[index]))
+        return StoredVideo(record.video, record.num_frames)
+
+
+def open_split(
+    data_root: str | os.PathLike[str],
+    dataset: str,
+    split: str,
+    *,
+    aspects: Iterable[str] = (),
+    require_all_classes: bool = False,
+) -> Split:
+    """Opens a split, checks every line of its list and joins its aspect labels.
+
+    Args:
+        data_root: The folder that holds the data sets.
+        dataset: The data set's name.
+        split: The split's name, `train` for instance.
+        aspects: Names of the aspects whose labels are wanted.
+        require_all_classes: Whether a class without a video is an error, as it is for
+            training.
+
+    Raises:
+        DataError: if something is missing (the message lists what is there and the
+            command that makes it) or a line of the list breaks a rule.
+    """
+    folder = pathlib.Path(data_root) / dataset
+    facts = read_dataset_file(folder)
+    path = folder / "splits" / f"{split}.txt"
+    if not path.is_file():
+        known = [file.stem for file in path.parent.glob("*.txt")]
+        known = [name for name in known if not name.endswith(".classes")]
+        raise errors.DataError(
+            f"no split {split!r} in {folder}; {_there(split, known)}; "
+            f"python -m data_prep.build_records makes train and val, "
+            f"python -m data_prep.k200db the re-distributed ones"
+        )
+    classes_path = path.with_name(f"{split}.classes.txt")
+    classes = facts.classes
+    if classes_path.is_file():
+        classes = tuple(classes_path.read_text("utf-8").splitlines())
+    reader = records.RecordReader(folder, "videos")
+    position_of = {id: position for position, id in enumerate(reader.ids)}
+    ids, labels = _read_list(path, len(classes), position_of)
+    if require_all_classes:
+        _check_all_classes(path, labels, classes)
+    joined = {name: _join_aspect(folder, facts, name, split, ids) for name in aspects}
+    return Split(
+        dataset=facts.name,
+        name=split,
+        ids=tuple(ids),
+        labels=labels,
+        classes=classes,
+        aspects={name: aspect for name, (aspect, _, _) in joined.items()},
+        aspect_labels={name: values for name, (_, values, _) in joined.items()},
+        aspect_mask={name: mask for name, (_, _, mask) in joined.items()},
+        reader=reader,
+        positions=np.array([position_of[id] for id in ids], np.int64),
+    )
+
+
+def write_split(
+    folder: str | os.PathLike[str],
+    split: str,
+    ids: Sequence[str],
+    labels: Sequence[int] | np.ndarray,
+    classes: Sequence[str] | None = None,
+) -> pathlib.Path:
+    """Writes the list of a split, and its own class names if given; returns its path.
+
+    Args:
+        folder: The data set's folder.
+        split: The split's name.
+        ids: [V] video ids.
+        labels: [V] class of each, counted from 0.
+        classes: Class names of this numbering; None for those of the data set.
+
+    Raises:
+        DataError: if the lengths disagree or an id holds a line break.
+    """
+    if len(ids) != len(labels):
+        raise errors.DataError(
+            f"split {split!r} has {len(ids)} ids but {len(labels)} labels"
+        )
+    for id in ids:
+        if not id.strip() or "\n" in id or "\r" in id:
+            raise errors.DataError(
+                f"id {id!r} of split {split!r} must be a single line"
+            )
+    path = pathlib.Path(folder) / "splits" / f"{split}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    classes_path = path.with_name(f"{split}.classes.txt")
+    if classes is not None:
+        _write_text(classes_path, "".join(f"{name}\n" for name in classes))
+    else:
+        classes_path.unlink(missing_ok=True)
+    lines = (f"{id} {int(label)}\n" for id, label in zip(ids, labels, strict=True))
+    _write_text(path, "".join(lines))
+    return path
+
+
+def write_dataset_file(
+    folder: str | os.PathLike[str],
+    *,
+    name: str,
+    classes: Sequence[str],
+    num_videos: int,
+    aspects: Mapping[str, aspect_table.Aspect] | None = None,
+    recipe: Mapping[str, Json] | None = None,
+) -> pathlib.Path:
+    """Writes `dataset.json`, which declares the data set complete; returns its path."""
+    content = {
+        "name": name,
+        "classes": list(classes),
+        "num_videos": int(num_videos),
+        "aspects": {
+            aspect.name: {
+                "kind": aspect.kind,
+                "num_labels": aspect.num_labels,
+                "source": aspect.source,
+            }
+            for aspect in (aspects or {}).values()
+        },
+        "recipe": dict(recipe or {}),
+    }
+    path = pathlib.Path(folder) / "dataset.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    return path
+
+
+def read_dataset_file(folder: str | os.PathLike[str]) -> DatasetFile:
+    """Returns what `<folder>/dataset.json` says.
+
+    Raises:
+        DataError: if it is missing, naming the data sets that are there, or malformed.
+    """
+    folder = pathlib.Path(folder)
+    path = folder / "dataset.json"
+    if not path.is_file():
+        raise errors.DataError(_missing_dataset(folder))
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        found = {
+            name: aspect_table.Aspect(
+                name, row["kind"], int(row["num_labels"]), row["source"]
+            )
+            for name, row in content["aspects"].items()
+        }
+        return DatasetFile(
+            name=content["name"],
+            classes=tuple(content["classes"]),
+            num_videos=int(content["num_videos"]),
+            aspects=found,
+            recipe=content["recipe"],
+        )
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise errors.DataError(
+            f"{path} is malformed ({error!r}); build the data set again"
+        ) from error
+
+
+def add_aspect(
+    folder: str | os.PathLike[str],
+    aspect: aspect_table.Aspect,
+    ids: Sequence[str],
+    values: np.ndarray,
+) -> None:
+    """Stores labels of one aspect and enters it in `dataset.json`.
+
+    Args:
+        folder: The data set's folder; it is complete already.
+        aspect: Name, kind, Z and source of the labels.
+        ids: [V] video ids.
+        values: [V, Z].
+
+    Raises:
+        DataError: if there is no such data set or the shapes disagree.
+    """
+    facts = read_dataset_file(folder)
+    if np.ndim(values) != 2 or np.shape(values)[1] != aspect.num_labels:
+        raise errors.DataError(
+            f"labels of {aspect.name!r} must be [V, {aspect.num_labels}], but they are "
+            f"{list(np.shape(values))}"
+        )
+    records.write_aspect(folder, aspect.name, ids, values)
+    write_dataset_file(
+        folder,
+        name=facts.name,
+        classes=facts.classes,
+        num_videos=facts.num_videos,
+        aspects={**facts.aspects, aspect.name: aspect},
+        recipe=facts.recipe,
+    )
+
+
+def _read_list(
+    path: pathlib.Path, num_classes: int, position_of: Mapping[str, int]
+) -> tuple[list[str], np.ndarray]:
+    """Ids and [V] int32 labels of a list file, each line checked."""
+    label_of: dict[str, int] = {}
+    ids, labels = [], []
+    for number, line in enumerate(path.read_text("utf-8").split("\n"), start=1):
+        if not line.strip():
+            continue
+        id, _, text = line.rstrip().rpartition(" ")
+        where = f"{path}, line {number}"
+        if not id or not text.isascii() or not text.removeprefix("-").isdigit():
+            raise errors.DataError(f"{where}: expected `id label`, found {line!r}")
+        label = int(text)
+        if not 0 <= label < num_classes:
+            raise errors.DataError(
+                f"{where}: label {label} of {id!r} must be 0 to {num_classes - 1}, the "
+                f"data set has {num_classes} classes counted from 0"
+            )
+        if id not in position_of:
+            near = difflib.get_close_matches(id, position_of, 1)
+            raise errors.DataError(
+                f"{where}: no record has the id {id!r}"
+                + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+        if label_of.setdefault(id, label) != label:
+            raise errors.DataError(
+                f"{where}: {id!r} has label {label}, an earlier line says "
+                f"{label_of[id]}; one video has one label"
+            )
+        ids.append(id)
+        labels.append(label)
+    if not ids:
+        raise errors.DataError(f"{path} lists no video")
+    return ids, np.array(labels, np.int32)
+
+
+def _check_all_classes(
+    path: pathlib.Path, labels: np.ndarray, classes: Sequence[str]
+) -> None:
+    counts = np.bincount(labels, minlength=len(classes))
+    if empty := [classes[int(label)] for label in np.flatnonzero(counts == 0)]:
+        raise errors.DataError(
+            f"{path}: {len(empty)} of {len(classes)} classes have no video, "
+            f"{', '.join(map(repr, empty[:5]))} among them; every class of a training "
+            "split needs one"
+        )
+
+
+def _join_aspect(
+    folder: pathlib.Path, facts: DatasetFile, name: str, split: str, ids: Sequence[str]
+) -> tuple[aspect_table.Aspect, np.ndarray, np.ndarray]:
+    """The aspect, its labels [V, Z] float16 for `ids`, and the [V] mask."""
+    path = folder / "aspects" / f"{name}.tfrecord"
+    if not path.is_file():
+        known = [file.stem for file in path.parent.glob("*.tfrecord")]
+        raise errors.DataError(
+            f"no labels for {name!r} in {folder}; {_there(name, known)}; run "
+            f"python -m data_prep.pseudo_label --dataset {facts.name} --aspect {name}"
+        )
+    row_of = {
+        id: row for row, id in enumerate(records.RecordReader(path.parent, name).ids)
+    }
+    rows = np.array([row_of.get(id, -1) for id in ids], np.int64)
+    values = _joined_values(path, split, rows)
+    aspect = facts.aspects.get(name)
+    if aspect is None:  # labels put there by hand
+        aspect = aspect_table.get(name)
+        aspect = dataclasses.replace(aspect, num_labels=values.shape[1])
+    if values.shape[1] != aspect.num_labels:
+        raise errors.DataError(
+            f"{path} holds {values.shape[1]} labels a video, but dataset.json says "
+            f"{aspect.num_labels}; make the labels again"
+        )
+    return aspect, values, rows >= 0
+
+
+def _joined_values(path: pathlib.Path, split: str, rows: np.ndarray) -> np.ndarray:
+    """[V, Z] labels in the split's order, mapped from a cache file where large."""
+    state = path.stat()
+    key = hashlib.sha256(rows.tobytes())
+    key.update(f"{state.st_size} {state.st_mtime_ns}".encode())
+    prefix = f".{path.stem}.{split}."
+    cache = path.with_name(f"{prefix}{key.hexdigest()[:16]}.npy")
+    if cache.is_file():
+        return np.load(cache, mmap_mode="r")
+    stored = records.read_aspect(path.parent.parent, path.stem).values
+    values = stored[rows] if len(stored) else np.zeros((len(rows), 0), np.float16)
+    values[rows < 0] = 0
+    if values.nbytes <= _CACHED_BYTES or not os.access(path.parent, os.W_OK):
+        return values
+    for old in path.parent.glob(f"{prefix}*.npy"):
+        old.unlink(missing_ok=True)
+    partial = cache.with_name(f"{cache.name}.partial-{os.getpid()}")
+    with open(partial, "wb") as file:
+        np.save(file, values)
+    os.replace(partial, cache)
+    return np.load(cache, mmap_mode="r")
+
+
+def _missing_dataset(folder: pathlib.Path) -> str:
+    """Says that `folder` is no data set, what is beside it and how to make it."""
+    root, name = folder.parent, folder.name
+    known = [path.parent.name for path in root.glob("*/dataset.json")]
+    make = f"python -m data_prep.build_records --name {name} --out {root} --videos DIR"
+    if name.startswith("embedded-seed"):
+        make = f"python -m data_prep.embedded --seed {name[13:]} --out {root}"
+    state = "is incomplete (no dataset.json)" if folder.is_dir() else "does not exist"
+    return f"data set {folder} {state}; {_there(name, known)}; run {make}"
+
+
+def _there(wanted: str, known: Sequence[str]) -> str:
+    """`there is: a, b` with the near match first, or `there is none`."""
+    if not known:
+        return "there is none"
+    near = difflib.get_close_matches(wanted, known, 1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}there is: {', '.join(sorted(known))}"
+
+
+def _write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file that appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial.write_text(text, "utf-8")
+    os.replace(partial, path)

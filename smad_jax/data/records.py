@@ -1,0 +1,531 @@
+"""Records on disk: TFRecord shards of tf.train.Example, opened by position.
+
+A shard is an ordinary TFRecord file that every reader of the format accepts. Beside
+it lies an index, `<shard>.index`, with the place and the id of each record, so that
+record i is one read and the ids are known without touching a single video. Nothing
+here needs TensorFlow. What the records of a data set mean is `catalog`'s business.
+"""
+
+import contextlib
+import os
+import pathlib
+import struct
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import google_crc32c
+import numpy as np
+
+from smad_jax import errors
+
+Fields = Mapping[str, bytes | int]
+
+REINDEX_COMMAND = "python -m data_prep.build_records --reindex"
+
+_INDEX_MAGIC = b"SMADIDX1"
+_INDEX_HEADER = struct.Struct("<8sQQQ")  # magic, records, bytes of shard, bytes of ids
+_FRAME = 16  # bytes around a payload: length, its checksum, the payload's checksum
+
+
+class VideoRecord(NamedTuple):
+    """One stored video: id, encoded file, class of the original list, frame count."""
+
+    id: str
+    video: bytes
+    label: int
+    num_frames: int
+
+
+class AspectValues(NamedTuple):
+    """Labels of one aspect: ids and the [V, Z] float16 array, row i for id i."""
+
+    ids: list[str]
+    values: np.ndarray
+
+
+# tf.train.Example on the wire. Example.features = 1, Features.feature = 1 (a map:
+# key = 1, value = 2), Feature.bytes_list = 1 or int64_list = 3, their values = 1.
+
+
+def encode_example(fields: Fields) -> bytes:
+    """Returns `fields` as a serialised tf.train.Example, one value per field.
+
+    Keys are written in sorted order, so equal fields give equal bytes.
+    """
+    entries = []
+    for key, value in sorted(fields.items()):
+        if isinstance(value, bytes):
+            feature = _message(1, _message(1, value))
+        else:
+            packed = _varint(value & 0xFFFFFFFFFFFFFFFF)
+            feature = _message(3, _message(1, packed))
+        entries.append(_message(1, _message(1, key.encode()) + _message(2, feature)))
+    return _message(1, b"".join(entries))
+
+
+def decode_example(payload: bytes) -> dict[str, bytes | int]:
+    """Returns the first value of each bytes or int64 feature of an Example.
+
+    Raises:
+        ValueError: if `payload` is not an Example of such features.
+    """
+    fields: dict[str, bytes | int] = {}
+    for _, features in _messages(memoryview(payload)):
+        for _, entry in _messages(features):
+            parts = dict(_messages(entry))
+            kind, values = next(_messages(parts[2]))
+            key = bytes(parts[1]).decode()
+            if kind == 1:
+                fields[key] = bytes(next(_messages(values))[1])
+            elif kind == 3:
+                fields[key] = _first_integer(values)
+            else:
+                raise ValueError(f"field {key!r} is neither bytes nor int64")
+    return fields
+
+
+def _message(number: int, body: bytes) -> bytes:
+    """One length-delimited wire field."""
+    return _varint(number << 3 | 2) + _varint(len(body)) + body
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _read_varint(data: memoryview, position: int) -> tuple[int, int]:
+    """The number at `position` and the position after it."""
+    value = shift = 0
+    while position < len(data) and shift < 70:
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7
+    raise ValueError("unfinished number in a tf.train.Example")
+
+
+def _messages(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Yields (field number, body) of each length-delimited field of `data`."""
+    position = 0
+    while position < len(data):
+        tag, position = _read_varint(data, position)
+        if tag & 7 != 2:
+            raise ValueError(f"wire type {tag & 7} in a tf.train.Example, expected 2")
+        size, position = _read_varint(data, position)
+        if position + size > len(data):
+            raise ValueError("field of a tf.train.Example runs past its end")
+        yield tag >> 3, data[position : position + size]
+        position += size
+
+
+def _first_integer(values: memoryview) -> int:
+    """First int64 of an Int64List, packed or not."""
+    tag, position = _read_varint(values, 0)
+    if tag & 7 == 2:  # packed: the list's size comes first
+        _, position = _read_varint(values, position)
+    value, _ = _read_varint(values, position)
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _checksum(data: bytes) -> bytes:
+    """The masked CRC-32C that TFRecord stores, 4 bytes little endian."""
+    crc = google_crc32c.value(data)
+    rotated = (crc >> 15 | crc << 17) & 0xFFFFFFFF
+    return ((rotated + 0xA282EAD8) & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+class ShardWriter:
+    """Writes one TFRecord file and its index; both appear on `close`, or neither.
+
+    Used as a context manager; leaving it by an exception removes what was written.
+    Equal records give equal bytes.
+
+    Raises:
+        DataError: if an id is written twice or holds a line break.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self._path = pathlib.Path(path)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._partial = _partial(self._path)
+        self._file = open(self._partial, "wb")
+        self._places: list[tuple[int, int]] = []
+        self._ids: dict[str, None] = {}
+
+    def write(self, id: str, fields: Fields) -> None:
+        """Appends a record of `fields` and the field `id`."""
+        if id in self._ids or "\n" in id:
+            fault = "was written before" if id in self._ids else "holds a line break"
+            raise errors.DataError(
+                f"id {id!r} {fault}; ids must be unique single lines"
+            )
+        payload = encode_example({"id": id.encode(), **fields})
+        length = len(payload).to_bytes(8, "little")
+        self._places.append((self._file.tell(), len(payload)))
+        self._ids[id] = None
+        for part in (length, _checksum(length), payload, _checksum(payload)):
+            self._file.write(part)
+
+    def close(self) -> None:
+        """Finishes both files and gives them their names."""
+        if self._file.closed:
+            return
+        size = self._file.tell()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        # the index goes last: a shard without one is an error, not a wrong answer
+        os.replace(self._partial, self._path)
+        _write_index(self._path, size, self._places, list(self._ids))
+
+    def discard(self) -> None:
+        """Removes what was written so far."""
+        self._file.close()
+        self._partial.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.discard() if error else self.close()
+
+
+class RecordWriter:
+    """Writes `<prefix>-00000-of-0000N.tfrecord` shards, record k to shard k mod N.
+
+    Used as a context manager; an exception removes what was written. Nothing carries
+    its final name before `close`.
+
+    Args:
+        path_prefix: Path without the shard suffix, `<folder>/videos` for videos.
+        num_shards: N, at least 1.
+    """
+
+    def __init__(self, path_prefix: str | os.PathLike[str], num_shards: int = 1):
+        if not 1 <= num_shards <= 99_999:
+            raise errors.ConfigError(
+                f"number of shards must be 1 to 99999, not {num_shards}"
+            )
+        self._shards = [
+            ShardWriter(
+                f"{os.fspath(path_prefix)}-{shard:05}-of-{num_shards:05}.tfrecord"
+            )
+            for shard in range(num_shards)
+        ]
+        self._ids: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def write(self, record: VideoRecord) -> None:
+        """Appends one video.
+
+        Raises:
+            DataError: if its id was written before or holds a line break.
+        """
+        if record.id in self._ids:
+            raise errors.DataError(f"id {record.id!r} was written before")
+        fields = record._asdict()
+        shard = self._shards[len(self._ids) % len(self._shards)]
+        shard.write(fields.pop("id"), fields)
+        self._ids.add(record.id)
+
+    def close(self) -> None:
+        """Finishes all shards and gives them their names."""
+        for shard in self._shards:
+            shard.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for shard in self._shards:
+            shard.discard() if error else shard.close()
+
+
+class _Index(NamedTuple):
+    """An opened index: [R, 2] uint64 offsets and lengths of payloads, and R ids."""
+
+    places: np.ndarray
+    ids: list[str]
+
+
+class RecordReader:
+    """Random access to the records of all shards, in shard order.
+
+    Any number of threads may read at the same time; a copy sent to another process
+    opens the files anew.
+
+    Args:
+        folder: Where the shards lie.
+        stem: The file name up to the shard suffix; `<stem>.tfrecord` alone counts too.
+
+    Raises:
+        DataError: if there is no shard, one is missing, a shard has no index, or the
+            two do not belong together.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], stem: str = "videos"):
+        self._folder = pathlib.Path(folder)
+        self._stem = stem
+        self._paths = _shard_paths(self._folder, stem)
+        indexes = [_read_index(path) for path in self._paths]
+        self._places = [index.places for index in indexes]
+        self._starts = np.cumsum([0, *(len(index.ids) for index in indexes)])
+        self._ids = [id for index in indexes for id in index.ids]
+        self._files: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids by position."""
+        return self._ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, position: int) -> dict[str, bytes | int]:
+        """The fields of the record at `position`, 0 <= position < len.
+
+        Raises:
+            DataError: naming file and record, if a checksum does not hold.
+        """
+        if not 0 <= position < len(self):
+            raise IndexError(f"record {position} of {len(self)}")
+        shard = int(np.searchsorted(self._starts, position, side="right")) - 1
+        row = position - int(self._starts[shard])
+        offset, size = (int(number) for number in self._places[shard][row])
+        try:
+            data = os.pread(self._open(shard), size + _FRAME, offset)
+            return decode_example(_unframe(data, size))
+        except (ValueError, LookupError, StopIteration, OSError) as error:
+            raise errors.DataError(
+                f"{self._paths[shard]}, record {row} (id {self._ids[position]!r}): "
+                f"{error or 'not a tf.train.Example'}; the file is damaged, build or "
+                "copy it again"
+            ) from error
+
+    def video(self, position: int) -> VideoRecord:
+        """The video record at `position`.
+
+        Raises:
+            DataError: if it is damaged or lacks a field.
+        """
+        fields = self[position]
+        id, video = fields.get("id"), fields.get("video")
+        label, num_frames = fields.get("label"), fields.get("num_frames")
+        if (
+            isinstance(id, bytes)
+            and isinstance(video, bytes)
+            and isinstance(label, int)
+            and isinstance(num_frames, int)
+        ):
+            return VideoRecord(id.decode(), video, label, num_frames)
+        raise errors.DataError(
+            f"record {self._ids[position]!r} of {self._folder / self._stem} must hold "
+            f"id, video (bytes), label, num_frames (int64), but it has {sorted(fields)}"
+        )
+
+    def close(self) -> None:
+        """Closes the files; a later read opens them again."""
+        with self._lock:
+            while self._files:
+                os.close(self._files.popitem()[1])
+
+    def _open(self, shard: int) -> int:
+        with self._lock:
+            if shard not in self._files:
+                self._files[shard] = os.open(self._paths[shard], os.O_RDONLY)
+            return self._files[shard]
+
+    def __reduce__(self) -> tuple[type[Self], tuple[pathlib.Path, str]]:
+        return type(self), (self._folder, self._stem)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_lock"):  # the constructor may have raised
+            self.close()
+
+
+def rebuild_index(path: str | os.PathLike[str]) -> int:
+    """Writes the index of the shard at `path` by reading it; returns its records.
+
+    This also opens TFRecord files that other programs wrote, given the field `id`.
+
+    Raises:
+        DataError: if the shard is cut short, a checksum fails or an id is missing.
+    """
+    path = pathlib.Path(path)
+    places, ids, size = [], [], path.stat().st_size
+    with open(path, "rb") as file:
+        while (offset := file.tell()) < size:
+            try:
+                length = int.from_bytes(file.read(8), "little")
+                file.seek(offset)
+                fields = decode_example(_unframe(file.read(length + _FRAME), length))
+                id = fields["id"]
+                if not isinstance(id, bytes):
+                    raise ValueError("field 'id' must be bytes")
+            except (ValueError, LookupError, StopIteration) as error:
+                raise errors.DataError(
+                    f"{path}, record {len(ids)} at byte {offset} of {size}: {error}; "
+                    "the file is cut short or damaged, build or copy it again"
+                ) from error
+            places.append((offset, length))
+            ids.append(id.decode())
+    _write_index(path, size, places, ids)
+    return len(ids)
+
+
+def write_aspect(
+    folder: str | os.PathLike[str], aspect: str, ids: Sequence[str], values: np.ndarray
+) -> pathlib.Path:
+    """Writes `<folder>/aspects/<aspect>.tfrecord`, one record an id; returns its path.
+
+    Args:
+        folder: The data set's folder.
+        aspect: Its name, `scene` for instance.
+        ids: [V] video ids, each once. Videos left out have no label (they are masked).
+        values: [V, Z], a distribution or multi-hot rows; stored as float16.
+
+    Raises:
+        DataError: if the shapes disagree, a value is not finite or an id comes twice.
+    """
+    values = np.asarray(values)
+    if values.ndim != 2 or len(values) != len(ids):
+        raise errors.DataError(
+            f"labels of {aspect!r} must be [{len(ids)}, Z], one row for each id, but "
+            f"they are {list(values.shape)}"
+        )
+    stored = values.astype("<f2")
+    if not np.isfinite(stored).all():
+        row = int(np.argmin(np.isfinite(stored).all(axis=1)))
+        raise errors.DataError(
+            f"labels of {aspect!r} must be finite, those of {ids[row]!r} are not"
+        )
+    path = pathlib.Path(folder) / "aspects" / f"{aspect}.tfrecord"
+    with ShardWriter(path) as writer:
+        for id, row in zip(ids, stored, strict=True):
+            writer.write(id, {"values": row.tobytes()})
+    return path
+
+
+def read_aspect(folder: str | os.PathLike[str], aspect: str) -> AspectValues:
+    """Returns the ids and the [V, Z] float16 labels of one aspect of a data set.
+
+    Raises:
+        DataError: if the file is missing, damaged, or its rows differ in length.
+    """
+    reader = RecordReader(pathlib.Path(folder) / "aspects", aspect)
+    with contextlib.closing(reader):
+        rows = [reader[position].get("values") for position in range(len(reader))]
+    sizes = {len(row) if isinstance(row, bytes) else -1 for row in rows}
+    if len(sizes) > 1 or -1 in sizes:
+        raise errors.DataError(
+            f"labels of {aspect!r} in {folder} must be float16 rows of one length"
+        )
+    joined = b"".join(row for row in rows if isinstance(row, bytes))
+    values = np.frombuffer(joined, "<f2").reshape(len(rows), -1 if rows else 0)
+    return AspectValues(reader.ids, values)
+
+
+def _unframe(data: bytes, size: int) -> bytes:
+    """The payload of `size` bytes in a framed record, both checksums checked."""
+    if len(data) != size + _FRAME:
+        raise ValueError(f"expected {size + _FRAME} bytes, found {len(data)}")
+    if data[8:12] != _checksum(data[:8]) or int.from_bytes(data[:8], "little") != size:
+        raise ValueError("checksum of the record's length does not hold")
+    payload = data[12 : 12 + size]
+    if data[12 + size :] != _checksum(payload):
+        raise ValueError("checksum of the record does not hold")
+    return payload
+
+
+def _partial(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(f".{path.name}.partial-{os.getpid()}")
+
+
+def _index_path(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(path.name + ".index")
+
+
+def _write_index(
+    path: pathlib.Path, size: int, places: Sequence[tuple[int, int]], ids: Sequence[str]
+) -> None:
+    names = "\n".join(ids).encode()
+    table = np.array(places, "<u8").reshape(len(ids), 2)
+    header = _INDEX_HEADER.pack(_INDEX_MAGIC, len(ids), size, len(names))
+    partial = _partial(_index_path(path))
+    partial.write_bytes(header + table.tobytes() + names)
+    os.replace(partial, _index_path(path))
+
+
+def _read_index(path: pathlib.Path) -> _Index:
+    """The index of the shard at `path`, checked against the shard's size."""
+    repair = f"run {REINDEX_COMMAND} {str(path.parent)!r}"
+    try:
+        data = _index_path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise errors.DataError(f"{path} has no index beside it; {repair}") from error
+    if len(data) < _INDEX_HEADER.size or not data.startswith(_INDEX_MAGIC):
+        raise errors.DataError(f"{_index_path(path)} is not an index; {repair}")
+    _, count, size, name_bytes = _INDEX_HEADER.unpack_from(data)
+    table_end = _INDEX_HEADER.size + 16 * count
+    if len(data) != table_end + name_bytes:
+        raise errors.DataError(f"{_index_path(path)} is cut short; {repair}")
+    if (found := path.stat().st_size) != size:
+        raise errors.DataError(
+            f"{path} has {found} bytes, its index was made for {size}: the file is cut "
+            f"short or was changed; copy it again, or {repair}"
+        )
+    table = np.frombuffer(data, "<u8", 2 * count, _INDEX_HEADER.size).reshape(count, 2)
+    names = data[table_end:].decode()
+    ids = names.split("\n") if count else []
+    if len(ids) != count:
+        raise errors.DataError(
+            f"{_index_path(path)} lists {len(ids)} ids for {count} records; {repair}"
+        )
+    return _Index(table, ids)
+
+
+def _shard_paths(folder: pathlib.Path, stem: str) -> list[pathlib.Path]:
+    """The shards called `stem` in order; all of them are there."""
+    single = folder / f"{stem}.tfrecord"
+    if single.is_file():
+        return [single]
+    names = os.listdir(folder) if folder.is_dir() else []
+    found = sorted(
+        name
+        for name in names
+        if name.startswith(f"{stem}-") and name.endswith(".tfrecord")
+    )
+    if not found:
+        raise errors.DataError(f"no {stem}*.tfrecord in {folder}")
+    total = found[0].removesuffix(".tfrecord").rpartition("-of-")[2]
+    expected = [
+        f"{stem}-{shard:05}-of-{total}.tfrecord"
+        for shard in range(int(total) if total.isdigit() else 0)
+    ]
+    if found != expected:
+        missing = sorted(set(expected) - set(found))
+        fault = f"lacks {missing[0]}" if missing else f"mixes shards: {found[:3]}"
+        raise errors.DataError(f"{folder} {fault}; build or copy the data set again")
+    return [folder / name for name in found]

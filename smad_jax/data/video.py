@@ -1,0 +1,400 @@
+"""Encoded video to frames; the only module that decodes.
+
+Frame i is the i-th frame in display order, whatever the container's time stamps say.
+Decoding uses one thread: decoders with frame threads are known to hang when they are
+left before the end of a file, which is what taking a clip does.
+"""
+
+import contextlib
+import dataclasses
+import io
+import time
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple, cast, get_args
+
+import av
+import av.container
+import av.error
+import av.packet
+import av.stream
+import av.video.frame
+import av.video.reformatter
+import av.video.stream
+import numpy as np
+
+Reason = Literal[
+    "missing", "no_video_stream", "truncated", "undecodable", "too_short", "timeout"
+]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+TIME_LIMIT = 20.0  # seconds a file; the longest real clip needs a fraction of one
+
+_SEEKABLE = ("mov", "matroska")  # containers whose packets state true display times
+_SHORT = 32  # frames; up to here decoding all costs less than looking for key frames
+_SEEK_COST = 16  # frames that could be decoded in the time one seek takes
+_MAX_PIXELS = 1 << 26  # a frame; a damaged header can claim any size
+
+
+class VideoError(ValueError):
+    """A video that cannot be used.
+
+    Attributes:
+        reason: One of `REASONS`.
+        detail: What happened, in words.
+    """
+
+    def __init__(self, reason: Reason, detail: str):
+        super().__init__(f"{reason}: {detail}")
+        self.reason: Reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["VideoError"], tuple[Reason, str]]:
+        return type(self), (self.reason, self.detail)
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What is known of a video after reading it.
+
+    Attributes:
+        num_frames: Frames that decode before the end or the first failure.
+        stated_frames: Frames the container claims, 0 if it makes no claim.
+        width: Of the upright picture, in pixels.
+        height: Of the upright picture, in pixels.
+        rotation: Degrees, counter-clockwise, that make the stored picture upright.
+        codec: FFmpeg's name of the decoder.
+        rate: Average frames per second, 0 if unknown.
+        failure: Why decoding stopped early, empty if it reached the end.
+    """
+
+    num_frames: int
+    stated_frames: int
+    width: int
+    height: int
+    rotation: int
+    codec: str
+    rate: float
+    failure: str
+
+
+class _Opened(NamedTuple):
+    """An opened file, its first video stream and the moment to give up."""
+
+    container: av.container.InputContainer
+    stream: av.video.stream.VideoStream
+    deadline: float
+
+
+class _Table(NamedTuple):
+    """Display order of the packets: times by index, index by time, key frames.
+
+    `keys` holds display indices in rising order, `seek_times` what to seek to.
+    """
+
+    index_of: dict[int, int]
+    keys: np.ndarray
+    seek_times: list[int]
+
+
+class _TableError(Exception):
+    """The decoder's output disagrees with the packet table."""
+
+
+def decode(
+    video: bytes,
+    indices: Sequence[int] | np.ndarray,
+    *,
+    num_frames: int | None = None,
+    time_limit: float = TIME_LIMIT,
+) -> np.ndarray:
+    """Returns the frames of `video` at `indices`, upright: [T, H, W, 3] uint8 RGB.
+
+    Failures beyond the last frame asked for do not matter. Seeks to key frames where
+    that saves work; the result is the same as decoding everything.
+
+    Args:
+        video: The encoded file.
+        indices: [T] frame numbers from 0, in any order, repeats allowed.
+        num_frames: Number of frames that decode, if known; where the container
+            disagrees with it, its key frames are not trusted.
+        time_limit: Seconds after which the attempt is given up.
+
+    Raises:
+        VideoError: if the frames cannot be had, with the reason.
+    """
+    order = np.asarray(indices, np.int64)
+    if order.ndim != 1 or order.size == 0 or order.min() < 0:
+        raise ValueError(f"indices must be [T] frame numbers from 0, got {indices}")
+    wanted, places = np.unique(order, return_inverse=True)
+    deadline = time.monotonic() + time_limit
+    frames = None
+    if wanted[-1] >= _SHORT:
+        frames = _decode_seeking(video, wanted.tolist(), num_frames, deadline)
+    if frames is None:
+        with _open(video, deadline) as opened:
+            frames = _frames_at(opened, wanted.tolist(), None)
+    return np.stack(frames)[places]
+
+
+def probe(
+    video: bytes,
+    *,
+    count: Literal["decoded", "stated"] = "decoded",
+    time_limit: float = TIME_LIMIT,
+) -> Facts:
+    """Returns the facts of `video`.
+
+    Args:
+        video: The encoded file.
+        count: `decoded` decodes every frame, so that `num_frames` is certain; `stated`
+            decodes the first and counts the packets, about a hundred times faster.
+        time_limit: Seconds after which the attempt is given up.
+
+    Raises:
+        VideoError: if not even one frame decodes, or time runs out.
+    """
+    deadline = time.monotonic() + time_limit
+    with _open(video, deadline) as opened:
+        decoder = _decoded(opened)
+        first = next(decoder, None)
+        if first is None:
+            raise VideoError("undecodable", "the stream holds no frame")
+        rotation = first.rotation
+        size = (first.width, first.height)
+        num_frames, failure = 1, ""
+        if count == "decoded":
+            try:
+                for _ in decoder:
+                    num_frames += 1
+            except VideoError as error:
+                if error.reason == "timeout":
+                    raise
+                failure = error.detail
+        if not failure and _ends_early(video):
+            failure = "the file ends early"
+        stream = opened.stream
+        stated, rate = stream.frames, float(stream.average_rate or 0)
+        codec = stream.codec_context.name
+    if count == "stated":
+        with _open(video, deadline) as opened:
+            num_frames = sum(1 for _ in _packets(opened))
+    width, height = size[::-1] if rotation % 180 else size
+    return Facts(num_frames, stated, width, height, rotation, codec, rate, failure)
+
+
+def _decode_seeking(
+    video: bytes, wanted: list[int], num_frames: int | None, deadline: float
+) -> list[np.ndarray] | None:
+    """The frames at `wanted`, or None where only decoding everything can be trusted."""
+    try:
+        with _open(video, deadline) as opened:
+            table = _packet_table(opened)
+        if table is None or num_frames not in (None, len(table.index_of)):
+            return None
+        with _open(video, deadline) as opened:
+            return _frames_at(opened, wanted, table)
+    except (_TableError, av.error.FFmpegError):
+        return None
+    except VideoError as error:
+        if error.reason == "timeout":
+            raise
+        return None
+
+
+def _frames_at(
+    opened: _Opened, wanted: list[int], table: _Table | None
+) -> list[np.ndarray]:
+    """RGB frames at the rising frame numbers `wanted`, seeking if there is a table."""
+    reformatter = av.video.reformatter.VideoReformatter()
+    decoder = _decoded(opened)
+    position, frame = -1, None
+    frames: list[np.ndarray] = []
+    for target in wanted:
+        if table is not None and _seek(opened, table, position, target):
+            decoder, position = _decoded(opened), -1
+        while position < target:
+            frame = next(decoder, None)
+            if frame is None:
+                raise VideoError(
+                    "truncated",
+                    f"frame {target} was asked for, only {position + 1} decode",
+                )
+            position = _position(frame, position, table)
+        if position > target or frame is None:
+            raise _TableError
+        shape = frames[0].shape if frames else None
+        frames.append(_upright(frame, reformatter, shape))
+    return frames
+
+
+def _position(
+    frame: av.video.frame.VideoFrame, position: int, table: _Table | None
+) -> int:
+    """The frame number of `frame`, the one decoded after `position`."""
+    if table is None:
+        return position + 1
+    if frame.pts not in table.index_of:
+        raise _TableError
+    return table.index_of[frame.pts]
+
+
+def _seek(opened: _Opened, table: _Table, position: int, target: int) -> bool:
+    """Moves to the last key frame up to `target` if that saves decoding."""
+    row = int(np.searchsorted(table.keys, target, side="right")) - 1
+    if row < 0:
+        raise _TableError
+    if table.keys[row] - position <= _SEEK_COST:
+        return False
+    opened.container.seek(table.seek_times[row], stream=opened.stream)
+    return True
+
+
+def _packet_table(opened: _Opened) -> _Table | None:
+    """Display order by the packets' time stamps; None where those are no guide."""
+    if not opened.container.format.name.startswith(_SEEKABLE):
+        return None
+    matroska = opened.container.format.name.startswith("matroska")
+    times, keys = [], []
+    for packet in _packets(opened):
+        if packet.pts is None or packet.dts is None or packet.is_discard:
+            return None
+        times.append(packet.pts)
+        if packet.is_keyframe:
+            # mov is searched by decoding time, matroska by display time
+            keys.append((packet.pts, packet.pts if matroska else packet.dts))
+    index_of = {pts: index for index, pts in enumerate(sorted(times))}
+    if len(index_of) != len(times):
+        return None
+    keys.sort()
+    indices = np.array([index_of[pts] for pts, _ in keys], np.int64)
+    return _Table(index_of, indices, [seek_time for _, seek_time in keys])
+
+
+def _packets(opened: _Opened) -> Iterator[av.packet.Packet]:
+    """The stream's packets, without the empty one that ends it."""
+    for packet in opened.container.demux(opened.stream):
+        _check_time(opened)
+        if packet.size:
+            yield cast(av.packet.Packet, packet)
+
+
+def _decoded(opened: _Opened) -> Iterator[av.video.frame.VideoFrame]:
+    """Decoded frames in display order from the container's position on."""
+    decoded = 0
+    try:
+        for packet in opened.container.demux(opened.stream):
+            _check_time(opened)
+            for frame in packet.decode():
+                yield cast(av.video.frame.VideoFrame, frame)
+                decoded += 1
+    except av.error.FFmpegError as error:
+        stated = f" of {opened.stream.frames}" if opened.stream.frames else ""
+        raise VideoError(
+            "truncated" if decoded else "undecodable",
+            f"decoding fails after {decoded}{stated} frames ({error.strerror})",
+        ) from error
+
+
+def _check_time(opened: _Opened) -> None:
+    if time.monotonic() > opened.deadline:
+        raise VideoError("timeout", "decoding took longer than the time limit")
+
+
+def _upright(
+    frame: av.video.frame.VideoFrame,
+    reformatter: av.video.reformatter.VideoReformatter,
+    shape: tuple[int, ...] | None,
+) -> np.ndarray:
+    """[H, W, 3] uint8 RGB, turned as the file says, in `shape` if given."""
+    turns = round(frame.rotation / 90) % 4
+    height, width = frame.height, frame.width
+    if shape is not None:  # a stream may change its size; a clip may not
+        height, width = shape[1::-1] if turns % 2 else shape[:2]
+    rgb = reformatter.reformat(
+        frame,
+        width,
+        height,
+        "rgb24",
+        threads=1,  # a pool a frame costs more than the conversion
+    )
+    return np.rot90(rgb.to_ndarray(), turns)
+
+
+@contextlib.contextmanager
+def _open(video: bytes, deadline: float) -> Iterator[_Opened]:
+    """Opens the first real video stream of `video`, for decoding with one thread."""
+    remaining = max(deadline - time.monotonic(), 0.001)
+    try:
+        container = av.open(io.BytesIO(video), "r", timeout=remaining)
+    except av.error.ExitError as error:
+        raise VideoError(
+            "timeout", "opening took longer than the time limit"
+        ) from error
+    except (av.error.FFmpegError, ValueError) as error:
+        detail = getattr(error, "strerror", None) or str(error)
+        raise _unusable(video, "undecodable", f"cannot be opened: {detail}") from error
+    try:
+        streams = [
+            stream
+            for stream in container.streams.video
+            if av.stream.Disposition.attached_pic not in stream.disposition
+        ]
+        if not streams:
+            raise _unusable(video, "no_video_stream", "no video stream is found")
+        stream = streams[0]
+        if stream.codec_context is None:
+            raise VideoError("undecodable", "no decoder for the stream's codec")
+        if stream.width * stream.height > _MAX_PIXELS:
+            raise VideoError("undecodable", f"{stream.width}x{stream.height} pixels")
+        stream.thread_type = "SLICE"
+        stream.codec_context.thread_count = 1
+        yield _Opened(container, stream, deadline)
+    finally:
+        container.close()
+
+
+def _unusable(video: bytes, reason: Reason, detail: str) -> VideoError:
+    """The error for `reason`, unless the file is cut short, which explains all."""
+    if _ends_early(video):
+        return VideoError("truncated", f"the file ends early; {detail}")
+    return VideoError(reason, detail)
+
+
+def _ends_early(video: bytes) -> bool:
+    """Whether the file is empty or shorter than its outermost boxes say."""
+    if video[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
+        return _iso_length(video) > len(video)
+    if video.startswith(b"RIFF"):
+        return 8 + int.from_bytes(video[4:8], "little") > len(video)
+    if video.startswith(b"\x1a\x45\xdf\xa3"):
+        return _matroska_length(video) > len(video)
+    return not video
+
+
+def _iso_length(video: bytes) -> int:
+    """Where the last box of an MP4 or MOV file ends."""
+    position = 0
+    while position + 8 <= len(video):
+        size = int.from_bytes(video[position : position + 4], "big")
+        if size == 1:
+            size = int.from_bytes(video[position + 8 : position + 16], "big")
+        if size < 8:  # 0: up to the end of the file; less is no box
+            return position
+        position += size
+    return position
+
+
+def _matroska_length(video: bytes) -> int:
+    """Where the segment of a Matroska or WebM file ends, 0 if it does not say."""
+    position, end = 4, 0
+    for id_bytes in (4, 0):  # the header, then the segment, whose id has four bytes
+        if position >= len(video) or video[position] == 0:
+            return 0
+        size_bytes = 9 - video[position].bit_length()
+        field = video[position : position + size_bytes]
+        size = int.from_bytes(field, "big") & ((1 << 7 * size_bytes) - 1)
+        if size == (1 << 7 * size_bytes) - 1:  # unknown, as in a live recording
+            return 0
+        end = position + size_bytes + size
+        position = end + id_bytes
+    return end

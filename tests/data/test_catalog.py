@@ -1,0 +1,167 @@
+import json
+
+import numpy as np
+import pytest
+
+from smad_jax import aspects, errors
+from smad_jax.data import catalog, records
+
+CLASSES = ("jump", "run", "sit")
+IDS = [f"c {i % 3}/v{i}" for i in range(8)]
+LABELS = [i % 3 for i in range(8)]
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / "toy"
+    with records.RecordWriter(folder / "videos", 2) as writer:
+        for number, (id, label) in enumerate(zip(IDS, LABELS, strict=True)):
+            writer.write(records.VideoRecord(id, id.encode(), label, 10 + number))
+    catalog.write_split(folder, "train", IDS, LABELS)
+    catalog.write_dataset_file(folder, name="toy", classes=CLASSES, num_videos=8)
+    return tmp_path
+
+
+def test_split_gives_videos_and_labels_in_the_order_of_its_list(root):
+    order = [5, 2, 7]
+    chosen = [IDS[i] for i in order]
+    catalog.write_split(root / "toy", "few", chosen, [LABELS[i] for i in order])
+    split = catalog.open_split(root, "toy", "few")
+    assert list(split.ids) == chosen
+    assert split.labels.tolist() == [2, 2, 1]
+    assert split.labels.dtype == np.int32
+    assert split.classes == CLASSES
+    assert len(split) == 3
+    for row, number in enumerate(order):
+        assert split.video(row) == (IDS[number].encode(), 10 + number)
+
+
+def test_aspect_labels_are_joined_by_id_and_masked_where_missing(root):
+    values = np.arange(15.0).reshape(3, 5)
+    scene = aspects.Aspect("scene", "soft", 5, "a test")
+    catalog.add_aspect(root / "toy", scene, [IDS[6], "unused", IDS[1]], values)
+    split = catalog.open_split(root, "toy", "train", aspects=("scene",))
+    assert split.aspects == {"scene": scene}
+    mask = split.aspect_mask["scene"]
+    assert np.flatnonzero(mask).tolist() == [1, 6]
+    labels = split.aspect_labels["scene"]
+    assert labels.dtype == np.float16
+    np.testing.assert_array_equal(labels[[1, 6]], values[[2, 0]])
+    assert not labels[~mask].any()
+
+
+def test_large_aspect_labels_are_mapped_and_made_again_when_they_change(
+    root, monkeypatch
+):
+    monkeypatch.setattr(catalog, "_CACHED_BYTES", 0)
+    folder = root / "toy"
+    for value in (0.25, 0.5):
+        records.write_aspect(folder, "scene", IDS, np.full((8, 6), value))
+        for _ in range(2):  # the second time from the cache
+            split = catalog.open_split(root, "toy", "train", aspects=("scene",))
+            labels = split.aspect_labels["scene"]
+            assert isinstance(labels, np.memmap)
+            np.testing.assert_array_equal(labels, np.full((8, 6), value))
+        assert len(list((folder / "aspects").glob(".scene.train.*.npy"))) == 1
+    assert split.aspects["scene"].num_labels == 6  # entered by nobody, measured
+
+
+def test_a_split_may_number_its_own_classes(root):
+    catalog.write_split(root / "toy", "web", IDS[:2], [1, 0], classes=["b", "a"])
+    split = catalog.open_split(root, "toy", "web")
+    assert split.classes == ("b", "a")
+    catalog.write_split(root / "toy", "web", IDS[:2], [1, 2])
+    assert catalog.open_split(root, "toy", "web").classes == CLASSES
+
+
+def test_repeated_lines_stay(root):
+    path = root / "toy" / "splits" / "test.txt"
+    path.write_text(f"{IDS[0]} 0\r\n\r\n{IDS[0]} 0", "utf-8")
+    assert catalog.open_split(root, "toy", "test").ids == (IDS[0], IDS[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{IDS[0]} 0\n{IDS[1]} one\n", "line 2: expected `id label`"),
+        (f"{IDS[0]} 3\n", r"line 1: label 3 of 'c 0/v0' must be 0 to 2"),
+        (f"{IDS[0]} -1\n", "label -1 .*counted from 0"),
+        ("c 0/v9 0\n", "no record has the id 'c 0/v9'; did you mean"),
+        (f"{IDS[0]} 0\n{IDS[0]} 1\n", "line 2: .* has label 1, an earlier line says 0"),
+        ("justone\n", "expected `id label`"),
+        ("\n", "lists no video"),
+    ],
+)
+def test_wrong_line_is_named_with_its_rule(root, text, message):
+    (root / "toy" / "splits" / "bad.txt").write_text(text)
+    with pytest.raises(errors.DataError, match=message):
+        catalog.open_split(root, "toy", "bad")
+
+
+def test_empty_class_stops_a_training_split_only(root):
+    catalog.write_split(root / "toy", "two", IDS[:2], LABELS[:2])
+    assert len(catalog.open_split(root, "toy", "two")) == 2
+    with pytest.raises(errors.DataError, match="1 of 3 classes have no video, 'sit'"):
+        catalog.open_split(root, "toy", "two", require_all_classes=True)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split", "aspect", "message"),
+    [
+        ("tay", "train", (), "did you mean 'toy'.*data_prep.build_records --name tay"),
+        ("embedded-seed4", "train", (), "python -m data_prep.embedded --seed 4"),
+        ("toy", "trian", (), "did you mean 'train'.*there is: train"),
+        ("toy", "train", ("object",), "data_prep.pseudo_label --dataset toy --aspect"),
+    ],
+)
+def test_what_is_missing_comes_with_the_command_that_makes_it(
+    root, dataset, split, aspect, message
+):
+    with pytest.raises(errors.DataError, match=message):
+        catalog.open_split(root, dataset, split, aspects=aspect)
+
+
+def test_data_set_without_its_file_is_incomplete(root):
+    (root / "toy" / "dataset.json").unlink()
+    with pytest.raises(errors.DataError, match="is incomplete"):
+        catalog.open_split(root, "toy", "train")
+
+
+def test_malformed_data_set_file_is_a_data_error(root):
+    path = root / "toy" / "dataset.json"
+    path.write_text(json.dumps({"name": "toy"}))
+    with pytest.raises(errors.DataError, match="malformed"):
+        catalog.read_dataset_file(root / "toy")
+
+
+def test_data_set_file_comes_back(root):
+    scene = aspects.Aspect("scene", "soft", 16, "ünïcode")
+    catalog.write_dataset_file(
+        root / "toy",
+        name="toy",
+        classes=CLASSES,
+        num_videos=8,
+        aspects={"scene": scene},
+        recipe={"seed": 3, "deep": {"a": [1, 2]}},
+    )
+    found = catalog.read_dataset_file(root / "toy")
+    assert found.aspects == {"scene": scene}
+    assert found.recipe == {"seed": 3, "deep": {"a": [1, 2]}}
+    assert (found.classes, found.num_videos) == (CLASSES, 8)
+
+
+def test_aspect_of_the_wrong_width_is_refused(root):
+    scene = aspects.Aspect("scene", "soft", 4, "a test")
+    with pytest.raises(errors.DataError, match=r"must be \[V, 4\]"):
+        catalog.add_aspect(root / "toy", scene, IDS, np.zeros((8, 5)))
+
+
+@pytest.mark.parametrize("id", ["a\nb", "", "a\rb"])
+def test_split_refuses_ids_that_are_not_lines(root, id):
+    with pytest.raises(errors.DataError, match="single line"):
+        catalog.write_split(root / "toy", "x", [id], [0])
+
+
+def test_split_refuses_lengths_that_disagree(root):
+    with pytest.raises(errors.DataError, match="2 ids but 1 labels"):
+        catalog.write_split(root / "toy", "x", ["a", "b"], [0])

@@ -1,0 +1,330 @@
+import json
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from smad_jax import errors
+from smad_jax.data import catalog, pipeline, records, video
+
+V, T, SIZE, Z = 22, 3, 16, 5
+SAMPLING = {"kind": "clip", "num_frames": T, "stride": 1, "test_views": 2}
+TRANSFORM = {"kind": "random_shift", "size": SIZE, "shift": 2}
+BROKEN = (4, 9)  # of classes 1 and 0
+
+
+def store(root, contents, num_classes=3):
+    ids = [f"v {row}" for row in range(len(contents))]
+    labels = [row % num_classes for row in range(len(contents))]
+    folder = root / "toy"
+    with records.RecordWriter(folder / "videos", 2) as writer:
+        for id, content, label in zip(ids, contents, labels, strict=True):
+            writer.write(records.VideoRecord(id, content, label, 6))
+    catalog.write_split(folder, "train", ids, labels)
+    names = [f"class {label}" for label in range(num_classes)]
+    catalog.write_dataset_file(folder, name="toy", classes=names, num_videos=len(ids))
+    values = np.random.default_rng(0).random((len(ids) - 5, Z))
+    records.write_aspect(folder, "scene", ids[5:], values)
+    return catalog.open_split(root, "toy", "train", aspects=("scene",))
+
+
+@pytest.fixture(scope="module")
+def contents(tiny_video):
+    return [tiny_video(6, 24, 32, seed=row) for row in range(V)]
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory, contents):
+    return store(tmp_path_factory.mktemp("whole"), contents)
+
+
+@pytest.fixture(scope="module")
+def broken_split(tmp_path_factory, contents):
+    damaged = [
+        content[:400] if row in BROKEN else content
+        for row, content in enumerate(contents)
+    ]
+    return store(tmp_path_factory.mktemp("broken"), damaged)
+
+
+def train(split, steps, *, bad_videos=None, **options):
+    options = {
+        "sampling": SAMPLING,
+        "transform": TRANSFORM,
+        "batch_size": 4,
+        "seed": 7,
+        "bad_videos": bad_videos or pipeline.BadVideos(None, 1.0, num_videos=V),
+        **options,
+    }
+    with pipeline.train_batches(split, **options) as batches:
+        return [next(batches) for _ in range(steps)]
+
+
+def test(split, **options):
+    options = {
+        "sampling": SAMPLING,
+        "transform": TRANSFORM,
+        "batch_size": 4,
+        "bad_videos": pipeline.BadVideos(None, 1.0, num_videos=V),
+        **options,
+    }
+    return list(pipeline.test_batches(split, **options))
+
+
+test.__test__ = False
+
+
+def assert_equal(left, right):
+    assert len(left) == len(right)
+    for one, other in zip(left, right, strict=True):
+        for key in ("video", "label", "index"):
+            np.testing.assert_array_equal(one[key], other[key])
+        for key in ("aspects", "aspect_mask"):
+            np.testing.assert_array_equal(one[key]["scene"], other[key]["scene"])
+
+
+def test_batch_holds_what_the_split_says(split):
+    batch = train(split, 1)[0]
+    assert batch["video"].shape == (4, T, SIZE, SIZE, 3)
+    assert batch["video"].dtype == np.uint8
+    assert batch["label"].dtype == batch["index"].dtype == np.int32
+    np.testing.assert_array_equal(batch["label"], split.labels[batch["index"]])
+    scene = batch["aspects"]["scene"]
+    assert scene.shape == (4, Z)
+    assert scene.dtype == np.float32
+    np.testing.assert_array_equal(scene, split.aspect_labels["scene"][batch["index"]])
+    np.testing.assert_array_equal(batch["aspect_mask"]["scene"], batch["index"] >= 5)
+
+
+def test_every_epoch_holds_each_video_once_in_a_new_order(split):
+    rows = np.concatenate([batch["index"] for batch in train(split, 17)])
+    epochs = [rows[start : start + V] for start in (0, V, 2 * V)]
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(V))
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_seeds_give_other_orders_and_the_same_video_gets_other_crops(split):
+    first, second = train(split, 6), train(split, 6, seed=8)
+    assert any(
+        (a["index"] != b["index"]).any() for a, b in zip(first, second, strict=True)
+    )
+    crops = {}
+    for batch in first + train(split, 6, start_step=11):
+        for row, clip in zip(batch["index"], batch["video"], strict=True):
+            crops.setdefault(int(row), set()).add(clip.tobytes())
+    assert sum(len(found) for found in crops.values()) > 40  # of 48 drawn
+
+
+@pytest.mark.parametrize(
+    "options", [{"num_threads": 0}, {"num_threads": 3}, {"cache_mib": 8}]
+)
+def test_threads_and_cache_change_nothing(broken_split, options):
+    assert_equal(train(broken_split, 14), train(broken_split, 14, **options))
+
+
+def test_workers_give_the_same_batches_and_count_the_same_bad_videos(broken_split):
+    counts = [pipeline.BadVideos(None, 1.0, num_videos=V) for _ in range(2)]
+    expected = train(broken_split, 8, bad_videos=counts[0])
+    found = train(
+        broken_split, 8, bad_videos=counts[1], num_workers=2, num_threads=1, cache_mib=2
+    )
+    assert_equal(expected, found)
+    assert counts[0].reasons == counts[1].reasons == {"truncated": len(BROKEN)}
+
+
+def test_resuming_at_a_step_goes_on_as_if_nothing_happened(broken_split):
+    assert_equal(train(broken_split, 12)[7:], train(broken_split, 5, start_step=7))
+
+
+@pytest.mark.parametrize("process_count", [2, 4])
+def test_processes_share_the_batches_of_one(broken_split, process_count):
+    whole = train(broken_split, 7)
+    parts = [
+        train(broken_split, 7, process_index=index, process_count=process_count)
+        for index in range(process_count)
+    ]
+    for step, batch in enumerate(whole):
+        for key in ("video", "label", "index"):
+            joined = np.concatenate([part[step][key] for part in parts])
+            np.testing.assert_array_equal(batch[key], joined)
+
+
+def test_bad_video_is_replaced_by_one_of_its_class_and_written_down(
+    broken_split, tmp_path
+):
+    bad = pipeline.BadVideos(tmp_path / "run" / "bad.jsonl", 0.5, num_videos=V)
+    batches = train(broken_split, 12, bad_videos=bad)
+    rows = np.concatenate([batch["index"] for batch in batches])
+    assert not set(BROKEN) & set(rows.tolist())
+    classes = np.bincount(broken_split.labels[rows[:V]])
+    np.testing.assert_array_equal(classes, np.bincount(broken_split.labels))
+    text = (tmp_path / "run" / "bad.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert sorted(line["id"] for line in lines) == ["v 4", "v 9"]
+    for line in lines:
+        assert line["reason"] == "truncated"
+        assert "cannot be opened" in line["detail"]
+        assert int(line["replacement"][2:]) % 3 == int(line["id"][2:]) % 3
+    assert bad.count == 2
+
+
+def test_too_many_bad_videos_stop_the_run_with_the_reason(broken_split):
+    bad = pipeline.BadVideos(None, 0.01, num_videos=V)
+    with pytest.raises(errors.DataError, match=r"2 of 22 .* truncated \(truncated 2\)"):
+        train(broken_split, 12, bad_videos=bad)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_class_without_readable_videos_is_a_data_error(tmp_path, contents, num_workers):
+    damaged = [c[:400] if row % 3 == 1 else c for row, c in enumerate(contents[:9])]
+    split = store(tmp_path, damaged)
+    bad = pipeline.BadVideos(None, 1.0, num_videos=9)
+    with pytest.raises(
+        errors.DataError, match=r"any of the 2 videos of class 'class 1'"
+    ):
+        train(split, 9, bad_videos=bad, num_workers=num_workers)
+
+
+def test_damaged_record_is_a_bad_video(tmp_path, contents):
+    split = store(tmp_path, contents)
+    path = tmp_path / "toy" / "videos-00000-of-00002.tfrecord"
+    data = bytearray(path.read_bytes())
+    data[-50] ^= 1
+    path.write_bytes(data)
+    bad = pipeline.BadVideos(None, 1.0, num_videos=V)
+    train(split, 6, bad_videos=bad)
+    assert bad.reasons == {"undecodable": 1}
+
+
+def test_frames_are_counted_where_the_records_do_not_say(tmp_path, contents):
+    folder = tmp_path / "toy"
+    with records.RecordWriter(folder / "videos", 1) as writer:
+        writer.write(records.VideoRecord("a", contents[0], 0, 0))
+    catalog.write_split(folder, "train", ["a"], [0])
+    catalog.write_dataset_file(folder, name="toy", classes=["x"], num_videos=1)
+    split = catalog.open_split(tmp_path, "toy", "train")
+    expected = [0, 2, 4, 0, 2]  # 6 frames, wrapped
+    section = {"kind": "clip", "num_frames": 5, "stride": 2}
+    batch = test(split, batch_size=1, sampling=section, transform=TRANSFORM)[0]
+    clip = batch["video"][0, 0]
+    np.testing.assert_array_equal(clip[0], clip[3])
+    assert len(expected) == len(clip)
+
+
+def test_closing_leaves_no_thread(split):
+    before = set(threading.enumerate())
+    train(split, 3, num_threads=3)
+    test(split, num_threads=3)  # exhausted, so it closes itself
+    deadline = time.monotonic() + 5
+    while set(threading.enumerate()) - before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not set(threading.enumerate()) - before
+
+
+def test_test_batches_hold_every_video_once_and_pad_the_last(split):
+    batches = test(split)
+    assert [batch["video"].shape for batch in batches] == [(4, 2, T, SIZE, SIZE, 3)] * 6
+    mask = np.concatenate([batch["mask"] for batch in batches])
+    rows = np.concatenate([batch["index"] for batch in batches])
+    labels = np.concatenate([batch["label"] for batch in batches])
+    assert rows[mask].tolist() == list(range(V))
+    np.testing.assert_array_equal(labels[mask], split.labels)
+    assert not batches[-1]["video"][~batches[-1]["mask"]].any()
+    assert not any(batch["unreadable"].any() for batch in batches)
+
+
+def test_test_batches_of_two_processes_are_those_of_one(split):
+    whole = test(split)
+    parts = [test(split, process_index=i, process_count=2) for i in range(2)]
+    for step, batch in enumerate(whole):
+        for key in batch:
+            joined = np.concatenate([part[step][key] for part in parts])
+            np.testing.assert_array_equal(batch[key], joined)
+
+
+def test_test_clip_is_the_central_crop_of_the_decoded_frames(split):
+    clip = test(split)[1]["video"][2]  # row 6
+    frames = video.decode(split.video(6).video, [0, 1, 2, 3, 4, 5])
+    assert frames.shape == (6, 24, 32, 3)
+    resized = test(split, transform={**TRANSFORM, "resize": 24})[1]["video"][2]
+    # places 0..3 in two parts of two: starts 1 and 3
+    np.testing.assert_array_equal(resized[0], frames[1:4, 4:20, 8:24])
+    np.testing.assert_array_equal(resized[1], frames[3:6, 4:20, 8:24])
+    assert clip.shape == resized.shape
+
+
+def test_segments_go_through_at_test_as_one_view(split):
+    section = {"kind": "segments", "num_frames": 3, "test_views": 7}
+    batch = test(split, sampling=section)[0]
+    assert batch["video"].shape == (4, 1, 7, SIZE, SIZE, 3)
+
+
+def test_unreadable_test_video_stays_with_zero_pixels(broken_split):
+    bad = pipeline.BadVideos(None, 1.0, num_videos=V)
+    batches = test(broken_split, bad_videos=bad)
+    rows = np.concatenate([batch["index"][batch["unreadable"]] for batch in batches])
+    assert rows.tolist() == list(BROKEN)
+    for batch in batches:
+        assert batch["mask"][batch["unreadable"]].all()
+        assert not batch["video"][batch["unreadable"]].any()
+    assert bad.reasons == {"truncated": 2}
+
+
+def test_real_videos_go_through_the_papers_pipeline(tmp_path, real_data):
+    names = ["video_90.mov", "carphone_pristine.mp4", "h265_video.mp4"]
+    contents = [(real_data / "videos" / name).read_bytes() for name in names]
+    split = store_real(tmp_path, names, contents)
+    section = {"kind": "clip", "num_frames": 8, "stride": 8, "test_views": 1}
+    transform = {"kind": "random_resized_crop", "size": 64, "resize": 80}
+    batch = train(split, 1, batch_size=3, sampling=section, transform=transform)[0]
+    assert batch["video"].shape == (3, 8, 64, 64, 3)
+    tested = test(split, batch_size=3, sampling=section, transform=transform)[0]
+    assert tested["video"].shape == (3, 1, 8, 64, 64, 3)
+    assert not tested["unreadable"].any()
+
+
+def store_real(root, names, contents):
+    with records.RecordWriter(root / "real" / "videos", 1) as writer:
+        for name, content in zip(names, contents, strict=True):
+            count = video.probe(content).num_frames
+            writer.write(records.VideoRecord(name, content, 0, count))
+    catalog.write_split(root / "real", "train", names, [0] * len(names))
+    catalog.write_dataset_file(
+        root / "real", name="real", classes=["x"], num_videos=len(names)
+    )
+    return catalog.open_split(root, "real", "train")
+
+
+def test_small_memory_keeps_only_the_videos_that_fit(split):
+    one = 6 * 24 * 32 * 3
+    cache = pipeline._FrameCache(2 * one + 5)
+    for row in range(3):
+        cache.put(row, np.zeros((6, 24, 32, 3), np.uint8))
+    assert [cache.get(row) is not None for row in range(3)] == [True, True, False]
+
+
+def test_bad_videos_of_an_earlier_run_are_not_listed_twice(tmp_path):
+    path = tmp_path / "bad.jsonl"
+    for _ in range(2):
+        bad = pipeline.BadVideos(path, 0.5, num_videos=10)
+        bad.record(3, "three", "timeout", "slow", None)
+        bad.record(3, "three", "timeout", "slow", None)
+        assert bad.count == 1
+    path.write_text(path.read_text() + '{"id": "fo')  # a run was killed while writing
+    pipeline.BadVideos(path, 0.5, num_videos=10)
+    assert len(path.read_text().splitlines()) == 2
+
+
+def test_one_bad_video_is_always_allowed():
+    bad = pipeline.BadVideos(None, 0.0, num_videos=10)
+    bad.record(0, "a", "missing", "gone", None)
+    with pytest.raises(errors.DataError, match="missing 1, timeout 1"):
+        bad.record(1, "b", "timeout", "slow", None)
+
+
+@pytest.mark.parametrize("batch_size", [0, 5])
+def test_batch_must_divide_by_the_processes(split, batch_size):
+    with pytest.raises(errors.ConfigError, match="multiple of the 2 processes"):
+        train(split, 1, batch_size=batch_size, process_count=2)

@@ -1,0 +1,190 @@
+import pickle
+import threading
+
+import grain
+import numpy as np
+import pytest
+
+from smad_jax import errors
+from smad_jax.data import records
+
+
+def write(folder, count=7, num_shards=3):
+    videos = [
+        records.VideoRecord(f"class {i % 2}/ü{i}.mp4", bytes([i]) * 300 * i, i - 1, i)
+        for i in range(count)
+    ]
+    with records.RecordWriter(folder / "videos", num_shards) as writer:
+        for video in videos:
+            writer.write(video)
+    return videos
+
+
+def test_records_come_back_as_they_were_written(tmp_path):
+    videos = write(tmp_path)
+    reader = records.RecordReader(tmp_path)
+    assert len(reader) == len(videos)
+    found = [reader.video(position) for position in range(len(reader))]
+    assert found == videos[0::3] + videos[1::3] + videos[2::3]
+    assert reader.ids == [video.id for video in found]
+    assert found[0].label == -1
+
+
+def test_example_bytes_are_those_of_the_protocol_buffer(tmp_path):
+    # {"id": b"a", "n": 300} worked out from the wire format
+    entry_id = b"\x0a\x02id\x12\x05\x0a\x03\x0a\x01a"
+    entry_n = b"\x0a\x01n\x12\x06\x1a\x04\x0a\x02\xac\x02"
+    body = b"\x0a\x0b" + entry_id + b"\x0a\x0b" + entry_n
+    expected = b"\x0a" + bytes([len(body)]) + body
+    assert records.encode_example({"n": 300, "id": b"a"}) == expected
+    assert records.decode_example(expected) == {"id": b"a", "n": 300}
+
+
+def test_examples_agree_with_generated_protocol_buffers():
+    proto = pytest.importorskip("tensorflow_datasets.proto.tf_example_generated_pb2")
+    fields = {"id": b"x" * 200, "label": -5, "video": bytes(70_000), "zero": 0}
+    example = proto.Example.FromString(records.encode_example(fields))
+    features = example.features.feature
+    assert features["video"].bytes_list.value[0] == fields["video"]
+    assert list(features["label"].int64_list.value) == [-5]
+    assert records.decode_example(example.SerializeToString()) == fields
+
+
+@pytest.mark.parametrize("cut", [1, 7, 11])
+def test_cut_example_is_a_value_error(cut):
+    whole = records.encode_example({"id": b"abc", "label": 3})
+    with pytest.raises((ValueError, LookupError, StopIteration)):
+        records.decode_example(whole[:-cut])
+
+
+def test_another_reader_of_the_format_reads_the_shards(tmp_path):
+    videos = write(tmp_path, num_shards=1)
+    path = tmp_path / "videos-00000-of-00001.tfrecord"
+    payloads = list(grain.experimental.TFRecordIterDataset(str(path)))
+    ids = [records.decode_example(payload)["id"] for payload in payloads]
+    assert ids == [video.id.encode() for video in videos]
+
+
+def test_equal_records_give_equal_bytes(tmp_path):
+    write(tmp_path / "a")
+    write(tmp_path / "b")
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_an_exception_leaves_no_file_behind(tmp_path):
+    with pytest.raises(RuntimeError), records.RecordWriter(tmp_path / "v", 2) as writer:
+        writer.write(records.VideoRecord("a", b"x", 0, 1))
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("id", ["a", "two\nlines"])
+def test_repeated_or_broken_ids_are_refused(tmp_path, id):
+    with (
+        pytest.raises(errors.DataError, match="id"),
+        records.RecordWriter(tmp_path / "v", 1) as writer,
+    ):
+        writer.write(records.VideoRecord("a", b"x", 0, 1))
+        writer.write(records.VideoRecord(id, b"x", 0, 1))
+
+
+def test_flipped_bit_names_file_and_record(tmp_path):
+    write(tmp_path, num_shards=1)
+    path = tmp_path / "videos-00000-of-00001.tfrecord"
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 4
+    path.write_bytes(data)
+    reader = records.RecordReader(tmp_path)
+    assert reader.video(0).num_frames == 0
+    with pytest.raises(errors.DataError, match=r"00001\.tfrecord, record 6.*checksum"):
+        reader.video(6)
+
+
+def test_truncated_shard_names_the_command_that_repairs(tmp_path):
+    write(tmp_path, num_shards=1)
+    path = tmp_path / "videos-00000-of-00001.tfrecord"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(errors.DataError, match=r"cut short or was changed.*--reindex"):
+        records.RecordReader(tmp_path)
+    with pytest.raises(errors.DataError, match=r"record 6 at byte .* cut short"):
+        records.rebuild_index(path)
+
+
+@pytest.mark.parametrize("content", [None, b"nonsense", b"SMADIDX1" + bytes(40)])
+def test_missing_or_broken_index_is_rebuilt_by_the_named_command(tmp_path, content):
+    videos = write(tmp_path, num_shards=1)
+    path = tmp_path / "videos-00000-of-00001.tfrecord"
+    index = tmp_path / f"{path.name}.index"
+    before = index.read_bytes()
+    index.unlink()
+    if content is not None:
+        index.write_bytes(content)
+    with pytest.raises(errors.DataError, match="--reindex"):
+        records.RecordReader(tmp_path)
+    assert records.rebuild_index(path) == len(videos)
+    assert index.read_bytes() == before
+
+
+def test_missing_shard_is_named(tmp_path):
+    write(tmp_path)
+    (tmp_path / "videos-00001-of-00003.tfrecord").unlink()
+    with pytest.raises(errors.DataError, match="lacks videos-00001-of-00003"):
+        records.RecordReader(tmp_path)
+
+
+def test_no_shard_at_all_is_a_data_error(tmp_path):
+    with pytest.raises(errors.DataError, match="no videos"):
+        records.RecordReader(tmp_path / "nowhere")
+
+
+def test_position_out_of_range_is_an_index_error(tmp_path):
+    write(tmp_path)
+    with pytest.raises(IndexError):
+        records.RecordReader(tmp_path)[7]
+
+
+def test_threads_and_pickled_copies_read_the_same(tmp_path):
+    write(tmp_path)
+    reader = records.RecordReader(tmp_path)
+    expected = [reader.video(i) for i in range(7)]
+    copy = pickle.loads(pickle.dumps(reader))
+    found = {}
+
+    def read(name, source):
+        found[name] = [source.video(i) for _ in range(20) for i in range(7)]
+
+    threads = [
+        threading.Thread(target=read, args=(name, source))
+        for name, source in enumerate((reader, reader, copy))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(found[name] == expected * 20 for name in range(3))
+    reader.close()
+    assert reader.video(2) == expected[2]
+
+
+def test_aspect_labels_come_back_as_float16(tmp_path):
+    values = np.random.default_rng(0).random((5, 11))
+    ids = [f"video {i}" for i in range(5)]
+    records.write_aspect(tmp_path, "scene", ids, values)
+    found = records.read_aspect(tmp_path, "scene")
+    assert found.ids == ids
+    np.testing.assert_array_equal(found.values, values.astype(np.float16))
+
+
+def test_aspect_without_videos_is_empty(tmp_path):
+    records.write_aspect(tmp_path, "scene", [], np.zeros((0, 4)))
+    assert len(records.read_aspect(tmp_path, "scene").ids) == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [(np.zeros((3, 4)), r"\[2, Z\]"), (np.array([[1.0], [np.nan]]), "finite.*'b'")],
+)
+def test_wrong_aspect_labels_are_refused(tmp_path, values, text):
+    with pytest.raises(errors.DataError, match=text):
+        records.write_aspect(tmp_path, "scene", ["a", "b"], values)

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from smad_jax import errors
+from smad_jax.data import sampling
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_ten_clips_of_300_frames_start_where_the_reference_says():
+    clips = sampling.test_clips(300, clip_length=8, stride=8, num_clips=10)
+    starts = [11, 35, 59, 82, 106, 130, 154, 177, 201, 225]
+    assert clips[:, 0].tolist() == starts
+    assert clips[3].tolist() == list(range(82, 82 + 64, 8))
+
+
+def test_ten_clips_of_100_frames_start_where_the_reference_says():
+    clips = sampling.test_clips(100, clip_length=8, stride=8, num_clips=10)
+    assert clips[:, 0].tolist() == [1, 5, 9, 12, 16, 20, 24, 27, 31, 35]
+
+
+def test_25_frames_of_300_are_the_middles_of_their_parts():
+    assert sampling.test_frames(300, count=25).tolist() == list(range(6, 300, 12))
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_short_video_repeats(part):
+    expected = [0, 8, 16, 24, 2, 10, 18, 26]
+    if part == "train":
+        clip = sampling.train_clip(30, clip_length=8, stride=8, rng=rng())
+        assert clip.tolist() == expected
+    else:
+        clips = sampling.test_clips(30, clip_length=8, stride=8, num_clips=3)
+        assert clips.tolist() == [expected] * 3
+
+
+def test_segments_of_250_frames_stay_in_their_ranges_and_reach_the_ends():
+    source = rng()
+    drawn = np.stack(
+        [sampling.train_segments(250, num_segments=3, rng=source) for _ in range(3000)]
+    )
+    assert drawn.min(axis=0).tolist() == [0, 83, 166]
+    assert drawn.max(axis=0).tolist() == [82, 165, 248]
+
+
+def test_clip_start_is_uniform_over_all_places():
+    source = rng()
+    starts = [
+        sampling.train_clip(68, clip_length=8, stride=8, rng=source)[0]
+        for _ in range(2000)
+    ]
+    counts = np.bincount(starts, minlength=5)  # 0 to 68 - 64
+    assert len(counts) == 5
+    assert counts.min() > 320
+
+
+@pytest.mark.parametrize(("num_frames", "starts"), [(64, {0}), (65, {0, 1})])
+def test_span_of_a_clip_is_frames_times_stride(num_frames, starts):
+    source = rng()
+    drawn = {
+        int(sampling.train_clip(num_frames, clip_length=8, stride=8, rng=source)[0])
+        for _ in range(50)
+    }
+    assert drawn == starts
+
+
+def test_fewer_frames_than_segments_are_spread_with_repeats():
+    # part 0, not more frames than segments: round(i * 2 / 3)
+    assert sampling.train_segments(2, num_segments=3, rng=rng()).tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 7, 63, 64, 65, 300])
+def test_frame_numbers_stay_in_the_video(num_frames):
+    for clip in (
+        sampling.train_clip(num_frames, clip_length=8, stride=8, rng=rng()),
+        sampling.train_segments(num_frames, num_segments=5, rng=rng()),
+        sampling.test_clips(num_frames, clip_length=8, stride=8, num_clips=10),
+        sampling.test_frames(num_frames, count=25),
+    ):
+        assert clip.min() >= 0
+        assert clip.max() < num_frames
+
+
+def test_config_section_gives_the_functions():
+    clip = sampling.Sampling.from_config(
+        {"kind": "clip", "num_frames": 8, "stride": 8, "test_views": 10}
+    )
+    assert clip.test(300).shape == clip.test_shape() == (10, 8)
+    assert clip.train(300, rng()).shape == (8,)
+    segments = sampling.Sampling.from_config(
+        {"kind": "segments", "num_frames": 3, "test_views": 25}
+    )
+    assert segments.test(300).shape == segments.test_shape() == (1, 25)
+    assert segments.train(300, rng()).shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"kind": "dense", "num_frames": 8}, "sampling.kind 'dense'; known: clip"),
+        ({"kind": "clip"}, "sampling.num_frames must be .* not None"),
+        ({"kind": "clip", "num_frames": 8, "stride": 0}, "stride must be .* least 1"),
+        ({"kind": "clip", "num_frames": 8, "views": 2}, "unknown key 'views'"),
+    ],
+)
+def test_wrong_section_is_a_config_error(section, message):
+    with pytest.raises(errors.ConfigError, match=message):
+        sampling.Sampling.from_config(section)

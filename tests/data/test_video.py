@@ -1,0 +1,206 @@
+import pickle
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from smad_jax.data import video
+
+# frames that decode, height and width of the upright picture
+REAL = {
+    "av1_video.mkv": (125, 360, 640),
+    "bikes.mp4": (250, 272, 640),
+    "carphone_pristine.mp4": (120, 144, 176),
+    "corrupted.mp4": (28, 720, 1280),
+    "demo.mp4": (280, 256, 340),
+    "flipping_a_pancake.mkv": (310, 240, 426),
+    "h265_video.mp4": (10, 128, 128),
+    "nasa_13013.mp4": (325, 180, 320),
+    "part_0.mp4": (32, 256, 340),
+    "test.avi": (164, 240, 320),
+    "test.mp4": (300, 256, 340),
+    "test_video_structuralize.mp4": (300, 240, 426),
+    "unordered.mov": (4, 50, 50),
+    "video_0.mov": (3, 320, 568),
+    "video_90.mov": (3, 568, 320),
+    "video_180.mov": (3, 320, 568),
+    "video_270.mov": (3, 568, 320),
+}
+
+
+@pytest.fixture(scope="module")
+def read(real_data):
+    return lambda name: (real_data / "videos" / name).read_bytes()
+
+
+def in_sequence(content):
+    """All frames, decoded from the start without seeking."""
+    with video._open(content, time.monotonic() + 60) as opened:
+        reformatter = video.av.video.reformatter.VideoReformatter()
+        return [
+            video._upright(frame, reformatter, None) for frame in video._decoded(opened)
+        ]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_probe_counts_the_frames_that_decode(read, name):
+    facts = video.probe(read(name))
+    assert (facts.num_frames, facts.height, facts.width) == REAL[name]
+    assert bool(facts.failure) == (name == "corrupted.mp4")
+
+
+@pytest.mark.parametrize("name", sorted(set(REAL) - {"corrupted.mp4"}))
+def test_frame_i_is_the_ith_in_display_order(read, name):
+    content = read(name)
+    frames = in_sequence(content)
+    count = len(frames)
+    assert (count, *frames[0].shape[:2]) == REAL[name]
+    starts = sorted({0, 1, count // 3, count // 2, count - 20, count - 1})
+    for start in starts:
+        indices = (start + np.arange(3) * 7) % count
+        clip = video.decode(content, indices, num_frames=count)
+        np.testing.assert_array_equal(clip, np.stack([frames[i] for i in indices]))
+
+
+def test_order_and_repeats_of_the_indices_are_kept(read):
+    content = read("demo.mp4")
+    clip = video.decode(content, [200, 3, 200, 90])
+    np.testing.assert_array_equal(clip[0], clip[2])
+    for index, frame in zip((200, 3, 200, 90), clip, strict=True):
+        np.testing.assert_array_equal(frame, video.decode(content, [index])[0])
+
+
+@pytest.mark.parametrize("name", ["demo.mp4", "flipping_a_pancake.mkv", "bikes.mp4"])
+def test_late_frames_are_reached_by_seeking(read, name, monkeypatch):
+    seeks = []
+    seek = video._seek
+    monkeypatch.setattr(
+        video, "_seek", lambda *given: seeks.append(seek(*given)) or seeks[-1]
+    )
+    video.decode(read(name), [240])
+    assert seeks == [True]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["test.mp4", "unordered.mov", "video_0.mov", "video_90.mov", "video_270.mov"],
+)
+def test_frames_agree_with_opencv(real_data, read, name):
+    indices = [0, 1, 2] if REAL[name][0] < 100 else [0, 7, 123]
+    clip = video.decode(read(name), indices)
+    capture = cv2.VideoCapture(str(real_data / "videos" / name))
+    frames = []
+    for _ in range(max(indices) + 1):
+        found, frame = capture.read()
+        assert found
+        frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+    capture.release()
+    for index, frame in zip(indices, clip, strict=True):
+        assert frame.shape == frames[index].shape
+        difference = np.abs(frame.astype(int) - frames[index].astype(int))
+        assert difference.mean() < 3  # chroma is interpolated in another way
+
+
+def test_frames_of_test_avi_agree_with_the_frame_folder(real_data, read):
+    clip = video.decode(read("test.avi"), np.arange(12))
+    for number in range(1, 11):
+        path = real_data / "images" / f"img_{number:05}.jpg"
+        picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB).astype(int)
+        differences = [np.abs(picture - frame).mean() for frame in clip.astype(int)]
+        assert int(np.argmin(differences)) == number  # image i is frame i, from 0
+        assert differences[number] < 1.2
+
+
+def test_failure_beyond_the_frames_wanted_does_not_matter(read):
+    content = read("corrupted.mp4")
+    assert video.decode(content, [27, 0]).shape == (2, 720, 1280, 3)
+    assert video.decode(content, [27], num_frames=28).shape == (1, 720, 1280, 3)
+    with pytest.raises(video.VideoError, match="after 28 of 50 frames") as caught:
+        video.decode(content, [28])
+    assert caught.value.reason == "truncated"
+
+
+def test_stated_count_needs_no_decoding(read):
+    assert video.probe(read("test.mp4"), count="stated").num_frames == 300
+    assert video.probe(read("corrupted.mp4"), count="stated").num_frames == 50
+
+
+@pytest.mark.parametrize("name", ["demo.mp4", "flipping_a_pancake.mkv", "test.avi"])
+def test_file_cut_short_is_truncated(read, name):
+    content = read(name)
+    try:
+        facts = video.probe(content[: len(content) // 2])
+    except video.VideoError as error:
+        assert error.reason == "truncated"
+    else:
+        assert facts.num_frames < REAL[name][0]
+        assert facts.failure
+    assert not video.probe(content).failure
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "truncated"), (b"no video " * 500, "undecodable")],
+)
+def test_what_is_no_video_has_a_reason(content, reason):
+    for use in (video.probe, lambda content: video.decode(content, [0])):
+        with pytest.raises(video.VideoError) as caught:
+            use(content)
+        assert caught.value.reason == reason
+
+
+def test_sound_without_pictures_has_no_video_stream():
+    frames = 8000
+    header = b"RIFF" + (36 + frames).to_bytes(4, "little") + b"WAVEfmt "
+    header += (16).to_bytes(4, "little") + (1).to_bytes(2, "little") * 2
+    header += (8000).to_bytes(4, "little") * 2 + b"\x01\x00\x08\x00"
+    header += b"data" + frames.to_bytes(4, "little")
+    with pytest.raises(video.VideoError) as caught:
+        video.decode(header + bytes(frames), [0])
+    assert caught.value.reason == "no_video_stream"
+
+
+@pytest.mark.parametrize("indices", [[5], [40, 41]])
+def test_time_runs_out(tiny_video, indices):
+    content = tiny_video(60)
+    with pytest.raises(video.VideoError) as caught:
+        video.decode(content, indices, time_limit=0)
+    assert caught.value.reason == "timeout"
+
+
+def test_frame_past_the_end_is_truncated(tiny_video):
+    with pytest.raises(video.VideoError, match="only 4 decode") as caught:
+        video.decode(tiny_video(4), [4])
+    assert caught.value.reason == "truncated"
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska"])
+@pytest.mark.parametrize("options", [{"g": "12"}, {"g": "40", "bf": "3"}])
+def test_seeking_is_exact_with_reordered_frames(tiny_video, container, options):
+    content = tiny_video(120, 48, 32, container=container, **options)
+    frames = in_sequence(content)
+    assert len(frames) == 120
+    for start in range(0, 113, 7):
+        clip = video.decode(content, [start, start + 7])
+        np.testing.assert_array_equal(clip, [frames[start], frames[start + 7]])
+
+
+def test_wrong_frame_count_of_the_container_is_not_trusted(tiny_video):
+    content = tiny_video(90, g="12")
+    expected = in_sequence(content)[80]
+    np.testing.assert_array_equal(
+        video.decode(content, [80], num_frames=85)[0], expected
+    )
+
+
+@pytest.mark.parametrize("indices", [[], [-1], [[1, 2]]])
+def test_indices_must_be_frame_numbers(tiny_video, indices):
+    with pytest.raises(ValueError, match="frame numbers from 0"):
+        video.decode(tiny_video(), indices)
+
+
+def test_error_survives_pickling():
+    error = pickle.loads(pickle.dumps(video.VideoError("timeout", "too slow")))
+    assert (error.reason, error.detail) == ("timeout", "too slow")
+    assert str(error) == "timeout: too slow"

@@ -1,0 +1,225 @@
+import io
+import json
+
+import av
+import numpy as np
+import pytest
+
+from data_prep import build_records
+from smad_jax.data import catalog, records
+
+
+def encode(num_frames, seed=0):
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        stream = file.add_stream("libx264", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        pictures = np.random.default_rng(seed).integers(0, 256, (num_frames, 24, 32, 3))
+        for picture in pictures.astype(np.uint8):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        file.mux(stream.encode(None))
+    return out.getvalue()
+
+
+@pytest.fixture
+def films(tmp_path):
+    """Class folders with 5, 3 and 1 good videos, and three bad ones."""
+    folder = tmp_path / "my films"
+    names = [f"sit down/{i}.mp4" for i in range(5)]
+    names += ["-jump/-a.mp4", "-jump/ü b.mp4", "-jump/c.mp4", "run/only.mp4"]
+    for seed, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(3 + seed % 2, seed))
+    (folder / "sit down/cut.mp4").write_bytes(encode(9)[:-700])
+    (folder / "sit down/text.avi").write_bytes(b"no video" * 99)
+    (folder / "run/gone.mp4").symlink_to(folder / "nowhere.mp4")
+    return folder
+
+
+def run(tmp_path, films, *more, name="toy"):
+    return build_records.main(
+        ["--videos", str(films), "--name", name, "--out", str(tmp_path / "data"), *more]
+    )
+
+
+def test_class_folders_become_a_data_set(tmp_path, films, capsys):
+    assert run(tmp_path, films) == 0
+    root = tmp_path / "data"
+    facts = catalog.read_dataset_file(root / "toy")
+    assert facts.classes == ("-jump", "run", "sit down")
+    assert facts.num_videos == 9
+    train = catalog.open_split(root, "toy", "train", require_all_classes=True)
+    val = catalog.open_split(root, "toy", "val")
+    everything = catalog.open_split(root, "toy", "all")
+    assert (len(train), len(val)) == (7, 2)
+    assert set(train.ids) | set(val.ids) == set(everything.ids)
+    assert "-jump/ü b.mp4" in everything.ids
+    for row, id in enumerate(everything.ids):
+        stored = everything.video(row)
+        assert stored.video == (films / id).read_bytes()
+        assert stored.num_frames in (3, 4)
+    output = capsys.readouterr()
+    assert "9 of 12 videos (75.0%), 3 classes; splits: train 7, val 2" in output.out
+    assert "main.py --config configs/slowonly_baseline.py:toy" in output.out
+    assert "data_prep.pseudo_label --dataset=toy --aspect scene" in output.out
+    assert "12 of 12 videos, 3 left out" in output.err
+
+
+def test_bad_files_are_listed_with_their_reasons(tmp_path, films, capsys):
+    assert run(tmp_path, films) == 0
+    text = (tmp_path / "data/toy/bad_videos.jsonl").read_text()
+    reasons = {
+        line["id"]: line["reason"] for line in map(json.loads, text.splitlines())
+    }
+    assert reasons == {
+        "run/gone.mp4": "missing",
+        "sit down/cut.mp4": "truncated",
+        "sit down/text.avi": "undecodable",
+    }
+    table = capsys.readouterr().out
+    for reason in reasons.values():
+        assert f"{reason:16}       1" in table
+
+
+def test_lists_give_the_splits_and_the_class_numbers(tmp_path, films):
+    (tmp_path / "train.txt").write_text("sit down/0.mp4 1\n-jump/ü b.mp4 0\n", "utf-8")
+    (tmp_path / "val.txt").write_text("-jump/c.mp4 0\n")
+    lists = ["--list", str(tmp_path / "train.txt")]
+    lists += ["--val-list", str(tmp_path / "val.txt")]
+    assert run(tmp_path, films, *lists, "--num-shards", "2") == 0
+    train = catalog.open_split(tmp_path / "data", "toy", "train")
+    assert dict(zip(train.ids, train.labels.tolist(), strict=True)) == {
+        "sit down/0.mp4": 1,
+        "-jump/ü b.mp4": 0,
+    }
+    assert catalog.open_split(tmp_path / "data", "toy", "val").ids == ("-jump/c.mp4",)
+    assert len(list((tmp_path / "data/toy").glob("videos-*-of-00002.tfrecord"))) == 2
+
+
+def test_existing_data_set_is_replaced_only_when_told(tmp_path, films, capsys):
+    assert run(tmp_path, films) == 0
+    before = (tmp_path / "data/toy/dataset.json").read_text()
+    assert run(tmp_path, films, "--holdout", "0") == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (tmp_path / "data/toy/dataset.json").read_text() == before
+    assert run(tmp_path, films, "--holdout", "0", "--overwrite") == 0
+    assert not (tmp_path / "data/toy/splits/val.txt").exists()
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["toy"]
+
+
+def test_folder_that_is_no_data_set_is_never_removed(tmp_path, films, capsys):
+    (tmp_path / "data/toy").mkdir(parents=True)
+    (tmp_path / "data/toy/thesis.tex").touch()
+    assert run(tmp_path, films, "--overwrite") == 2
+    assert "is no data set" in capsys.readouterr().err
+    assert (tmp_path / "data/toy/thesis.tex").exists()
+
+
+def test_interrupted_build_leaves_nothing(tmp_path, films, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build_records.catalog, "write_split", interrupt)
+    assert run(tmp_path, films) == 130
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path, films):
+    left = tmp_path / "data" / ".toy.partial-999999999"
+    left.mkdir(parents=True)
+    assert run(tmp_path, films) == 0
+    assert not left.exists()
+
+
+def test_equal_videos_give_equal_bytes_whatever_the_number_of_jobs(tmp_path, films):
+    assert run(tmp_path, films, "--jobs", "1", name="one") == 0
+    assert run(tmp_path, films, "--jobs", "4", name="four") == 0
+    for path in (tmp_path / "data/one").glob("*.tfrecord*"):
+        assert path.read_bytes() == (tmp_path / "data/four" / path.name).read_bytes()
+
+
+def test_frames_too_few_are_a_reason(tmp_path, films):
+    # class run keeps its only video, which has 3 frames
+    assert run(tmp_path, films, "--min-frames", "3") == 0
+    assert run(tmp_path, films, "--min-frames", "4", "--overwrite") == 3
+
+
+@pytest.mark.parametrize(("check", "num_frames"), [("open", 3), ("none", 0)])
+def test_cheaper_checks_store_what_they_know(tmp_path, films, check, num_frames):
+    (films / "run/gone.mp4").unlink()
+    assert run(tmp_path, films, "--check", check) == 0
+    split = catalog.open_split(tmp_path / "data", "toy", "all")
+    assert split.video(split.ids.index("run/only.mp4")).num_frames == num_frames
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (["--list", "/nowhere.txt"], 3, "cannot read the list"),
+        (["--classes", "/nowhere.txt"], 3, "cannot read the class names"),
+        (["--holdout", "1.5"], 2, "--holdout must be"),
+        (["--val-list", "x"], 2, "--val-list needs --list"),
+        (["--name", "a/b"], 2, "plain folder name"),
+        (["--min-frames", "3", "--check", "none"], 2, "--min-frames needs"),
+        (["--videos", "/nowhere"], 3, "is not a folder"),
+    ],
+)
+def test_wrong_use_has_a_code_and_a_message(
+    tmp_path, films, capsys, more, code, message
+):
+    assert run(tmp_path, films, *more) == code
+    assert message in capsys.readouterr().err
+
+
+def test_missing_arguments_exit_with_2(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        build_records.main(["--name", "x"])
+    assert stopped.value.code == 2
+    assert "required" in capsys.readouterr().err
+
+
+def test_no_readable_video_is_unusable_data(tmp_path, capsys):
+    (tmp_path / "films/run").mkdir(parents=True)
+    (tmp_path / "films/run/a.mp4").touch()
+    assert run(tmp_path, tmp_path / "films") == 3
+    assert "none of the 1 videos can be used: truncated 1" in capsys.readouterr().err
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_index_files_can_be_made_again(tmp_path, films, capsys):
+    assert run(tmp_path, films) == 0
+    index = next((tmp_path / "data/toy").glob("*.index"))
+    index.unlink()
+    assert build_records.main(["--reindex", str(tmp_path / "data/toy")]) == 0
+    assert "9 records" in capsys.readouterr().out
+    assert len(records.RecordReader(tmp_path / "data/toy")) == 9
+
+
+def test_real_videos_become_a_data_set(tmp_path, real_data, capsys):
+    labels = {
+        "demo.mp4": "arm wrestling",
+        "test.avi": "applying makeup",
+        "corrupted.mp4": "other",
+        "unordered.mov": "other",
+        "video_90.mov": "other",
+        "h265_video.mp4": "other",
+    }
+    path = tmp_path / "list.txt"
+    path.write_text("".join(f"{name} {label}\n" for name, label in labels.items()))
+    videos = real_data / "videos"
+    assert run(tmp_path, videos, "--list", str(path)) == 0
+    split = catalog.open_split(tmp_path / "data", "toy", "all")
+    counts = {id: split.video(row).num_frames for row, id in enumerate(split.ids)}
+    assert counts == {
+        "demo.mp4": 280,
+        "test.avi": 164,
+        "unordered.mov": 4,
+        "video_90.mov": 3,
+        "h265_video.mp4": 10,
+    }
+    assert "decoding fails after 28 of 50 frames" in capsys.readouterr().out
+    kept = run(tmp_path, videos, "--list", str(path), "--keep-truncated", name="all")
+    assert kept == 0
+    split = catalog.open_split(tmp_path / "data", "all", "all")
+    assert split.video(split.ids.index("corrupted.mp4")).num_frames == 28

@@ -1,0 +1,133 @@
+import pytest
+
+from data_prep import video_lists
+from smad_jax import errors
+
+
+def entries(tmp_path, text):
+    path = tmp_path / "list.txt"
+    path.write_text(text, "utf-8")
+    return video_lists.read_list(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "label"),
+    [
+        ("a/b.mp4 3", "a/b.mp4", "3"),
+        ("my films/-x é.MP4\triding a bike", "my films/-x é.MP4", "riding a bike"),
+        ("a.mp4 b.avi,7", "a.mp4 b.avi", "7"),
+        ("clip without extension 12", "clip without extension", "12"),
+        ("-dash.webm run", "-dash.webm", "run"),
+    ],
+)
+def test_line_is_path_and_label(tmp_path, line, path, label):
+    (entry,) = entries(tmp_path, f"\ufeff\n{line}\r\n")
+    assert (entry.id, entry.label) == (path, label)
+    assert entry.where.endswith("list.txt, line 2")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.mp4 1\nb.mp4\n", "line 2: expected `relative/path label`"),
+        ("a.mp4 1 2\n", "line 1: 'a.mp4' has the labels '1 2'"),
+        ("\n \n", "is empty"),
+    ],
+)
+def test_wrong_line_is_named(tmp_path, text, message):
+    with pytest.raises(errors.DataError, match=message):
+        entries(tmp_path, text)
+
+
+def resolve(tmp_path, train, val=None, classes=None):
+    train = entries(tmp_path, train)
+    val = None if val is None else entries(tmp_path, val)
+    source = video_lists.Source(train, val)
+    return video_lists.resolve(tmp_path, source, classes)
+
+
+def test_class_names_are_numbered_in_sorted_order(tmp_path):
+    found = resolve(tmp_path, "a.mp4 sit\nb.mp4 jump\nc.mp4 sit\n", "d.mp4 jump\n")
+    names, label_of, held_out = found
+    assert names == ["jump", "sit"]
+    assert label_of == {"a.mp4": 1, "b.mp4": 0, "c.mp4": 1, "d.mp4": 0}
+    assert held_out == {"d.mp4"}
+
+
+def test_class_file_orders_names_and_forgives_underscores(tmp_path):
+    text = "a.mp4 ride_bike\nb.mp4 jump\n"
+    names, label_of, _ = resolve(tmp_path, text, classes=["ride bike", "jump"])
+    assert names == ["ride bike", "jump"]
+    assert label_of == {"a.mp4": 0, "b.mp4": 1}
+
+
+def test_paths_are_made_plain_and_repeats_count_once(tmp_path):
+    text = f"x/../a.mp4 0\n./a.mp4 0\n{tmp_path}/b.mp4 1\n"
+    assert resolve(tmp_path, text)[1] == {"a.mp4": 0, "b.mp4": 1}
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "classes", "message"),
+    [
+        ("a.mp4 0\nb.mp4 2\n", None, ["x", "y"], "line 2: label 2 .* must be 0 to 1"),
+        ("a.mp4 0\nb.mp4 -1\n", None, None, "line 2: label -1 .* at least 0"),
+        ("a.mp4 1\nb.mp4 2\n", None, None, "no training video: '0'; labels count"),
+        ("a.mp4 x\nb.mp4 z\n", None, ["x", "y"], "line 2: class 'z' .* not among"),
+        ("a.mp4 0\n../b.mp4 0\n", None, None, "line 2: '../b.mp4' lies outside"),
+        ("/etc/b.mp4 0\n", None, None, "lies outside"),
+        ("a.mp4 0\nb.mp4 1\na.mp4 1\n", None, None, "line 3: 'a.mp4' has label '1'"),
+        ("a.mp4 0\n", "a.mp4 0\n", None, "in the validation list too"),
+        ("a.mp4 0\n", "b.mp4 1\n", None, "1 of 2 classes have no training video"),
+    ],
+)
+def test_broken_rule_is_named(tmp_path, train, val, classes, message):
+    with pytest.raises(errors.DataError, match=message):
+        resolve(tmp_path, train, val, classes)
+
+
+def test_class_folders_are_found_in_order_of_their_names(tmp_path):
+    for name in ("sit/b.mp4", "sit/deep/a.AVI", "jump/é.webm", "jump/note.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    source = video_lists.find_videos(tmp_path)
+    assert source.val is None
+    assert [(e.id, e.label) for e in source.train] == [
+        ("jump/é.webm", "jump"),
+        ("sit/b.mp4", "sit"),
+        ("sit/deep/a.AVI", "sit"),
+    ]
+
+
+def test_train_and_val_folders_are_splits_not_classes(tmp_path):
+    for name in ("videos_train/sit/a.mp4", "videos_val/sit/b.mp4"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    source = video_lists.find_videos(tmp_path)
+    assert [(e.id, e.label) for e in source.train] == [
+        ("videos_train/sit/a.mp4", "sit")
+    ]
+    assert [e.id for e in source.val] == ["videos_val/sit/b.mp4"]
+
+
+def test_folder_without_videos_is_a_data_error(tmp_path):
+    with pytest.raises(errors.DataError, match="no class folder"):
+        video_lists.find_videos(tmp_path)
+
+
+def test_hold_out_is_by_class_and_by_the_hash_of_the_id():
+    label_of = {f"v{i}": i % 2 for i in range(20)} | {"single": 2, "p": 3, "q": 3}
+    held_out = video_lists.hold_out(label_of, 0.3)
+    counts = [sum(label_of[id] == label for id in held_out) for label in range(4)]
+    assert counts == [3, 3, 0, 1]
+    backwards = dict(reversed(label_of.items()))
+    assert video_lists.hold_out(backwards, 0.3) == held_out
+    assert video_lists.hold_out(label_of, 0) == set()
+
+
+def test_repeated_class_name_is_refused(tmp_path):
+    path = tmp_path / "classes.txt"
+    path.write_text("a\nb\na\n")
+    with pytest.raises(errors.DataError, match="has 'a' twice"):
+        video_lists.read_classes(path)
