@@ -1,0 +1,143 @@
+"""Losses of Sec. 5.1, one value a video and never reduced; the caller averages.
+
+Logits become log-probabilities here and in no narrower type than float32. Zeros
+among the labels and minus infinities among the logits are met without a NaN in
+value or gradient wherever the loss itself is finite.
+"""
+
+import jax
+import jax.numpy as jnp
+
+
+def cross_entropy(logits: jax.Array, label: jax.Array) -> jax.Array:
+    """Gives minus the log-probability of the true class.
+
+    Args:
+        logits: [B, K].
+        label: [B] int, 0..K-1.
+
+    Returns:
+        [B], at least 0.
+
+    Raises:
+        ValueError: if `label` is not [B].
+    """
+    if label.shape != logits.shape[:-1]:
+        raise ValueError(
+            f"label must be {logits.shape[:-1]}, one class for each video, "
+            f"but it is {label.shape}"
+        )
+    log_probabilities = _log_softmax(logits)
+    return -jnp.take_along_axis(log_probabilities, label[..., None], axis=-1)[..., 0]
+
+
+def soft_cross_entropy(logits: jax.Array, soft_label: jax.Array) -> jax.Array:
+    """Gives the cross-entropy with a distribution over labels (SoftCE, Eq. 3).
+
+    Its gradient equals that of `kl_divergence`: the two differ by the entropy of
+    the label, which no parameter moves.
+
+    Args:
+        logits: [B, Z].
+        soft_label: [B, Z], at least 0, each row summing to 1; z in the paper.
+
+    Returns:
+        [B], at least the entropy of the label.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    _check_same_shape("soft_label", soft_label, logits)
+    return -_product(soft_label, _log_softmax(logits)).sum(axis=-1)
+
+
+def kl_divergence(logits: jax.Array, soft_label: jax.Array) -> jax.Array:
+    """Gives the divergence of the predicted from the soft label (KLDiv, Eq. 4).
+
+    Summed over the Z labels as the equation has it, with 0 log 0 = 0. PyTorch's
+    default reduction divides by Z as well, which makes the loss Z times weaker.
+
+    Args:
+        logits: [B, Z].
+        soft_label: [B, Z], at least 0, each row summing to 1; z in the paper.
+
+    Returns:
+        [B], at least 0; 0 where the prediction is the label.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    _check_same_shape("soft_label", soft_label, logits)
+    wide = soft_label.astype(_wide(soft_label))
+    log_label = jnp.log(jnp.where(wide > 0, wide, 1))
+    return _product(wide, log_label - _log_softmax(logits)).sum(axis=-1)
+
+
+def tag_cross_entropy(logits: jax.Array, tags: jax.Array) -> jax.Array:
+    """Gives the binary cross-entropy of independent tags (BCE), averaged over them.
+
+    Args:
+        logits: [B, Z].
+        tags: [B, Z], 1 where the tag applies and 0 where it does not.
+
+    Returns:
+        [B], at least 0; log 2 at logits of zero.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    _check_same_shape("tags", tags, logits)
+    logits = logits.astype(_wide(logits))
+    present = _product(tags, jax.nn.log_sigmoid(logits))
+    absent = _product(1 - tags, jax.nn.log_sigmoid(-logits))
+    return -(present + absent).mean(axis=-1)
+
+
+def entropy(logits: jax.Array) -> jax.Array:
+    """Gives the entropy of the predicted distribution, in nats.
+
+    Args:
+        logits: [B, K].
+
+    Returns:
+        [B], between 0 and log K.
+    """
+    log_probabilities = _log_softmax(logits)
+    return -_product(jnp.exp(log_probabilities), log_probabilities).sum(axis=-1)
+
+
+def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
+    """Averages the values where the mask is true; 0 if it is true nowhere.
+
+    Args:
+        values: [B]; what the mask hides may be anything, NaN included.
+        mask: [B] bool.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    _check_same_shape("mask", mask, values)
+    total = jnp.where(mask, values, 0).sum()
+    return total / jnp.maximum(mask.sum(), 1)
+
+
+def _wide(x: jax.Array) -> jnp.dtype:
+    return jnp.promote_types(x.dtype, jnp.float32)
+
+
+def _log_softmax(logits: jax.Array) -> jax.Array:
+    return jax.nn.log_softmax(logits.astype(_wide(logits)), axis=-1)
+
+
+def _product(weight: jax.Array, log_value: jax.Array) -> jax.Array:
+    """Multiplies, taking zero times minus infinity as zero, backwards too."""
+    used = weight > 0
+    return jnp.where(used, weight, 0) * jnp.where(used, log_value, 0)
+
+
+def _check_same_shape(name: str, x: jax.Array, other: jax.Array) -> None:
+    if x.shape != other.shape:
+        raise ValueError(f"{name} must be {other.shape}, but it is {x.shape}")

@@ -1,0 +1,89 @@
+"""Networks: arrays in, arrays out; nothing here knows of data, losses or training.
+
+`build_model` makes any row of `MODELS`. Modules are Flax NNX and hold only
+`nnx.Param` and `nnx.BatchStat`; randomness comes in as keys.
+"""
+
+import dataclasses
+
+from flax import nnx
+
+from smad_jax import errors
+from smad_jax.models import resnet
+from smad_jax.models.recognizer import Output, Recognizer
+
+__all__ = ["DTYPES", "MODELS", "Output", "Recognizer", "build_model"]
+
+MODELS = resnet.SPECS
+DTYPES = ("float32", "bfloat16", "float64")
+
+
+def build_model(
+    name: str,
+    num_classes: int,
+    *,
+    saar: bool = False,
+    saar_width: int | None = None,
+    saar_blocks: int = 1,
+    shortcut: resnet.Shortcut | None = None,
+    dropout: float = 0.0,
+    ghost_size: int = 0,
+    dtype: str = "float32",
+    rngs: nnx.Rngs,
+) -> Recognizer:
+    """Builds the action model called `name` with fresh parameters.
+
+    The same `rngs` give the same parameters with and without SAAR, whose own come
+    last.
+
+    Args:
+        name: A key of `MODELS`.
+        num_classes: K.
+        saar: Whether SAAR sits before the last stage (Sec. 5.1).
+        saar_width: Its bottleneck width; None takes the model's own.
+        saar_blocks: Its number of bottleneck blocks.
+        shortcut: Replaces the model's kind of shortcut, see `resnet.Spec`.
+        dropout: Probability that a feature is dropped before the action head.
+        ghost_size: Videos that share batch statistics; 0 for the whole batch.
+        dtype: What the backbone computes in. Parameters, batch statistics, features
+            and logits stay in float32; with `float64`, which needs JAX's x64 mode
+            and is meant for tests, everything is float64.
+        rngs: Draws the parameters.
+
+    Returns:
+        The model, ready to be called or split.
+
+    Raises:
+        ConfigError: if the name or dtype is unknown or a number is out of range.
+    """
+    _check_known("model", name, tuple(MODELS))
+    _check_known("dtype", dtype, DTYPES)
+    if not 0 <= dropout < 1:
+        raise errors.ConfigError(f"dropout must be in [0, 1), but it is {dropout}")
+    if num_classes < 1:
+        raise errors.ConfigError(f"num_classes must be positive, not {num_classes}")
+    if ghost_size < 0:
+        raise errors.ConfigError(f"ghost_size must be at least 0, not {ghost_size}")
+    spec = MODELS[name]
+    if shortcut is not None:
+        _check_known("shortcut", shortcut, resnet.SHORTCUTS)
+        spec = dataclasses.replace(spec, shortcut=shortcut)
+    width = spec.saar_width if saar_width is None else saar_width
+    return Recognizer(
+        resnet.ResNet(spec, ghost_size=ghost_size, dtype=dtype, rngs=rngs),
+        num_classes,
+        saar_width=width if saar else 0,
+        saar_blocks=saar_blocks,
+        head_scale=spec.head_scale,
+        dropout=dropout,
+        ghost_size=ghost_size,
+        dtype=dtype,
+        rngs=rngs,
+    )
+
+
+def _check_known(kind: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise errors.ConfigError(
+            f"unknown {kind} {value!r}; known: {', '.join(sorted(known))}"
+        )

@@ -1,0 +1,107 @@
+"""The adversary's side of multi-aspect training (Sec. 5.1, Eq. 1 and 2).
+
+One gradient descent step serves both equations when the features pass
+`reverse_gradient` on their way to an `AdversarialHead`. Which features, losses
+and weights meet here is the business of the method.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from smad_jax.models import layers
+
+
+@jax.custom_vjp
+def reverse_gradient(features: jax.Array, strength: float | jax.Array) -> jax.Array:
+    """Returns `features`; backwards, multiplies their gradient by `-strength`.
+
+    What lies behind descends its loss (Eq. 1) while what lies before ascends it
+    (Eq. 2). The reference keeps the strength at one and puts the weight lambda on
+    the loss, so that head and backbone see it alike; a strength other than one
+    scales the backbone's part alone.
+
+    Args:
+        features: Any shape, usually [B, D].
+        strength: At least zero; may be traced, so that a schedule can ramp it.
+
+    Returns:
+        `features`, unchanged.
+    """
+    del strength  # of the backward pass alone
+    return features
+
+
+def _forward(
+    features: jax.Array, strength: float | jax.Array
+) -> tuple[jax.Array, float | jax.Array]:
+    return features, strength
+
+
+def _backward(
+    strength: float | jax.Array, gradient: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    # A strength is a setting, not something to learn.
+    return (-strength * gradient).astype(gradient.dtype), jnp.zeros_like(strength)
+
+
+reverse_gradient.defvjp(_forward, _backward)
+
+
+class AdversarialHead(nnx.Module):
+    """Predicts the labels of one aspect from features.
+
+    The paper says "head" and no more; without hidden layers it is linear. SDN's has
+    three hidden layers of 512, each linear, batch norm and ReLU.
+
+    Attributes:
+        hidden: One layer for each hidden width, `hidden/0/fc` and `hidden/0/bn`.
+        fc: The linear layer that gives the logits.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_labels: int,
+        *,
+        hidden: Sequence[int] = (),
+        ghost_size: int = 0,
+        rngs: nnx.Rngs,
+    ):
+        self.hidden = nnx.List([])
+        for width in hidden:
+            layer = HiddenLayer(in_features, width, ghost_size=ghost_size, rngs=rngs)
+            self.hidden.append(layer)
+            in_features = width
+        self.fc = layers.Linear(in_features, num_labels, rngs=rngs)
+
+    def __call__(self, features: jax.Array, *, train: bool) -> jax.Array:
+        """Maps features to logits.
+
+        Args:
+            features: [B, D].
+            train: Whether hidden batch norm uses and remembers the batch's
+                statistics; of no effect on a linear head.
+
+        Returns:
+            [B, Z] logits.
+        """
+        for layer in self.hidden:
+            features = layer(features, train=train)
+        return self.fc(features)
+
+
+class HiddenLayer(nnx.Module):
+    """Linear, batch norm, ReLU."""
+
+    def __init__(
+        self, in_features: int, width: int, *, ghost_size: int, rngs: nnx.Rngs
+    ):
+        self.fc = layers.Linear(in_features, width, rngs=rngs)
+        self.bn = layers.GhostBatchNorm(width, ghost_size=ghost_size)
+
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps [B, D] to [B, width], at least zero."""
+        return jax.nn.relu(self.bn(self.fc(x), train=train))

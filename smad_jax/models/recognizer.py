@@ -1,0 +1,151 @@
+"""The action model: pixels to logits around a backbone, with SAAR on request.
+
+Normalisation happens here, on the device, so that batches travel as uint8. Mean
+pooling over time, height and width is TSN's average consensus for frames and
+SlowOnly's pooling for clips, so both share one head (Sec. 6.1, App. C).
+"""
+
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from smad_jax.models import layers, saar
+
+PIXEL_MEAN = (123.675, 116.28, 103.53)  # RGB, of ImageNet, in 0..255
+PIXEL_STD = (58.395, 57.12, 57.375)
+
+
+class Output(NamedTuple):
+    """What a recognizer says of a batch of clips.
+
+    Attributes:
+        logits: [B, K], float32 or wider.
+        features: [B, D], the mean of the feature map before dropout, float32 or
+            wider.
+        feature_map: [B, T, H, W, D] behind the last stage, in the model's dtype.
+        actionness: [B, T, H, W] scores before the last stage; None without SAAR.
+    """
+
+    logits: jax.Array
+    features: jax.Array
+    feature_map: jax.Array
+    actionness: jax.Array | None
+
+
+class Backbone(Protocol):
+    """What a recognizer asks of a backbone: two widths and a seam for SAAR."""
+
+    width: int
+    seam_width: int
+
+    def before_seam(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps [B, T, H, W, 3] to [B, T, H, W, seam_width]."""
+        ...
+
+    def after_seam(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps [B, T, H, W, seam_width] to [B, T, H, W, width]."""
+        ...
+
+
+class Recognizer(nnx.Module):
+    """A backbone, the action head and, given a width, SAAR before the last stage.
+
+    Attributes:
+        backbone: Gives the feature map.
+        head: Linear, D features to K logits.
+        saar: None without SAAR.
+        dropout: Probability that a feature is dropped in training.
+        dtype: What the backbone computes in.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        *,
+        saar_width: int = 0,
+        saar_blocks: int = 1,
+        head_scale: float = 0.01,
+        dropout: float = 0.0,
+        ghost_size: int = 0,
+        dtype: str = "float32",
+        rngs: nnx.Rngs,
+    ):
+        self.backbone = backbone
+        self.head = layers.Linear(
+            backbone.width, num_classes, scale=head_scale, dtype=dtype, rngs=rngs
+        )
+        # Drawn last, so that SAAR leaves the other parameters as they were.
+        self.saar = (
+            saar.Saar(
+                backbone.seam_width,
+                saar_width,
+                num_blocks=saar_blocks,
+                ghost_size=ghost_size,
+                dtype=dtype,
+                rngs=rngs,
+            )
+            if saar_width
+            else None
+        )
+        self.dropout = dropout
+        self.dtype = dtype
+
+    def __call__(
+        self, video: jax.Array, *, train: bool, key: jax.Array | None = None
+    ) -> Output:
+        """Recognises the action in each clip.
+
+        Args:
+            video: [B, T, H, W, 3] RGB, either uint8 in 0..255 or already normalised
+                floats; T is 1 for images.
+            train: Batch norm by the batch's statistics, and dropout.
+            key: Randomness of dropout; needed only when training with dropout.
+
+        Returns:
+            Logits, features, feature map and actionness.
+
+        Raises:
+            ValueError: if `video` has another rank, channel count or dtype, or a
+                key is missing.
+        """
+        feature_map = self.backbone.before_seam(self._normalise(video), train=train)
+        actionness = None
+        if self.saar is not None:
+            actionness = self.saar(feature_map, train=train)
+            feature_map = saar.reweight(feature_map, actionness)
+        feature_map = self.backbone.after_seam(feature_map, train=train)
+        wide = layers.parameter_dtype(self.dtype)
+        features = feature_map.mean(axis=(1, 2, 3), dtype=wide)  # [B, D]
+        kept = self._drop(features, key) if train and self.dropout else features
+        return Output(self.head(kept), features, feature_map, actionness)
+
+    def _normalise(self, video: jax.Array) -> jax.Array:
+        """Checks the video and returns it in the model's dtype, mean 0 and std 1."""
+        is_float = jnp.issubdtype(video.dtype, jnp.floating)
+        if video.ndim != 5 or video.shape[-1] != 3:
+            raise ValueError(
+                f"video must be [B, T, H, W, 3], but its shape is {video.shape}"
+            )
+        if not is_float and video.dtype != jnp.uint8:
+            raise ValueError(
+                "video must be uint8 in 0..255 or normalised floats, "
+                f"but it is {video.dtype}"
+            )
+        if is_float:
+            return video.astype(self.dtype)
+        wide = layers.parameter_dtype(self.dtype)
+        mean, std = jnp.array(PIXEL_MEAN, wide), jnp.array(PIXEL_STD, wide)
+        return ((video.astype(wide) - mean) / std).astype(self.dtype)
+
+    def _drop(self, features: jax.Array, key: jax.Array | None) -> jax.Array:
+        """Zeroes features with probability `dropout` and scales the others up."""
+        if key is None:
+            raise ValueError(
+                f"training with dropout {self.dropout} needs a key; pass key="
+            )
+        keep = 1 - self.dropout
+        kept = jax.random.bernoulli(key, keep, features.shape)
+        return jnp.where(kept, features / keep, 0)

@@ -1,0 +1,352 @@
+"""Residual networks for images and for clips, as one network and a table of specs.
+
+A two-dimensional ResNet is a three-dimensional one whose kernels span a single
+frame, so TSN, SlowOnly and ResNet3D differ in numbers only (Sec. 6.1, App. C).
+Parameter paths are the reference's: `layer3/0/conv1`, `layer3/0/downsample/bn`.
+Pooling to features and the action head are in `recognizer`.
+"""
+
+import dataclasses
+import functools
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+from smad_jax.models import layers
+
+Shortcut = Literal["B", "A", "A detached"]
+SHORTCUTS = get_args(Shortcut)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """The numbers that make one residual network out of the general one.
+
+    Attributes:
+        block: `basic`, two 3x3 convolutions, or `bottleneck`, 1x1, 3x3 and 1x1 to
+            four times the width.
+        depths: Blocks in each stage, layer1 first.
+        widths: Channels of each stage, before a bottleneck's factor four.
+        time_kernels: Frames spanned by each convolution of a block, for each stage.
+        time_strides: Frames stepped over by each stage.
+        space_strides: Pixels stepped over by each stage.
+        stem_width: Channels of the first convolution.
+        stem_kernel: Its extent over time, height and width.
+        stem_strides: Its step over time, height and width.
+        pool_window: Extent of the max pool behind it; None for no pool.
+        pool_strides: The pool's step over time, height and width.
+        last_scale: Where the scale of the last batch norm of a block starts; at
+            zero a block starts as its shortcut.
+        shortcut: What joins a block's input to an output of another shape. `B`, a
+            1x1 convolution and batch norm; `A`, every n-th position and zeros for
+            the new channels; `A detached`, the same without a gradient, which is
+            what the reference of ResNet3D-18 trains.
+        head_scale: Standard deviation that the action head's weights start with.
+        saar_width: Bottleneck width of SAAR when it is switched on (Sec. 5.1).
+    """
+
+    block: Literal["basic", "bottleneck"]
+    depths: tuple[int, ...]
+    time_kernels: tuple[tuple[int, ...], ...]
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    time_strides: tuple[int, ...] = (1, 1, 1, 1)
+    space_strides: tuple[int, ...] = (1, 2, 2, 2)
+    stem_width: int = 64
+    stem_kernel: layers.Size = (1, 7, 7)
+    stem_strides: layers.Size = (1, 2, 2)
+    pool_window: layers.Size | None = (1, 3, 3)
+    pool_strides: layers.Size = (1, 2, 2)
+    last_scale: float = 1.0
+    shortcut: Shortcut = "B"
+    head_scale: float = 0.01
+    saar_width: int = 64
+
+
+# The embedded benchmark's, 116 thousand parameters for clips of 4x32x32. In the
+# thousand steps that a demonstration has time for, it does not learn from a start
+# at zero: after ten epochs of unbiased data 25 % of the test clips are right, after
+# a start at one more than 90 %.
+_TINY = Spec(
+    "basic",
+    (1, 1, 1),
+    ((1, 1), (1, 1), (3, 1)),
+    widths=(16, 32, 64),
+    time_strides=(1, 1, 1),
+    space_strides=(1, 2, 2),
+    stem_width=16,
+    stem_kernel=(1, 5, 5),
+    pool_window=None,
+    head_scale=0.07,
+    saar_width=8,
+)
+
+SPECS = {
+    "resnet18": Spec("basic", (2, 2, 2, 2), ((1, 1),) * 4),
+    # TSN on RGB: every frame by itself; the mean over frames is its consensus.
+    "resnet50": Spec("bottleneck", (3, 4, 6, 3), ((1, 1, 1),) * 4),
+    # Both convolutions of a basic block are inflated: the reference's `3x1x1`
+    # steers the bottleneck alone.
+    "slowonly_r18": Spec(
+        "basic", (2, 2, 2, 2), ((1, 1), (1, 1), (3, 3), (3, 3)), last_scale=0.0
+    ),
+    "slowonly_r50": Spec(
+        "bottleneck",
+        (3, 4, 6, 3),
+        ((1, 1, 1), (1, 1, 1), (3, 1, 1), (3, 1, 1)),
+        last_scale=0.0,
+    ),
+    # Hara et al., the baseline of SDN in Table 6: time is strided, 16 frames to 1.
+    "resnet3d_18": Spec(
+        "basic",
+        (2, 2, 2, 2),
+        ((3, 3),) * 4,
+        time_strides=(1, 2, 2, 2),
+        stem_kernel=(7, 7, 7),
+        pool_window=(3, 3, 3),
+        pool_strides=(2, 2, 2),
+    ),
+    "slowonly_tiny": _TINY,
+    # Its sibling for single frames, as TSN is SlowOnly's.
+    "tsn_tiny": dataclasses.replace(_TINY, time_kernels=((1, 1),) * 3),
+}
+
+
+class ResNet(nnx.Module):
+    """Turns normalised video into a feature map, with a seam before the last stage.
+
+    Attributes:
+        spec: The numbers it was built from.
+        width: C of the feature map.
+        seam_width: C before the last stage, where SAAR sits.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        *,
+        ghost_size: int = 0,
+        dtype: str = "float32",
+        rngs: nnx.Rngs,
+    ):
+        conv = functools.partial(layers.Conv, dtype=dtype, rngs=rngs)
+        norm = functools.partial(
+            layers.GhostBatchNorm, ghost_size=ghost_size, dtype=dtype
+        )
+        self.spec = spec
+        self.conv1 = conv(3, spec.stem_width, spec.stem_kernel, spec.stem_strides)
+        self.bn1 = norm(spec.stem_width)
+        widths = [spec.stem_width]
+        for stage in range(len(spec.depths)):
+            blocks = _stage(spec, stage, widths[-1], conv=conv, norm=norm)
+            setattr(self, f"layer{stage + 1}", blocks)
+            widths.append(blocks[-1].out_width)
+        self.seam_width, self.width = widths[-2:]
+
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Runs both sides of the seam: [B, T, H, W, 3] to the feature map."""
+        return self.after_seam(self.before_seam(x, train=train), train=train)
+
+    def before_seam(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Runs the stem and all stages but the last.
+
+        Args:
+            x: [B, T, H, W, 3], normalised.
+            train: Whether batch norm uses and remembers the batch's statistics.
+
+        Returns:
+            [B, T', H', W', seam_width].
+        """
+        x = jax.nn.relu(self.bn1(self.conv1(x), train=train))
+        if self.spec.pool_window is not None:
+            x = layers.max_pool(x, self.spec.pool_window, self.spec.pool_strides)
+        for stage in range(1, len(self.spec.depths)):
+            x = self._run_stage(stage, x, train=train)
+        return x
+
+    def after_seam(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Runs the last stage: [B, T', H', W', seam_width] to the feature map.
+
+        Args:
+            x: What `before_seam` returned, possibly reweighted.
+            train: As for `before_seam`.
+
+        Returns:
+            [B, T, H, W, width].
+        """
+        return self._run_stage(len(self.spec.depths), x, train=train)
+
+    def _run_stage(self, stage: int, x: jax.Array, *, train: bool) -> jax.Array:
+        for block in getattr(self, f"layer{stage}"):
+            x = block(x, train=train)
+        return x
+
+
+class BasicBlock(nnx.Module):
+    """Two 3x3 convolutions and the shortcut around them.
+
+    Attributes:
+        out_width: Channels it returns.
+    """
+
+    def __init__(
+        self,
+        in_width: int,
+        width: int,
+        *,
+        strides: layers.Size = (1, 1, 1),
+        time_kernels: tuple[int, ...] = (1, 1),
+        last_scale: float = 1.0,
+        shortcut: Shortcut = "B",
+        conv: functools.partial[layers.Conv],
+        norm: functools.partial[layers.GhostBatchNorm],
+    ):
+        first, second = time_kernels
+        self.out_width = width
+        self.conv1 = conv(in_width, width, (first, 3, 3), strides)
+        self.bn1 = norm(width)
+        self.conv2 = conv(width, width, (second, 3, 3))
+        self.bn2 = norm(width, scale=last_scale)
+        self.downsample = _shortcut(
+            in_width, width, strides, kind=shortcut, conv=conv, norm=norm
+        )
+
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps [B, T, H, W, in_width] to [B, T', H', W', out_width]."""
+        y = jax.nn.relu(self.bn1(self.conv1(x), train=train))
+        y = self.bn2(self.conv2(y), train=train)
+        x = x if self.downsample is None else self.downsample(x, train=train)
+        return jax.nn.relu(x + y)
+
+
+class Bottleneck(nnx.Module):
+    """1x1, 3x3 and 1x1 convolutions and the shortcut around them.
+
+    The stride is on the 3x3, as in torchvision and the reference.
+
+    Attributes:
+        out_width: Channels it returns, four times `width`.
+    """
+
+    def __init__(
+        self,
+        in_width: int,
+        width: int,
+        *,
+        strides: layers.Size = (1, 1, 1),
+        time_kernels: tuple[int, ...] = (1, 1, 1),
+        last_scale: float = 1.0,
+        shortcut: Shortcut = "B",
+        conv: functools.partial[layers.Conv],
+        norm: functools.partial[layers.GhostBatchNorm],
+    ):
+        first, second, third = time_kernels
+        self.out_width = 4 * width
+        self.conv1 = conv(in_width, width, (first, 1, 1))
+        self.bn1 = norm(width)
+        self.conv2 = conv(width, width, (second, 3, 3), strides)
+        self.bn2 = norm(width)
+        self.conv3 = conv(width, self.out_width, (third, 1, 1))
+        self.bn3 = norm(self.out_width, scale=last_scale)
+        self.downsample = _shortcut(
+            in_width, self.out_width, strides, kind=shortcut, conv=conv, norm=norm
+        )
+
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps [B, T, H, W, in_width] to [B, T', H', W', out_width]."""
+        y = jax.nn.relu(self.bn1(self.conv1(x), train=train))
+        y = jax.nn.relu(self.bn2(self.conv2(y), train=train))
+        y = self.bn3(self.conv3(y), train=train)
+        x = x if self.downsample is None else self.downsample(x, train=train)
+        return jax.nn.relu(x + y)
+
+
+class Projection(nnx.Module):
+    """Shortcut B: a 1x1 convolution with the block's strides, and batch norm."""
+
+    def __init__(
+        self,
+        in_width: int,
+        width: int,
+        strides: layers.Size,
+        *,
+        conv: functools.partial[layers.Conv],
+        norm: functools.partial[layers.GhostBatchNorm],
+    ):
+        self.conv = conv(in_width, width, (1, 1, 1), strides)
+        self.bn = norm(width)
+
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps [B, T, H, W, in_width] to [B, T', H', W', width]."""
+        return self.bn(self.conv(x), train=train)
+
+
+class ZeroPad(nnx.Module):
+    """Shortcut A: every n-th position, and zeros for the channels that are new.
+
+    The reference cuts the gradient here, by accident of an old PyTorch idiom. By
+    default it flows; `detached` is for comparisons with the reference.
+    """
+
+    def __init__(self, new_channels: int, strides: layers.Size, *, detached: bool):
+        self.new_channels = new_channels
+        self.strides = strides
+        self.detached = detached
+
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps [B, T, H, W, C] to [B, T', H', W', C + new_channels]."""
+        del train  # it has no statistics
+        time, height, width = self.strides
+        x = x[:, ::time, ::height, ::width]
+        x = jnp.pad(x, [(0, 0)] * 4 + [(0, self.new_channels)])
+        return lax.stop_gradient(x) if self.detached else x
+
+
+_BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+
+
+def _stage(
+    spec: Spec,
+    stage: int,
+    in_width: int,
+    *,
+    conv: functools.partial[layers.Conv],
+    norm: functools.partial[layers.GhostBatchNorm],
+) -> nnx.List[BasicBlock | Bottleneck]:
+    """Builds the blocks of one stage, counted from zero; the first takes the stride."""
+    space = spec.space_strides[stage]
+    strides = (spec.time_strides[stage], space, space)
+    blocks = nnx.List([])
+    for _ in range(spec.depths[stage]):
+        block = _BLOCKS[spec.block](
+            in_width,
+            spec.widths[stage],
+            strides=strides,
+            time_kernels=spec.time_kernels[stage],
+            last_scale=spec.last_scale,
+            shortcut=spec.shortcut,
+            conv=conv,
+            norm=norm,
+        )
+        blocks.append(block)
+        in_width, strides = block.out_width, (1, 1, 1)
+    return blocks
+
+
+def _shortcut(
+    in_width: int,
+    width: int,
+    strides: layers.Size,
+    *,
+    kind: Shortcut,
+    conv: functools.partial[layers.Conv],
+    norm: functools.partial[layers.GhostBatchNorm],
+) -> Projection | ZeroPad | None:
+    """Builds what a block of these shapes needs beside the identity."""
+    if in_width == width and strides == (1, 1, 1):
+        return None
+    if kind == "B":
+        return Projection(in_width, width, strides, conv=conv, norm=norm)
+    return ZeroPad(width - in_width, strides, detached=kind == "A detached")
