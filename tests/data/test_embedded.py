@@ -1,0 +1,174 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from smad_jax import errors
+from smad_jax.data import embedded
+
+
+def some_factors(num_videos=23):
+    number = np.arange(num_videos)
+    return embedded.Factors(number % 10, number % 16, number % 9 - 1)
+
+
+def test_a_set_has_ten_actions_sixteen_scenes_and_eight_objects():
+    assert len(embedded.ACTIONS) == 10
+    assert (len(embedded.SCENES), embedded.NUM_COMMON_SCENES) == (16, 12)
+    assert len(embedded.OBJECTS) == 8
+
+
+def test_clips_are_frames_of_32_pixels_with_a_mask_for_each():
+    clips = embedded.render(some_factors(5), seed=3, stream=0)
+    assert clips.video.shape == (5, 4, 32, 32, 3)
+    assert clips.video.dtype == np.uint8
+    assert clips.actor.shape == (5, 4, 32, 32)
+    assert clips.actor.dtype == bool
+
+
+def test_the_same_seed_gives_the_same_pixels_and_another_gives_others():
+    factors = some_factors()
+    first, again, other = (
+        embedded.render(factors, seed=seed, stream=0) for seed in (3, 3, 4)
+    )
+    np.testing.assert_array_equal(first.video, again.video)
+    assert (first.video != other.video).mean() > 0.5
+
+
+def test_another_stream_of_the_same_seed_gives_other_pixels():
+    factors = some_factors()
+    first, other = (embedded.render(factors, seed=3, stream=s) for s in (0, 1))
+    assert (first.video != other.video).mean() > 0.5
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_the_number_of_clips_drawn_together_has_no_influence(chunk, monkeypatch):
+    factors = some_factors()
+    expected = embedded.render(factors, seed=3, stream=0)
+    monkeypatch.setattr(embedded, "_CHUNK", chunk)
+    found = embedded.render(factors, seed=3, stream=0)
+    np.testing.assert_array_equal(found.video, expected.video)
+    np.testing.assert_array_equal(found.actor, expected.actor)
+
+
+def test_rendering_in_pieces_equals_rendering_at_once():
+    factors = some_factors()
+    expected = embedded.render(factors, seed=3, stream=0)
+    part = embedded.Factors(*(values[9:17] for values in factors))
+    found = embedded.render(part, seed=3, stream=0, start=9)
+    np.testing.assert_array_equal(found.video, expected.video[9:17])
+
+
+def test_the_mask_covers_the_actor_and_nothing_else():
+    # nothing but the actor is drawn from the action's draws, so the same clip without
+    # one differs inside the mask only (and by pixel noise, drawn after the actor)
+    factors = embedded.Factors(np.arange(10), np.full(10, 8), np.full(10, -1))
+    empty = factors._replace(action=np.full(10, embedded.NONE))
+    there = embedded.render(factors, seed=5, stream=0)
+    absent = embedded.render(empty, seed=5, stream=0)
+    changed = np.abs(there.video.astype(int) - absent.video).max(axis=-1)
+    # half-covered outline pixels lie outside; two pixels of margin hold them all
+    wide = there.actor.copy()
+    for axis in (2, 3):
+        wide = wide | np.roll(wide, 1, axis) | np.roll(wide, -1, axis)
+    assert np.percentile(changed[~wide], 99.9) < 45
+    assert changed[there.actor].mean() > 3 * changed[~wide].mean()
+    assert not absent.actor.any()
+
+
+def test_an_actor_takes_a_sixth_to_two_fifths_of_the_frame():
+    clips = embedded.render(some_factors(200), seed=3, stream=0)
+    assert 1 / 6 < clips.actor.mean() < 2 / 5
+    assert clips.actor.any(axis=(2, 3)).all()
+
+
+def test_every_action_moves():
+    factors = embedded.Factors(np.arange(40) % 10, np.zeros(40, int), np.full(40, -1))
+    actor = embedded.render(factors, seed=3, stream=0).actor
+    moved = (actor[:, 1:] != actor[:, :-1]).mean(axis=(1, 2, 3))
+    assert moved.min() > 0.02
+
+
+def test_scenes_differ_more_between_categories_than_within():
+    scene = np.repeat(np.arange(16), 12)
+    factors = embedded.Factors(np.full(192, -1), scene, np.full(192, -1))
+    frames = embedded.render(factors, seed=3, stream=0, num_frames=1).video[:, 0]
+    gradient = np.abs(np.diff(frames.astype(float), axis=1)).mean(axis=(1, 2))
+    look = np.concatenate([frames.mean(axis=(1, 2)), gradient], axis=1)
+    centre = look.reshape(16, 12, -1).mean(axis=1)
+    nearest = ((look[:, None] - centre) ** 2).sum(-1).argmin(1)
+    assert (nearest == scene).mean() > 0.75
+
+
+def test_objects_change_the_picture_where_there_is_one():
+    factors = some_factors(8)._replace(object=np.arange(8), action=np.full(8, -1))
+    absent = factors._replace(object=np.full(8, embedded.NONE))
+    there = embedded.render(factors, seed=3, stream=0).video.astype(int)
+    without = embedded.render(absent, seed=3, stream=0).video
+    changed = (np.abs(there - without).max(axis=-1) > 40).mean(axis=(1, 2, 3))
+    assert (changed > 0.005).all()
+    assert (changed < 0.10).all()
+
+
+def test_common_sets_follow_the_joint_distribution():
+    bias = embedded.Bias()
+    factors = embedded.draw_factors(40_000, seed=7, stream=0, bias=bias)
+    for labels, expected in (
+        (factors.scene, bias.scene_given_action()),
+        (factors.object, 0.9 * bias.object_given_action()),
+    ):
+        for action in range(10):
+            here = labels[factors.action == action]
+            share = np.bincount(here[here >= 0], minlength=expected.shape[1]) / 4000
+            np.testing.assert_allclose(share, expected[action], atol=0.035)
+    assert abs((factors.object == embedded.NONE).mean() - 0.10) < 0.01
+
+
+def test_scene_and_object_are_independent_given_the_action():
+    factors = embedded.draw_factors(100_000, seed=7, stream=0, bias=embedded.Bias())
+    there = (factors.action == 3) & (factors.object != embedded.NONE)
+    joint = np.zeros((12, 8))
+    np.add.at(joint, (factors.scene[there], factors.object[there]), 1 / there.sum())
+    product = joint.sum(1, keepdims=True) * joint.sum(0)
+    np.testing.assert_allclose(joint, product, atol=0.01)
+
+
+def test_action_three_prefers_the_scenes_at_its_offsets():
+    row = embedded.Bias().scene_given_action()[3]
+    np.testing.assert_allclose(row[[3, 4, 8, 11]], [0.30, 0.20, 0.14, 0.10])
+    np.testing.assert_allclose(np.delete(row, [3, 4, 8, 11]), 0.26 / 8)
+
+
+def test_every_row_of_the_dial_sums_to_one():
+    for strength in (0.0, 0.3, 1.0):
+        bias = embedded.Bias(strength=strength)
+        np.testing.assert_allclose(bias.scene_given_action().sum(axis=1), 1)
+        np.testing.assert_allclose(bias.object_given_action().sum(axis=1), 1)
+
+
+def test_strength_zero_takes_the_bias_away():
+    bias = embedded.Bias(strength=0.0)
+    np.testing.assert_allclose(bias.scene_given_action(), 1 / 12)
+    np.testing.assert_allclose(bias.object_given_action(), 1 / 8)
+
+
+def test_rare_sets_show_rare_scenes_only_and_each_action_equally_often():
+    factors = embedded.draw_rare_factors(600, seed=7, stream=2)
+    assert set(factors.scene.tolist()) == {12, 13, 14, 15}
+    assert set(np.bincount(factors.action)) == {60}
+    assert factors.object.min() == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"strength": 1.2},
+        {"object_absent": -0.1},
+        {"scene_shares": (0.6, 0.3, 0.2, 0.1)},
+        {"scene_offsets": (0, 1, 1, 8)},
+        {"object_offsets": (0, 3)},
+    ],
+)
+def test_a_dial_out_of_range_is_refused(change):
+    with pytest.raises(errors.ConfigError, match=next(iter(change)).split("_")[0]):
+        dataclasses.replace(embedded.Bias(), **change)
