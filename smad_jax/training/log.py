@@ -20,6 +20,8 @@ def to_console() -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    # Orbax tells every step of a save through absl, at a level meant for itself.
+    logging.getLogger("absl").setLevel(logging.WARNING)
 
 
 def to_file(path: pathlib.Path) -> None:

@@ -5,6 +5,7 @@ Everything downstream (optimiser, checkpoints, evaluation) sees plain dicts.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -51,12 +52,14 @@ def batch_stats_of(module: nnx.Module) -> Tree:
 
 
 def create(
-    params: Tree, batch_stats: Tree, optimizer: optax.GradientTransformation
-) -> TrainState:
-    """Returns the state before the first step."""
-    return TrainState(
+    make: Callable[[], nnx.Module], optimizer: optax.GradientTransformation
+) -> tuple[nnx.GraphDef, TrainState]:
+    """Returns the structure of what `make` builds, and the state before step 1."""
+    graph, params, batch_stats = split(make())
+    state = TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
         batch_stats=batch_stats,
         optimizer_state=optimizer.init(params),
     )
+    return graph, state

@@ -11,9 +11,11 @@ from smad_jax.training import state as state_lib
 
 def state(step, value=1.0, mesh=None, size=3):
     params = {"model": {"layer1": {0: {"kernel": jnp.full((2, size), value)}}}}
-    made = state_lib.create(params, {"mean": jnp.zeros(5)}, optax.trace(0.9))
     made = state_lib.TrainState(
-        jnp.asarray(step, jnp.int32), params, made.batch_stats, made.optimizer_state
+        step=jnp.asarray(step, jnp.int32),
+        params=params,
+        batch_stats={"mean": jnp.zeros(5)},
+        optimizer_state=optax.trace(0.9).init(params),
     )
     return sharding.replicate(made, mesh or sharding.make_mesh())
 

@@ -43,9 +43,9 @@ def plan(**changes):
 
 
 def run(tmp_path, batches=None, state=None, **changes):
-    graph, params, batch_stats = state_lib.split(Scale())
     descend = optax.identity()
-    state = state or state_lib.create(params, batch_stats, descend)
+    graph, fresh = state_lib.create(Scale, descend)
+    state = state or fresh
     saved = []
     journal = log.Journal(tmp_path)
     try:

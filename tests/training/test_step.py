@@ -27,10 +27,9 @@ def squared_error(line, batch, *, key, step):
 
 
 def start(learning_rate=0.1, loss=squared_error):
-    graph, params, batch_stats = state_lib.split(Line())
     descend = optax.identity()
-    take = step.make_train_step(graph, loss, descend, lambda step: learning_rate)
-    return state_lib.create(params, batch_stats, descend), take
+    graph, state = state_lib.create(Line, descend)
+    return state, step.make_train_step(graph, loss, descend, lambda step: learning_rate)
 
 
 def batch(x, y):

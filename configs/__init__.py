@@ -1,0 +1,1 @@
+"""One file an experiment; `common` holds the recipes they start from."""

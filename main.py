@@ -1,0 +1,98 @@
+"""Trains and tests one experiment. Flags are read here; all else is elsewhere.
+
+    python main.py --config configs/slowonly_smad.py
+    python main.py --config configs/slowonly_smad.py:k200db --distributed
+    python main.py --config configs/slowonly_smad.py --config.seed=3 --smoke
+
+Run the same command again to go on where it stopped.
+"""
+
+import pathlib
+import sys
+from collections.abc import Sequence
+
+import jax
+from absl import app, flags
+from ml_collections import config_flags
+
+from configs import common
+from data_prep import embedded
+from smad_jax import errors, experiment
+from smad_jax import workdir as workdir_lib
+from smad_jax.training import log, loop
+
+CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Experiment, as configs/NAME.py or configs/NAME.py:DATA,KEY=VALUE."
+)
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run; by default runs/<config>[-<argument>]."
+)
+SMOKE = flags.DEFINE_bool("smoke", False, "Shrink the experiment to seconds.")
+FORCE = flags.DEFINE_bool(
+    "force", False, "Go on in a folder that another config was run in."
+)
+DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "One of several processes, as on a pod."
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the experiment that the flags describe."""
+    log.to_console()
+    config = common.smoke(CONFIG.value) if SMOKE.value else CONFIG.value
+    file, _, argument = config_flags.get_config_filename(
+        flags.FLAGS["config"]
+    ).partition(":")
+    name = workdir_lib.run_name(file, argument, smoke=SMOKE.value)
+    workdir = pathlib.Path(WORKDIR.value or f"runs/{name}")
+    try:
+        if len(argv) > 1:
+            raise errors.ConfigError(f"unexpected arguments: {' '.join(argv[1:])}")
+        log.logger.info(f"{name} in {workdir}")
+        if DISTRIBUTED.value:
+            jax.distributed.initialize()
+        _keep_compiled()
+        if experiment.uses_embedded(config):
+            embedded.prepare(
+                experiment.data_root(config),
+                config.data.embedded_seed,
+                scale=config.data.embedded_scale,
+                log=log.logger.info,
+            )
+        experiment.run(config, workdir, force=FORCE.value)
+    except errors.UserError as error:
+        _stop(str(error), error.exit_code)
+    except loop.Interrupted as interruption:
+        _stop(str(interruption), 128 + interruption.number)
+
+
+def parse_flags(argv: Sequence[str]) -> list[str]:
+    """Parses the command line; a mistake in it ends the program with exit code 2."""
+    try:
+        return flags.FLAGS(argv)
+    except (flags.Error, AttributeError, OSError) as error:
+        # A mistake inside a config file comes with the trace of its loading,
+        # of which the last line says what is wrong.
+        lines = str(error).strip("\"'").replace("\\n", "\n").splitlines()
+        told = " ".join(lines[-2:]) if isinstance(error, AttributeError) else lines[-1]
+        _stop(f"{told.strip()} (--help lists the flags)", 2)
+        raise AssertionError("unreachable") from error
+
+
+def _keep_compiled() -> None:
+    """Lets later runs of the same shapes start without compiling again."""
+    if jax.config.jax_compilation_cache_dir is None:  # $JAX_COMPILATION_CACHE_DIR
+        jax.config.update("jax_compilation_cache_dir", ".jax_cache")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def _stop(message: str, code: int) -> None:
+    sys.stdout.flush()
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("config")
+    app.run(main, flags_parser=parse_flags)

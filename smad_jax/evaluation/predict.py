@@ -1,0 +1,236 @@
+"""Runs a network over a test set once and keeps what it said (Sec. 6.1).
+
+Views go through in chunks, so memory does not grow with their number, and every
+process works on its own devices alone: the last chunks need not be in step.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from jax.experimental import multihost_utils
+
+from smad_jax.training import sharding
+from smad_jax.training import state as state_lib
+
+NUM_EXAMPLES = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """What a network said about every video of a split, in the split's order.
+
+    Attributes:
+        ids: [V] names of the videos.
+        labels: [V] int, true actions.
+        probabilities: [V, K]; a row of zeros for a video that could not be read.
+        features: [V, D], mean over the views.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+    features: np.ndarray
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes an NPZ file with one array a field."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **dataclasses.asdict(self))
+
+    @staticmethod
+    def load(path: pathlib.Path) -> "Predictions":
+        """Reads what `save` wrote."""
+        with np.load(path) as arrays:
+            return Predictions(**arrays)
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """A few test clips with what the network looked at.
+
+    Attributes:
+        video: [n, T, H, W, 3] uint8, the first view.
+        actionness: [n, T, h, w] H W A', which averages 1 over a frame; None
+            without SAAR.
+        labels: [n] int.
+        predictions: [n] int.
+    """
+
+    video: np.ndarray
+    actionness: np.ndarray | None
+    labels: np.ndarray
+    predictions: np.ndarray
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes an NPZ file with one array a field that is there."""
+        arrays = dataclasses.asdict(self)
+        if self.actionness is None:
+            del arrays["actionness"]
+        np.savez(path, **arrays)
+
+    @staticmethod
+    def load(path: pathlib.Path) -> "Examples":
+        """Reads what `save` wrote."""
+        with np.load(path) as arrays:
+            return Examples(
+                video=arrays["video"],
+                actionness=arrays.get("actionness"),
+                labels=arrays["labels"],
+                predictions=arrays["predictions"],
+            )
+
+
+class Predictor:
+    """A trained network, ready to be run over test sets.
+
+    Args of the constructor:
+        graph: Structure of `Trained` modules.
+        params, batch_stats: Their arrays, wherever they are.
+        view_chunk: Clips that go through the network together.
+    """
+
+    def __init__(
+        self,
+        graph: nnx.GraphDef,
+        params: state_lib.Tree,
+        batch_stats: state_lib.Tree,
+        *,
+        view_chunk: int,
+    ) -> None:
+        self._mesh = sharding.make_mesh(jax.local_devices())
+        self._chunk = -(-view_chunk // self._mesh.size) * self._mesh.size
+        place = jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec())
+        self._arrays = jax.device_put(_local((params, batch_stats)), place)
+        self._rows = jax.sharding.NamedSharding(
+            self._mesh, jax.sharding.PartitionSpec(sharding.BATCH_AXIS)
+        )
+
+        def forward(arrays, clips):
+            modules: Any = state_lib.merge(graph, *arrays)
+            output = modules.model(clips, train=False, key=None)
+            views = {"logits": output.logits, "features": output.features}
+            if output.actionness is not None:
+                views["actionness"] = output.actionness
+            return views
+
+        def combine(arrays, logits, features):
+            modules: Any = state_lib.merge(graph, *arrays)
+            return modules.method.predict(logits, features)
+
+        self._forward = jax.jit(forward)
+        self._combine = jax.jit(combine)
+
+    def views(self, video: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns what the network says of every view.
+
+        Args:
+            video: [B, N, T, H, W, 3] uint8.
+
+        Returns:
+            `logits` [B, N, K], `features` [B, N, D], and with SAAR `actionness`
+            [B, N, T, h, w] before normalisation.
+        """
+        clips = video.reshape(-1, *video.shape[2:])
+        chunks = [
+            self._run(clips[start : start + self._chunk])
+            for start in range(0, len(clips), self._chunk)
+        ]
+        whole = {
+            name: np.concatenate([chunk[name] for chunk in chunks])
+            for name in chunks[0]
+        }
+        return {
+            name: array.reshape(*video.shape[:2], *array.shape[1:])
+            for name, array in whole.items()
+        }
+
+    def run(
+        self, batches: Iterable[Mapping[str, Any]], ids: np.ndarray, labels: np.ndarray
+    ) -> tuple[Predictions, Examples]:
+        """Predicts a whole split.
+
+        Args:
+            batches: This process's share of the split, from `pipeline.test_batches`.
+            ids: [V] names of the split's videos.
+            labels: [V] true actions.
+
+        Returns:
+            The predictions of all processes, and the first few clips of this one.
+
+        Raises:
+            RuntimeError: if the batches do not hold every video exactly once.
+        """
+        found, shown = [], []
+        for batch in batches:
+            views = self.views(batch["video"])
+            probabilities = np.asarray(
+                self._combine(self._arrays, views["logits"], views["features"])
+            )
+            probabilities = probabilities * ~batch["unreadable"][:, None]
+            kept = batch["mask"]
+            rows = (batch["index"], probabilities, views["features"].mean(axis=1))
+            found.append(tuple(array[kept] for array in rows))
+            if len(shown) * len(kept) < NUM_EXAMPLES:
+                shown.append(
+                    {
+                        "video": batch["video"][kept, 0],
+                        "labels": batch["label"][kept],
+                        "predictions": probabilities[kept].argmax(axis=1),
+                    }
+                    | {k: v[kept, 0] for k, v in views.items() if k == "actionness"}
+                )
+        gathered = _gather([np.concatenate(c) for c in zip(*found, strict=True)])
+        index, probabilities, features = gathered
+        if not np.array_equal(np.sort(index), np.arange(len(ids))):
+            raise RuntimeError(
+                f"predicted {len(index)} videos, {len(np.unique(index))} of them "
+                f"different, but the list holds {len(ids)}"
+            )
+        order = np.argsort(index)
+        predictions = Predictions(ids, labels, probabilities[order], features[order])
+        return predictions, _examples(shown)
+
+    def _run(self, clips: np.ndarray) -> dict[str, np.ndarray]:
+        """Runs at most a chunk of clips, padded to a whole one."""
+        padding = [(0, self._chunk - len(clips))] + [(0, 0)] * (clips.ndim - 1)
+        placed = jax.device_put(np.pad(clips, padding), self._rows)
+        views = self._forward(self._arrays, placed)
+        return {name: np.asarray(array)[: len(clips)] for name, array in views.items()}
+
+
+def _local(tree: Any) -> Any:
+    """Returns replicated global arrays as NumPy arrays of this process."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf.addressable_data(0)), tree)
+
+
+def _gather(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Returns the rows of all processes, which may hold different numbers of them."""
+    if jax.process_count() == 1:
+        return arrays
+    counts = multihost_utils.process_allgather(np.asarray(len(arrays[0]))).ravel()
+    longest = int(counts.max())
+    gathered = []
+    for array in arrays:
+        padding = [(0, longest - len(array))] + [(0, 0)] * (array.ndim - 1)
+        everyone = multihost_utils.process_allgather(np.pad(array, padding))
+        parts = [rows[:count] for rows, count in zip(everyone, counts, strict=True)]
+        gathered.append(np.concatenate(parts))
+    return gathered
+
+
+def _examples(shown: list[dict[str, np.ndarray]]) -> Examples:
+    """Returns the first few rows of what was kept for pictures."""
+    rows = {
+        name: np.concatenate([part[name] for part in shown])[:NUM_EXAMPLES]
+        for name in shown[0]
+    }
+    scores = rows.get("actionness")
+    if scores is None:
+        return Examples(rows["video"], None, rows["labels"], rows["predictions"])
+    shares = np.exp(scores - scores.max(axis=(2, 3), keepdims=True))
+    actionness = shares / shares.mean(axis=(2, 3), keepdims=True)
+    return Examples(rows["video"], actionness, rows["labels"], rows["predictions"])

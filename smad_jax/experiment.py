@@ -1,0 +1,374 @@
+"""Wires a config to data, network, method and optimiser, and runs it.
+
+The only module that knows all the others. Read `run` from top to bottom.
+"""
+
+import os
+import pathlib
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from flax import nnx
+
+from smad_jax import errors, methods, models
+from smad_jax import workdir as workdir_lib
+from smad_jax.data import catalog, embedded, pipeline, selection
+from smad_jax.evaluation import accuracy, predict
+from smad_jax.methods import base
+from smad_jax.training import (
+    checkpoint,
+    log,
+    loop,
+    optimizer,
+    schedules,
+    sharding,
+)
+from smad_jax.training import state as state_lib
+from smad_jax.training import step as step_lib
+
+Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
+Results = dict[str, float]
+T = TypeVar("T")
+
+
+def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Results:
+    """Trains if there is training left to do, tests, and writes `results.json`.
+
+    Args:
+        config: From a file in `configs/`.
+        workdir: Folder of the run; goes on from its newest checkpoint.
+        force: Go on even if the folder was made by another config.
+
+    Returns:
+        Metrics named `set/metric`, accuracies between 0 and 1.
+
+    Raises:
+        UserError: for whatever the user can put right.
+    """
+    started = time.perf_counter()
+    workdir_lib.claim(workdir, config, force=force)
+    train, tests = open_data(config)
+    mesh = sharding.make_mesh()
+    sharding.check_batch_size(config.data.batch_size, mesh)
+    plan = make_plan(config, train)
+    graph, state, train_step = build(config, train, plan, mesh)
+    log.logger.info(describe(config, train, plan, state))
+    with checkpoint.Checkpoints(workdir / "checkpoints") as checkpoints:
+        if checkpoints.latest_step() is not None:
+            state, position = checkpoints.restore(state)
+            log.logger.info(f"going on from step {position['step']}")
+        if int(state.step) < plan.total_steps:
+            state = _train(
+                config, workdir, train, plan, mesh, state, train_step, checkpoints
+            )
+    results = evaluate(config, workdir, graph, state, tests)
+    if jax.process_index() == 0:
+        workdir_lib.write_results(
+            workdir,
+            results,
+            {name: len(split) for name, split in tests.items()},
+            seed=config.seed,
+            seconds=time.perf_counter() - started,
+        )
+    return results
+
+
+def data_root(config: Config) -> pathlib.Path:
+    """Returns the data sets' folder: the config's, else $DATA_ROOT, else `datasets`."""
+    return pathlib.Path(
+        config.data.root or os.environ.get("DATA_ROOT", "") or "datasets"
+    )
+
+
+def uses_embedded(config: Config) -> bool:
+    """Returns whether the embedded benchmark is trained or tested on."""
+    places = (config.data.train, *config.evaluation.sets.to_dict().values())
+    return any(place.startswith(f"{embedded.NAME}/") for place in places)
+
+
+def open_data(config: Config) -> tuple[catalog.Split, dict[str, catalog.Split]]:
+    """Opens the training split and every test split.
+
+    Raises:
+        DataError: listing everything that is missing at once.
+    """
+    missing, splits = [], {}
+    places = {"train": config.data.train, **config.evaluation.sets.to_dict()}
+    for name, place in places.items():
+        if not place:  # switched off by --config.evaluation.sets.NAME=
+            continue
+        dataset, _, split = place.rpartition("/")
+        wanted = config.method.aspects if name == "train" else ()
+        try:
+            splits[name] = catalog.open_split(
+                data_root(config),
+                _folder_name(config, dataset),
+                split,
+                aspects=wanted,
+                require_all_classes=name == "train",
+            )
+        except errors.DataError as error:
+            missing.append(f"{place}: {error}")
+    if missing:
+        raise errors.DataError("\n  ".join(["some data cannot be used:", *missing]))
+    train = splits.pop("train")
+    deal = _one_of(
+        {"given": lambda split, seed: split, "shuffled": selection.shuffle_aspects},
+        "data.aspect_labels",
+        config.data.aspect_labels,
+    )
+    train = deal(train, config.seed)
+    if config.data.max_videos:
+        train = selection.few_videos(train, config.data.max_videos)
+        splits = {
+            name: selection.few_videos(split, config.data.max_videos)
+            for name, split in splits.items()
+        }
+    for name, split in splits.items():
+        if split.classes != train.classes:
+            raise errors.DataError(
+                f"{name} and the training split number their classes differently"
+            )
+    return train, splits
+
+
+def _folder_name(config: Config, dataset: str) -> str:
+    """Returns the folder of a data set; the embedded benchmark has one a draw."""
+    if dataset != embedded.NAME:
+        return dataset
+    return embedded.folder_name(config.data.embedded_seed, config.data.embedded_scale)
+
+
+def make_plan(config: Config, train: catalog.Split) -> loop.Plan:
+    """Turns the config's epochs into steps; the only place that does."""
+    steps_per_epoch = -(-len(train) // config.data.batch_size)
+    total = config.training.epochs * steps_per_epoch
+    return loop.Plan(
+        total_steps=min(total, config.training.max_steps or total),
+        steps_per_epoch=steps_per_epoch,
+        log_every=config.training.log_every,
+        save_every=config.training.save_every_epochs * steps_per_epoch,
+        batch_size=config.data.batch_size,
+        chance={name: _chance(train, name) for name in train.aspects},
+        on_non_finite=_one_of(
+            {"stop": "stop", "skip": "skip"},
+            "training.on_non_finite",
+            config.training.on_non_finite,
+        ),
+    )
+
+
+def build(
+    config: Config, train: catalog.Split, plan: loop.Plan, mesh: jax.sharding.Mesh
+) -> tuple[nnx.GraphDef, state_lib.TrainState, step_lib.Step]:
+    """Returns the modules' structure, the state before step 1, and the step."""
+    direction = optimizer.build(
+        config.optimizer.name,
+        weight_decay=config.optimizer.weight_decay,
+        momentum=config.optimizer.momentum,
+        clip_norm=config.optimizer.clip_norm,
+    )
+    graph, state = state_lib.create(lambda: _modules(config, train, plan), direction)
+    rate = learning_rate(config, plan)
+    train_step = step_lib.make_train_step(graph, base.loss, direction, rate)
+    return graph, sharding.replicate(state, mesh), train_step
+
+
+def _modules(config: Config, train: catalog.Split, plan: loop.Plan) -> base.Trained:
+    """Builds the network and the method's heads with fresh parameters."""
+    rngs = nnx.Rngs(config.seed)
+    model = models.build_model(
+        num_classes=len(train.classes), rngs=rngs, **config.model
+    )
+    ramp = _one_of(
+        {
+            "constant": schedules.constant_strength,
+            "dann": schedules.dann_ramp(plan.total_steps),
+        },
+        "method.ramp",
+        config.method.ramp,
+    )
+    method = methods.build_method(
+        config.method.name,
+        model.backbone.width,
+        train.aspects,
+        ramp=ramp,
+        rngs=rngs,
+        settings=config.method.settings,
+    )
+    return base.Trained(model, method)
+
+
+def learning_rate(config: Config, plan: loop.Plan) -> schedules.Schedule:
+    """Returns the schedule, its rate scaled linearly with the batch size."""
+    section = config.optimizer
+    rate = section.learning_rate * batch_size_scale(config)
+    return _one_of(
+        {
+            "cosine": schedules.cosine(
+                rate,
+                epochs=config.training.epochs,
+                steps_per_epoch=plan.steps_per_epoch,
+                warmup_epochs=section.warmup_epochs,
+            ),
+            "steps": schedules.steps(
+                rate,
+                milestones=section.milestones,
+                steps_per_epoch=plan.steps_per_epoch,
+            ),
+        },
+        "optimizer.schedule",
+        section.schedule,
+    )
+
+
+def batch_size_scale(config: Config) -> float:
+    """Returns by how much the learning rate grows with the batch (linear scaling)."""
+    base_batch_size = config.optimizer.base_batch_size
+    return config.data.batch_size / base_batch_size if base_batch_size else 1.0
+
+
+def describe(
+    config: Config, train: catalog.Split, plan: loop.Plan, state: state_lib.TrainState
+) -> str:
+    """Returns what is about to be trained, on what and where, in one paragraph."""
+    count = sum(leaf.size for leaf in jax.tree.leaves(state.params["model"]))
+    rate = config.optimizer.learning_rate * batch_size_scale(config)
+    return (
+        f"{config.model.name}{' + SAAR' if config.model.saar else ''}, "
+        f"{count:,} parameters; method {config.method.name}"
+        f"{' against ' + ', '.join(train.aspects) if train.aspects else ''}\n"
+        f"{len(train):,} videos of {len(train.classes)} classes; "
+        f"{plan.total_steps:,} steps of {plan.batch_size} videos, learning rate "
+        f"{rate:.4g}; {jax.device_count()} x {jax.devices()[0].device_kind}, "
+        f"{jax.process_count()} process(es)"
+    )
+
+
+def evaluate(
+    config: Config,
+    workdir: pathlib.Path,
+    graph: nnx.GraphDef,
+    state: state_lib.TrainState,
+    tests: dict[str, catalog.Split],
+) -> Results:
+    """Predicts every test split, saves the predictions and returns the accuracies."""
+    predictor = predict.Predictor(
+        graph,
+        state.params,
+        state.batch_stats,
+        view_chunk=config.evaluation.view_chunk,
+    )
+    results = {}
+    for name, split in tests.items():
+        bad = pipeline.BadVideos(
+            workdir / "bad_videos.jsonl",
+            limit=config.data.bad_video_limit,
+            num_videos=len(split),
+        )
+        batches = pipeline.test_batches(
+            split,
+            sampling=config.data.sampling,
+            transform=config.data.transform,
+            batch_size=config.evaluation.batch_size,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+            num_threads=config.data.num_threads,
+            bad_videos=bad,
+        )
+        predictions, examples = predictor.run(
+            batches, np.asarray(split.ids), split.labels
+        )
+        if jax.process_index() == 0:
+            predictions.save(workdir / "predictions" / f"{name}.npz")
+            examples.save(workdir / "predictions" / f"{name}_examples.npz")
+        scores = accuracy.summary(predictions.probabilities, predictions.labels)
+        results |= {f"{name}/{metric}": value for metric, value in scores.items()}
+        log.logger.info(
+            f"{name}: n_seen {len(predictions.ids)} of {len(split)} | "
+            + " ".join(f"{metric} {value:.1%}" for metric, value in scores.items())
+        )
+    return results
+
+
+def _train(
+    config: Config,
+    workdir: pathlib.Path,
+    train: catalog.Split,
+    plan: loop.Plan,
+    mesh: jax.sharding.Mesh,
+    state: state_lib.TrainState,
+    train_step: step_lib.Step,
+    checkpoints: checkpoint.Checkpoints,
+) -> state_lib.TrainState:
+    """Runs the loop from the state's step, with its data, journal and checkpoints."""
+    bad = pipeline.BadVideos(
+        workdir / "bad_videos.jsonl",
+        limit=config.data.bad_video_limit,
+        num_videos=len(train),
+    )
+    start = int(state.step)
+    local = pipeline.train_batches(
+        train,
+        sampling=config.data.sampling,
+        transform=config.data.transform,
+        batch_size=config.data.batch_size,
+        seed=config.seed,
+        start_step=start,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+        num_threads=config.data.num_threads,
+        num_workers=config.data.num_workers,
+        cache_mib=config.data.cache_mib,
+        bad_videos=bad,
+    )
+    journal = log.Journal(workdir)
+
+    def save(state: state_lib.TrainState) -> None:
+        step = int(state.step)
+        checkpoints.save(
+            state, {"step": step, "videos": step * plan.batch_size, "seed": config.seed}
+        )
+
+    try:
+        return loop.run(
+            state,
+            plan,
+            train_step=train_step,
+            batches=_on_devices(local, mesh),
+            key=jax.random.key(config.seed),
+            save=save,
+            journal=journal,
+        )
+    finally:
+        journal.close()
+        local.close()
+
+
+def _on_devices(
+    batches: Iterator[pipeline.Batch], mesh: jax.sharding.Mesh
+) -> Iterator[step_lib.Batch]:
+    """Yields global batches of the one stream that there is so far."""
+    for batch in batches:
+        yield {"train": sharding.shard(batch, mesh)}
+
+
+def _one_of(choices: Mapping[str, T], key: str, value: str) -> T:
+    """Returns the choice that the config's `key` names."""
+    if value not in choices:
+        raise errors.ConfigError(
+            f"unknown {key} {value!r}; known: {', '.join(choices)}"
+        )
+    return choices[value]
+
+
+def _chance(train: catalog.Split, aspect: str) -> float:
+    """Returns the accuracy of always answering the aspect's most frequent label."""
+    labels = train.aspect_labels[aspect][train.aspect_mask[aspect]]
+    if train.aspects[aspect].kind == "tags":
+        return float(labels.astype(np.float32).mean(axis=0).max())
+    counts = np.bincount(labels.argmax(axis=1))
+    return float(counts.max() / counts.sum())

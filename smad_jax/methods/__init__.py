@@ -1,0 +1,44 @@
+"""What training asks of the features: one file a row of Table 3."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+from flax import nnx
+
+from smad_jax import errors
+from smad_jax.aspects import Aspect
+from smad_jax.methods import base, smad
+
+METHODS: dict[str, type[base.Method]] = {
+    "baseline": base.Method,
+    "smad": smad.Smad,
+}
+
+
+def build_method(
+    name: str,
+    num_features: int,
+    aspects: Mapping[str, Aspect],
+    *,
+    ramp: Callable[[jax.Array], jax.Array],
+    rngs: nnx.Rngs,
+    settings: Mapping[str, float | str],
+) -> base.Method:
+    """Returns the method called `name`, with its heads on `num_features` features.
+
+    Args:
+        name: A key of `METHODS`.
+        num_features: D.
+        aspects: The aspects that the training stream carries labels for.
+        ramp: Strength of reversed gradients as a function of the step.
+        rngs: For the heads' initial parameters.
+        settings: The method's own settings, the further keywords of its constructor.
+
+    Raises:
+        ConfigError: if there is no such method, or it lacks what it needs.
+    """
+    if name not in METHODS:
+        raise errors.ConfigError(
+            f"unknown method {name!r}; known: {', '.join(METHODS)}"
+        )
+    return METHODS[name](num_features, aspects, ramp=ramp, rngs=rngs, **settings)

@@ -1,0 +1,115 @@
+"""What a method may decide; the defaults are the plain baseline.
+
+The training step, the loop and the evaluators never change from one method to
+another: a method is a loss, the extra heads it needs, and the way the views of a
+test video are combined.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from smad_jax import losses
+from smad_jax.aspects import Aspect
+from smad_jax.models import recognizer
+
+Stream = Mapping[str, Any]
+Metrics = dict[str, jax.Array]
+
+
+class Method(nnx.Module):
+    """Cross-entropy of the action, and nothing against bias."""
+
+    streams: tuple[str, ...] = ("train",)
+
+    def __init__(
+        self,
+        num_features: int,
+        aspects: Mapping[str, Aspect],
+        *,
+        ramp: Callable[[jax.Array], jax.Array],
+        rngs: nnx.Rngs,
+    ) -> None:
+        """Takes what every method is offered; the baseline needs none of it.
+
+        Args:
+            num_features: D, the size of the pooled features.
+            aspects: The aspects that the training stream carries labels for.
+            ramp: Strength of reversed gradients as a function of the step.
+            rngs: For initial parameters.
+        """
+
+    def loss(
+        self,
+        model: recognizer.Recognizer,
+        batch: Mapping[str, Stream],
+        *,
+        key: jax.Array,
+        step: jax.Array,
+    ) -> tuple[jax.Array, Metrics]:
+        """Returns what one step descends, and what to log.
+
+        Args:
+            model: The recogniser in training.
+            batch: For each stream, `video` [B, T, H, W, C] uint8, `label` [B],
+                `aspects` {name: [B, Z]} and `aspect_mask` {name: [B] bool}.
+            key: For dropout and whatever else is random.
+            step: [] int32, optimiser steps taken.
+
+        Returns:
+            The loss, and metrics named `group/name`: `loss` itself, every term as
+            `loss/...`, accuracies between 0 and 1 as `accuracy/...`.
+        """
+        del step
+        output = model(batch["train"]["video"], train=True, key=key)
+        return action_loss(output, batch["train"])
+
+    def predict(self, logits: jax.Array, features: jax.Array) -> jax.Array:
+        """Combines the views of a video into one distribution over actions.
+
+        Args:
+            logits: [B, N, K], one row a view.
+            features: [B, N, D].
+
+        Returns:
+            [B, K], the mean of the views' softmax. With TSN the single view holds
+            all test frames, so there the mean is taken before the softmax.
+        """
+        del features
+        return jnp.mean(jax.nn.softmax(logits), axis=1)
+
+
+def action_loss(output: recognizer.Output, stream: Stream) -> tuple[jax.Array, Metrics]:
+    """Returns mean cross-entropy of the action, with its metrics."""
+    label = stream["label"]
+    loss = jnp.mean(losses.cross_entropy(output.logits, label))
+    correct = jnp.argmax(output.logits, axis=-1) == label
+    return loss, {
+        "loss": loss,
+        "loss/action": loss,
+        "accuracy/action": jnp.mean(correct, dtype=jnp.float32),
+    }
+
+
+class Trained(nnx.Module):
+    """The two modules whose arrays a run trains, under these two names."""
+
+    def __init__(self, model: recognizer.Recognizer, method: Method) -> None:
+        self.model = model
+        self.method = method
+
+
+def loss(
+    modules: nnx.Module,
+    batch: Mapping[str, Stream],
+    *,
+    key: jax.Array,
+    step: jax.Array,
+) -> tuple[jax.Array, Metrics]:
+    """The loss of `Trained` modules, in the form the training step asks for."""
+    if not isinstance(modules, Trained):
+        raise TypeError(f"expected Trained modules, got {type(modules).__name__}")
+    return modules.method.loss(modules.model, batch, key=key, step=step)

@@ -1,0 +1,93 @@
+"""Markdown tables of accuracies in per cent, and the tests that go with them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+from smad_jax import errors
+from smad_jax.reporting import runs
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a Markdown table, padded so that it also reads well as plain text."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    ruler = ["-" * width for width in widths]
+
+    def line(cells: Sequence[str]) -> str:
+        first = cells[0].ljust(widths[0])
+        rest = (c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))
+        return "| " + " | ".join([first, *rest]) + " |"
+
+    return "\n".join([line(header), line(ruler), *map(line, rows)])
+
+
+def comparison(before: runs.Run, after: runs.Run, metric: str = "top1") -> str:
+    """Returns the table of two runs: one column each, and the difference in points.
+
+    Raises:
+        DataError: if the runs were tested on different sets.
+    """
+    if before.n_seen != after.n_seen:
+        raise errors.DataError(
+            f"{before.folder} was tested on {before.n_seen}, {after.folder} on "
+            f"{after.n_seen}"
+        )
+    rows = []
+    for name, count in before.n_seen.items():
+        a, b = (100 * run.results[f"{name}/{metric}"] for run in (before, after))
+        rows.append((name, str(count), f"{a:.1f}", f"{b:.1f}", f"{b - a:+.1f}"))
+    header = ("test set", "videos", before.folder.name, after.folder.name, "difference")
+    return markdown(header, rows)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Returns p-values adjusted for their number by Holm's step-down rule."""
+    order = np.argsort(p_values)
+    adjusted = np.empty(len(p_values))
+    running = 0.0
+    for rank, index in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = running
+    return adjusted.tolist()
+
+
+def study(
+    scores: Mapping[str, Mapping[str, Sequence[float]]], reference: str
+) -> tuple[str, str]:
+    """Returns two tables: means over seeds, and paired differences to one arm.
+
+    Args:
+        scores: For each arm, for each test set, accuracies between 0 and 1, one a
+            seed, the seeds in the same order everywhere.
+        reference: The arm that the others are compared with.
+
+    Returns:
+        Mean and sample standard deviation of every cell; then mean and standard
+        deviation of the difference, with the p-value of a two-sided paired t-test,
+        plain and after Holm's correction over all rows of the table.
+    """
+    sets = list(scores[reference])
+    means = [
+        (arm, *(_spread(100 * np.asarray(cells[name])) for name in sets))
+        for arm, cells in scores.items()
+    ]
+    rows, p_values = [], []
+    for arm in (arm for arm in scores if arm != reference):
+        for name in sets:
+            ours, theirs = np.asarray(scores[arm][name]), scores[reference][name]
+            p_values.append(float(stats.ttest_rel(ours, theirs).pvalue))
+            rows.append((arm, name, _spread(100 * (ours - theirs), sign="+")))
+    tested = [
+        (*row, f"{p:.3f}", f"{adjusted:.3f}")
+        for row, p, adjusted in zip(rows, p_values, holm(p_values), strict=True)
+    ]
+    return (
+        markdown(("arm", *sets), means),
+        markdown(("arm", "test set", f"minus {reference}", "p", "p (Holm)"), tested),
+    )
+
+
+def _spread(values: np.ndarray, sign: str = "") -> str:
+    """Returns mean and sample standard deviation, to a tenth."""
+    return f"{values.mean():{sign}.1f} ± {values.std(ddof=1):.1f}"

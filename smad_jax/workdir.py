@@ -1,0 +1,125 @@
+"""The folder of a run: whose it is, what it was made with, how it ended."""
+
+import datetime
+import json
+import os
+import pathlib
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from typing import Any
+
+import jax
+import ml_collections
+
+from smad_jax import errors
+from smad_jax.training import log
+
+
+def run_name(file: str, argument: str, *, smoke: bool = False) -> str:
+    """Returns the name of a run: the config's, its argument and `smoke`, joined."""
+    plain = argument.replace(",", "-").replace("=", "-").replace("/", "-")
+    parts = [pathlib.Path(file).stem, plain, "smoke" if smoke else ""]
+    return "-".join(part for part in parts if part)
+
+
+def claim(
+    workdir: pathlib.Path, config: ml_collections.ConfigDict, *, force: bool
+) -> None:
+    """Writes config and environment into `workdir`, unless another config owns it.
+
+    Raises:
+        ConfigError: naming every key that differs, if one does and not `force`.
+    """
+    path = workdir / "config.json"
+    ours = json.loads(config.to_json())
+    if path.is_file() and not force:
+        theirs = json.loads(path.read_text("utf-8"))
+        before, now = dict(_flat(theirs)), dict(_flat(ours))
+        changed = [
+            f"  {key}: {before.get(key, 'unset')} -> {now.get(key, 'unset')}"
+            for key in sorted(before | now)
+            if before.get(key) != now.get(key)
+        ]
+        if changed:
+            raise errors.ConfigError(
+                f"{workdir} holds a run of another config (there -> here):\n"
+                + "\n".join(changed)
+                + "\nchoose another --workdir, or pass --force to go on in this one"
+            )
+    if jax.process_index() == 0:
+        workdir.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(ours, indent=2) + "\n", "utf-8")
+        text = json.dumps(environment(), indent=2)
+        (workdir / "env.json").write_text(text + "\n", "utf-8")
+        log.to_file(workdir / "train.log")
+
+
+def environment() -> dict[str, Any]:
+    """Returns versions, devices and the commit that a result depends on."""
+    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "av")
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+        cwd=pathlib.Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {
+        "commit": commit.stdout.strip() or "unknown",
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in packages},
+        "devices": [str(device.device_kind) for device in jax.devices()],
+        "processes": jax.process_count(),
+        "cpu_count": os.cpu_count(),
+    }
+
+
+def write_results(
+    workdir: pathlib.Path,
+    results: Mapping[str, float],
+    n_seen: Mapping[str, int],
+    *,
+    seed: int,
+    seconds: float,
+) -> None:
+    """Writes `results.json` and logs the closing table.
+
+    Args:
+        workdir: Folder of the run.
+        results: Metrics named `set/metric`, between 0 and 1.
+        n_seen: Number of videos of each test set.
+        seed: The run's seed.
+        seconds: Wall time of the run.
+    """
+    record = {
+        "results": dict(results),
+        "n_seen": dict(n_seen),
+        "seed": seed,
+        "seconds": round(seconds, 1),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **environment(),
+    }
+    path = workdir / "results.json"
+    path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    columns = ["top1", "top5", "mean_class"]
+    lines = [f"{'test set':<16}{'videos':>8}" + "".join(f"{c:>12}" for c in columns)]
+    for name, count in n_seen.items():
+        cells = (results.get(f"{name}/{column}") for column in columns)
+        lines.append(
+            f"{name:<16}{count:>8}"
+            + "".join(f"{'' if v is None else f'{v:.1%}':>12}" for v in cells)
+        )
+    log.logger.info("\n".join(lines))
+    log.logger.info(f"RESULT {json.dumps(dict(results))}")
+    log.logger.info(f"{log.clock(int(seconds))}; everything is in {workdir}")
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields (dotted key, value) of a nested dict."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,115 @@
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from smad_jax import methods, models
+from smad_jax.evaluation import predict
+from smad_jax.methods import base
+from smad_jax.training import schedules, sharding
+from smad_jax.training import state as state_lib
+
+V, N, T, H, W, K = 7, 3, 4, 10, 12, 5
+
+
+def predictor(view_chunk, saar=False):
+    model = models.build_model("slowonly_tiny", K, saar=saar, rngs=nnx.Rngs(0))
+    method = methods.build_method(
+        "baseline",
+        model.backbone.width,
+        {},
+        ramp=schedules.constant_strength,
+        rngs=nnx.Rngs(0),
+        settings={},
+    )
+    graph, *arrays = state_lib.split(base.Trained(model, method))
+    params, batch_stats = sharding.replicate(tuple(arrays), sharding.make_mesh())
+    return predict.Predictor(graph, params, batch_stats, view_chunk=view_chunk)
+
+
+def videos():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (V, N, T, H, W, 3), dtype=np.uint8)
+
+
+def batches(video, size=4, order=None):
+    """Rows in batches of `size`, the last one padded, as the pipeline gives them."""
+    order = np.arange(V) if order is None else order
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        padding = size - len(rows)
+        padded = np.concatenate([rows, np.zeros(padding, int)])
+        yield {
+            "video": video[padded],
+            "label": (padded % K).astype(np.int32),
+            "index": padded.astype(np.int32),
+            "mask": np.arange(size) < len(rows),
+            "unreadable": np.zeros(size, bool),
+        }
+
+
+def run(view_chunk, video, **kwargs):
+    ids = np.array([f"v{i}" for i in range(V)])
+    return predictor(view_chunk).run(batches(video, **kwargs), ids, np.arange(V) % K)
+
+
+def test_chunk_size_changes_nothing():
+    small, _ = run(4, videos())
+    large, _ = run(64, videos())
+    np.testing.assert_allclose(small.probabilities, large.probabilities, atol=1e-6)
+    np.testing.assert_allclose(small.features, large.features, atol=1e-5)
+
+
+def test_padded_rows_are_left_out_and_the_splits_order_is_kept():
+    straight, _ = run(8, videos())
+    shuffled, _ = run(8, videos(), size=3, order=np.array([6, 1, 0, 4, 2, 5, 3]))
+    assert straight.probabilities.shape == (V, K)
+    np.testing.assert_allclose(
+        straight.probabilities, shuffled.probabilities, atol=1e-6
+    )
+
+
+def test_probabilities_are_the_mean_of_the_views_softmax():
+    found, _ = run(8, videos())
+    logits = predictor(8).views(videos())["logits"]
+    expected = np.asarray(jax.nn.softmax(logits)).mean(axis=1)
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
+
+
+def test_missing_and_repeated_videos_are_noticed():
+    with pytest.raises(RuntimeError, match="the list holds 7"):
+        run(8, videos(), order=np.array([0, 1, 2, 3]))
+    with pytest.raises(RuntimeError, match="predicted 8 videos, 7 of them different"):
+        run(8, videos(), order=np.array([0, 1, 2, 3, 4, 5, 6, 6]))
+
+
+def test_unreadable_video_gets_no_probability():
+    def broken():
+        for batch in batches(videos()):
+            batch["unreadable"] = batch["index"] == 2
+            yield batch
+
+    found, _ = predictor(8).run(broken(), np.arange(V).astype(str), np.arange(V) % K)
+    sums = found.probabilities.sum(axis=1)
+    np.testing.assert_allclose(sums, np.arange(V) != 2, atol=1e-6)
+
+
+def test_predictions_survive_the_disk(tmp_path):
+    found, examples = run(8, videos())
+    found.save(tmp_path / "deep" / "set.npz")
+    read = predict.Predictions.load(tmp_path / "deep" / "set.npz")
+    np.testing.assert_array_equal(read.ids, found.ids)
+    np.testing.assert_array_equal(read.probabilities, found.probabilities)
+    examples.save(tmp_path / "examples.npz")
+    again = predict.Examples.load(tmp_path / "examples.npz")
+    assert again.actionness is None
+    np.testing.assert_array_equal(again.video, examples.video)
+
+
+def test_actionness_of_examples_averages_one_over_a_frame():
+    _, examples = predictor(8, saar=True).run(
+        batches(videos()), np.arange(V).astype(str), np.arange(V) % K
+    )
+    assert examples.video.shape == (V, T, H, W, 3)
+    assert examples.actionness is not None
+    np.testing.assert_allclose(examples.actionness.mean(axis=(2, 3)), 1, rtol=1e-5)

@@ -1,0 +1,167 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from smad_jax import aspects, errors, methods, models
+from smad_jax.methods import base, smad
+from smad_jax.training import schedules
+from smad_jax.training import state as state_lib
+
+B, T, H, W, K = 6, 4, 10, 12, 3
+SCENE = aspects.Aspect("scene", "soft", 5, "test")
+OBJECT = aspects.Aspect("object", "soft", 7, "test")
+EVENT = aspects.Aspect("event", "tags", 4, "test")
+
+
+def batch(seed=0, **masks):
+    rng = np.random.default_rng(seed)
+    tags = rng.integers(0, 2, (B, EVENT.num_labels)).astype(np.float32)
+    labels = {
+        "scene": rng.dirichlet(np.ones(SCENE.num_labels), B).astype(np.float32),
+        "object": rng.dirichlet(np.ones(OBJECT.num_labels), B).astype(np.float32),
+        "event": tags,
+    }
+    full = {name: np.ones(B, bool) for name in labels}
+    return {
+        "train": {
+            "video": rng.integers(0, 256, (B, T, H, W, 3), dtype=np.uint8),
+            "label": rng.integers(0, K, B).astype(np.int32),
+            "aspects": labels,
+            "aspect_mask": full | masks,
+        }
+    }
+
+
+def build(*chosen, ramp=schedules.constant_strength, **settings):
+    model = models.build_model("slowonly_tiny", K, rngs=nnx.Rngs(0))
+    method = smad.Smad(
+        model.backbone.width,
+        {aspect.name: aspect for aspect in chosen},
+        ramp=ramp,
+        rngs=nnx.Rngs(1),
+        **settings,
+    )
+    return state_lib.split(base.Trained(model, method))
+
+
+def gradients(parts, data, step=0):
+    graph, params, batch_stats = parts
+
+    def objective(params):
+        modules = state_lib.merge(graph, params, batch_stats)
+        return base.loss(modules, data, key=jax.random.key(0), step=jnp.asarray(step))
+
+    return jax.jit(jax.grad(objective, has_aux=True))(params)
+
+
+def flat(tree):
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+
+
+SOFT = {"soft_ce_weight": 0.5, "kl_weight": 0.5}
+
+
+def test_loss_is_the_action_and_the_weighted_terms():
+    parts = build(SCENE, EVENT, soft_ce_weight=0.5, kl_weight=0.25, tags_weight=5.0)
+    _, metrics = gradients(parts, batch())
+    total = sum(metrics[f"loss/{name}"] for name in ("action", "scene", "event"))
+    assert float(metrics["loss"]) == pytest.approx(float(total), rel=1e-6)
+
+
+def test_every_weight_is_divided_by_the_number_of_aspects():
+    _, one = gradients(build(SCENE, **SOFT), batch())
+    _, two = gradients(build(SCENE, OBJECT, **SOFT), batch())
+    _, each = gradients(build(SCENE, OBJECT, **SOFT, weights="each"), batch())
+    assert float(two["loss/scene"]) == pytest.approx(float(one["loss/scene"]) / 2)
+    assert float(each["loss/scene"]) == pytest.approx(float(one["loss/scene"]))
+
+
+def test_backbone_ascends_what_the_heads_descend():
+    data = batch()
+    adversarial, _ = gradients(build(SCENE, **SOFT), data)
+    action, _ = gradients(build(SCENE), data)  # weight 0
+    friendly, _ = gradients(build(SCENE, **SOFT, ramp=lambda step: -1.0), data)
+    part = flat(adversarial["model"]["backbone"]) - flat(action["model"]["backbone"])
+    plain = flat(friendly["model"]["backbone"]) - flat(action["model"]["backbone"])
+    assert np.abs(part).max() > 1e-4
+    np.testing.assert_allclose(part, -plain, atol=1e-5)
+    np.testing.assert_allclose(
+        flat(adversarial["method"]), flat(friendly["method"]), atol=1e-6
+    )
+
+
+def test_ramp_weakens_the_backbones_side_only():
+    data = batch()
+    ramp = schedules.dann_ramp(10)
+    start, _ = gradients(build(SCENE, **SOFT, ramp=ramp), data, step=0)
+    end, _ = gradients(build(SCENE, **SOFT, ramp=ramp), data, step=10)
+    action, _ = gradients(build(SCENE), data)
+    np.testing.assert_allclose(flat(start["model"]), flat(action["model"]), atol=1e-6)
+    np.testing.assert_allclose(flat(start["method"]), flat(end["method"]), atol=1e-6)
+
+
+def test_soft_cross_entropy_and_kl_pull_alike():
+    data = batch()
+    soft, _ = gradients(build(SCENE, soft_ce_weight=1.0), data)
+    kl, _ = gradients(build(SCENE, kl_weight=1.0), data)
+    np.testing.assert_allclose(flat(soft), flat(kl), atol=1e-5)
+
+
+def test_videos_without_labels_are_left_out_of_the_mean():
+    some = np.array([True, False, True, True, False, True])
+    data = batch(event=some)
+    other = batch(event=some)
+    other["train"]["aspects"]["event"][~some] = (
+        1 - data["train"]["aspects"]["event"][~some]
+    )
+    first, metrics = gradients(build(EVENT, tags_weight=5.0), data)
+    second, _ = gradients(build(EVENT, tags_weight=5.0), other)
+    np.testing.assert_array_equal(flat(first), flat(second))
+    assert float(metrics["loss/event"]) > 0
+
+
+def test_batch_without_any_label_leaves_the_action_alone():
+    data = batch(event=np.zeros(B, bool))
+    gradient, metrics = gradients(build(EVENT, tags_weight=5.0), data)
+    assert float(metrics["loss/event"]) == 0
+    assert np.abs(flat(gradient["method"])).max() == 0
+
+
+def test_unknown_method_and_smad_without_aspects_are_refused():
+    settings = {"ramp": schedules.constant_strength, "rngs": nnx.Rngs(0)}
+    with pytest.raises(errors.ConfigError, match="known: baseline, smad"):
+        methods.build_method("smat", 8, {}, settings={}, **settings)
+    with pytest.raises(errors.ConfigError, match="at least one aspect"):
+        methods.build_method("smad", 8, {}, settings={}, **settings)
+
+
+@pytest.mark.parametrize("name", methods.METHODS)
+def test_every_method_combines_views_to_distributions(name):
+    method = methods.build_method(
+        name,
+        8,
+        {"scene": SCENE},
+        ramp=schedules.constant_strength,
+        rngs=nnx.Rngs(0),
+        settings={},
+    )
+    logits = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, K)))
+    probabilities = method.predict(logits, jnp.zeros((2, 3, 8)))
+    assert probabilities.shape == (2, K)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_baseline_averages_the_views_after_the_softmax():
+    method = methods.build_method(
+        "baseline",
+        8,
+        {},
+        ramp=schedules.constant_strength,
+        rngs=nnx.Rngs(0),
+        settings={},
+    )
+    logits = jnp.log(jnp.array([[[0.9, 0.1], [0.2, 0.8]]]))
+    probabilities = method.predict(logits, jnp.zeros((1, 2, 8)))
+    np.testing.assert_allclose(probabilities, [[0.55, 0.45]], rtol=1e-6)

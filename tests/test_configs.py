@@ -1,0 +1,137 @@
+"""Every config is read, and every kind of run takes two steps and tests once."""
+
+import pathlib
+
+import pytest
+from ml_collections import config_dict
+
+from configs import common, slowonly_baseline, slowonly_smad, tsn_baseline, tsn_smad
+from smad_jax import experiment
+
+CONFIGS = {
+    "slowonly_baseline": slowonly_baseline,
+    "slowonly_smad": slowonly_smad,
+    "tsn_baseline": tsn_baseline,
+    "tsn_smad": tsn_smad,
+}
+ARGUMENTS = ("", "k200db", "k400", "mine")
+
+
+def test_every_config_file_is_tested_and_described():
+    folder = pathlib.Path(common.__file__).parent
+    files = {file.stem for file in folder.glob("*.py")} - {"__init__", "common"}
+    assert files == set(CONFIGS)
+    described = (folder / "README.md").read_text("utf-8")
+    assert all(f"`{name}.py`" in described for name in files)
+
+
+@pytest.mark.parametrize("argument", ARGUMENTS)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_config_has_the_keys_of_the_base_and_no_others(name, argument):
+    config = CONFIGS[name].get_config(argument)
+    known = common.base()
+    for section in known:
+        if isinstance(known[section], config_dict.ConfigDict) and section != "data":
+            open_ended = {"settings", "sets"}
+            assert set(config[section]) - open_ended == set(known[section]) - open_ended
+    assert set(config) == set(known)
+
+
+def test_slowonly_on_k200db_is_the_papers_recipe():
+    config = slowonly_smad.get_config("k200db")
+    assert config.model.name == "slowonly_r18"
+    assert config.model.saar
+    assert config.data.batch_size == 8 * 16
+    assert config.model.ghost_size == 16
+    assert config.data.sampling.to_dict() == {
+        "kind": "clip",
+        "num_frames": 8,
+        "stride": 8,
+        "test_views": 10,
+    }
+    assert (config.data.transform.resize, config.data.transform.size) == (256, 224)
+    assert (config.training.epochs, config.optimizer.warmup_epochs) == (196, 34)
+    assert config.optimizer.learning_rate == 0.2
+    assert config.optimizer.momentum == 0.9
+    assert config.optimizer.weight_decay == 1e-4
+    assert config.optimizer.clip_norm == 40
+    assert config.method.aspects == ("scene", "object")
+    settings = config.method.settings
+    assert (settings.soft_ce_weight, settings.kl_weight) == (0.5, 0.5)
+    assert settings.tags_weight == 5.0
+    assert list(config.evaluation.sets) == ["aras64", "k200-val", "k200db-val"]
+
+
+def test_tsn_on_k200db_is_the_papers_recipe():
+    config = tsn_baseline.get_config("k200db")
+    assert config.model.name == "resnet50"
+    assert config.data.batch_size == 8 * 32
+    assert config.model.ghost_size == 32
+    assert config.model.dropout == 0.4
+    assert config.data.sampling.num_frames == 3
+    assert config.data.sampling.test_views == 25
+    assert config.optimizer.learning_rate == 0.01
+    assert config.optimizer.schedule == "steps"
+    assert config.optimizer.milestones == (40, 80)
+    assert config.training.epochs == 100
+
+
+def test_switches_of_tables_7_8_and_13():
+    maat = slowonly_smad.get_config("saar=off")
+    assert not maat.model.saar
+    assert maat.method.name == "smad"
+    saar = slowonly_smad.get_config("aspects=none")
+    assert saar.model.saar
+    assert saar.method.name == "baseline"
+    five = slowonly_smad.get_config(
+        "k200db,aspects=scene+object+event+attribute+context"
+    )
+    assert len(five.method.aspects) == 5
+    kl = slowonly_smad.get_config("k200db,loss=kl")
+    assert kl.method.settings.soft_ce_weight == 0
+    assert kl.method.settings.kl_weight == 0.5
+    assert slowonly_smad.get_config("labels=shuffled").data.aspect_labels == "shuffled"
+
+
+def test_unknown_key_in_the_argument_names_the_known_ones():
+    with pytest.raises(ValueError, match="known: aspects, labels, loss, saar, train"):
+        slowonly_smad.get_config("sar=off")
+
+
+def test_own_data_gets_the_papers_recipe_and_its_own_lists():
+    config = slowonly_smad.get_config("mine")
+    assert config.data.train == "mine/train"
+    assert config.evaluation.sets.to_dict() == {"val": "mine/val"}
+    assert config.method.aspects == ("scene",)
+    assert config.model.name == "slowonly_r18"
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        ("slowonly_baseline", ""),
+        ("slowonly_smad", ""),
+        ("slowonly_smad", "aspects=none"),
+        ("slowonly_smad", "labels=shuffled,saar=off"),
+        ("tsn_baseline", ""),
+        ("tsn_smad", ""),
+    ],
+)
+def test_config_trains_two_steps_and_tests_once(name, argument, small_data, tmp_path):
+    config = common.smoke(CONFIGS[name].get_config(argument))
+    config.data.root = str(small_data)
+    results = experiment.run(config, tmp_path)
+    assert set(results) >= {"iid/top1", "tail/top1", "rare/top1"}
+    assert all(0 <= value <= 1 for value in results.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["slowonly_smad", "tsn_smad"])
+def test_full_size_network_trains_two_steps_on_small_frames(name, small_data, tmp_path):
+    config = common.smoke(CONFIGS[name].get_config("k200db"))
+    config.data.root = str(small_data)
+    config.data.train = "embedded/train"
+    with config.unlocked():
+        config.evaluation.sets = {"rare": "embedded/rare"}
+    results = experiment.run(config, tmp_path)
+    assert 0 <= results["rare/top1"] <= 1

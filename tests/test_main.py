@@ -1,0 +1,201 @@
+"""The command line as a user meets it."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SMAD = "configs/slowonly_smad.py"
+
+
+def command(small_data, *flags, config=SMAD):
+    return [
+        *(sys.executable, "main.py", f"--config={config}"),
+        *(f"--config.data.root={small_data}", *flags),
+    ]
+
+
+def environment(devices=1):
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    return os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+
+
+def run(small_data, *flags, config=SMAD, devices=1):
+    return subprocess.run(
+        command(small_data, *flags, config=config),
+        cwd=ROOT,
+        env=environment(devices),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def short(workdir, steps=4):
+    """Flags of a run of a few steps on the small draw of the benchmark."""
+    return (
+        "--config.data.embedded_scale=0.05",
+        f"--config.training.max_steps={steps}",
+        "--config.training.log_every=1",
+        f"--workdir={workdir}",
+    )
+
+
+def losses(workdir):
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    return {record["step"]: record["loss"] for record in map(json.loads, lines)}
+
+
+def test_one_command_trains_tests_and_leaves_everything_in_its_folder(
+    small_data, tmp_path
+):
+    done = run(small_data, *short(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "loss" in done.stdout
+    assert "scene" in done.stdout
+    assert "(chance" in done.stdout
+    assert "n_seen" in done.stdout
+    record = json.loads((tmp_path / "results.json").read_text())
+    told = next(s for s in done.stdout.splitlines() if s.startswith("RESULT "))
+    assert json.loads(told.removeprefix("RESULT ")) == record["results"]
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left >= {
+        *("config.json", "env.json", "checkpoints", "metrics.jsonl", "tensorboard"),
+        *("train.log", "predictions", "results.json"),
+    }
+
+
+def test_interrupted_run_ends_with_the_losses_of_an_uninterrupted_one(
+    small_data, tmp_path
+):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert run(small_data, *short(whole, steps=30)).returncode == 0
+    started = subprocess.Popen(
+        command(small_data, *short(parts, steps=30)),
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and started.poll() is None:
+        if (parts / "metrics.jsonl").is_file() and len(losses(parts)) >= 3:
+            started.send_signal(signal.SIGTERM)
+            break
+        time.sleep(0.02)
+    _, told = started.communicate(timeout=120)
+    assert started.returncode == 143, told
+    reached = max(losses(parts))
+    assert reached < 30
+    again = run(small_data, *short(parts, steps=30))
+    assert again.returncode == 0, again.stderr
+    assert f"going on from step {reached}" in again.stdout
+    assert losses(parts) == losses(whole)
+    results = [json.loads((d / "results.json").read_text()) for d in (whole, parts)]
+    assert results[0]["results"] == results[1]["results"]
+
+
+def test_two_processes_take_the_steps_of_one(small_data, tmp_path):
+    assert run(small_data, *short(tmp_path / "one"), devices=2).returncode == 0
+    both = [
+        subprocess.Popen(
+            command(small_data, *short(tmp_path / "two"), "--distributed"),
+            cwd=ROOT,
+            env=environment()
+            | {
+                "JAX_COORDINATOR_ADDRESS": "localhost:12357",
+                "JAX_NUM_PROCESSES": "2",
+                "JAX_PROCESS_ID": str(index),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for index in range(2)
+    ]
+    told = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
+    assert two == pytest.approx(one, rel=1e-3)
+    assert two[1] == pytest.approx(one[1], rel=1e-6)
+
+
+def test_finished_run_is_only_tested_again(small_data, tmp_path):
+    assert run(small_data, *short(tmp_path)).returncode == 0
+    before = losses(tmp_path)
+    again = run(small_data, *short(tmp_path))
+    assert again.returncode == 0
+    assert losses(tmp_path) == before
+
+
+def test_folder_of_another_config_is_refused_with_the_difference(small_data, tmp_path):
+    assert run(small_data, *short(tmp_path, steps=1)).returncode == 0
+    other = run(small_data, *short(tmp_path, steps=1), "--config.seed=9")
+    assert other.returncode == 2
+    assert "seed: 0 -> 9" in other.stderr
+    assert "--force" in other.stderr
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 0
+    forced = run(small_data, *short(tmp_path, steps=2), "--config.seed=9", "--force")
+    assert forced.returncode == 0, forced.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "told"),
+    [
+        (["--config.optimizer.learning_rat=1"], 2, 'Did you mean "learning_rate"'),
+        (["--config.optimizer.learning_rate=fast"], 2, "could not convert"),
+        (["--confg.seed=1"], 2, "config"),
+        (["stray"], 2, "unexpected arguments: stray"),
+        (["--config.model.name=resnet19"], 2, "unknown model 'resnet19'"),
+        (["--config.method.name=smat"], 2, "unknown method 'smat'"),
+        (["--config.method.aspects=('scenes',)"], 3, "scenes"),
+        (["--config.method.ramp=dan"], 2, "unknown method.ramp 'dan'"),
+        (["--config.evaluation.sets.iid=embedded/idd"], 3, "idd"),
+    ],
+)
+def test_mistake_ends_with_its_code_and_one_clear_message(
+    small_data, tmp_path, flags, code, told
+):
+    done = run(small_data, *short(tmp_path, steps=1), *flags)
+    assert (done.returncode, told in done.stderr) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "code", "told"),
+    [
+        ("configs/slowonly_smad.py:sar=off", 2, "known: aspects, labels, loss, saar"),
+        ("configs/slowonly_smat.py", 2, "slowonly_smat.py"),
+        ("configs/slowonly_smad.py:k200db", 3, "python -m data_prep.k200db"),
+        ("configs/tsn_baseline.py:k200db", 3, "python -m data_prep.build_records"),
+        ("configs/slowonly_baseline.py:mine", 3, "python -m data_prep.build_records"),
+    ],
+)
+def test_config_that_cannot_run_says_what_is_missing(
+    small_data, tmp_path, config, code, told
+):
+    done = run(small_data, f"--workdir={tmp_path / 'run'}", config=config)
+    assert (done.returncode, told in done.stderr) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_loss_that_is_not_finite_ends_with_code_4_and_a_checkpoint(
+    small_data, tmp_path
+):
+    done = run(
+        small_data,
+        *short(tmp_path, steps=50),
+        "--config.optimizer.learning_rate=1e30",
+        "--config.optimizer.clip_norm=0.",
+    )
+    assert done.returncode == 4, done.stdout
+    assert "is not finite" in done.stderr
+    assert list((tmp_path / "checkpoints").iterdir())
