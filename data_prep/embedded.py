@@ -11,7 +11,9 @@ another benchmark: tune on one, report on others.
 
 import argparse
 import concurrent.futures
+import contextlib
 import dataclasses
+import fcntl
 import io
 import json
 import os
@@ -20,7 +22,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import av
@@ -412,6 +414,22 @@ def prepare(
     folder = root / embedded.folder_name(seed, scale)
     if _is_cached(folder, recipe, log):
         return folder
+    root.mkdir(parents=True, exist_ok=True)
+    with _alone(root / f".{folder.name}.lock", log):
+        if not _is_cached(folder, recipe, lambda _: None):
+            _build(folder, seed, sizes, bias, recipe, log)
+    return folder
+
+
+def _build(
+    folder: pathlib.Path,
+    seed: int,
+    sizes: Sizes,
+    bias: embedded.Bias,
+    recipe: Mapping[str, catalog.Json],
+    log: Log,
+) -> None:
+    """Makes the data set beside its place and moves it there when it is complete."""
     began = time.monotonic()
 
     def progress(text: str) -> None:
@@ -419,8 +437,8 @@ def prepare(
 
     num_videos = sizes.pool + sizes.iid + sizes.rare
     progress(f"making {num_videos} videos, about a minute on two cores, once")
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root, prefix=f".{folder.name}-") as scratch:
+    prefix = f".{folder.name}-"
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as scratch:
         made = pathlib.Path(scratch) / folder.name
         made.mkdir()
         _fill(made, seed, sizes, bias, progress)
@@ -436,7 +454,18 @@ def prepare(
             shutil.move(folder, pathlib.Path(scratch) / "old")
         os.rename(made, folder)
     progress(f"ready in {folder}")
-    return folder
+
+
+@contextlib.contextmanager
+def _alone(path: pathlib.Path, log: Log) -> Iterator[None]:
+    """Waits until no other process makes the same data set."""
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log(f"waiting for the process that holds {path}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def contact_sheet(
