@@ -7,6 +7,7 @@
 Run the same command again to go on where it stopped.
 """
 
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -50,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
             raise errors.ConfigError(f"unexpected arguments: {' '.join(argv[1:])}")
         log.logger.info(f"{name} in {workdir}")
         if DISTRIBUTED.value:
-            jax.distributed.initialize()
+            _join_the_others()
         _keep_compiled()
         if experiment.uses_embedded(config):
             embedded.prepare(
@@ -77,6 +78,17 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
         told = " ".join(lines[-2:]) if isinstance(error, AttributeError) else lines[-1]
         _stop(f"{told.strip()} (--help lists the flags)", 2)
         raise AssertionError("unreachable") from error
+
+
+def _join_the_others() -> None:
+    """Connects the processes; where JAX cannot find them, the environment tells."""
+    counts = (os.environ.get(f"JAX_{name}") for name in ("NUM_PROCESSES", "PROCESS_ID"))
+    num_processes, process_id = (
+        None if count is None else int(count) for count in counts
+    )
+    jax.distributed.initialize(num_processes=num_processes, process_id=process_id)
+    if jax.process_index() > 0:
+        log.quieten()
 
 
 def _keep_compiled() -> None:

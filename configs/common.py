@@ -244,7 +244,7 @@ def _embedded(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.data.transform.size = 32
     config.data.transform.shift = 2
     config.optimizer.name = "adamw"
-    config.optimizer.learning_rate = 3e-3
+    config.optimizer.learning_rate = 8e-3
     config.optimizer.base_batch_size = 32
     config.optimizer.warmup_epochs = 1
     config.optimizer.weight_decay = 1e-3

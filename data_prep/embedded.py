@@ -10,11 +10,9 @@ another benchmark: tune on one, report on others.
 """
 
 import argparse
-import concurrent.futures
 import contextlib
 import dataclasses
 import fcntl
-import io
 import json
 import os
 import pathlib
@@ -23,27 +21,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
-import av
-import av.video.reformatter
-import cv2
 import numpy as np
 
-from data_prep import embedded_labellers, k200db, z_frequency
+from data_prep import (
+    contact_sheet,
+    embedded_labellers,
+    embedded_videos,
+    k200db,
+    z_frequency,
+)
 from smad_jax import aspects, errors
-from smad_jax.data import catalog, embedded, records, video
+from smad_jax.data import catalog, embedded, records
 
 Log = Callable[[str], object]
 
 _VERSION = 1  # of pictures, encoding and labels; a new one makes everything anew
-_STREAMS = {"pool": 0, "iid": 1, "rare": 2}
-_STILLS_STREAM = 3
-_LABELLED_FRAMES = (0, 2)  # of each video, as pseudo-labels average over frames
-_CHUNK = 100  # videos a task
-# Chunks before a labeller: late enough that the stills are there, early enough not to
-# run alone at the end, one after the other so that progress can be seen.
-_TRAIN_AFTER = {"object": 10, "scene": 35}
 _NUM_SHARDS = 4
 
 
@@ -72,168 +65,25 @@ class Sizes:
         return Sizes(*(max(1, round(share * n)) for n in dataclasses.astuple(self)))
 
 
-class _Chunk(NamedTuple):
-    """Some consecutive videos of one set, stored and looked at again."""
-
-    videos: list[bytes]
-    frames: np.ndarray  # [V, frames, H, W, 3] uint8, decoded
-    actor: np.ndarray  # [V, T, H, W / 8] uint8, packed
-
-
-class _Stills(NamedTuple):
-    """Pictures that the labellers learn from, and what they show."""
-
-    frames: np.ndarray
-    scene: np.ndarray
-    object: np.ndarray
-
-
-def encode(frames: np.ndarray) -> bytes:
-    """Returns frames [T, H, W, 3] uint8 RGB as an MP4 file (H.264), 4 frames a second.
-
-    Full colour resolution: at 32 pixels the usual halved one loses arms and objects
-    (mean error 9 levels against 4). Equal frames give equal bytes.
-    """
-    # mbtree is not reproducible on small pictures, even with one thread
-    options = {
-        "crf": "12",
-        "preset": "superfast",
-        "x264-params": "threads=1:no-mbtree=1",
-    }
-    buffer = io.BytesIO()
-    reformatter = av.video.reformatter.VideoReformatter()
-    with av.open(buffer, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=4, options=options)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv444p"
-        stream.codec_context.thread_count = 1
-        for frame in frames:
-            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
-            picture = reformatter.reformat(picture, format="yuv444p", threads=1)
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode())
-    return buffer.getvalue()
-
-
-def _make_chunk(
-    factors: embedded.Factors, *, seed: int, stream: int, start: int
-) -> _Chunk:
-    clips = embedded.render(factors, seed=seed, stream=stream, start=start)
-    videos = [encode(frames) for frames in clips.video]
-    frames = np.stack([video.decode(file, _LABELLED_FRAMES) for file in videos])
-    return _Chunk(videos, frames, np.packbits(clips.actor, axis=-1))
-
-
 def _draw_sets(
     sizes: Sizes, bias: embedded.Bias, seed: int
 ) -> dict[str, embedded.Factors]:
     """What each set shows."""
     return {
         "pool": embedded.draw_factors(
-            sizes.pool, seed=seed, stream=_STREAMS["pool"], bias=bias
+            sizes.pool, seed=seed, stream=embedded_videos.STREAMS["pool"], bias=bias
         ),
         "iid": embedded.draw_factors(
-            sizes.iid, seed=seed, stream=_STREAMS["iid"], bias=bias
+            sizes.iid, seed=seed, stream=embedded_videos.STREAMS["iid"], bias=bias
         ),
         "rare": embedded.draw_rare_factors(
-            sizes.rare, seed=seed, stream=_STREAMS["rare"]
+            sizes.rare, seed=seed, stream=embedded_videos.STREAMS["rare"]
         ),
     }
 
 
-def _make_stills(num_stills: int, seed: int) -> _Stills:
-    """Single frames, uniform in scene and object, every second one with an actor."""
-    rng = np.random.default_rng((seed, _STILLS_STREAM))
-    action = rng.integers(0, len(embedded.ACTIONS), num_stills)
-    action[1::2] = embedded.NONE
-    scene = rng.integers(0, len(embedded.SCENES), num_stills)
-    thing = rng.integers(0, len(embedded.OBJECTS), num_stills)
-    clips = embedded.render(
-        embedded.Factors(action, scene, thing),
-        seed=seed,
-        stream=_STILLS_STREAM,
-        num_frames=1,
-    )
-    return _Stills(clips.video[:, 0], scene, thing)
-
-
-def _train_labeller(
-    name: str, stills: "concurrent.futures.Future[_Stills]", seed: int
-) -> embedded_labellers.Labeller:
-    pictures = stills.result()
-    labels, names = {
-        "scene": (pictures.scene, embedded.SCENES),
-        "object": (pictures.object, embedded.OBJECTS),
-    }[name]
-    return embedded_labellers.train(
-        pictures.frames,
-        labels,
-        len(names),
-        embedded_labellers.PLANS[name],
-        seed=seed,
-    )
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-class _Made(NamedTuple):
-    """Everything that takes long: the stored videos in order, and the labellers."""
-
-    chunks: list[_Chunk]
-    labellers: dict[str, embedded_labellers.Labeller]
-
-
-def _make(
-    sets: dict[str, embedded.Factors], sizes: Sizes, seed: int, progress: Log
-) -> _Made:
-    """Renders, encodes and trains with all cores; NumPy, x264 and XLA free the lock."""
-    with concurrent.futures.ThreadPoolExecutor(max(2, _num_cores())) as pool:
-        stills = pool.submit(_make_stills, sizes.stills, seed)
-        tasks, training = [], {}
-        for name, factors in sets.items():
-            for start in range(0, len(factors.scene), _CHUNK):
-                part = embedded.Factors(
-                    *(values[start : start + _CHUNK] for values in factors)
-                )
-                stream = _STREAMS[name]
-                tasks.append(
-                    pool.submit(
-                        _make_chunk, part, seed=seed, stream=stream, start=start
-                    )
-                )
-                for aspect, number in _TRAIN_AFTER.items():
-                    if len(tasks) == number:
-                        training[aspect] = pool.submit(
-                            _train_labeller, aspect, stills, seed
-                        )
-        for aspect in _TRAIN_AFTER:
-            if aspect not in training:
-                training[aspect] = pool.submit(_train_labeller, aspect, stills, seed)
-        try:
-            chunks = list(_watched(tasks, progress))
-            progress("all videos are stored; the labellers finish learning")
-            return _Made(chunks, {name: run.result() for name, run in training.items()})
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _watched(
-    tasks: "Sequence[concurrent.futures.Future[_Chunk]]", progress: Log
-) -> Iterator[_Chunk]:
-    """The tasks' results in order, with a word every tenth of the way."""
-    for number, task in enumerate(tasks, start=1):
-        yield task.result()
-        if number * 10 // len(tasks) > (number - 1) * 10 // len(tasks):
-            progress(f"rendered and encoded {100 * number // len(tasks)} %")
-
-
 def _label(
-    made: _Made, sets: dict[str, embedded.Factors]
+    made: embedded_videos.Made, sets: dict[str, embedded.Factors]
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Pseudo-labels [V, Z] of both aspects, and the share of them that are right."""
     frames = np.concatenate([chunk.frames for chunk in made.chunks])
@@ -252,7 +102,7 @@ def _write_factors(
     path: pathlib.Path,
     ids: Sequence[str],
     sets: dict[str, embedded.Factors],
-    chunks: Sequence[_Chunk],
+    chunks: Sequence[embedded_videos.Chunk],
 ) -> None:
     """The truth: labels of every video, and which pixels are the actor's."""
     truth = {
@@ -315,7 +165,7 @@ def _fill(
 ) -> None:
     """Writes everything but `dataset.json` into an empty folder."""
     sets = _draw_sets(sizes, bias, seed)
-    made = _make(sets, sizes, seed, progress)
+    made = embedded_videos.make(sets, sizes.stills, seed, progress)
     ids = [
         f"{name}-{number:05}"
         for name, factors in sets.items()
@@ -468,49 +318,6 @@ def _alone(path: pathlib.Path, log: Log) -> Iterator[None]:
         yield
 
 
-def contact_sheet(
-    folder: pathlib.Path, *, columns: int = 4, zoom: int = 3
-) -> np.ndarray:
-    """Returns [H, W, 3] uint8 RGB: stored videos of each action, rare scenes last.
-
-    Args:
-        folder: A data set that `prepare` made.
-        columns: Videos in a row, half of them from `pool` and half from `rare`.
-        zoom: Screen pixels for each stored one.
-    """
-    rows = []
-    splits = [
-        catalog.open_split(folder.parent, folder.name, name)
-        for name in ("pool", "rare")
-    ]
-    truth = np.load(folder / "factors.npz")
-    place = {id: row for row, id in enumerate(truth["ids"].tolist())}
-    for action in range(len(embedded.ACTIONS)):
-        cells = []
-        for split, count in zip(
-            splits, (columns - columns // 2, columns // 2), strict=True
-        ):
-            for index in np.flatnonzero(split.labels == action)[:count]:
-                row = place[split.ids[index]]
-                words = [embedded.ACTIONS[action], embedded.SCENES[truth["scene"][row]]]
-                if (thing := truth["object"][row]) != embedded.NONE:
-                    words.append(embedded.OBJECTS[thing])
-                cells.append(_cell(split.video(int(index)).video, words, zoom))
-        rows.append(np.concatenate(cells, axis=1))
-    return np.concatenate(rows)
-
-
-def _cell(file: bytes, words: Sequence[str], zoom: int) -> np.ndarray:
-    """The frames of a video side by side under a caption."""
-    frames = video.decode(file, range(embedded.NUM_FRAMES))
-    strip = np.concatenate(list(frames), axis=1).repeat(zoom, 0).repeat(zoom, 1)
-    strip = np.pad(strip, ((16, 2), (0, 8), (0, 0)), constant_values=255)
-    ink = (0, 0, 0)
-    return cv2.putText(
-        strip, " / ".join(words), (1, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, ink
-    )
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -529,9 +336,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     if chosen.sheet:
-        picture = cv2.cvtColor(contact_sheet(folder), cv2.COLOR_RGB2BGR)
-        encoded = cv2.imencode(".png", picture)[1]
-        chosen.sheet.write_bytes(encoded.tobytes())
+        contact_sheet.write(folder, chosen.sheet)
     print(folder)
     return 0
 

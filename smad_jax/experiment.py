@@ -49,12 +49,16 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
         UserError: for whatever the user can put right.
     """
     started = time.perf_counter()
-    workdir_lib.claim(workdir, config, force=force)
+    first_process = jax.process_index() == 0
+    if first_process and not force:
+        workdir_lib.check_owner(workdir, config)
     train, tests = open_data(config)
     mesh = sharding.make_mesh()
     sharding.check_batch_size(config.data.batch_size, mesh)
     plan = make_plan(config, train)
     graph, state, train_step = build(config, train, plan, mesh)
+    if first_process:
+        workdir_lib.claim(workdir, config)
     log.logger.info(describe(config, train, plan, state))
     with checkpoint.Checkpoints(workdir / "checkpoints") as checkpoints:
         if checkpoints.latest_step() is not None:
@@ -65,7 +69,7 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
                 config, workdir, train, plan, mesh, state, train_step, checkpoints
             )
     results = evaluate(config, workdir, graph, state, tests)
-    if jax.process_index() == 0:
+    if first_process:
         workdir_lib.write_results(
             workdir,
             results,
@@ -325,7 +329,7 @@ def _train(
         cache_mib=config.data.cache_mib,
         bad_videos=bad,
     )
-    journal = log.Journal(workdir)
+    journal = log.Journal(workdir if jax.process_index() == 0 else None)
 
     def save(state: state_lib.TrainState) -> None:
         step = int(state.step)

@@ -24,36 +24,38 @@ def run_name(file: str, argument: str, *, smoke: bool = False) -> str:
     return "-".join(part for part in parts if part)
 
 
-def claim(
-    workdir: pathlib.Path, config: ml_collections.ConfigDict, *, force: bool
-) -> None:
-    """Writes config and environment into `workdir`, unless another config owns it.
+def check_owner(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> None:
+    """Makes sure that no other config was run in `workdir`.
 
     Raises:
-        ConfigError: naming every key that differs, if one does and not `force`.
+        ConfigError: naming every key that differs, if one does.
     """
     path = workdir / "config.json"
-    ours = json.loads(config.to_json())
-    if path.is_file() and not force:
-        theirs = json.loads(path.read_text("utf-8"))
-        before, now = dict(_flat(theirs)), dict(_flat(ours))
-        changed = [
-            f"  {key}: {before.get(key, 'unset')} -> {now.get(key, 'unset')}"
-            for key in sorted(before | now)
-            if before.get(key) != now.get(key)
-        ]
-        if changed:
-            raise errors.ConfigError(
-                f"{workdir} holds a run of another config (there -> here):\n"
-                + "\n".join(changed)
-                + "\nchoose another --workdir, or pass --force to go on in this one"
-            )
-    if jax.process_index() == 0:
-        workdir.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(ours, indent=2) + "\n", "utf-8")
-        text = json.dumps(environment(), indent=2)
-        (workdir / "env.json").write_text(text + "\n", "utf-8")
-        log.to_file(workdir / "train.log")
+    if not path.is_file():
+        return
+    before = dict(_flat(json.loads(path.read_text("utf-8"))))
+    now = dict(_flat(json.loads(config.to_json())))
+    changed = [
+        f"  {key}: {before.get(key, 'unset')} -> {now.get(key, 'unset')}"
+        for key in sorted(before | now)
+        if before.get(key) != now.get(key)
+    ]
+    if changed:
+        raise errors.ConfigError(
+            f"{workdir} holds a run of another config (there -> here):\n"
+            + "\n".join(changed)
+            + "\nchoose another --workdir, or pass --force to go on in this one"
+        )
+
+
+def claim(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> None:
+    """Writes config and environment into `workdir`, and from here on the log."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(json.loads(config.to_json()), indent=2)
+    (workdir / "config.json").write_text(text + "\n", "utf-8")
+    text = json.dumps(environment(), indent=2)
+    (workdir / "env.json").write_text(text + "\n", "utf-8")
+    log.to_file(workdir / "train.log")
 
 
 def environment() -> dict[str, Any]:

@@ -32,6 +32,16 @@ def real_data() -> pathlib.Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A data folder with a twentieth of the embedded benchmark's first draw."""
+    from data_prep import embedded
+
+    folder = tmp_path_factory.mktemp("datasets")
+    embedded.prepare(folder, 0, scale=0.05, log=lambda line: None)
+    return folder
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """With SMAD_NO_SKIPS set, a skipped test fails the run."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "smad_jax.losses": set(),
     "smad_jax.models": {"errors"},
     "smad_jax.data": {"errors", "aspects"},
-    "smad_jax.torch_weights": {"errors", "models"},
+    "smad_jax.torch_weights": {"errors", "models", "training"},
     "smad_jax.methods": {"errors", "aspects", "losses", "models"},
     "smad_jax.training": {"errors"},
     "smad_jax.evaluation": {"errors", "training"},

@@ -12,14 +12,17 @@ import sys
 
 from smad_jax import errors
 from smad_jax.evaluation import predict
-from smad_jax.reporting import figures, runs, study, tables
+from smad_jax.reporting import documents, figures, runs, study, tables
 
 
 def main() -> int:
     """Runs the subcommand of the command line; returns the exit code."""
     arguments = _parser().parse_args()
     try:
-        print(arguments.run(arguments))
+        text = arguments.run(arguments)
+        print(text)
+        if getattr(arguments, "write", None):
+            documents.replace(arguments.write, arguments.name, text)
     except errors.UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -72,7 +75,10 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         command.add_argument("--out", type=pathlib.Path, default=pathlib.Path("study"))
         command.add_argument("--at-once", type=int, default=2, help="runs side by side")
-        command.set_defaults(run=run)
+        command.add_argument(
+            "--write", type=pathlib.Path, help="Markdown file to put the tables into"
+        )
+        command.set_defaults(run=run, name=name)
         if name == "study":
             command.add_argument(
                 "--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5]

@@ -24,6 +24,11 @@ def to_console() -> None:
     logging.getLogger("absl").setLevel(logging.WARNING)
 
 
+def quieten() -> None:
+    """Lets only warnings through, for all processes of a pod but one."""
+    logger.setLevel(logging.WARNING)
+
+
 def to_file(path: pathlib.Path) -> None:
     """Adds the log, with times, to a file."""
     handler = logging.FileHandler(path, encoding="utf-8")
@@ -73,12 +78,17 @@ class Window:
 class Journal:
     """Appends to `metrics.jsonl` and to TensorBoard files in a run's folder."""
 
-    def __init__(self, workdir: pathlib.Path) -> None:
-        self._file = (workdir / "metrics.jsonl").open("a", encoding="utf-8")
-        self._board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"))
+    def __init__(self, workdir: pathlib.Path | None) -> None:
+        """Opens both; without a folder, as in all processes but one, writes nothing."""
+        self._file = self._board = None
+        if workdir is not None:
+            self._file = (workdir / "metrics.jsonl").open("a", encoding="utf-8")
+            self._board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"))
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Writes one line and one point a value; `step` counts optimiser steps."""
+        if self._file is None or self._board is None:
+            return
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
         for name, value in values.items():
@@ -86,8 +96,9 @@ class Journal:
 
     def close(self) -> None:
         """Flushes and closes both."""
-        self._file.close()
-        self._board.close()
+        for part in (self._file, self._board):
+            if part is not None:
+                part.close()
 
 
 def progress_line(

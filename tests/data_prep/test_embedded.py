@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from data_prep import contact_sheet, embedded_labellers
 from data_prep import embedded as maker
 from smad_jax import errors
 from smad_jax.data import catalog, embedded, video
@@ -118,7 +119,7 @@ def quick_labels(monkeypatch):
         shade = frames.mean(axis=(1, 2)).astype(int) // 16 % 2 @ np.array([1, 2, 4])
         return np.eye(8, dtype=np.float32)[shade]
 
-    labellers = maker.embedded_labellers
+    labellers = embedded_labellers
     monkeypatch.setattr(labellers, "train", lambda *_, seed: None)
     monkeypatch.setattr(labellers, "probabilities", probabilities)
 
@@ -155,7 +156,7 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path):
 
 
 def test_the_contact_sheet_has_a_row_for_each_action(made):
-    sheet = maker.contact_sheet(made[0], columns=4, zoom=2)
+    sheet = contact_sheet.draw(made[0], columns=4, zoom=2)
     assert sheet.shape == (10 * (64 + 18), 4 * (4 * 64 + 8), 3)
 
 

@@ -1,0 +1,58 @@
+import dataclasses
+
+import numpy as np
+
+from smad_jax import aspects
+from smad_jax.data import catalog, selection
+
+V, Z = 11, 3
+
+
+def a_split() -> catalog.Split:
+    labels = np.arange(V, dtype=np.float16)[:, None] + np.zeros(Z, np.float16)
+    return catalog.Split(
+        dataset="demo",
+        name="train",
+        ids=tuple(f"v{row}" for row in range(V)),
+        labels=np.arange(V, dtype=np.int32) % 2,
+        classes=("walk", "run"),
+        aspects={"scene": aspects.Aspect("scene", "soft", Z, "test")},
+        aspect_labels={"scene": labels},
+        aspect_mask={"scene": np.arange(V) % 3 > 0},
+        reader=None,
+        positions=np.arange(V) * 10,
+    )
+
+
+def test_few_videos_are_spread_over_the_list_with_all_that_belongs_to_them():
+    few = selection.few_videos(a_split(), 3)
+    assert few.ids == ("v0", "v5", "v10")
+    np.testing.assert_array_equal(few.positions, [0, 50, 100])
+    np.testing.assert_array_equal(few.labels, [0, 1, 0])
+    np.testing.assert_array_equal(few.aspect_labels["scene"][:, 0], [0, 5, 10])
+    np.testing.assert_array_equal(few.aspect_mask["scene"], [False, True, True])
+
+
+def test_more_videos_than_there_are_is_all_of_them():
+    assert selection.few_videos(a_split(), 50).ids == a_split().ids
+
+
+def test_shuffling_deals_labels_and_mask_together_and_leaves_the_rest():
+    before = a_split()
+    after = selection.shuffle_aspects(before, seed=4)
+    dealt = after.aspect_labels["scene"][:, 0].astype(int)
+    assert sorted(dealt) == list(range(V))
+    assert (dealt != np.arange(V)).sum() > V // 2
+    np.testing.assert_array_equal(after.aspect_mask["scene"], dealt % 3 > 0)
+    for field in dataclasses.fields(before):
+        if not field.name.startswith("aspect"):
+            assert getattr(after, field.name) is getattr(before, field.name)
+
+
+def test_shuffling_depends_on_the_seed_alone():
+    first, again, other = (
+        selection.shuffle_aspects(a_split(), seed).aspect_labels["scene"][:, 0]
+        for seed in (1, 1, 2)
+    )
+    assert first.tolist() == again.tolist()
+    assert first.tolist() != other.tolist()

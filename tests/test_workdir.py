@@ -1,0 +1,68 @@
+import json
+
+import ml_collections
+import pytest
+
+from smad_jax import errors, workdir
+from smad_jax.training import log
+
+
+def config(**changes):
+    settings = {"seed": 0, "model": {"name": "resnet18", "saar": False}}
+    return ml_collections.ConfigDict(settings | changes)
+
+
+@pytest.fixture(autouse=True)
+def quiet_logger():
+    handlers = list(log.logger.handlers)
+    yield
+    for handler in log.logger.handlers:
+        handler.close()
+    log.logger.handlers = handlers
+
+
+def test_run_is_named_after_config_argument_and_smoke():
+    assert workdir.run_name("configs/slowonly_smad.py", "") == "slowonly_smad"
+    name = workdir.run_name("slowonly_smad.py", "k200db,saar=off", smoke=True)
+    assert name == "slowonly_smad-k200db-saar-off-smoke"
+
+
+def test_folder_is_fit_for_its_own_config_again(tmp_path):
+    workdir.check_owner(tmp_path / "new", config())
+    workdir.claim(tmp_path / "new", config())
+    workdir.check_owner(tmp_path / "new", config())
+
+
+def test_folder_of_another_config_is_refused_with_every_difference(tmp_path):
+    workdir.claim(tmp_path, config())
+    other = config(seed=3, model={"name": "resnet18", "saar": True})
+    with pytest.raises(errors.ConfigError) as caught:
+        workdir.check_owner(tmp_path, other)
+    message = str(caught.value)
+    assert "  model.saar: False -> True" in message
+    assert "  seed: 0 -> 3" in message
+    assert "name" not in message
+
+
+def test_environment_says_what_a_result_depends_on():
+    found = workdir.environment()
+    assert found["packages"]["jax"]
+    assert found["devices"]
+    assert found["commit"]
+
+
+def test_results_are_written_and_told(tmp_path, caplog):
+    log.logger.propagate = True
+    with caplog.at_level("INFO", logger="smad_jax"):
+        workdir.write_results(
+            tmp_path, {"iid/top1": 0.5}, {"iid": 40}, seed=2, seconds=3.21
+        )
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert record["results"] == {"iid/top1": 0.5}
+    assert (record["n_seen"], record["seed"], record["seconds"]) == (
+        {"iid": 40},
+        2,
+        3.2,
+    )
+    assert "50.0%" in caplog.text
+    assert 'RESULT {"iid/top1": 0.5}' in caplog.text
