@@ -18,10 +18,13 @@ demo: $(VENV)/.ready
 	$(RUN) -m smad_jax.reporting compare runs/slowonly_baseline runs/slowonly_smad
 	$(RUN) -m smad_jax.reporting picture runs/slowonly_smad
 
-test: $(VENV)/.ready-test
+# One stamp for each set of requirements, so that a further one is not missed.
+READY_TEST = $(VENV)/.ready-test$(addprefix -,$(notdir $(EXTRA_REQUIREMENTS)))
+
+test: $(READY_TEST)
 	$(RUN) -m pytest $(ARGS)
 
-lint: $(VENV)/.ready-test
+lint: $(READY_TEST)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m pyright
@@ -32,7 +35,7 @@ $(VENV)/.ready: requirements.txt
 	$(RUN) -m pip install --quiet --requirement requirements.txt
 	touch $@
 
-$(VENV)/.ready-test: $(VENV)/.ready requirements-test.txt $(EXTRA_REQUIREMENTS)
+$(READY_TEST): $(VENV)/.ready requirements-test.txt $(EXTRA_REQUIREMENTS)
 	$(RUN) -m pip install --quiet $(foreach file,requirements-test.txt $(EXTRA_REQUIREMENTS),--requirement $(file))
 	touch $@
 

@@ -65,6 +65,8 @@ def main(argv: Sequence[str]) -> None:
         _stop(str(error), error.exit_code)
     except loop.Interrupted as interruption:
         _stop(str(interruption), 128 + interruption.number)
+    except KeyboardInterrupt:  # outside the training loop there is nothing to save
+        _stop("interrupted", 130)
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
@@ -82,11 +84,18 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
 
 def _join_the_others() -> None:
     """Connects the processes; where JAX cannot find them, the environment tells."""
-    counts = (os.environ.get(f"JAX_{name}") for name in ("NUM_PROCESSES", "PROCESS_ID"))
-    num_processes, process_id = (
-        None if count is None else int(count) for count in counts
-    )
-    jax.distributed.initialize(num_processes=num_processes, process_id=process_id)
+    names = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+    address, *counts = (os.environ.get(name) for name in names)
+    try:
+        num_processes, process_id = (
+            None if count is None else int(count) for count in counts
+        )
+        jax.distributed.initialize(address, num_processes, process_id)
+    except ValueError as error:
+        raise errors.ConfigError(
+            f"--distributed cannot find the other processes ({error}); set "
+            f"{', '.join(names)}"
+        ) from error
     if jax.process_index() > 0:
         log.quieten()
 

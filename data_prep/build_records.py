@@ -29,6 +29,10 @@ from smad_jax.data import catalog, records, video
 
 DEFAULT_HOLDOUT = 0.2
 
+# What configs call other data by, and what ends a name on their command line.
+_TAKEN_NAMES = ("embedded", "k200db", "k400")
+_NAME_ENDS = ",=:/"
+
 _CHECK_TIME = 120.0  # seconds a file; checking decodes all of it
 _SHARD_BYTES = 256 << 20
 
@@ -190,9 +194,9 @@ def summary(report: Report) -> str:
         "",
         "next:",
         f"  DATA_ROOT={root} python main.py --config {config}",
-        "for SMAD, label the aspects first:",
-        f"  python -m data_prep.pseudo_label --dataset={shlex.quote(name)} "
-        f"--aspect scene --data-root {root}",
+        "for SMAD, label the aspects first, by appearance or with --from FILE:",
+        f"  python -m data_prep.pseudo_label --data-root {root} "
+        f"--dataset {shlex.quote(name)} --aspect scene --labeller appearance",
     ]
     return "\n".join(lines)
 
@@ -259,9 +263,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _options(chosen: argparse.Namespace) -> Options:
     """The options of the command line, checked."""
-    name = chosen.name
-    if name.startswith(".") or name != pathlib.PurePath(name).name or "\n" in name:
-        raise errors.ConfigError(f"--name {name!r} must be a plain folder name")
+    _check_name(chosen.name)
     if not 0 <= chosen.holdout < 1:
         raise errors.ConfigError(f"--holdout must be 0 to 1, not {chosen.holdout}")
     if chosen.min_frames > 1 and chosen.check == "none":
@@ -277,6 +279,20 @@ def _options(chosen: argparse.Namespace) -> Options:
         num_jobs=max(1, chosen.jobs),
         overwrite=chosen.overwrite,
     )
+
+
+def _check_name(name: str) -> None:
+    """Raises ConfigError if `name` is no folder or configs cannot name it."""
+    if name in _TAKEN_NAMES or name.startswith("embedded-seed"):
+        raise errors.ConfigError(
+            f"--name {name!r} means other data in configs; choose another name"
+        )
+    wrong = [mark for mark in _NAME_ENDS if mark in name]
+    if wrong or name.startswith((".", "-")) or not name.strip() or "\n" in name:
+        raise errors.ConfigError(
+            f"--name {name!r} must be a plain folder name that configs can name: no "
+            "',', '=', ':', '/' or line break, no '.' or '-' in front"
+        )
 
 
 def _source(chosen: argparse.Namespace) -> video_lists.Source:

@@ -258,7 +258,8 @@ def label_by_appearance(
 ) -> Labels:
     """Returns soft labels of a data set's videos by clustering how they look.
 
-    A video that cannot be decoded gets no label (training masks it).
+    A video that cannot be decoded, or whose record is damaged, gets no label
+    (training masks it) and is named on stderr.
 
     Args:
         folder: The data set's folder.
@@ -270,11 +271,13 @@ def label_by_appearance(
     reader = records.RecordReader(folder, "videos")
 
     def describe(position: int) -> np.ndarray | None:
-        stored = reader.video(position)
-        indices = sampling.test_frames(stored.num_frames, count=num_frames)
         try:
+            stored = reader.video(position)
+            indices = sampling.test_frames(stored.num_frames, count=num_frames)
             frames = video.decode(stored.video, indices, num_frames=stored.num_frames)
-        except video.VideoError:
+        except (video.VideoError, errors.DataError) as error:
+            id = reader.ids[position]
+            print(f"no label for {id!r}: {error}", file=sys.stderr)
             return None
         return describe_frames(frames)
 
@@ -318,7 +321,8 @@ def run(chosen: argparse.Namespace) -> str:
         aspect = aspects.Aspect(chosen.aspect, "soft", 2, "")
     if aspect.kind != "soft":
         raise errors.ConfigError(
-            f"{chosen.aspect!r} has tags given by people, not pseudo-labels"
+            f"{chosen.aspect!r} has tags given by people, not pseudo-labels; they come "
+            "from HVU's annotations, which no command reads yet"
         )
     if chosen.source:
         labels = _given_labels(chosen, known)

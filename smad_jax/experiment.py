@@ -3,17 +3,18 @@
 The only module that knows all the others. Read `run` from top to bottom.
 """
 
+import dataclasses
 import os
 import pathlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
 from flax import nnx
 
-from smad_jax import errors, methods, models
+from smad_jax import errors, methods, models, torch_weights
 from smad_jax import workdir as workdir_lib
 from smad_jax.data import catalog, embedded, pipeline, selection
 from smad_jax.evaluation import accuracy, predict
@@ -49,6 +50,7 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
         UserError: for whatever the user can put right.
     """
     started = time.perf_counter()
+    check(config)
     first_process = jax.process_index() == 0
     if first_process and not force:
         workdir_lib.check_owner(workdir, config)
@@ -57,33 +59,89 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
     sharding.check_batch_size(config.data.batch_size, mesh)
     plan = make_plan(config, train)
     graph, state, train_step = build(config, train, plan, mesh)
-    if first_process:
-        workdir_lib.claim(workdir, config)
-    log.logger.info(describe(config, train, plan, state))
     with checkpoint.Checkpoints(workdir / "checkpoints") as checkpoints:
-        if checkpoints.latest_step() is not None:
-            state, position = checkpoints.restore(state)
-            log.logger.info(f"going on from step {position['step']}")
+        resumed = checkpoints.latest_step()
+        if resumed is not None:
+            state, _ = checkpoints.restore(state)
+        # Only now is it certain that this config can go on in this folder.
+        if first_process:
+            workdir_lib.claim(workdir, config)
+        log.logger.info(describe(config, train, plan, state))
+        if resumed is not None:
+            log.logger.info(f"going on from step {resumed}")
         if int(state.step) < plan.total_steps:
             state = _train(
                 config, workdir, train, plan, mesh, state, train_step, checkpoints
             )
-    results = evaluate(config, workdir, graph, state, tests)
+    found = evaluate(config, workdir, graph, state, tests)
+    results = {
+        f"{name}/{metric}": value
+        for name, predictions in found.items()
+        for metric, value in accuracy.summary(
+            predictions.probabilities, predictions.labels
+        ).items()
+    }
     if first_process:
         workdir_lib.write_results(
             workdir,
             results,
-            {name: len(split) for name, split in tests.items()},
+            {name: len(p.probabilities) for name, p in found.items()},
+            {name: p.unreadable for name, p in found.items()},
             seed=config.seed,
             seconds=time.perf_counter() - started,
         )
     return results
 
 
+def check(config: Config) -> None:
+    """Raises ConfigError for numbers that cannot work, before anything is done."""
+    positive = {
+        "data.batch_size": config.data.batch_size,
+        "evaluation.batch_size": config.evaluation.batch_size,
+        "evaluation.view_chunk": config.evaluation.view_chunk,
+        "training.epochs": config.training.epochs,
+        "training.log_every": config.training.log_every,
+        "training.save_every_epochs": config.training.save_every_epochs,
+    }
+    for key, value in positive.items():
+        if value < 1:
+            raise errors.ConfigError(f"{key} must be at least 1, but it is {value}")
+    batch_size, ghost_size = config.data.batch_size, config.model.ghost_size
+    if 0 < ghost_size < batch_size and batch_size % ghost_size:
+        raise errors.ConfigError(
+            f"data.batch_size must be a multiple of model.ghost_size {ghost_size}, or "
+            f"at most that, but it is {batch_size}"
+        )
+    if not 0.02 <= config.data.embedded_scale <= 1:
+        raise errors.ConfigError(
+            "data.embedded_scale must be from 0.02 to 1, but it is "
+            f"{config.data.embedded_scale}"
+        )
+    if len(set(config.method.aspects)) < len(config.method.aspects):
+        raise errors.ConfigError(f"method.aspects={config.method.aspects} repeats one")
+    if "/" not in config.data.train:
+        raise errors.ConfigError(
+            f"data.train must be DATASET/SPLIT, but it is {config.data.train!r}"
+        )
+
+
 def data_root(config: Config) -> pathlib.Path:
     """Returns the data sets' folder: the config's, else $DATA_ROOT, else `datasets`."""
     return pathlib.Path(
         config.data.root or os.environ.get("DATA_ROOT", "") or "datasets"
+    )
+
+
+def _preparation(missing: Sequence[str], steps: Sequence[str]) -> str:
+    """Returns the message about data that must be made first, with the commands."""
+    return "\n  ".join(
+        [
+            "some data is missing:",
+            *missing,
+            "these commands prepare it:",
+            *(f"  {step}" for step in dict.fromkeys(steps)),
+            "a test set is left out by --config.evaluation.sets.NAME=",
+        ]
     )
 
 
@@ -99,25 +157,25 @@ def open_data(config: Config) -> tuple[catalog.Split, dict[str, catalog.Split]]:
     Raises:
         DataError: listing everything that is missing at once.
     """
-    missing, splits = [], {}
+    missing, steps, splits = [], [], {}
     places = {"train": config.data.train, **config.evaluation.sets.to_dict()}
     for name, place in places.items():
         if not place:  # switched off by --config.evaluation.sets.NAME=
             continue
         dataset, _, split = place.rpartition("/")
-        wanted = config.method.aspects if name == "train" else ()
         try:
             splits[name] = catalog.open_split(
                 data_root(config),
                 _folder_name(config, dataset),
                 split,
-                aspects=wanted,
+                aspects=config.method.aspects if name == "train" else (),
                 require_all_classes=name == "train",
             )
-        except errors.DataError as error:
-            missing.append(f"{place}: {error}")
+        except catalog.MissingDataError as error:
+            missing.append(f"{place}: {error.missing}")
+            steps += error.steps
     if missing:
-        raise errors.DataError("\n  ".join(["some data cannot be used:", *missing]))
+        raise errors.DataError(_preparation(missing, steps))
     train = splits.pop("train")
     deal = _one_of(
         {"given": lambda split, seed: split, "shuffled": selection.shuffle_aspects},
@@ -176,9 +234,27 @@ def build(
         clip_norm=config.optimizer.clip_norm,
     )
     graph, state = state_lib.create(lambda: _modules(config, train, plan), direction)
+    if config.init.folder:
+        state = _with_weights(
+            state, pathlib.Path(config.init.folder), config.init.allow
+        )
     rate = learning_rate(config, plan)
     train_step = step_lib.make_train_step(graph, base.loss, direction, rate)
     return graph, sharding.replicate(state, mesh), train_step
+
+
+def _with_weights(
+    state: state_lib.TrainState, folder: pathlib.Path, allow: Sequence[str]
+) -> state_lib.TrainState:
+    """Returns the state with the model's arrays taken from a weights folder."""
+    params, batch_stats = torch_weights.initialise(
+        state.params["model"], state.batch_stats["model"], folder, allow=allow
+    )
+    return dataclasses.replace(
+        state,
+        params=state.params | {"model": params},
+        batch_stats=state.batch_stats | {"model": batch_stats},
+    )
 
 
 def _modules(config: Config, train: catalog.Split, plan: loop.Plan) -> base.Trained:
@@ -258,44 +334,51 @@ def evaluate(
     graph: nnx.GraphDef,
     state: state_lib.TrainState,
     tests: dict[str, catalog.Split],
-) -> Results:
-    """Predicts every test split, saves the predictions and returns the accuracies."""
+) -> dict[str, predict.Predictions]:
+    """Predicts every test split; saves the predictions and a few examples of each."""
     predictor = predict.Predictor(
         graph,
         state.params,
         state.batch_stats,
         view_chunk=config.evaluation.view_chunk,
     )
-    results = {}
+    found = {}
     for name, split in tests.items():
-        bad = pipeline.BadVideos(
-            workdir / "bad_videos.jsonl",
-            limit=config.data.bad_video_limit,
-            num_videos=len(split),
-        )
         batches = pipeline.test_batches(
             split,
             sampling=config.data.sampling,
             transform=config.data.transform,
-            batch_size=config.evaluation.batch_size,
+            batch_size=config.evaluation.batch_size * jax.process_count(),
             process_index=jax.process_index(),
             process_count=jax.process_count(),
             num_threads=config.data.num_threads,
-            bad_videos=bad,
+            bad_videos=_bad_videos(config, workdir, split),
         )
-        predictions, examples = predictor.run(
+        found[name], examples = predictor.run(
             batches, np.asarray(split.ids), split.labels
         )
         if jax.process_index() == 0:
-            predictions.save(workdir / "predictions" / f"{name}.npz")
+            found[name].save(workdir / "predictions" / f"{name}.npz")
             examples.save(workdir / "predictions" / f"{name}_examples.npz")
-        scores = accuracy.summary(predictions.probabilities, predictions.labels)
-        results |= {f"{name}/{metric}": value for metric, value in scores.items()}
+        scores = accuracy.summary(found[name].probabilities, split.labels)
         log.logger.info(
-            f"{name}: n_seen {len(predictions.ids)} of {len(split)} | "
+            f"{name}: n_seen {len(found[name].probabilities)} of {len(split)}, "
+            f"unreadable {found[name].unreadable} | "
             + " ".join(f"{metric} {value:.1%}" for metric, value in scores.items())
         )
-    return results
+    return found
+
+
+def _bad_videos(
+    config: Config, workdir: pathlib.Path, split: catalog.Split
+) -> pipeline.BadVideos:
+    """Returns the count of bad videos in this process's share, with its own file."""
+    process = jax.process_index()
+    return pipeline.BadVideos(
+        workdir / f"bad_videos{f'-{process}' if process else ''}.jsonl",
+        limit=config.data.bad_video_limit,
+        num_videos=len(split) // jax.process_count(),
+    )
 
 
 def _train(
@@ -309,11 +392,6 @@ def _train(
     checkpoints: checkpoint.Checkpoints,
 ) -> state_lib.TrainState:
     """Runs the loop from the state's step, with its data, journal and checkpoints."""
-    bad = pipeline.BadVideos(
-        workdir / "bad_videos.jsonl",
-        limit=config.data.bad_video_limit,
-        num_videos=len(train),
-    )
     start = int(state.step)
     local = pipeline.train_batches(
         train,
@@ -327,9 +405,9 @@ def _train(
         num_threads=config.data.num_threads,
         num_workers=config.data.num_workers,
         cache_mib=config.data.cache_mib,
-        bad_videos=bad,
+        bad_videos=_bad_videos(config, workdir, train),
     )
-    journal = log.Journal(workdir if jax.process_index() == 0 else None)
+    journal = log.Journal(workdir if jax.process_index() == 0 else None, start)
 
     def save(state: state_lib.TrainState) -> None:
         step = int(state.step)
@@ -372,6 +450,8 @@ def _one_of(choices: Mapping[str, T], key: str, value: str) -> T:
 def _chance(train: catalog.Split, aspect: str) -> float:
     """Returns the accuracy of always answering the aspect's most frequent label."""
     labels = train.aspect_labels[aspect][train.aspect_mask[aspect]]
+    if not len(labels):
+        raise errors.DataError(f"no video of {train.name} has labels for {aspect!r}")
     if train.aspects[aspect].kind == "tags":
         return float(labels.astype(np.float32).mean(axis=0).max())
     counts = np.bincount(labels.argmax(axis=1))

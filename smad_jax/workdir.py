@@ -52,24 +52,17 @@ def claim(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> None:
     """Writes config and environment into `workdir`, and from here on the log."""
     workdir.mkdir(parents=True, exist_ok=True)
     text = json.dumps(json.loads(config.to_json()), indent=2)
-    (workdir / "config.json").write_text(text + "\n", "utf-8")
+    _write(workdir / "config.json", text)
     text = json.dumps(environment(), indent=2)
-    (workdir / "env.json").write_text(text + "\n", "utf-8")
+    _write(workdir / "env.json", text)
     log.to_file(workdir / "train.log")
 
 
 def environment() -> dict[str, Any]:
     """Returns versions, devices and the commit that a result depends on."""
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "av")
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=pathlib.Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     return {
-        "commit": commit.stdout.strip() or "unknown",
+        "commit": _commit(),
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in packages},
         "devices": [str(device.device_kind) for device in jax.devices()],
@@ -78,10 +71,24 @@ def environment() -> dict[str, Any]:
     }
 
 
+def _commit() -> str:
+    """Returns the code's commit, `-dirty` with changes, or `unknown`."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    here = pathlib.Path(__file__).parent
+    try:
+        found = subprocess.run(
+            command, cwd=here, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):  # no git, or no repository
+        return "unknown"
+    return found.stdout.strip()
+
+
 def write_results(
     workdir: pathlib.Path,
     results: Mapping[str, float],
     n_seen: Mapping[str, int],
+    unreadable: Mapping[str, int],
     *,
     seed: int,
     seconds: float,
@@ -91,20 +98,21 @@ def write_results(
     Args:
         workdir: Folder of the run.
         results: Metrics named `set/metric`, between 0 and 1.
-        n_seen: Number of videos of each test set.
+        n_seen: Number of videos predicted of each test set.
+        unreadable: How many of them could not be read, and so count as wrong.
         seed: The run's seed.
         seconds: Wall time of the run.
     """
     record = {
         "results": dict(results),
         "n_seen": dict(n_seen),
+        "unreadable": dict(unreadable),
         "seed": seed,
         "seconds": round(seconds, 1),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **environment(),
     }
-    path = workdir / "results.json"
-    path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    _write(workdir / "results.json", json.dumps(record, indent=2))
     columns = ["top1", "top5", "mean_class"]
     lines = [f"{'test set':<16}{'videos':>8}" + "".join(f"{c:>12}" for c in columns)]
     for name, count in n_seen.items():
@@ -116,6 +124,13 @@ def write_results(
     log.logger.info("\n".join(lines))
     log.logger.info(f"RESULT {json.dumps(dict(results))}")
     log.logger.info(f"{log.clock(int(seconds))}; everything is in {workdir}")
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+    """Writes a file that is never seen half written."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text + "\n", "utf-8")
+    part.replace(path)
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

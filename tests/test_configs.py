@@ -68,6 +68,7 @@ def test_tsn_on_k200db_is_the_papers_recipe():
     assert config.data.batch_size == 8 * 32
     assert config.model.ghost_size == 32
     assert config.model.dropout == 0.4
+    assert config.init.folder == "weights/resnet50_imagenet"
     assert config.data.sampling.num_frames == 3
     assert config.data.sampling.test_views == 25
     assert config.optimizer.learning_rate == 0.01
@@ -96,6 +97,12 @@ def test_switches_of_tables_7_8_and_13():
 def test_unknown_key_in_the_argument_names_the_known_ones():
     with pytest.raises(ValueError, match="known: aspects, labels, loss, saar, train"):
         slowonly_smad.get_config("sar=off")
+
+
+@pytest.mark.parametrize("argument", ["saar=of", "loss=bogus", "labels=random"])
+def test_unknown_value_in_the_argument_names_the_known_ones(argument):
+    with pytest.raises(ValueError, match=r"known: (on, off|both, soft_ce|given, shuf)"):
+        slowonly_smad.get_config(argument)
 
 
 def test_own_data_gets_the_papers_recipe_and_its_own_lists():
@@ -131,6 +138,7 @@ def test_full_size_network_trains_two_steps_on_small_frames(name, small_data, tm
     config = common.smoke(CONFIGS[name].get_config("k200db"))
     config.data.root = str(small_data)
     config.data.train = "embedded/train"
+    config.init.folder = ""
     with config.unlocked():
         config.evaluation.sets = {"rare": "embedded/rare"}
     results = experiment.run(config, tmp_path)

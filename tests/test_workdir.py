@@ -51,14 +51,25 @@ def test_environment_says_what_a_result_depends_on():
     assert found["commit"]
 
 
+def test_machine_without_git_still_has_an_environment(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert workdir.environment()["commit"] == "unknown"
+
+
 def test_results_are_written_and_told(tmp_path, caplog):
     log.logger.propagate = True
     with caplog.at_level("INFO", logger="smad_jax"):
         workdir.write_results(
-            tmp_path, {"iid/top1": 0.5}, {"iid": 40}, seed=2, seconds=3.21
+            tmp_path,
+            {"iid/top1": 0.5},
+            {"iid": 40},
+            {"iid": 1},
+            seed=2,
+            seconds=3.21,
         )
     record = json.loads((tmp_path / "results.json").read_text())
     assert record["results"] == {"iid/top1": 0.5}
+    assert record["unreadable"] == {"iid": 1}
     assert (record["n_seen"], record["seed"], record["seconds"]) == (
         {"iid": 40},
         2,

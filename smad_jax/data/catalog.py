@@ -10,12 +10,16 @@ A split is a list, so a new selection of videos, another numbering of classes or
 another labeller's pseudo-labels cost kilobytes, never a copy of the videos.
 """
 
+import contextlib
 import dataclasses
 import difflib
+import glob
 import hashlib
 import json
 import os
 import pathlib
+import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -28,6 +32,20 @@ from smad_jax.data import records
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 _CACHED_BYTES = 32 << 20  # aspect labels larger than this are mapped, not loaded
+
+
+class MissingDataError(errors.DataError):
+    """A data set, a split or labels are not there.
+
+    Attributes:
+        missing: What is not there, in words.
+        steps: Shell lines that prepare it, from `how_to_prepare`.
+    """
+
+    def __init__(self, missing: str, steps: Sequence[str]):
+        super().__init__("\n    ".join([f"{missing}; to prepare it:", *steps]))
+        self.missing = missing
+        self.steps = tuple(steps)
 
 
 class StoredVideo(NamedTuple):
@@ -116,24 +134,18 @@ def open_split(
             training.
 
     Raises:
-        DataError: if something is missing (the message lists what is there and the
-            command that makes it) or a line of the list breaks a rule.
+        MissingDataError: if something is missing; it lists what is there and the
+            commands that make it.
+        DataError: if a line of the list breaks a rule.
     """
     folder = pathlib.Path(data_root) / dataset
+    aspects = tuple(aspects)
+    if missing := _missing(folder, split, aspects):
+        steps = how_to_prepare(data_root, dataset, split, aspects=aspects)
+        raise MissingDataError(missing, steps)
     facts = read_dataset_file(folder)
     path = folder / "splits" / f"{split}.txt"
-    if not path.is_file():
-        known = [file.stem for file in path.parent.glob("*.txt")]
-        known = [name for name in known if not name.endswith(".classes")]
-        raise errors.DataError(
-            f"no split {split!r} in {folder}; {_there(split, known)}; "
-            f"python -m data_prep.build_records makes train and val, "
-            f"python -m data_prep.k200db the re-distributed ones"
-        )
-    classes_path = path.with_name(f"{split}.classes.txt")
-    classes = facts.classes
-    if classes_path.is_file():
-        classes = tuple(classes_path.read_text("utf-8").splitlines())
+    classes = read_classes(folder, split)
     reader = records.RecordReader(folder, "videos")
     position_of = {id: position for position, id in enumerate(reader.ids)}
     ids, labels = _read_list(path, len(classes), position_of)
@@ -152,6 +164,67 @@ def open_split(
         reader=reader,
         positions=np.array([position_of[id] for id in ids], np.int64),
     )
+
+
+def how_to_prepare(
+    data_root: str | os.PathLike[str],
+    dataset: str,
+    split: str,
+    *,
+    aspects: Iterable[str] = (),
+) -> list[str]:
+    """Returns the shell lines that make what is missing of a split, in order.
+
+    What is there already gets no line. `DIR` and `FILE` stand for what only the reader
+    knows, as do `kinetics400` and `aras_clips`, the folders of downloaded videos. What
+    no command makes is said in a comment.
+
+    Args:
+        data_root: The folder that holds the data sets.
+        dataset: The data set's name.
+        split: The split's name.
+        aspects: Names of the aspects whose labels are wanted.
+    """
+    folder = pathlib.Path(data_root) / dataset
+    root, name = shlex.quote(str(data_root)), shlex.quote(dataset)
+    place = f"--data-root {root} --dataset {name}"
+    path = folder / "splits" / f"{split}.txt"
+    wanted = tuple(aspects)
+    lines, after = [], []
+    if not path.is_file():
+        if split.startswith("k200db-") or split == "k200-val":
+            wanted = ("scene", *wanted)  # the rare scenes are those of its labels
+            after = [f"python -m data_prep.k200db {place} --split train"]
+        elif dataset == "aras" and split in ("aras64", "aras104"):
+            numbering = "k200db-train" if split == "aras64" else "train"
+            lines = how_to_prepare(data_root, "kinetics400", numbering)
+            after = [
+                f"python -m data_prep.aras {place} --list aras_test_balance.txt "
+                "--names k400_actions.txt"
+            ]
+        elif (folder / "dataset.json").is_file():
+            after = [f"# write the split's `id label` lines to {path}"]
+    if not (folder / "dataset.json").is_file():
+        lines.append(_build_line(dataset, root))
+    missing = [
+        a for a in dict.fromkeys(wanted) if not _aspect_path(folder, a).is_file()
+    ]
+    labels = [_label_line(aspect, place) for aspect in missing]
+    if any(line.endswith("--from FILE") for line in labels):
+        labels.append("# without such a FILE: --labeller appearance instead of --from")
+    return [*lines, *labels, *after]
+
+
+def read_classes(folder: str | os.PathLike[str], split: str) -> tuple[str, ...]:
+    """Returns the class names of a split's numbering: its own, or the data set's.
+
+    Raises:
+        DataError: if there is no such data set.
+    """
+    path = pathlib.Path(folder) / "splits" / f"{split}.classes.txt"
+    if path.is_file():
+        return tuple(path.read_text("utf-8").splitlines())
+    return read_dataset_file(folder).classes
 
 
 def write_split(
@@ -228,12 +301,14 @@ def read_dataset_file(folder: str | os.PathLike[str]) -> DatasetFile:
     """Returns what `<folder>/dataset.json` says.
 
     Raises:
-        DataError: if it is missing, naming the data sets that are there, or malformed.
+        MissingDataError: if it is not there, naming the data sets that are.
+        DataError: if it is malformed.
     """
     folder = pathlib.Path(folder)
     path = folder / "dataset.json"
     if not path.is_file():
-        raise errors.DataError(_missing_dataset(folder))
+        steps = how_to_prepare(folder.parent, folder.name, "train")
+        raise MissingDataError(_missing_dataset(folder), steps)
     try:
         content = json.loads(path.read_text("utf-8"))
         found = {
@@ -342,13 +417,7 @@ def _join_aspect(
     folder: pathlib.Path, facts: DatasetFile, name: str, split: str, ids: Sequence[str]
 ) -> tuple[aspect_table.Aspect, np.ndarray, np.ndarray]:
     """The aspect, its labels [V, Z] float16 for `ids`, and the [V] mask."""
-    path = folder / "aspects" / f"{name}.tfrecord"
-    if not path.is_file():
-        known = [file.stem for file in path.parent.glob("*.tfrecord")]
-        raise errors.DataError(
-            f"no labels for {name!r} in {folder}; {_there(name, known)}; run "
-            f"python -m data_prep.pseudo_label --dataset {facts.name} --aspect {name}"
-        )
+    path = _aspect_path(folder, name)
     row_of = {
         id: row for row, id in enumerate(records.RecordReader(path.parent, name).ids)
     }
@@ -373,31 +442,82 @@ def _joined_values(path: pathlib.Path, split: str, rows: np.ndarray) -> np.ndarr
     key.update(f"{state.st_size} {state.st_mtime_ns}".encode())
     prefix = f".{path.stem}.{split}."
     cache = path.with_name(f"{prefix}{key.hexdigest()[:16]}.npy")
-    if cache.is_file():
+    with contextlib.suppress(FileNotFoundError):
         return np.load(cache, mmap_mode="r")
     stored = records.read_aspect(path.parent.parent, path.stem).values
     values = stored[rows] if len(stored) else np.zeros((len(rows), 0), np.float16)
     values[rows < 0] = 0
     if values.nbytes <= _CACHED_BYTES or not os.access(path.parent, os.W_OK):
         return values
-    for old in path.parent.glob(f"{prefix}*.npy"):
-        old.unlink(missing_ok=True)
-    partial = cache.with_name(f"{cache.name}.partial-{os.getpid()}")
-    with open(partial, "wb") as file:
-        np.save(file, values)
-    os.replace(partial, cache)
-    return np.load(cache, mmap_mode="r")
+    partial = records.partial_path(cache)
+    try:
+        with open(partial, "wb") as file:
+            np.save(file, values)
+        # mapped before it has a name that another process could remove
+        values = np.load(partial, mmap_mode="r")
+        os.replace(partial, cache)
+    finally:
+        partial.unlink(missing_ok=True)
+    # other processes may have published the same cache meanwhile: only others are old
+    for old in path.parent.glob(f"{glob.escape(prefix)}{'[0-9a-f]' * 16}.npy"):
+        if old != cache:
+            old.unlink(missing_ok=True)
+    return values
+
+
+def _aspect_path(folder: pathlib.Path, aspect: str) -> pathlib.Path:
+    return folder / "aspects" / f"{aspect}.tfrecord"
+
+
+def _missing(folder: pathlib.Path, split: str, aspects: Sequence[str]) -> str:
+    """The first thing that is not there, and what is; empty if all is there."""
+    if not (folder / "dataset.json").is_file():
+        return _missing_dataset(folder)
+    path = folder / "splits" / f"{split}.txt"
+    if not path.is_file():
+        known = [file.stem for file in path.parent.glob("*.txt")]
+        known = [name for name in known if not name.endswith(".classes")]
+        return f"no split {split!r} in {folder}; {_there(split, known)}"
+    for name in aspects:
+        path = _aspect_path(folder, name)
+        if not path.is_file():
+            known = [file.stem for file in path.parent.glob("*.tfrecord")]
+            return f"no labels for {name!r} in {folder}; {_there(name, known)}"
+    return ""
 
 
 def _missing_dataset(folder: pathlib.Path) -> str:
-    """Says that `folder` is no data set, what is beside it and how to make it."""
-    root, name = folder.parent, folder.name
-    known = [path.parent.name for path in root.glob("*/dataset.json")]
-    make = f"python -m data_prep.build_records --name {name} --out {root} --videos DIR"
-    if name.startswith("embedded-seed"):
-        make = f"python -m data_prep.embedded --seed {name[13:]} --out {root}"
+    """Says that `folder` is no data set and what is beside it."""
+    known = [path.parent.name for path in folder.parent.glob("*/dataset.json")]
     state = "is incomplete (no dataset.json)" if folder.is_dir() else "does not exist"
-    return f"data set {folder} {state}; {_there(name, known)}; run {make}"
+    return f"data set {folder} {state}; {_there(folder.name, known)}"
+
+
+def _build_line(dataset: str, root: str) -> str:
+    """The line that makes a data set; `root` is quoted already."""
+    if embedded := re.fullmatch(r"embedded-seed(\d+)(-x.*)?", dataset):
+        if embedded[2]:
+            return "# main.py makes this part of the embedded benchmark by itself"
+        return f"python -m data_prep.embedded --seed {embedded[1]} --out {root}"
+    videos = {"kinetics400": "kinetics400", "aras": "aras_clips --holdout 0"}
+    return (
+        f"python -m data_prep.build_records --videos {videos.get(dataset, 'DIR')} "
+        f"--name {shlex.quote(dataset)} --out {root}"
+    )
+
+
+def _label_line(aspect: str, place: str) -> str:
+    """The line that labels an aspect; `place` gives the data set as options."""
+    known = aspect_table.ASPECTS.get(aspect)
+    if known and known.kind == "tags":
+        return (
+            f"# the tags of {aspect!r} come from HVU's annotations, which no command "
+            "reads yet"
+        )
+    return (
+        f"python -m data_prep.pseudo_label {place} --aspect {shlex.quote(aspect)} "
+        "--from FILE"
+    )
 
 
 def _there(wanted: str, known: Sequence[str]) -> str:
@@ -411,6 +531,6 @@ def _there(wanted: str, known: Sequence[str]) -> str:
 
 def _write_text(path: pathlib.Path, text: str) -> None:
     """Writes a file that appears whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = records.partial_path(path)
     partial.write_text(text, "utf-8")
     os.replace(partial, path)

@@ -6,11 +6,14 @@ record i is one read and the ids are known without touching a single video. Noth
 here needs TensorFlow. What the records of a data set mean is `catalog`'s business.
 """
 
+import abc
 import contextlib
 import os
 import pathlib
+import shlex
 import struct
 import threading
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -43,6 +46,11 @@ class AspectValues(NamedTuple):
 
     ids: list[str]
     values: np.ndarray
+
+
+def partial_path(path: pathlib.Path) -> pathlib.Path:
+    """Returns a hidden name beside `path` that no other process or host comes upon."""
+    return path.with_name(f".{path.name}.partial-{uuid.uuid4().hex}")
 
 
 # tf.train.Example on the wire. Example.features = 1, Features.feature = 1 (a map:
@@ -143,7 +151,28 @@ def _checksum(data: bytes) -> bytes:
     return ((rotated + 0xA282EAD8) & 0xFFFFFFFF).to_bytes(4, "little")
 
 
-class ShardWriter:
+class _Writer(abc.ABC):
+    """A context manager that closes what is whole and discards what is not."""
+
+    @abc.abstractmethod
+    def close(self) -> None: ...
+
+    @abc.abstractmethod
+    def discard(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.discard() if error else self.close()
+
+
+class ShardWriter(_Writer):
     """Writes one TFRecord file and its index; both appear on `close`, or neither.
 
     Used as a context manager; leaving it by an exception removes what was written.
@@ -156,7 +185,7 @@ class ShardWriter:
     def __init__(self, path: str | os.PathLike[str]):
         self._path = pathlib.Path(path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = _partial(self._path)
+        self._partial = partial_path(self._path)
         self._file = open(self._partial, "wb")
         self._places: list[tuple[int, int]] = []
         self._ids: dict[str, None] = {}
@@ -192,19 +221,8 @@ class ShardWriter:
         self._file.close()
         self._partial.unlink(missing_ok=True)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.discard() if error else self.close()
-
-
-class RecordWriter:
+class RecordWriter(_Writer):
     """Writes `<prefix>-00000-of-0000N.tfrecord` shards, record k to shard k mod N.
 
     Used as a context manager; an exception removes what was written. Nothing carries
@@ -249,17 +267,10 @@ class RecordWriter:
         for shard in self._shards:
             shard.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def discard(self) -> None:
+        """Removes what was written so far."""
         for shard in self._shards:
-            shard.discard() if error else shard.close()
+            shard.discard()
 
 
 class _Index(NamedTuple):
@@ -459,10 +470,6 @@ def _unframe(data: bytes, size: int) -> bytes:
     return payload
 
 
-def _partial(path: pathlib.Path) -> pathlib.Path:
-    return path.with_name(f".{path.name}.partial-{os.getpid()}")
-
-
 def _index_path(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(path.name + ".index")
 
@@ -473,14 +480,14 @@ def _write_index(
     names = "\n".join(ids).encode()
     table = np.array(places, "<u8").reshape(len(ids), 2)
     header = _INDEX_HEADER.pack(_INDEX_MAGIC, len(ids), size, len(names))
-    partial = _partial(_index_path(path))
+    partial = partial_path(_index_path(path))
     partial.write_bytes(header + table.tobytes() + names)
     os.replace(partial, _index_path(path))
 
 
 def _read_index(path: pathlib.Path) -> _Index:
     """The index of the shard at `path`, checked against the shard's size."""
-    repair = f"run {REINDEX_COMMAND} {str(path.parent)!r}"
+    repair = f"run {REINDEX_COMMAND} {shlex.quote(str(path.parent))}"
     try:
         data = _index_path(path).read_bytes()
     except FileNotFoundError as error:

@@ -36,6 +36,11 @@ class Predictions:
     probabilities: np.ndarray
     features: np.ndarray
 
+    @property
+    def unreadable(self) -> int:
+        """How many videos could not be read; they count as wrong."""
+        return int((self.probabilities.sum(axis=1) == 0).sum())
+
     def save(self, path: pathlib.Path) -> None:
         """Writes an NPZ file with one array a field."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,13 +90,7 @@ class Examples:
 
 
 class Predictor:
-    """A trained network, ready to be run over test sets.
-
-    Args of the constructor:
-        graph: Structure of `Trained` modules.
-        params, batch_stats: Their arrays, wherever they are.
-        view_chunk: Clips that go through the network together.
-    """
+    """A trained network, ready to be run over test sets."""
 
     def __init__(
         self,
@@ -101,8 +100,17 @@ class Predictor:
         *,
         view_chunk: int,
     ) -> None:
+        """Places the network on this process's devices.
+
+        Args:
+            graph: Structure of `Trained` modules.
+            params: Their parameters, wherever they are.
+            batch_stats: Their batch statistics, likewise.
+            view_chunk: Clips that go through the network together, at most, rounded
+                up to a multiple of the devices.
+        """
         self._mesh = sharding.make_mesh(jax.local_devices())
-        self._chunk = -(-view_chunk // self._mesh.size) * self._mesh.size
+        self._view_chunk = view_chunk
         place = jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec())
         self._arrays = jax.device_put(_local((params, batch_stats)), place)
         self._rows = jax.sharding.NamedSharding(
@@ -135,9 +143,11 @@ class Predictor:
             [B, N, T, h, w] before normalisation.
         """
         clips = video.reshape(-1, *video.shape[2:])
+        devices = self._mesh.size
+        size = -(-min(self._view_chunk, len(clips)) // devices) * devices
         chunks = [
-            self._run(clips[start : start + self._chunk])
-            for start in range(0, len(clips), self._chunk)
+            self._run(clips[start : start + size], size)
+            for start in range(0, len(clips), size)
         ]
         whole = {
             name: np.concatenate([chunk[name] for chunk in chunks])
@@ -194,9 +204,9 @@ class Predictor:
         predictions = Predictions(ids, labels, probabilities[order], features[order])
         return predictions, _examples(shown)
 
-    def _run(self, clips: np.ndarray) -> dict[str, np.ndarray]:
-        """Runs at most a chunk of clips, padded to a whole one."""
-        padding = [(0, self._chunk - len(clips))] + [(0, 0)] * (clips.ndim - 1)
+    def _run(self, clips: np.ndarray, size: int) -> dict[str, np.ndarray]:
+        """Runs at most `size` clips, padded to so many."""
+        padding = [(0, size - len(clips))] + [(0, 0)] * (clips.ndim - 1)
         placed = jax.device_put(np.pad(clips, padding), self._rows)
         views = self._forward(self._arrays, placed)
         return {name: np.asarray(array)[: len(clips)] for name, array in views.items()}

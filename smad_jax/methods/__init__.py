@@ -1,5 +1,6 @@
 """What training asks of the features: one file a row of Table 3."""
 
+import inspect
 from collections.abc import Callable, Mapping
 
 import jax
@@ -41,4 +42,16 @@ def build_method(
         raise errors.ConfigError(
             f"unknown method {name!r}; known: {', '.join(METHODS)}"
         )
-    return METHODS[name](num_features, aspects, ramp=ramp, rngs=rngs, **settings)
+    method = METHODS[name]
+    if aspects and not method.uses_aspects:
+        raise errors.ConfigError(
+            f"method {name!r} has no use for method.aspects={tuple(aspects)}"
+        )
+    offered = ("self", "num_features", "aspects", "ramp", "rngs")
+    known = set(inspect.signature(method.__init__).parameters) - set(offered)
+    if unknown := sorted(set(settings) - known):
+        raise errors.ConfigError(
+            f"method {name!r} has no setting {', '.join(unknown)}; known: "
+            f"{', '.join(sorted(known)) or 'none'}"
+        )
+    return method(num_features, aspects, ramp=ramp, rngs=rngs, **settings)

@@ -24,6 +24,7 @@ class Method(nnx.Module):
     """Cross-entropy of the action, and nothing against bias."""
 
     streams: tuple[str, ...] = ("train",)
+    uses_aspects: bool = False
 
     def __init__(
         self,

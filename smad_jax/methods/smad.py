@@ -29,6 +29,8 @@ class Smad(base.Method):
     of weight 1 (Table 13 compares weights).
     """
 
+    uses_aspects = True
+
     def __init__(
         self,
         num_features: int,
@@ -55,12 +57,16 @@ class Smad(base.Method):
                 aspect at the full weight.
 
         Raises:
-            ConfigError: if there is no aspect.
+            ConfigError: if there is no aspect, or nothing that weighs it.
         """
         if not aspects:
             raise errors.ConfigError(
                 "method 'smad' needs labels of at least one aspect; name them in "
-                "method.aspects, or choose method.name='baseline'"
+                "method.aspects, or train the config with the argument aspects=none"
+            )
+        if weights not in ("divided", "each"):
+            raise errors.ConfigError(
+                f"unknown method.settings.weights {weights!r}; known: divided, each"
             )
         self.heads = nnx.Dict(
             {

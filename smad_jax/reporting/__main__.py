@@ -2,27 +2,26 @@
 
 python -m smad_jax.reporting compare runs/slowonly_baseline runs/slowonly_smad
 python -m smad_jax.reporting picture runs/slowonly_smad --set rare
-python -m smad_jax.reporting study --seeds 1 2 3 4 5
-python -m smad_jax.reporting tune
+python -m smad_jax.reporting study --write docs/results.md --write-means README.md
+python -m smad_jax.reporting tune --write docs/results.md
 """
 
 import argparse
 import pathlib
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from smad_jax import errors
 from smad_jax.evaluation import predict
 from smad_jax.reporting import documents, figures, runs, study, tables
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Runs the subcommand of the command line; returns the exit code."""
-    arguments = _parser().parse_args()
+    arguments = _parser().parse_args(argv)
     try:
-        text = arguments.run(arguments)
-        print(text)
-        if getattr(arguments, "write", None):
-            documents.replace(arguments.write, arguments.name, text)
+        print(arguments.run(arguments))
     except errors.UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -43,11 +42,27 @@ def _picture(arguments: argparse.Namespace) -> str:
 
 
 def _study(arguments: argparse.Namespace) -> str:
-    return study.run(arguments.out, arguments.seeds, arguments.at_once, _progress)
+    text_file, means_file = arguments.write, arguments.write_means
+    # Before hours of runs: afterwards it is late to learn of a misspelt name.
+    if text_file:
+        documents.check(text_file, "study")
+    if means_file:
+        documents.check(means_file, "study-means")
+    found = study.run(arguments.out, arguments.seeds, arguments.at_once, _progress)
+    if text_file:
+        documents.replace(text_file, "study", found.text)
+    if means_file:
+        documents.replace(means_file, "study-means", found.means)
+    return found.text
 
 
 def _tune(arguments: argparse.Namespace) -> str:
-    return study.tune(arguments.out, arguments.at_once, _progress)
+    if arguments.write:
+        documents.check(arguments.write, "tune")
+    text = study.tune(arguments.out, arguments.at_once, _progress)
+    if arguments.write:
+        documents.replace(arguments.write, "tune", text)
+    return text
 
 
 def _progress(line: str) -> None:
@@ -74,16 +89,56 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--out", type=pathlib.Path, default=pathlib.Path("study"))
-        command.add_argument("--at-once", type=int, default=2, help="runs side by side")
         command.add_argument(
-            "--write", type=pathlib.Path, help="Markdown file to put the tables into"
+            "--at-once", type=_count, default=2, help="runs side by side"
         )
-        command.set_defaults(run=run, name=name)
+        command.add_argument(
+            "--write",
+            type=pathlib.Path,
+            metavar="FILE",
+            help=f"Markdown file whose part `{name}` is to hold the tables",
+        )
+        command.set_defaults(run=run)
         if name == "study":
             command.add_argument(
-                "--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5]
+                "--seeds",
+                type=int,
+                nargs="+",
+                action=_Seeds,
+                default=[1, 2, 3, 4, 5],
+                help="at least two (default: 1 to 5)",
+            )
+            command.add_argument(
+                "--write-means",
+                type=pathlib.Path,
+                metavar="FILE",
+                help="the same for the table of means alone, part `study-means`",
             )
     return parser
+
+
+class _Seeds(argparse.Action):
+    """Takes seeds of which there are several, none of them twice."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Stores the seeds; a single or repeated one ends the program with 2."""
+        seeds = list(values or ())
+        if len(seeds) < 2 or len(set(seeds)) < len(seeds):
+            parser.error(f"{option_string}: expected two or more, all different")
+        setattr(namespace, self.dest, seeds)
+
+
+def _count(text: str) -> int:
+    """Reads a whole number above zero."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected 1, 2, 3 or more, not {text}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,39 @@
-"""Generated parts of hand-written documents."""
+"""Generated parts of hand-written documents.
+
+A part stands between two comments, `<!-- NAME -->` and `<!-- end NAME -->`.
+"""
 
 import pathlib
 
 from smad_jax import errors
 
 
-def replace(path: pathlib.Path, name: str, text: str) -> None:
-    """Puts `text` between the markers called `name`, in place of what is there.
-
-    The markers are two comments, `<!-- NAME -->` and `<!-- end NAME -->`.
+def check(path: pathlib.Path, name: str) -> None:
+    """Makes sure that `replace` will find the markers called `name`.
 
     Raises:
         DataError: if the file or a marker is missing.
     """
+    _around(path, name)
+
+
+def replace(path: pathlib.Path, name: str, text: str) -> None:
+    """Puts `text` between the markers called `name`, in place of what is there.
+
+    Raises:
+        DataError: if the file or a marker is missing.
+    """
+    before, after = _around(path, name)
+    path.write_text(f"{before}\n{text.strip()}\n{after}", "utf-8")
+
+
+def _around(path: pathlib.Path, name: str) -> tuple[str, str]:
+    """Returns what stands before and after the part, the markers included."""
+    if not path.is_file():
+        raise errors.DataError(f"no document at {path}")
     begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
-    whole = path.read_text("utf-8") if path.is_file() else ""
-    before, found, rest = whole.partition(begin)
+    before, found, rest = path.read_text("utf-8").partition(begin)
     _, ended, after = rest.partition(end)
     if not (found and ended):
         raise errors.DataError(f"{path} lacks the lines {begin} and {end}")
-    path.write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}", "utf-8")
+    return before + begin, end + after

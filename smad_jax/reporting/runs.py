@@ -1,13 +1,16 @@
 """Finished runs, read from their folders, and the commands that make them."""
 
+import ast
 import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
+from typing import Any
 
 from smad_jax import errors
 
@@ -52,15 +55,13 @@ def read(folder: pathlib.Path) -> Run:
     Raises:
         DataError: if there is none, with the command that makes one.
     """
-    path = folder / "results.json"
-    if not path.is_file():
+    run = _find(folder)
+    if run is None:
         raise errors.DataError(
             f"no finished run in {folder}; python main.py --config configs/NAME.py "
             f"--workdir {folder} makes one"
         )
-    record = json.loads(path.read_text("utf-8"))
-    fields = (field.name for field in dataclasses.fields(Run) if field.name != "folder")
-    return Run(folder=folder, **{name: record[name] for name in fields})
+    return run
 
 
 def finish(
@@ -68,8 +69,9 @@ def finish(
 ) -> list[Run]:
     """Makes the runs that are missing, several at a time, and returns all of them.
 
-    Each process is bound to its share of the cores, so that parallel runs take the
-    same time as single ones. An interrupted call goes on where it stopped.
+    Each process is bound to its share of the cores where the system can do that, so
+    that parallel runs take the same time as single ones. An interrupted call goes on
+    where it stopped.
 
     Args:
         jobs: The runs wanted.
@@ -77,13 +79,18 @@ def finish(
         report: Receives a line for every run that ends.
 
     Raises:
-        DataError: if a run fails, naming its log, after the others have ended.
+        DataError: if a folder holds a run with other settings, before any is made;
+            or if a run fails, naming its log, after the others have ended.
     """
-    missing = [job for job in jobs if not (job.folder / "results.json").is_file()]
-    shares = _core_shares(at_once)
+    strange = [line for job in jobs for line in _differences(job)]
+    if strange:
+        raise errors.DataError(
+            "\n  ".join(["remove these folders or choose another --out:", *strange])
+        )
+    missing = [job for job in jobs if _find(job.folder) is None]
     failed = []
     with futures.ThreadPoolExecutor(at_once) as pool:
-        free = list(shares)
+        free = _core_shares(at_once)
 
         def make(job: Job) -> int:
             cores = free.pop()
@@ -107,18 +114,71 @@ def finish(
     return [read(job.folder) for job in jobs]
 
 
+def _find(folder: pathlib.Path) -> Run | None:
+    """Returns the run in `folder`; None if there is none or it is half written."""
+    record = _read_json(folder / "results.json")
+    names = [field.name for field in dataclasses.fields(Run) if field.name != "folder"]
+    if not all(name in record for name in names):
+        return None
+    return Run(folder=folder, **{name: record[name] for name in names})
+
+
+def _differences(job: Job) -> list[str]:
+    """Returns a line for every override that the run in the job's folder lacks.
+
+    Flags that set no config key, such as `--smoke`, leave no trace and are not
+    compared.
+    """
+    config_file = job.folder / "config.json"
+    if not config_file.is_file() and _find(job.folder) is None:
+        return []  # nothing there yet
+    stored = _read_json(config_file)
+    lines = []
+    for flag in job.overrides:
+        name, _, text = flag.partition("=")
+        if not name.startswith("--config."):
+            continue
+        key = name.removeprefix("--config.")
+        value: Any = stored
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if value != _parse(text):
+            lines.append(f"{job.folder}: {key} is {value}, wanted {text}")
+    return lines
+
+
+def _parse(text: str) -> Any:
+    """Returns an override's value as config.json holds it: tuples become lists."""
+    try:
+        return json.loads(json.dumps(ast.literal_eval(text)))
+    except (ValueError, SyntaxError):
+        return text  # a string needs no quotes on the command line
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
+    """Returns a file's object; an empty one if it is missing or half written."""
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 def _core_shares(at_once: int) -> list[set[int]]:
-    """Returns a set of cores for each process."""
+    """Returns a set of cores for each process; empty ones where none can be bound."""
+    if not hasattr(os, "sched_getaffinity") or shutil.which("taskset") is None:
+        return [set() for _ in range(at_once)]
     cores = sorted(os.sched_getaffinity(0))
     each = max(1, len(cores) // at_once)
     return [set(cores[i * each : (i + 1) * each]) or set(cores) for i in range(at_once)]
 
 
-def _launch(job: Job, cores: Iterable[int]) -> int:
-    """Runs `main.py` for one job and returns its exit code."""
+def _launch(job: Job, cores: set[int]) -> int:
+    """Runs `main.py` for one job, bound to `cores` if any; returns its exit code."""
     job.folder.mkdir(parents=True, exist_ok=True)
+    listed = ",".join(map(str, sorted(cores)))
     command = [
-        *("taskset", "--cpu-list", ",".join(map(str, sorted(cores)))),
+        *(("taskset", "--cpu-list", listed) if cores else ()),
         *(sys.executable, "main.py", "--config", job.config),
         *("--workdir", str(job.folder), *job.overrides),
     ]

@@ -5,7 +5,9 @@ that no table uses, with the same number of trials for every arm.
 """
 
 import pathlib
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +21,12 @@ ARMS = {
     "SMAD": "configs/slowonly_smad.py",
     "SMAD, shuffled labels": "configs/slowonly_smad.py:labels=shuffled",
 }
+# What is tested, the second arm subtracted from the first.
+PAIRS = (
+    *((arm, BASELINE) for arm in ARMS if arm != BASELINE),
+    ("SMAD", "SMAD, shuffled labels"),
+    ("SMAD", "MAAT"),
+)
 SETS = ("iid", "tail", "rare")
 
 # The draw of the data for tuning; the tables use others.
@@ -30,13 +38,29 @@ TUNED = (BASELINE, "SAAR", "MAAT", "SMAD")  # the control takes SMAD's setting
 Report = Callable[[str], None]
 
 
+class Study(NamedTuple):
+    """What a study found, in Markdown.
+
+    Attributes:
+        means: The table of means over seeds alone.
+        text: All tables, and what they rest on.
+    """
+
+    means: str
+    text: str
+
+
 def seed_flags(seed: int) -> tuple[str, ...]:
     """Returns the flags that give a run its own draw of data and of everything."""
     return (f"--config.seed={seed}", f"--config.data.embedded_seed={seed}")
 
 
-def run(out: pathlib.Path, seeds: Sequence[int], at_once: int, report: Report) -> str:
-    """Makes what is missing of arms x seeds under `out`; returns the tables."""
+def run(out: pathlib.Path, seeds: Sequence[int], at_once: int, report: Report) -> Study:
+    """Makes what is missing of arms x seeds under `out`; returns the tables.
+
+    Raises:
+        DataError: if a run fails, or its folder holds one with other settings.
+    """
     jobs = [
         runs.Job(config, seed_flags(seed), out / _plain(arm) / f"seed{seed}")
         for seed in seeds
@@ -56,47 +80,75 @@ def run(out: pathlib.Path, seeds: Sequence[int], at_once: int, report: Report) -
         }
         for arm, config in ARMS.items()
     }
-    commits = ", ".join(sorted({finished.commit for finished in done.values()}))
-    seconds = np.mean([finished.seconds for finished in done.values()])
-    means, differences = tables.study(scores, BASELINE)
-    return (
+    means, differences = tables.study(scores, PAIRS)
+    listed = " ".join(map(str, seeds))
+    origin = _origin(done.values(), at_once, f"study --seeds {listed}")
+    text = (
         f"Top-1 accuracy in per cent, mean ± standard deviation over seeds "
-        f"{', '.join(map(str, seeds))}, each with its own draw of the data.\n\n"
-        f"{means}\n\n{differences}\n\n"
-        f"Commit {commits}; {seconds:.0f} s a run, {at_once} at once; "
-        f"`python -m smad_jax.reporting study --seeds {' '.join(map(str, seeds))}`.\n"
+        f"{listed.replace(' ', ', ')}, each with its own draw of the data.\n\n"
+        f"{means}\n\n"
+        f"Paired differences in points, with a two-sided t-test; Holm's correction is "
+        f"over all rows.\n\n"
+        f"{differences}\n\n{origin}\n"
     )
+    return Study(means, text)
 
 
 def tune(out: pathlib.Path, at_once: int, report: Report) -> str:
-    """Tries the same number of settings for every arm on the tuning draw.
+    """Tries the same settings for every arm on the tuning draw.
 
     The score of a setting is the mean of the three accuracies on that draw.
+
+    Raises:
+        DataError: if a run fails, or its folder holds one with other settings.
     """
-    trials = {
-        runs.Job(
+    jobs = {
+        (arm, setting): runs.Job(
             ARMS[arm],
             (*setting, *seed_flags(TUNING_SEED)),
-            out / "tune" / _plain(arm) / f"trial{number}",
-        ): arm
+            out / "tune" / _plain(arm) / f"{_plain(_named(setting))}-seed{TUNING_SEED}",
+        )
         for arm in TUNED
-        for number, setting in enumerate(SETTINGS)
+        for setting in SETTINGS
     }
-    finished = runs.finish(list(trials), at_once=at_once, report=report)
+    finished = runs.finish(list(jobs.values()), at_once=at_once, report=report)
     scores = {
-        job: 100 * np.array([run.results[f"{name}/top1"] for name in SETS])
-        for job, run in zip(trials, finished, strict=True)
+        trial: 100 * np.array([run.results[f"{name}/top1"] for name in SETS])
+        for trial, run in zip(jobs, finished, strict=True)
     }
     rows = []
-    for job, arm in trials.items():
-        best = max(scores[j].mean() for j in trials if trials[j] == arm)
-        chosen = "chosen" if scores[job].mean() == best else ""
-        setting = " ".join(flag.rpartition(".")[2] for flag in job.overrides[:-2])
-        cells = (f"{value:.1f}" for value in (*scores[job], scores[job].mean()))
-        rows.append((arm, setting, *cells, chosen))
-    return tables.markdown(("arm", "setting", *SETS, "mean", ""), rows)
+    for arm in TUNED:
+        means = [scores[arm, setting].mean() for setting in SETTINGS]
+        best = SETTINGS[int(np.argmax(means))]
+        for setting, mean in zip(SETTINGS, means, strict=True):
+            values = (*scores[arm, setting], mean)
+            cells = (f"{value:.1f}" for value in values)
+            chosen = "chosen" if setting == best else ""
+            rows.append((arm, _named(setting), *cells, chosen))
+    table = tables.markdown(("arm", "setting", *SETS, "mean", ""), rows)
+    return (
+        f"Top-1 accuracy in per cent on draw {TUNING_SEED}.\n\n{table}\n\n"
+        f"{_origin(finished, at_once, 'tune')}\n"
+    )
 
 
-def _plain(arm: str) -> str:
-    """Returns an arm's name as a folder name."""
-    return arm.lower().replace(", ", "-").replace(" ", "-")
+def _origin(finished: Iterable[runs.Run], at_once: int, command: str) -> str:
+    """Returns the line that says how the runs were made."""
+    finished = list(finished)
+    commits = ", ".join(sorted({run.commit for run in finished}))
+    seconds = np.median([run.seconds for run in finished])
+    return (
+        f"Commit {commits}; {seconds:.0f} s a run, {at_once} at once; "
+        f"`python -m smad_jax.reporting {command}`."
+    )
+
+
+def _named(setting: tuple[str, ...]) -> str:
+    """Returns a setting's flags without the sections of their keys."""
+    pairs = (flag.partition("=") for flag in setting)
+    return " ".join(f"{key.rpartition('.')[2]}={value}" for key, _, value in pairs)
+
+
+def _plain(name: str) -> str:
+    """Returns a name as a folder name."""
+    return re.sub("[ ,=]+", "-", name.lower())

@@ -53,39 +53,45 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def study(
-    scores: Mapping[str, Mapping[str, Sequence[float]]], reference: str
+    scores: Mapping[str, Mapping[str, Sequence[float]]],
+    pairs: Sequence[tuple[str, str]],
 ) -> tuple[str, str]:
-    """Returns two tables: means over seeds, and paired differences to one arm.
+    """Returns two tables: means over seeds, and paired differences of arms.
 
     Args:
         scores: For each arm, for each test set, accuracies between 0 and 1, one a
             seed, the seeds in the same order everywhere.
-        reference: The arm that the others are compared with.
+        pairs: Arms to compare, the second subtracted from the first.
 
     Returns:
         Mean and sample standard deviation of every cell; then mean and standard
         deviation of the difference, with the p-value of a two-sided paired t-test,
         plain and after Holm's correction over all rows of the table.
     """
-    sets = list(scores[reference])
+    sets = list(next(iter(scores.values())))
     means = [
         (arm, *(_spread(100 * np.asarray(cells[name])) for name in sets))
         for arm, cells in scores.items()
     ]
     rows, p_values = [], []
-    for arm in (arm for arm in scores if arm != reference):
+    for arm, other in pairs:
         for name in sets:
-            ours, theirs = np.asarray(scores[arm][name]), scores[reference][name]
-            p_values.append(float(stats.ttest_rel(ours, theirs).pvalue))
-            rows.append((arm, name, _spread(100 * (ours - theirs), sign="+")))
+            ours, theirs = (np.asarray(scores[a][name]) for a in (arm, other))
+            rows.append((arm, other, name, _spread(100 * (ours - theirs), sign="+")))
+            p_values.append(_p_value(ours, theirs))
     tested = [
         (*row, f"{p:.3f}", f"{adjusted:.3f}")
         for row, p, adjusted in zip(rows, p_values, holm(p_values), strict=True)
     ]
-    return (
-        markdown(("arm", *sets), means),
-        markdown(("arm", "test set", f"minus {reference}", "p", "p (Holm)"), tested),
-    )
+    header = ("arm", "minus", "test set", "difference", "p", "p (Holm)")
+    return markdown(("arm", *sets), means), markdown(header, tested)
+
+
+def _p_value(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Returns the p-value of a two-sided paired t-test."""
+    if np.array_equal(ours, theirs):
+        return 1.0  # the test divides zero by zero there
+    return float(stats.ttest_rel(ours, theirs).pvalue)
 
 
 def _spread(values: np.ndarray, sign: str = "") -> str:

@@ -31,6 +31,10 @@ class Checkpoints:
         # the newest step too, and a resumed run would lose work.
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
+            item_handlers={
+                "state": ocp.StandardCheckpointHandler(),
+                "position": ocp.JsonCheckpointHandler(),
+            },
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=checkpoint_managers.LatestN(2)
             ),
@@ -79,20 +83,34 @@ class Checkpoints:
                 "python main.py --config ..."
             )
         target = jax.tree.map(ocp.utils.to_shape_dtype_struct, _as_tree(like))
-        try:
-            saved = self._manager.restore(
-                step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardRestore(target),
-                    position=ocp.args.JsonRestore(),
-                ),
+        # compared first: a restore that fails half way leaves reads behind
+        ours, theirs = _shapes(target), _shapes(self._manager.item_metadata(step).state)
+        if ours != theirs:
+            different = sorted(
+                name for name in ours | theirs if ours.get(name) != theirs.get(name)
             )
-        except (ValueError, KeyError) as error:
             raise errors.DataError(
                 f"the checkpoint of step {step} in {self._manager.directory} does "
-                f"not fit this config's model, method or optimiser: {error}"
-            ) from error
+                f"not fit this config's model, method or optimiser: {len(different)} "
+                f"arrays differ, {', '.join(different[:3])} among them"
+            )
+        saved = self._manager.restore(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardRestore(target),
+                position=ocp.args.JsonRestore(),
+            ),
+        )
         return state_lib.TrainState(**saved["state"]), saved["position"]
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of every array of a tree, by its path."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
+        for path, leaf in leaves
+    }
 
 
 def _as_tree(state: state_lib.TrainState) -> dict[str, Any]:

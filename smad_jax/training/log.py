@@ -30,7 +30,10 @@ def quieten() -> None:
 
 
 def to_file(path: pathlib.Path) -> None:
-    """Adds the log, with times, to a file."""
+    """Adds the log, with times, to a file, in place of an earlier file."""
+    for before in [h for h in logger.handlers if isinstance(h, logging.FileHandler)]:
+        logger.removeHandler(before)
+        before.close()
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logger.addHandler(handler)
@@ -78,12 +81,24 @@ class Window:
 class Journal:
     """Appends to `metrics.jsonl` and to TensorBoard files in a run's folder."""
 
-    def __init__(self, workdir: pathlib.Path | None) -> None:
-        """Opens both; without a folder, as in all processes but one, writes nothing."""
+    def __init__(self, workdir: pathlib.Path | None, start_step: int = 0) -> None:
+        """Opens both and drops what a killed run wrote of steps that come again.
+
+        Args:
+            workdir: The run's folder; None, as in all processes but one, to write
+                nothing.
+            start_step: Steps that the state to go on from has behind it.
+        """
         self._file = self._board = None
-        if workdir is not None:
-            self._file = (workdir / "metrics.jsonl").open("a", encoding="utf-8")
-            self._board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"))
+        if workdir is None:
+            return
+        path = workdir / "metrics.jsonl"
+        if path.is_file():
+            path.write_text(_up_to(start_step, path.read_text("utf-8")), "utf-8")
+        self._file = path.open("a", encoding="utf-8")
+        self._board = tensorboardX.SummaryWriter(
+            str(workdir / "tensorboard"), purge_step=start_step + 1
+        )
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Writes one line and one point a value; `step` counts optimiser steps."""
@@ -99,6 +114,18 @@ class Journal:
         for part in (self._file, self._board):
             if part is not None:
                 part.close()
+
+
+def _up_to(step: int, lines: str) -> str:
+    """Returns the lines of steps up to `step`; half a last line is dropped too."""
+    kept = []
+    for line in lines.splitlines(keepends=True):
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except ValueError:
+            continue
+    return "".join(kept)
 
 
 def progress_line(

@@ -70,11 +70,12 @@ def run(
         journal: Receives the means of every logged window.
 
     Raises:
-        NonFiniteLossError: naming the step and the terms; the last good state is
-            saved first.
+        NonFiniteLossError: naming the step and the terms. Nothing is saved then:
+            the newest checkpoint is from before that step, so that the same command
+            meets the same step again instead of stepping over it.
         Interrupted: after SIGTERM or SIGINT, with the state saved.
     """
-    start, window, pending = int(state.step), log.Window(), None
+    start, window, pending, hint = int(state.step), log.Window(), None, True
     with _Signals() as signals:
         for step in range(start + 1, plan.total_steps + 1):
             waiting = time.perf_counter()
@@ -83,20 +84,19 @@ def run(
             state, metrics = train_step(state, batch, key)
             stopped = signals.agreed(step)
             last = stopped or step == plan.total_steps
-            try:
-                # reading the step before this one keeps the device one step ahead
-                if pending:
-                    _count(window, *pending, plan)
-                pending = (step, metrics, waited)
-                if last or step % plan.log_every == 0 or step == start + 1:
-                    _count(window, *pending, plan)
-                    pending = None
-                    _report(step, window, plan, journal)
-                    window = log.Window()
-            except errors.NonFiniteLossError:
-                save(state)
-                raise
-            if last or step % plan.save_every == 0:
+            # reading the step before this one keeps the device one step ahead
+            if pending:
+                _count(window, *pending, plan)
+            pending = (step, metrics, waited)
+            log_now = last or step % plan.log_every == 0 or step == start + 1
+            save_now = last or step % plan.save_every == 0
+            if log_now or save_now:
+                _count(window, *pending, plan)
+                pending = None
+            if log_now:
+                hint = _report(step, window, plan, journal, hint)
+                window = log.Window()
+            if save_now:
                 save(state)
             if stopped:
                 raise Interrupted(signals.received)
@@ -130,10 +130,16 @@ def _count(
     window.add(values, waited)
 
 
-def _report(step: int, window: log.Window, plan: Plan, journal: log.Journal) -> None:
-    """Writes one window to the console and the journal."""
+def _report(
+    step: int, window: log.Window, plan: Plan, journal: log.Journal, hint: bool
+) -> bool:
+    """Writes one window to the console and the journal.
+
+    Returns whether a hint about slow data is still to be given, which `hint` says
+    of before.
+    """
     if window.empty:  # every step of it was skipped
-        return
+        return hint
     values = window.means(plan.batch_size)
     journal.write(step, values)
     log.logger.info(
@@ -142,11 +148,13 @@ def _report(step: int, window: log.Window, plan: Plan, journal: log.Journal) -> 
         )
     )
     share = values["time/data"] / values["time/step"]
-    if share > DATA_SHARE_WORTH_A_HINT and step >= plan.log_every:
+    slow = share > DATA_SHARE_WORTH_A_HINT and step >= plan.log_every
+    if slow and hint:
         log.logger.info(
             f"  {share:.0%} of the time goes into waiting for data; more "
             "data.num_threads or data.num_workers would help"
         )
+    return hint and not slow
 
 
 class _Signals:
@@ -156,9 +164,11 @@ class _Signals:
         self.received = 0
 
     def __enter__(self) -> "_Signals":
+        # On a pod SIGTERM is JAX's own: a handler here would take it away.
+        alone = jax.process_count() == 1
         self._before = {
             number: signal.signal(number, self._note)
-            for number in (signal.SIGTERM, signal.SIGINT)
+            for number in ((signal.SIGTERM, signal.SIGINT) if alone else ())
         }
         return self
 
@@ -172,7 +182,7 @@ class _Signals:
             return bool(self.received)
         # one host of a pod hears first; JAX finds a step that all can stop at
         reached = multihost_utils.reached_preemption_sync_point(step)
-        self.received = self.received or (signal.SIGTERM if reached else 0)
+        self.received = signal.SIGTERM if reached else 0
         return reached
 
     def _note(self, number: int, frame: FrameType | None) -> None:

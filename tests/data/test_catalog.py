@@ -1,4 +1,5 @@
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -66,6 +67,63 @@ def test_large_aspect_labels_are_mapped_and_made_again_when_they_change(
     assert split.aspects["scene"].num_labels == 6  # entered by nobody, measured
 
 
+def test_a_cache_that_another_process_published_first_is_kept(root, monkeypatch):
+    monkeypatch.setattr(catalog, "_CACHED_BYTES", 0)
+    folder = root / "toy"
+    records.write_aspect(folder, "scene", IDS, np.full((8, 6), 0.25))
+    published = []
+    read = records.read_aspect
+
+    def read_while_another_process_publishes(*arguments):
+        if not published:
+            published.append(None)
+            split = catalog.open_split(root, "toy", "train", aspects=("scene",))
+            published[0] = split.aspect_labels["scene"]
+            assert list(folder.glob("aspects/.scene.train.*.npy"))
+        return read(*arguments)
+
+    removed = []
+    unlink = pathlib.Path.unlink
+
+    def note(path, **options):
+        removed.extend([path.name] * path.exists())
+        unlink(path, **options)
+
+    monkeypatch.setattr(records, "read_aspect", read_while_another_process_publishes)
+    monkeypatch.setattr(pathlib.Path, "unlink", note)
+    split = catalog.open_split(root, "toy", "train", aspects=("scene",))
+    assert removed == []
+    for labels in (split.aspect_labels["scene"], published[0]):
+        np.testing.assert_array_equal(labels, np.full((8, 6), 0.25))
+
+
+def test_a_cache_that_vanishes_before_it_is_read_is_made_again(root, monkeypatch):
+    monkeypatch.setattr(catalog, "_CACHED_BYTES", 0)
+    folder = root / "toy"
+    records.write_aspect(folder, "scene", IDS, np.full((8, 6), 0.25))
+    catalog.open_split(root, "toy", "train", aspects=("scene",))
+    load = np.load
+
+    def load_too_late(path, **options):
+        monkeypatch.setattr(np, "load", load)
+        path.unlink()
+        return load(path, **options)
+
+    monkeypatch.setattr(np, "load", load_too_late)
+    split = catalog.open_split(root, "toy", "train", aspects=("scene",))
+    assert (split.aspect_labels["scene"] == 0.25).all()
+    assert len(list(folder.glob("aspects/.scene.train.*.npy"))) == 1
+
+
+def test_cache_of_a_split_with_a_longer_name_is_kept(root, monkeypatch):
+    monkeypatch.setattr(catalog, "_CACHED_BYTES", 0)
+    records.write_aspect(root / "toy", "scene", IDS, np.full((8, 6), 0.25))
+    catalog.write_split(root / "toy", "train.few", IDS[:2], LABELS[:2])
+    for split in ("train.few", "train"):
+        catalog.open_split(root, "toy", split, aspects=("scene",))
+    assert len(list((root / "toy/aspects").glob(".scene.train.few.*.npy"))) == 1
+
+
 def test_a_split_may_number_its_own_classes(root):
     catalog.write_split(root / "toy", "web", IDS[:2], [1, 0], classes=["b", "a"])
     split = catalog.open_split(root, "toy", "web")
@@ -108,17 +166,62 @@ def test_empty_class_stops_a_training_split_only(root):
 @pytest.mark.parametrize(
     ("dataset", "split", "aspect", "message"),
     [
-        ("tay", "train", (), "did you mean 'toy'.*data_prep.build_records --name tay"),
+        (
+            "tay",
+            "train",
+            (),
+            "did you mean 'toy'.*data_prep.build_records .* --name tay",
+        ),
         ("embedded-seed4", "train", (), "python -m data_prep.embedded --seed 4"),
         ("toy", "trian", (), "did you mean 'train'.*there is: train"),
-        ("toy", "train", ("object",), "data_prep.pseudo_label --dataset toy --aspect"),
+        ("toy", "train", ("object",), "data_prep.pseudo_label .* --aspect object"),
+        ("toy", "train", ("event",), "HVU's annotations, which no command reads"),
+        ("toy", "k200db-val", (), "data_prep.k200db .* --split train"),
+        ("toy", "webcam", (), "write the split's `id label` lines to .*webcam.txt"),
     ],
 )
 def test_what_is_missing_comes_with_the_command_that_makes_it(
     root, dataset, split, aspect, message
 ):
-    with pytest.raises(errors.DataError, match=message):
+    with pytest.raises(catalog.MissingDataError, match=f"(?s){message}") as caught:
         catalog.open_split(root, dataset, split, aspects=aspect)
+    steps = catalog.how_to_prepare(root, dataset, split, aspects=aspect)
+    assert list(caught.value.steps) == steps
+
+
+def test_the_papers_data_is_prepared_in_order(root):
+    steps = []
+    for dataset, split, wanted in (
+        ("kinetics400", "k200db-train", ("scene", "object")),
+        ("kinetics400", "k200db-val", ()),
+        ("kinetics400", "k200-val", ()),
+        ("aras", "aras64", ()),
+    ):
+        steps += catalog.how_to_prepare(root, dataset, split, aspects=wanted)
+    place = f"--data-root {root} --dataset kinetics400"
+    assert catalog.how_to_prepare(root, "aras", "aras64") == [
+        step for step in dict.fromkeys(steps) if "--aspect object" not in step
+    ]
+    hint = "# without such a FILE: --labeller appearance instead of --from"
+    assert list(dict.fromkeys(steps)) == [
+        "python -m data_prep.build_records --videos kinetics400 --name kinetics400 "
+        f"--out {root}",
+        f"python -m data_prep.pseudo_label {place} --aspect scene --from FILE",
+        f"python -m data_prep.pseudo_label {place} --aspect object --from FILE",
+        hint,
+        f"python -m data_prep.k200db {place} --split train",
+        "python -m data_prep.build_records --videos aras_clips --holdout 0 --name aras "
+        f"--out {root}",
+        f"python -m data_prep.aras --data-root {root} --dataset aras "
+        "--list aras_test_balance.txt --names k400_actions.txt",
+    ]
+
+
+def test_what_is_there_is_not_prepared_again(root):
+    assert catalog.how_to_prepare(root, "toy", "train") == []
+    records.write_aspect(root / "toy", "scene", IDS, np.full((8, 6), 0.25))
+    steps = catalog.how_to_prepare(root, "toy", "k200db-train", aspects=("scene",))
+    assert [step.split()[2] for step in steps] == ["data_prep.k200db"]
 
 
 def test_data_set_without_its_file_is_incomplete(root):

@@ -188,3 +188,8 @@ def test_aspect_without_videos_is_empty(tmp_path):
 def test_wrong_aspect_labels_are_refused(tmp_path, values, text):
     with pytest.raises(errors.DataError, match=text):
         records.write_aspect(tmp_path, "scene", ["a", "b"], values)
+
+
+def test_processes_of_one_number_write_apart(tmp_path):
+    path = tmp_path / "labels.npy"
+    assert records.partial_path(path) != records.partial_path(path)

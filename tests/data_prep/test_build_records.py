@@ -5,6 +5,7 @@ import av
 import numpy as np
 import pytest
 
+from configs import common
 from data_prep import build_records
 from smad_jax.data import catalog, records
 
@@ -62,7 +63,7 @@ def test_class_folders_become_a_data_set(tmp_path, films, capsys):
     output = capsys.readouterr()
     assert "9 of 12 videos (75.0%), 3 classes; splits: train 7, val 2" in output.out
     assert "main.py --config configs/slowonly_baseline.py:toy" in output.out
-    assert "data_prep.pseudo_label --dataset=toy --aspect scene" in output.out
+    assert "--dataset toy --aspect scene --labeller appearance" in output.out
     assert "12 of 12 videos, 3 left out" in output.err
 
 
@@ -160,7 +161,14 @@ def test_cheaper_checks_store_what_they_know(tmp_path, films, check, num_frames)
         (["--classes", "/nowhere.txt"], 3, "cannot read the class names"),
         (["--holdout", "1.5"], 2, "--holdout must be"),
         (["--val-list", "x"], 2, "--val-list needs --list"),
-        (["--name", "a/b"], 2, "plain folder name"),
+        *(
+            (["--name=" + name], 2, "that configs can name")
+            for name in ("a/b", "a,b", "a=b", "a:b", ".a", "-a", " ", "a\nb")
+        ),
+        *(
+            (["--name", name], 2, "means other data in configs")
+            for name in ("embedded", "embedded-seed0", *common.PAPER_DATA)
+        ),
         (["--min-frames", "3", "--check", "none"], 2, "--min-frames needs"),
         (["--videos", "/nowhere"], 3, "is not a folder"),
     ],

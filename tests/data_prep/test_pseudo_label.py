@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from data_prep import embedded as maker
-from data_prep import pseudo_label
+from data_prep import embedded_videos, pseudo_label
 from smad_jax import errors
 from smad_jax.data import catalog, embedded, records
 
@@ -19,7 +18,7 @@ def data_root(tmp_path):
     clips = embedded.render(factors, seed=0, stream=0)
     with records.RecordWriter(folder / "videos", 2) as writer:
         for row in range(V):
-            file = maker.encode(clips.video[row])
+            file = embedded_videos.encode(clips.video[row])
             if row == V - 1:
                 file = file[:60]
             writer.write(records.VideoRecord(f"clip {row:02}", file, row % 10, 4))
@@ -167,6 +166,19 @@ def test_appearance_tells_scenes_apart_and_leaves_broken_videos_out(data_root):
     truth = np.arange(V - 1) % 3
     assert all(len(set(hard[truth == scene].tolist())) == 1 for scene in range(3))
     assert len(set(hard[:3].tolist())) == 3
+
+
+def test_appearance_names_and_leaves_out_damaged_records(data_root, capsys):
+    path = data_root / "tiny" / "videos-00000-of-00002.tfrecord"
+    content = bytearray(path.read_bytes())
+    content[-50] ^= 1  # in the last record of this shard
+    path.write_bytes(content)
+    labels = appearance(data_root)
+    assert len(labels.ids) == V - 2
+    assert "clip 34" not in labels.ids
+    output = capsys.readouterr().err
+    for name in ("clip 34", f"clip {V - 1}"):
+        assert f"no label for '{name}'" in output
 
 
 def test_appearance_gives_the_same_labels_twice(data_root):

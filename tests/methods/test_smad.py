@@ -129,20 +129,36 @@ def test_batch_without_any_label_leaves_the_action_alone():
     assert np.abs(flat(gradient["method"])).max() == 0
 
 
-def test_unknown_method_and_smad_without_aspects_are_refused():
-    settings = {"ramp": schedules.constant_strength, "rngs": nnx.Rngs(0)}
-    with pytest.raises(errors.ConfigError, match="known: baseline, smad"):
-        methods.build_method("smat", 8, {}, settings={}, **settings)
-    with pytest.raises(errors.ConfigError, match="at least one aspect"):
-        methods.build_method("smad", 8, {}, settings={}, **settings)
+@pytest.mark.parametrize(
+    ("name", "chosen", "settings", "told"),
+    [
+        ("smat", {}, {}, "known: baseline, smad"),
+        ("smad", {}, {}, "at least one aspect"),
+        ("smad", {"scene": SCENE}, {"weights": "dividid"}, "known: divided, each"),
+        ("smad", {"scene": SCENE}, {"kl": 1.0}, "has no setting kl; known: kl_weight"),
+        ("baseline", {}, {"kl_weight": 1.0}, "has no setting kl_weight; known: none"),
+        ("baseline", {"scene": SCENE}, {}, "has no use for method.aspects"),
+    ],
+)
+def test_method_that_cannot_be_built_is_refused(name, chosen, settings, told):
+    with pytest.raises(errors.ConfigError, match=told):
+        methods.build_method(
+            name,
+            8,
+            chosen,
+            ramp=schedules.constant_strength,
+            rngs=nnx.Rngs(0),
+            settings=settings,
+        )
 
 
 @pytest.mark.parametrize("name", methods.METHODS)
 def test_every_method_combines_views_to_distributions(name):
+    needed = {"scene": SCENE} if methods.METHODS[name].uses_aspects else {}
     method = methods.build_method(
         name,
         8,
-        {"scene": SCENE},
+        needed,
         ramp=schedules.constant_strength,
         rngs=nnx.Rngs(0),
         settings={},

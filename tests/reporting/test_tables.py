@@ -18,6 +18,12 @@ def a_run(name, **results):
     )
 
 
+def cells(table):
+    """The rows of a Markdown table, without the ruler."""
+    rows = [[c.strip() for c in line[1:-1].split("|")] for line in table.splitlines()]
+    return rows[:1] + rows[2:]
+
+
 def test_comparison_gives_both_runs_and_the_difference_in_points():
     table = tables.comparison(
         a_run("base", iid=0.9, tail=0.5), a_run("smad", iid=0.89, tail=0.75)
@@ -46,17 +52,50 @@ def test_holm_never_exceeds_one():
     assert max(tables.holm([0.9, 0.8])) == 1.0
 
 
+def test_runs_are_compared_by_the_names_of_their_test_sets():
+    table = tables.comparison(
+        a_run("base", rare=0.1, iid=0.9), a_run("smad", iid=0.8, rare=0.3)
+    )
+    assert [line.split(" | ")[2:] for line in table.splitlines()[2:]] == [
+        ["10.0", "30.0", "     +20.0 |"],
+        ["90.0", "80.0", "     -10.0 |"],
+    ]
+
+
 def test_study_pairs_the_seeds():
     base, ours = [0.50, 0.60, 0.40], [0.70, 0.75, 0.65]
     _, differences = tables.study(
-        {"baseline": {"tail": base}, "SMAD": {"tail": ours}}, "baseline"
+        {"baseline": {"tail": base}, "SMAD": {"tail": ours}}, [("SMAD", "baseline")]
     )
     p = stats.ttest_rel(ours, base).pvalue
     spread = np.std([20, 15, 25], ddof=1)
-    assert f"+20.0 ± {spread:.1f}" in differences
-    assert f"{p:.3f}" in differences
+    assert cells(differences) == [
+        ["arm", "minus", "test set", "difference", "p", "p (Holm)"],
+        ["SMAD", "baseline", "tail", f"+20.0 ± {spread:.1f}", f"{p:.3f}", f"{p:.3f}"],
+    ]
 
 
-def test_missing_run_is_an_error_with_the_command(tmp_path):
-    with pytest.raises(errors.DataError, match=r"python main.py --config"):
-        runs.read(tmp_path)
+def test_study_corrects_over_all_pairs_and_test_sets():
+    rng = np.random.default_rng(0)
+    scores = {
+        arm: {name: rng.random(5).tolist() for name in ("iid", "tail", "rare")}
+        for arm in ("baseline", "MAAT", "SMAD")
+    }
+    pairs = [("SMAD", "MAAT"), ("MAAT", "baseline")]
+    means, differences = tables.study(scores, pairs)
+    assert [row[0] for row in cells(means)] == ["arm", *scores]
+    rows = cells(differences)[1:]
+    assert [tuple(row[:2]) for row in rows] == [pairs[0]] * 3 + [pairs[1]] * 3
+    p_values = [
+        stats.ttest_rel(scores[arm][name], scores[other][name]).pvalue
+        for arm, other in pairs
+        for name in ("iid", "tail", "rare")
+    ]
+    assert [row[4] for row in rows] == [f"{p:.3f}" for p in p_values]
+    assert [row[5] for row in rows] == [f"{p:.3f}" for p in tables.holm(p_values)]
+
+
+def test_arms_that_never_differ_have_a_p_value_of_one():
+    same = {"iid": [1.0, 0.9]}
+    _, differences = tables.study({"a": same, "b": same}, [("b", "a")])
+    assert cells(differences)[1] == ["b", "a", "iid", "+0.0 ± 0.0", "1.000", "1.000"]

@@ -20,7 +20,7 @@ def test_window_averages_over_steps_and_splits_their_time(monkeypatch):
 
 def test_journal_appends_across_runs(tmp_path):
     for step in (1, 2):
-        journal = log.Journal(tmp_path)
+        journal = log.Journal(tmp_path, start_step=step - 1)
         journal.write(step, {"loss": 0.5 * step})
         journal.close()
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
@@ -29,6 +29,41 @@ def test_journal_appends_across_runs(tmp_path):
         {"step": 2, "loss": 1.0},
     ]
     assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_journal_drops_what_a_killed_run_wrote_of_steps_that_come_again(tmp_path):
+    journal = log.Journal(tmp_path)
+    for step in (2, 4, 6):
+        journal.write(step, {"loss": 1.0})
+    journal.close()
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 8, "lo')
+    journal = log.Journal(tmp_path, start_step=4)
+    journal.write(6, {"loss": 3.0})
+    journal.close()
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    found = [(record["step"], record["loss"]) for record in map(json.loads, lines)]
+    assert found == [(2, 1.0), (4, 1.0), (6, 3.0)]
+
+
+def test_journal_without_a_folder_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    journal = log.Journal(None)
+    journal.write(1, {"loss": 1.0})
+    journal.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_log_goes_to_the_newest_file_alone(tmp_path):
+    handlers = list(log.logger.handlers)
+    log.logger.setLevel("INFO")
+    for name in ("first", "second"):
+        log.to_file(tmp_path / name)
+        log.logger.info(name)
+    log.logger.handlers[-1].close()
+    log.logger.handlers = handlers
+    assert (tmp_path / "first").read_text().endswith("first\n")
+    assert (tmp_path / "first").read_text().count("\n") == 1
 
 
 def test_progress_line_says_all_that_a_run_is_watched_by():

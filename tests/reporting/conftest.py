@@ -1,0 +1,44 @@
+"""Finished runs without any training."""
+
+import json
+
+import numpy as np
+import pytest
+
+from smad_jax.reporting import runs
+
+
+@pytest.fixture
+def fake_runs(monkeypatch):
+    """Lets a job's folder hold a run at once; returns the jobs that were started.
+
+    Accuracies are drawn from the job's flags, so that they differ and repeat.
+    """
+    started = []
+
+    def launch(job: runs.Job, cores: set[int]) -> int:
+        started.append(job)
+        config: dict = {}
+        for flag in job.overrides:
+            key, _, value = flag.removeprefix("--config.").partition("=")
+            *sections, last = key.split(".")
+            place = config
+            for section in sections:
+                place = place.setdefault(section, {})
+            place[last] = json.loads(value)
+        rng = np.random.default_rng(list(f"{job.config} {job.overrides}".encode()))
+        record = {
+            "results": {
+                f"{name}/top1": rng.random() for name in ("iid", "rare", "tail")
+            },
+            "n_seen": {"iid": 20, "rare": 30, "tail": 40},
+            "seconds": 60.0,
+            "commit": f"c{len(started) % 2}",
+        }
+        job.folder.mkdir(parents=True, exist_ok=True)
+        (job.folder / "config.json").write_text(json.dumps(config))
+        (job.folder / "results.json").write_text(json.dumps(record))
+        return 0
+
+    monkeypatch.setattr(runs, "_launch", launch)
+    return started

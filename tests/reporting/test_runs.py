@@ -1,0 +1,193 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from smad_jax import errors
+from smad_jax.reporting import runs
+
+RECORD = {
+    "results": {"iid/top1": 0.5},
+    "n_seen": {"iid": 40},
+    "seed": 3,
+    "seconds": 12.5,
+    "commit": "abc",
+}
+CONFIG = {
+    "seed": 3,
+    "data": {"embedded_seed": 3},
+    "optimizer": {"learning_rate": 0.004, "schedule": "cosine", "milestones": [40, 80]},
+}
+
+
+def put(folder, config=CONFIG, record=RECORD):
+    """Writes a finished run by hand."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "results.json").write_text(json.dumps(record))
+
+
+def job(folder, *settings):
+    return runs.Job("configs/x.py", tuple(f"--config.{s}" for s in settings), folder)
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """The folders of the jobs that were started, each of which then holds a run."""
+    folders = []
+
+    def launch(job, cores):
+        folders.append(job.folder)
+        shutil.rmtree(job.folder, ignore_errors=True)
+        put(job.folder)
+        return 0
+
+    monkeypatch.setattr(runs, "_launch", launch)
+    return folders
+
+
+def finish(*jobs, at_once=1, report=lambda line: None):
+    return runs.finish(jobs, at_once=at_once, report=report)
+
+
+def test_run_is_read_from_its_folder(tmp_path):
+    put(tmp_path / "run")
+    run = runs.read(tmp_path / "run")
+    assert (run.results, run.n_seen) == ({"iid/top1": 0.5}, {"iid": 40})
+    assert (run.seconds, run.commit) == (12.5, "abc")
+
+
+@pytest.mark.parametrize("text", [None, "", '{"results": {"iid/to', "[]", "{}"])
+def test_missing_or_half_written_run_is_an_error_with_the_command(text, tmp_path):
+    if text is not None:
+        (tmp_path / "results.json").write_text(text)
+    with pytest.raises(errors.DataError, match=r"python main.py --config"):
+        runs.read(tmp_path)
+
+
+def test_finished_run_with_the_jobs_settings_is_taken_as_it_is(launched, tmp_path):
+    put(tmp_path / "run")
+    settings = (
+        "seed=3",
+        "data.embedded_seed=3",
+        "optimizer.learning_rate=4e-3",
+        "optimizer.schedule=cosine",
+        "optimizer.milestones=(40,80)",
+    )
+    (run,) = finish(job(tmp_path / "run", *settings))
+    assert run.results == {"iid/top1": 0.5}
+    assert not launched
+
+
+def test_only_missing_runs_are_made_and_all_are_returned_in_order(launched, tmp_path):
+    there, unmade, broken = (tmp_path / name for name in ("there", "unmade", "broken"))
+    put(there)
+    put(broken)
+    (broken / "results.json").write_text(json.dumps(RECORD)[:-9])
+    lines = []
+    done = finish(
+        *(job(folder, "seed=3") for folder in (unmade, there, broken)),
+        report=lines.append,
+    )
+    assert [run.folder for run in done] == [unmade, there, broken]
+    assert launched == [unmade, broken]
+    assert lines == [f"1/2 {unmade} ok", f"2/2 {broken} ok"]
+
+
+def test_runs_with_other_settings_are_named_before_any_is_made(launched, tmp_path):
+    put(tmp_path / "a")
+    put(tmp_path / "b")
+    with pytest.raises(errors.DataError) as caught:
+        finish(
+            job(tmp_path / "unmade", "seed=3"),
+            job(tmp_path / "a", "seed=3", "optimizer.learning_rate=0.008"),
+            job(tmp_path / "b", "seed=4", "model.saar=True"),
+        )
+    message = str(caught.value)
+    assert (
+        f"{tmp_path / 'a'}: optimizer.learning_rate is 0.004, wanted 0.008" in message
+    )
+    assert f"{tmp_path / 'b'}: seed is 3, wanted 4" in message
+    assert f"{tmp_path / 'b'}: model.saar is None, wanted True" in message
+    assert "a: seed" not in message
+    assert not launched
+
+
+def test_results_without_a_config_are_not_trusted(launched, tmp_path):
+    put(tmp_path / "run")
+    (tmp_path / "run" / "config.json").unlink()
+    with pytest.raises(errors.DataError, match="seed is None, wanted 3"):
+        finish(job(tmp_path / "run", "seed=3"))
+
+
+def test_failed_run_is_named_after_the_others_have_ended(monkeypatch, tmp_path):
+    def launch(job, cores):
+        if job.folder.name == "bad":
+            return 4
+        put(job.folder)
+        return 0
+
+    monkeypatch.setattr(runs, "_launch", launch)
+    lines = []
+    with pytest.raises(errors.DataError, match=r"bad.console\.log \(exit 4\)"):
+        finish(
+            job(tmp_path / "bad"),
+            job(tmp_path / "good"),
+            report=lines.append,
+        )
+    assert lines == [f"1/2 {tmp_path / 'bad'} FAILED", f"2/2 {tmp_path / 'good'} ok"]
+
+
+def test_runs_side_by_side_have_cores_of_their_own(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False
+    )
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    both, seen = threading.Barrier(2, timeout=30), []
+
+    def launch(job, cores):
+        seen.append(cores)
+        both.wait()  # a third thread or none at all would end in an error
+        put(job.folder)
+        return 0
+
+    monkeypatch.setattr(runs, "_launch", launch)
+    finish(*(job(tmp_path / str(number)) for number in range(4)), at_once=2)
+    assert sorted(map(sorted, seen)) == [[0, 1], [0, 1], [2, 3], [2, 3]]
+
+
+@pytest.mark.parametrize("lacking", ["affinity", "taskset"])
+def test_runs_are_not_bound_where_the_system_cannot(lacking, monkeypatch):
+    if lacking == "affinity":
+        monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    else:
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert runs._core_shares(3) == [set(), set(), set()]
+
+
+@pytest.mark.parametrize(
+    ("cores", "binding"),
+    [(set(), []), ({2, 5}, ["taskset", "--cpu-list", "2,5"])],
+)
+def test_launch_runs_main_and_keeps_what_it_says(cores, binding, monkeypatch, tmp_path):
+    commands = []
+
+    def run(command, *, stdout, stderr, check):
+        commands.append(command)
+        stdout.write("told")
+        return subprocess.CompletedProcess(command, 7)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    folder = tmp_path / "new" / "run"
+    assert runs._launch(job(folder, "seed=3"), cores) == 7
+    assert commands == [
+        [
+            *(*binding, sys.executable, "main.py", "--config", "configs/x.py"),
+            *("--workdir", str(folder), "--config.seed=3"),
+        ]
+    ]
+    assert (folder / "console.log").read_text() == "told"
