@@ -53,6 +53,7 @@ def main(argv: Sequence[str]) -> None:
         if DISTRIBUTED.value:
             _join_the_others()
         _keep_compiled()
+        experiment.check(config)
         if experiment.uses_embedded(config):
             embedded.prepare(
                 experiment.data_root(config),
@@ -74,11 +75,13 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
     try:
         return flags.FLAGS(argv)
     except (flags.Error, AttributeError, OSError) as error:
-        # A mistake inside a config file comes with the trace of its loading,
-        # of which the last line says what is wrong.
-        lines = str(error).strip("\"'").replace("\\n", "\n").splitlines()
-        told = " ".join(lines[-2:]) if isinstance(error, AttributeError) else lines[-1]
-        _stop(f"{told.strip()} (--help lists the flags)", 2)
+        if isinstance(error, AttributeError):  # a key: quoted once more by its origin
+            told = str(error).strip("\"'").replace("\\n", " ")
+        else:
+            # A mistake inside a config file comes with the trace of its loading,
+            # of which the last line says what is wrong.
+            told = str(error).strip().splitlines()[-1].strip()
+        _stop(f"{told} (--help lists the flags)", 2)
         raise AssertionError("unreachable") from error
 
 

@@ -157,7 +157,7 @@ def test_folder_of_another_config_is_refused_with_the_difference(small_data, tmp
     [
         (["--config.optimizer.learning_rat=1"], 2, 'Did you mean "learning_rate"'),
         (["--config.optimizer.learning_rate=fast"], 2, "could not convert"),
-        (["--confg.seed=1"], 2, "config"),
+        (["--confg.seed=1"], 2, "Unknown command line flag 'confg.seed'"),
         (["stray"], 2, "unexpected arguments: stray"),
         (["--config.model.name=resnet19"], 2, "unknown model 'resnet19'"),
         (["--config.method.name=smat"], 2, "unknown method 'smat'"),

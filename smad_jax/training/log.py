@@ -20,8 +20,9 @@ def to_console() -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    # Orbax tells every step of a save through absl, at a level meant for itself.
-    logging.getLogger("absl").setLevel(logging.WARNING)
+    # Orbax tells every step of a save, and JAX every backend that is not there.
+    for talkative in ("absl", "jax"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 def quieten() -> None:

@@ -1,0 +1,69 @@
+"""Networks that label frames, for the pseudo-labels of aspects (Sec. 6.1).
+
+Any image model can be a labeller; the rows of `LABELLERS` are ones that recognise no
+actions. What a labeller knows lies in its weights: Places365 for scenes, ImageNet
+for objects.
+"""
+
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from smad_jax import errors, models
+from smad_jax.models import densenet, efficientnet, recognizer
+
+
+class Builder(Protocol):
+    """Makes a backbone with fresh parameters."""
+
+    def __call__(self, *, rngs: nnx.Rngs) -> recognizer.Backbone:
+        """Returns the backbone."""
+        ...
+
+
+LABELLERS: dict[str, Builder] = {
+    "densenet161": densenet.DenseNet,
+    "efficientnet_lite0": efficientnet.EfficientNetLite0,
+}
+IMAGE_MODELS = ("resnet18", "resnet50")
+# EfficientNet's own; all others normalise as the action models do.
+_EFFICIENTNET_MEAN, _EFFICIENTNET_STD = 127.0, 128.0
+
+
+def build_labeller(
+    name: str, num_labels: int, *, rngs: nnx.Rngs
+) -> recognizer.Recognizer:
+    """Builds the labeller called `name` with fresh parameters.
+
+    Args:
+        name: A key of `LABELLERS`, or an image model.
+        num_labels: Z.
+        rngs: Draws the parameters.
+
+    Raises:
+        ConfigError: if the name is unknown.
+    """
+    if name in IMAGE_MODELS:
+        return models.build_model(name, num_labels, rngs=rngs)
+    if name not in LABELLERS:
+        known = ", ".join(sorted((*LABELLERS, *IMAGE_MODELS)))
+        raise errors.ConfigError(f"unknown labeller {name!r}; known: {known}")
+    return recognizer.Recognizer(LABELLERS[name](rngs=rngs), num_labels, rngs=rngs)
+
+
+def normalise(name: str, images: jax.Array) -> jax.Array:
+    """Returns images as the labeller called `name` wants them.
+
+    Args:
+        name: As for `build_labeller`.
+        images: [B, T, H, W, 3] RGB, uint8 or float, in 0..255.
+
+    Returns:
+        The same shape, float32.
+    """
+    if name == "efficientnet_lite0":
+        return (images.astype(jnp.float32) - _EFFICIENTNET_MEAN) / _EFFICIENTNET_STD
+    mean, std = jnp.array(recognizer.PIXEL_MEAN), jnp.array(recognizer.PIXEL_STD)
+    return (images.astype(jnp.float32) - mean) / std

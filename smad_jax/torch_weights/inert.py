@@ -1,0 +1,269 @@
+"""The values that pickles of checkpoints are made of here, all of them inert.
+
+What a pickle names becomes one of these, or is refused: tensors, containers and
+bytes are built by the handlers of `_BUILDERS`, which are the only functions that a
+pickle can reach; classes that stand beside the weights become an `Opaque`, a name
+and nothing else.
+"""
+
+import dataclasses
+import fnmatch
+from collections.abc import Callable, Sequence
+
+from smad_jax import errors
+
+# What checkpoints of honest trainers hold beside the weights.
+FOREIGN = (
+    "mmengine.*",
+    "mmcv.*",
+    "mmaction.*",
+    "numpy.core.multiarray._reconstruct",
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray._reconstruct",
+    "numpy._core.multiarray.scalar",
+    "numpy.ndarray",
+    "numpy.dtype",
+    "numpy.dtypes.*",
+    "argparse.Namespace",
+    "torch.device",
+    "torch.float16",
+    "torch.bfloat16",
+    "torch.float32",
+    "torch.float64",
+    "torch.int64",
+)
+STORAGES = {
+    "torch.DoubleStorage": "<f8",
+    "torch.FloatStorage": "<f4",
+    "torch.HalfStorage": "<f2",
+    "torch.BFloat16Storage": "bfloat16",
+    "torch.LongStorage": "<i8",
+    "torch.IntStorage": "<i4",
+    "torch.ShortStorage": "<i2",
+    "torch.CharStorage": "i1",
+    "torch.ByteStorage": "u1",
+    "torch.BoolStorage": "?",
+}
+_PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
+_LONGEST_NAME = 1000
+_KEYS = (str, bytes, int, float, type(None))
+
+
+@dataclasses.dataclass(frozen=True)
+class Opaque:
+    """Something of a class that is not loaded; only its name is known."""
+
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Storage:
+    """Where the numbers of tensors lie.
+
+    Attributes:
+        dtype: A NumPy dtype, or `bfloat16`.
+        key: Which storage of the file.
+        offset: Where it starts in that storage, in elements.
+        size: Elements.
+    """
+
+    dtype: str
+    key: str
+    offset: int
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """A strided view of a storage, not yet read; offset and strides in elements."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Global:
+    """A name that has a meaning here: a builder or a kind of storage."""
+
+    name: str
+
+
+def find(module: str, name: str, foreign: Sequence[str]) -> object:
+    """Returns what stands for a global; nothing is imported.
+
+    Args:
+        module: As the pickle names it.
+        name: Within the module.
+        foreign: Patterns of names to step over besides `FOREIGN`.
+
+    Raises:
+        DataError: naming the global, if it is not known.
+    """
+    full = _checked(f"{_PYTHON_2.get(module, module)}.{name}")
+    if full in _BUILDERS or full in STORAGES or full in _TENSOR_TYPES:
+        return _Global(full)
+    if any(fnmatch.fnmatchcase(full, pattern) for pattern in (*FOREIGN, *foreign)):
+        return Opaque(full)
+    raise _refuse(full)
+
+
+def _checked(name: str) -> str:
+    if len(name) > _LONGEST_NAME:
+        raise ValueError("a name without an end")
+    return name
+
+
+def _refuse(name: str) -> errors.DataError:
+    return errors.DataError(
+        f"asks for {name!r}, which is neither a tensor nor a plain container; "
+        "nothing was run. Should it stand beside the weights in a file you trust, "
+        f"step over it with --foreign {name!r}"
+    )
+
+
+def fill(target: dict, values: list[object]) -> dict:
+    """Adds key, value, key, value... to a dict, and returns it."""
+    if len(values) % 2:
+        raise ValueError("a key without a value")
+    for key, value in zip(values[::2], values[1::2], strict=True):
+        # No tuples: the hash of nested ones can take for ever.
+        if not isinstance(key, _KEYS):
+            raise ValueError(f"a key that is a {type(key).__name__}")
+        target[key] = value
+    return target
+
+
+def persistent(identity: object) -> Storage | Opaque:
+    """Turns a persistent id into a `Storage`; bounds are checked when it is read.
+
+    Very old files add a view of the storage: its own key, offset and size. In legacy
+    files the class of a whole module has a persistent id, too.
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    if not isinstance(identity, tuple) or len(identity) not in (4, 5, 6):
+        raise ValueError("a persistent id that is no storage")
+    if identity[0] == "module" and isinstance(identity[1], Opaque):
+        return identity[1]
+    if len(identity) == 4:
+        raise ValueError("a persistent id that is no storage")
+    tag, kind, key, _, size, *view = identity
+    if tag != "storage" or not isinstance(kind, _Global):
+        raise ValueError("a persistent id that is no storage")
+    if kind.name not in STORAGES or not isinstance(key, str):
+        raise ValueError("a storage without type or key")
+    offset = 0
+    if view and view[0] is not None:
+        _, offset, size = _tuple_of(view[0], 3)
+    return Storage(STORAGES[kind.name], key, _natural(offset), _natural(size))
+
+
+def _natural(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"a {type(value).__name__} where a size or offset should be")
+    return value
+
+
+def _tuple_of(value: object, size: int) -> tuple:
+    if not isinstance(value, (tuple, list)) or len(value) != size:
+        raise ValueError(f"expected {size} values")
+    return tuple(value)
+
+
+def call(function: object, arguments: tuple) -> object:
+    """Gives what a call would build; only handlers of this file are called.
+
+    Raises:
+        DataError: if the function is known for something other than being called.
+        ValueError: if its arguments are not those of a checkpoint.
+    """
+    if isinstance(function, Opaque):
+        return function
+    if isinstance(function, _Global) and function.name in _BUILDERS:
+        return _BUILDERS[function.name](*arguments)
+    if isinstance(function, _Global):
+        raise _refuse(function.name)
+    raise ValueError(f"a call of a {type(function).__name__}")
+
+
+def _ordered_dict(pairs: object = ()) -> dict:
+    if not isinstance(pairs, (list, tuple)):
+        raise ValueError("an ordered dict without pairs")
+    return fill({}, [value for pair in pairs for value in _tuple_of(pair, 2)])
+
+
+def _sequence(values: object = ()) -> Sequence[object]:
+    if not isinstance(values, (list, tuple)):
+        raise ValueError("a set without items")
+    return values
+
+
+def _encode(text: object, encoding: object = "latin1") -> bytes:
+    """How protocol 2 spells bytes: text to be encoded as Latin-1."""
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise ValueError("bytes in an unknown encoding")
+    return text.encode("latin1")
+
+
+def _get_attribute(owner: object, name: object) -> Opaque:
+    """How protocol 2 names a method of a class; the class has to be a foreign one."""
+    if not isinstance(owner, Opaque) or not isinstance(name, str):
+        raise _refuse("builtins.getattr")
+    return Opaque(_checked(f"{owner.name}.{name}"))
+
+
+def _rebuild_tensor(
+    storage: object, offset: object, shape: object, strides: object, *unused: object
+) -> Tensor:
+    """Makes a `Tensor`; gradient flag, hooks and metadata are dropped."""
+    del unused
+    if not isinstance(storage, Storage):
+        raise ValueError("a tensor without a storage")
+    if not isinstance(shape, (tuple, list)) or not isinstance(strides, (tuple, list)):
+        raise ValueError("a tensor without a shape")
+    if len(shape) != len(strides) or len(shape) > 8:
+        raise ValueError("a tensor of odd rank")
+    return Tensor(
+        storage,
+        _natural(offset),
+        tuple(_natural(extent) for extent in shape),
+        tuple(_natural(stride) for stride in strides),
+    )
+
+
+def _rebuild_parameter(tensor: object, *unused: object) -> Tensor:
+    del unused
+    if not isinstance(tensor, Tensor):
+        raise ValueError("a parameter without a tensor")
+    return tensor
+
+
+def _rebuild_from_type(
+    function: object, kind: object, arguments: object, state: object
+) -> Tensor:
+    """A tensor with Python attributes, which are dropped."""
+    del state
+    known = isinstance(kind, _Global) and kind.name in _TENSOR_TYPES
+    if not known or not isinstance(arguments, tuple):
+        raise ValueError("a tensor of an unknown class")
+    return _rebuild_parameter(call(function, arguments))
+
+
+_TENSOR_TYPES = ("torch.Tensor", "torch.nn.parameter.Parameter")
+_BUILDERS: dict[str, Callable[..., object]] = {
+    "collections.OrderedDict": _ordered_dict,
+    "builtins.set": _sequence,
+    "builtins.frozenset": _sequence,
+    "builtins.bytes": lambda: b"",
+    "builtins.getattr": _get_attribute,
+    "_codecs.encode": _encode,
+    "torch.Size": lambda extents=(): tuple(_sequence(extents)),
+    "torch._utils._rebuild_tensor": _rebuild_tensor,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils._rebuild_parameter": _rebuild_parameter,
+    "torch._utils._rebuild_parameter_with_state": _rebuild_parameter,
+    "torch._tensor._rebuild_from_type_v2": _rebuild_from_type,
+}

@@ -1,0 +1,131 @@
+"""Turns the content of a checkpoint into named arrays.
+
+Finds the state dict in it, and checks every tensor against the storage that it lies
+in before a number is read.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from smad_jax import errors
+from smad_jax.torch_weights import inert
+
+# Under which a file may keep its state dict; else it is the state dict.
+STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model_state", "model")
+# A file may name a tensor twice (tied weights), but not blow up by it.
+_MOST_SHARING = 8
+
+Reader = Callable[[inert.Storage], bytes | memoryview]
+
+
+def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
+    """Returns the strides, in elements, of an array in C order."""
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+
+
+def read_all(
+    content: object, storage_bytes: Reader, file_size: int
+) -> dict[str, np.ndarray]:
+    """Finds the state dict in a file's content and reads its tensors.
+
+    Args:
+        content: What a pickle held.
+        storage_bytes: Gives the bytes of a storage.
+        file_size: In bytes; bounds how much tensors that overlap may ask for.
+
+    Returns:
+        Read-only arrays in the dtype of the file, but bfloat16 as float32.
+
+    Raises:
+        DataError: if there is no state dict, or a tensor does not fit the file.
+    """
+    state = _state_dict(content)
+    tensors = {
+        name: value
+        for name, value in state.items()
+        if isinstance(name, str) and isinstance(value, inert.Tensor)
+    }
+    # State dicts of mmengine's EMA hook count steps in plain numbers; beyond
+    # tensors nothing can be a weight, but it must not go unnoticed either.
+    others = [repr(name) for name in state if name not in tensors]
+    odd = [repr(name) for name in tensors if not name.isprintable()]
+    if others or odd:
+        raise errors.DataError(
+            "its state dict holds entries that are no tensors or have no proper name: "
+            + ", ".join(others + odd)
+        )
+    if not tensors:
+        raise errors.DataError("holds no tensors")
+    asked = sum(4 * math.prod(tensor.shape) for tensor in tensors.values())
+    if asked > _MOST_SHARING * file_size + 2**20:
+        raise errors.DataError(
+            f"its tensors overlap: they ask for {asked} bytes of a file of {file_size}"
+        )
+    cache: dict[tuple[str, str], np.ndarray] = {}
+    read = {}
+    for name, tensor in tensors.items():
+        try:
+            read[name] = _read_tensor(tensor, storage_bytes, cache)
+        except ValueError as error:
+            raise errors.DataError(f"the tensor {name!r} {error}") from error
+    return read
+
+
+def _state_dict(content: object) -> dict:
+    if isinstance(content, inert.Opaque):
+        raise errors.DataError(
+            f"is one object of the class {content.name!r}; save the state_dict() of "
+            "the model instead"
+        )
+    if not isinstance(content, dict):
+        raise errors.DataError(
+            f"holds a {type(content).__name__}, but a state dict was expected"
+        )
+    for key in STATE_DICT_KEYS:
+        if isinstance(content.get(key), dict):
+            return content[key]
+    return content
+
+
+def _read_tensor(
+    tensor: inert.Tensor,
+    storage_bytes: Reader,
+    cache: dict[tuple[str, str], np.ndarray],
+) -> np.ndarray:
+    """Views one tensor in its storage, which must hold all of it; read-only."""
+    storage = tensor.storage
+    count = math.prod(tensor.shape)
+    steps = zip(tensor.shape, tensor.strides, strict=True)
+    end = tensor.offset + 1 + sum((extent - 1) * stride for extent, stride in steps)
+    if count and (end > storage.size or count > storage.size):
+        raise ValueError(
+            f"of shape {tensor.shape} does not fit its storage of {storage.size}"
+        )
+    place = (storage.dtype, storage.key)
+    dtype = np.dtype("<u2" if storage.dtype == "bfloat16" else storage.dtype)
+    if place not in cache:
+        raw = storage_bytes(storage)
+        cache[place] = np.frombuffer(raw, dtype, len(raw) // dtype.itemsize)
+    whole = cache[place]
+    if storage.offset + storage.size > len(whole):
+        raise ValueError(
+            f"has a storage of {storage.size} numbers, but the file holds {len(whole)}"
+        )
+    if not count:
+        return np.zeros(tensor.shape, dtype)
+    values = np.lib.stride_tricks.as_strided(
+        whole[storage.offset + tensor.offset :],
+        tensor.shape,
+        [stride * dtype.itemsize for stride in tensor.strides],
+        writeable=False,
+    )
+    if storage.dtype == "bfloat16":
+        return _widen(values)
+    return values
+
+
+def _widen(values: np.ndarray) -> np.ndarray:
+    """Turns the bits of bfloat16 into float32, of which they are the upper half."""
+    return np.asarray(values.astype(np.uint32) << 16).view(np.float32)

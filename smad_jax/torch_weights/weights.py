@@ -1,0 +1,211 @@
+"""A folder of weights: `weights.npz` and `weights.json`, which says whose they are.
+
+What `import` writes, `export` reads and a run can start from. Plain NumPy, without
+pickles; the JSON is written last, so a folder without it is not complete.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import zipfile
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+
+from smad_jax import errors
+from smad_jax.models import recognizer
+from smad_jax.torch_weights import convert, networks
+
+Tree = networks.Tree
+_FORMAT = "smad_jax weights 1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """Where weights come from.
+
+    Attributes:
+        network: What they belong to.
+        layout: Which table of `names` their file followed.
+        source: Name of that file.
+        sha256: Of its bytes.
+        left_out: Names in the file that were allowed to be left over.
+        inflated: Paths of the kernels that were made from images'.
+    """
+
+    network: networks.Network
+    layout: str = ""
+    source: str = ""
+    sha256: str = ""
+    left_out: tuple[str, ...] = ()
+    inflated: tuple[str, ...] = ()
+
+
+def manifest_of(imported: convert.Imported, source: pathlib.Path) -> Manifest:
+    """Describes what was imported from the file `source`."""
+    with open(source, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Manifest(
+        imported.network,
+        imported.table,
+        source.name,
+        digest,
+        imported.left_out,
+        tuple(row.ours for row in imported.rows if row.note),
+    )
+
+
+def save_weights(
+    folder: pathlib.Path, arrays: convert.Arrays, manifest: Manifest
+) -> None:
+    """Writes arrays, by their flat paths, and where they come from.
+
+    Raises:
+        ConfigError: if the folder holds something already.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise errors.ConfigError(f"{folder} exists; choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "weights.npz", "wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    content = {"format": _FORMAT, **dataclasses.asdict(manifest)}
+    partial = folder / ".weights.json.partial"
+    partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    os.replace(partial, folder / "weights.json")
+
+
+def load_weights(folder: pathlib.Path) -> tuple[Tree, Tree]:
+    """Returns parameters and batch statistics as nested dicts of NumPy arrays.
+
+    They are named as `training.state.split` names them.
+
+    Raises:
+        DataError: if the folder is missing, incomplete or damaged.
+    """
+    return networks.unflatten(load_arrays(folder)[0])
+
+
+def load_model(folder: pathlib.Path) -> recognizer.Recognizer:
+    """Returns the network that the weights in a folder belong to, with them in it.
+
+    Raises:
+        DataError: if the folder is missing, incomplete or damaged.
+    """
+    arrays, manifest = load_arrays(folder)
+    return networks.assemble(manifest.network, arrays)
+
+
+def load_arrays(folder: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
+    """Returns the arrays under flat paths, and where they come from.
+
+    Args:
+        folder: What `save_weights` wrote, or the workdir of a run, of which the
+            newest checkpoint is read.
+
+    Raises:
+        DataError: if the folder is missing, incomplete or damaged.
+    """
+    if (folder / "checkpoints").is_dir() and (folder / "config.json").is_file():
+        return _load_run(folder)
+    try:
+        content = json.loads((folder / "weights.json").read_text("utf-8"))
+        if content.pop("format") != _FORMAT:
+            raise errors.DataError(f"{folder} is of an unknown format")
+        network = networks.Network(**content.pop("network"))
+        networks.check_shortcut(network.shortcut)
+        manifest = Manifest(network, **content)
+        with (
+            open(folder / "weights.npz", "rb") as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
+            return {path: arrays[path] for path in arrays.files}, manifest
+    except FileNotFoundError as error:
+        raise errors.DataError(
+            f"no weights in {folder}; make them with python -m smad_jax.torch_weights "
+            "import CKPT --model NAME --out DIR"
+        ) from error
+    except (KeyError, TypeError, json.JSONDecodeError, zipfile.BadZipFile) as error:
+        raise errors.DataError(
+            f"the weights in {folder} are damaged: {error}"
+        ) from error
+
+
+def _load_run(workdir: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
+    """Reads the model of a run's newest checkpoint, without building the model."""
+    model = json.loads((workdir / "config.json").read_text("utf-8"))["model"]
+    with ocp.CheckpointManager(
+        (workdir / "checkpoints").absolute(),
+        item_handlers={
+            "state": ocp.PyTreeCheckpointHandler(),
+            "position": ocp.JsonCheckpointHandler(),
+        },
+    ) as manager:
+        step = manager.latest_step()
+        if step is None:
+            raise errors.DataError(f"no checkpoint in {workdir}; train first")
+        tree = manager.item_metadata(step)["state"].tree
+        # as NumPy: the devices of the run need not be here
+        plain = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+        wanted = ocp.args.PyTreeRestore(restore_args=plain)
+        saved = manager.restore(step, args=ocp.args.Composite(state=wanted))["state"]
+    arrays = networks.flatten(saved["params"]["model"], saved["batch_stats"]["model"])
+    network = networks.Network(
+        model["name"], len(arrays["head/bias"]), model.get("shortcut")
+    )
+    arrays = {path: np.asarray(array) for path, array in arrays.items()}
+    return arrays, Manifest(network, source=f"step {step} of {workdir.name}")
+
+
+def initialise(
+    params: Tree,
+    batch_stats: Tree,
+    folder: pathlib.Path,
+    *,
+    allow: Sequence[str] = (),
+) -> tuple[Tree, Tree]:
+    """Returns the trees of a fresh model with the weights of a folder in them.
+
+    Args:
+        params: Of the model, as `training.state.split` gives them.
+        batch_stats: Of the model, likewise.
+        folder: What `save_weights` wrote.
+        allow: Patterns of paths that may be missing on either side or differ in
+            shape, and then stay fresh: `head/*` where the classes are others,
+            `saar/*` where the weights are of a model without SAAR.
+
+    Returns:
+        New trees of the same paths, shapes and dtypes.
+
+    Raises:
+        DataError: listing everything that does not fit and is not allowed.
+    """
+    arrays, manifest = load_arrays(folder)
+    fresh = networks.flatten(params, batch_stats)
+    problems = {path: "missing in the weights" for path in fresh.keys() - arrays.keys()}
+    problems |= {path: "unknown to the model" for path in arrays.keys() - fresh.keys()}
+    for path in fresh.keys() & arrays.keys():
+        theirs, ours = arrays[path].shape, fresh[path].shape
+        if theirs != ours:
+            problems[path] = f"{theirs} in the weights but {ours} in the model"
+    lines = [
+        f"  {path} is {what}"
+        for path, what in sorted(problems.items())
+        if not convert.is_allowed((path,), allow)
+    ]
+    if lines:
+        raise errors.DataError(
+            "\n".join([f"{folder} ({manifest.network.name}) does not fit:", *lines])
+            + "\nallow what is meant to start fresh by name, such as 'head/*'"
+        )
+    filled = {
+        path: value
+        if path in problems
+        else jnp.asarray(arrays[path], jax.dtypes.canonicalize_dtype(value.dtype))
+        for path, value in fresh.items()
+    }
+    return networks.unflatten(filled)
