@@ -308,14 +308,22 @@ def _build(
 
 @contextlib.contextmanager
 def _alone(path: pathlib.Path, log: Log) -> Iterator[None]:
-    """Waits until no other process makes the same data set."""
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log(f"waiting for the process that holds {path}")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    """Waits until no other process makes the same data set; leaves no file behind."""
+    while True:
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log(f"waiting for the process that holds {path}")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            # whoever held it has removed the file, so others may hold a new one
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                    try:
+                        yield
+                    finally:
+                        path.unlink()
+                    return
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

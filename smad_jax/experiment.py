@@ -57,7 +57,7 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
     train, tests = open_data(config)
     mesh = sharding.make_mesh()
     sharding.check_batch_size(config.data.batch_size, mesh)
-    plan = make_plan(config, train)
+    plan = make_plan(config, train, workdir.name)
     graph, state, train_step = build(config, train, plan, mesh)
     with checkpoint.Checkpoints(workdir / "checkpoints") as checkpoints:
         resumed = checkpoints.latest_step()
@@ -204,11 +204,12 @@ def _folder_name(config: Config, dataset: str) -> str:
     return embedded.folder_name(config.data.embedded_seed, config.data.embedded_scale)
 
 
-def make_plan(config: Config, train: catalog.Split) -> loop.Plan:
+def make_plan(config: Config, train: catalog.Split, name: str) -> loop.Plan:
     """Turns the config's epochs into steps; the only place that does."""
     steps_per_epoch = -(-len(train) // config.data.batch_size)
     total = config.training.epochs * steps_per_epoch
     return loop.Plan(
+        name=name,
         total_steps=min(total, config.training.max_steps or total),
         steps_per_epoch=steps_per_epoch,
         log_every=config.training.log_every,
@@ -362,7 +363,8 @@ def evaluate(
             examples.save(workdir / "predictions" / f"{name}_examples.npz")
         scores = accuracy.summary(found[name].probabilities, split.labels)
         log.logger.info(
-            f"{name}: n_seen {len(found[name].probabilities)} of {len(split)}, "
+            f"{workdir.name} {name}: "
+            f"n_seen {len(found[name].probabilities)} of {len(split)}, "
             f"unreadable {found[name].unreadable} | "
             + " ".join(f"{metric} {value:.1%}" for metric, value in scores.items())
         )

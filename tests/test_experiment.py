@@ -28,7 +28,7 @@ def a_split(labels, mask=None, kind="soft"):
 
 def test_epochs_become_steps_with_the_last_batch_counted():
     config = slowonly_baseline.get_config()  # 12 epochs of batches of 32
-    plan = experiment.make_plan(config, a_split(np.ones((V, 2))))
+    plan = experiment.make_plan(config, a_split(np.ones((V, 2))), "demo")
     assert plan.steps_per_epoch == 3
     assert plan.total_steps == 36
     assert plan.save_every == 3
@@ -37,26 +37,26 @@ def test_epochs_become_steps_with_the_last_batch_counted():
 def test_chance_is_the_share_of_the_most_frequent_label_among_the_labelled():
     labels = [[0.7, 0.3], [0.6, 0.4], [0.1, 0.9], [0.2, 0.8]]
     split = a_split(labels, mask=[True, True, True, False])
-    plan = experiment.make_plan(slowonly_smad.get_config(), split)
+    plan = experiment.make_plan(slowonly_smad.get_config(), split, "demo")
     assert plan.chance == {"scene": pytest.approx(2 / 3)}
 
 
 def test_chance_of_tags_is_the_share_of_the_most_frequent_tag():
     split = a_split([[1, 1], [0, 1], [0, 1], [0, 0]], kind="tags")
-    plan = experiment.make_plan(slowonly_smad.get_config(), split)
+    plan = experiment.make_plan(slowonly_smad.get_config(), split, "demo")
     assert plan.chance == {"scene": pytest.approx(0.75)}
 
 
 def test_aspect_without_any_label_is_an_error():
     split = a_split(np.ones((4, 2)), mask=np.zeros(4, bool))
     with pytest.raises(errors.DataError, match="no video of train has labels"):
-        experiment.make_plan(slowonly_smad.get_config(), split)
+        experiment.make_plan(slowonly_smad.get_config(), split, "demo")
 
 
 def test_learning_rate_grows_with_the_batch():
     config = tsn_baseline.get_config("k200db")  # 0.01 for 256
     config.data.batch_size = 64
-    plan = experiment.make_plan(config, a_split(np.ones((V, 2))))
+    plan = experiment.make_plan(config, a_split(np.ones((V, 2))), "demo")
     assert experiment.batch_size_scale(config) == 0.25
     rate = experiment.learning_rate(config, plan)
     assert float(rate(0)) == pytest.approx(0.0025)

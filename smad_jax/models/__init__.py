@@ -45,9 +45,8 @@ def build_model(
         shortcut: Replaces the model's kind of shortcut, see `resnet.Spec`.
         dropout: Probability that a feature is dropped before the action head.
         ghost_size: Videos that share batch statistics; 0 for the whole batch.
-        dtype: What the backbone computes in. Parameters, batch statistics, features
-            and logits stay in float32; with `float64`, which needs JAX's x64 mode
-            and is meant for tests, everything is float64.
+        dtype: What the backbone computes in. Everything else stays in float32, or
+            with `float64`, which needs JAX's x64 mode, in float64.
         rngs: Draws the parameters.
 
     Returns:

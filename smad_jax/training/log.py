@@ -130,6 +130,7 @@ def _up_to(step: int, lines: str) -> str:
 
 
 def progress_line(
+    name: str,
     step: int,
     total_steps: int,
     steps_per_epoch: int,
@@ -139,6 +140,7 @@ def progress_line(
     """Returns the console line of a training run.
 
     Args:
+        name: Of the run; several may share a terminal.
         step: Optimiser steps taken.
         total_steps: Steps of the whole run.
         steps_per_epoch: For the epoch count.
@@ -159,7 +161,7 @@ def progress_line(
     )
     remaining = int((total_steps - step) * values["time/step"])
     return (
-        f"train step {step}/{total_steps} (epoch {epoch}/{epochs}) | "
+        f"{name} step {step}/{total_steps} (epoch {epoch}/{epochs}) | "
         f"loss {values['loss']:.3f}: {losses} | {accuracies} | "
         f"lr {values['learning_rate']:.3g} | "
         f"data {values['time/data']:.3f}s of step {values['time/step']:.3f}s "

@@ -22,6 +22,7 @@ class Plan:
     """How long to train, and what to do on the way.
 
     Attributes:
+        name: Of the run, for its log lines.
         total_steps: Optimiser steps of the whole run.
         steps_per_epoch: Steps that the epoch count and the schedules go by.
         log_every: Steps between console lines.
@@ -31,6 +32,7 @@ class Plan:
         on_non_finite: `stop` the run, or `skip` the step and count it.
     """
 
+    name: str
     total_steps: int
     steps_per_epoch: int
     log_every: int
@@ -144,7 +146,7 @@ def _report(
     journal.write(step, values)
     log.logger.info(
         log.progress_line(
-            step, plan.total_steps, plan.steps_per_epoch, values, plan.chance
+            plan.name, step, plan.total_steps, plan.steps_per_epoch, values, plan.chance
         )
     )
     share = values["time/data"] / values["time/step"]

@@ -78,7 +78,7 @@ def test_progress_line_says_all_that_a_run_is_watched_by():
         "time/data": 0.01,
         "clips_per_second": 412.0,
     }
-    line = log.progress_line(1200, 5000, 625, values, {"scene": 0.063})
+    line = log.progress_line("train", 1200, 5000, 625, values, {"scene": 0.063})
     assert line == (
         "train step 1200/5000 (epoch 2/8) | loss 3.410: action 3.020 scene 0.390 | "
         "accuracy 24.1% scene 8.9% (chance 6.3%) | lr 0.0871 | "

@@ -32,6 +32,7 @@ def loss(module, batch, *, key, step):
 
 def plan(**changes):
     settings = {
+        "name": "demo",
         "total_steps": 6,
         "steps_per_epoch": 3,
         "log_every": 2,
