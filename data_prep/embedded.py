@@ -306,6 +306,14 @@ def _build(
     progress(f"ready in {folder}")
 
 
+def _inode(path: pathlib.Path) -> int | None:
+    """The number of the file at `path`, None if there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 @contextlib.contextmanager
 def _alone(path: pathlib.Path, log: Log) -> Iterator[None]:
     """Waits until no other process makes the same data set; leaves no file behind."""
@@ -316,14 +324,14 @@ def _alone(path: pathlib.Path, log: Log) -> Iterator[None]:
             except BlockingIOError:
                 log(f"waiting for the process that holds {path}")
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            # whoever held it has removed the file, so others may hold a new one
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
-                    try:
-                        yield
-                    finally:
-                        path.unlink()
-                    return
+            # who held it before has removed the file, so others may hold a new one
+            if _inode(path) != os.fstat(lock.fileno()).st_ino:
+                continue
+            try:
+                yield
+            finally:
+                path.unlink()
+            return
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,6 @@
 import json
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -167,3 +169,21 @@ def test_the_command_prints_where_the_data_set_is(made, capsys, monkeypatch, tmp
     assert maker.main(arguments) == 0
     assert str(made[0]) in capsys.readouterr().out
     assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+def test_second_process_waits_and_finds_the_data_set_made(tmp_path):
+    lock, order = tmp_path / ".demo.lock", []
+
+    def second():
+        with maker._alone(lock, lambda line: order.append("waits")):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with maker._alone(lock, order.append):
+        thread.start()
+        while not order:
+            time.sleep(0.01)
+        order.append("first")
+    thread.join(timeout=30)
+    assert order == ["waits", "first", "second"]
+    assert not lock.exists()
