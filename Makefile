@@ -18,7 +18,7 @@ demo: $(VENV)/.ready
 	$(RUN) -m smad_jax.reporting compare runs/slowonly_baseline runs/slowonly_smad
 	$(RUN) -m smad_jax.reporting picture runs/slowonly_smad
 
-# Side by side they take two thirds of the time of one after the other.
+# Side by side, since one training alone does not keep two cores busy.
 demo-baseline demo-smad: demo-%: $(VENV)/.ready
 	$(RUN) main.py --config configs/slowonly_$*.py
 
