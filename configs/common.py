@@ -102,6 +102,7 @@ def base() -> ml_collections.ConfigDict:
     config.model.saar = False
     config.model.dropout = 0.0
     config.model.ghost_size = 0  # videos sharing batch statistics; 0: all
+    config.model.ghost_statistics = "mean"  # or `first`: as the reference keeps them
     config.model.dtype = "float32"
     config.init = section()
     config.init.folder = ""  # weights to start from; empty: random ones
@@ -201,6 +202,7 @@ def smad(
     config.method.settings.soft_ce_weight = scale * soft_ce
     config.method.settings.kl_weight = scale * kl
     config.method.settings.tags_weight = 10 * scale  # 5 in Sec. 6.1
+    config.method.settings.kl_reduction = "batchmean"  # Eq. 4; or `mean`
     config.method.settings.weights = "divided"
     return config
 

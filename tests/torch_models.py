@@ -157,6 +157,9 @@ class Recognizer(nn.Module):
         )
 
     def forward(self, video):
+        return self.head(self.features(video))
+
+    def features(self, video):
         batch, channels, time = video.shape[:3]
         if self.backbone.dims == 2:
             video = video.transpose(1, 2).reshape(-1, channels, *video.shape[3:])
@@ -167,10 +170,8 @@ class Recognizer(nn.Module):
             x = x * share * (x.shape[-2] * x.shape[-1])
         x = self.backbone.after_seam(x)
         if self.backbone.dims == 2:
-            x = x.mean(dim=(2, 3)).reshape(batch, time, -1).mean(dim=1)
-        else:
-            x = x.mean(dim=(2, 3, 4))
-        return self.head(x)
+            return x.mean(dim=(2, 3)).reshape(batch, time, -1).mean(dim=1)
+        return x.mean(dim=(2, 3, 4))
 
 
 def _image_stages(depths, kernels, widths=(64, 128, 256, 512)):
@@ -267,22 +268,40 @@ SMALL_BACKBONES = {
 }
 
 
-_LEAVES = {
-    "kernel": "weight",
-    "scale": "weight",
-    "bias": "bias",
-    "mean": "running_mean",
-    "var": "running_var",
-}
+_LEAVES = {"bias": "bias", "running_mean": "mean", "running_var": "var"}
 
 
-def torch_name(path):
-    """Maps a path of ours, a tuple, to the name in the state dict."""
-    return ".".join([*map(str, path[:-1]), _LEAVES[path[-1]]])
+def our_arrays(module, root=""):
+    """Yields our path and the tensor of everything in the state dict but counters."""
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        *modules, leaf = name.split(".")
+        if leaf == "num_batches_tracked":
+            continue
+        if leaf == "weight":
+            leaf = "scale" if tensor.ndim == 1 else "kernel"
+        else:
+            leaf = _LEAVES[leaf]
+        yield "/".join([*filter(None, [root]), *modules, leaf]), tensor
+
+
+def our_gradients(module):
+    """Yields our path and array of every gradient, and of every running statistic."""
+    for path, tensor in our_arrays(module):
+        yield path, from_torch(tensor.grad if tensor.requires_grad else tensor)
+
+
+def from_torch(tensor):
+    """A tensor in our layout: [t, h, w, C, D] for convolutions, [C, D] for linear."""
+    array = tensor.detach().numpy()
+    if array.ndim == 4:
+        array = array[:, :, None]
+    if array.ndim == 5:
+        return array.transpose(2, 3, 4, 1, 0)
+    return array.T
 
 
 def to_torch(array, like):
-    """Reorders an array of ours to the layout of the tensor `like`."""
+    """An array of ours in the layout of the tensor `like`."""
     array = np.asarray(array)
     if array.ndim == 5:
         array = array.transpose(4, 3, 0, 1, 2)
@@ -291,11 +310,14 @@ def to_torch(array, like):
     return torch.from_numpy(array.reshape(tuple(like.shape)).copy())
 
 
-def load(module, arrays):
-    """Copies {path: array} into the module; every name must be there and be met."""
-    state = module.state_dict()
-    names = {name for name in state if not name.endswith("num_batches_tracked")}
-    given = {torch_name(path): array for path, array in arrays.items()}
-    assert set(given) == names
-    for name, array in given.items():
-        state[name].copy_(to_torch(array, state[name]))
+def to_video(video):
+    """[B, T, H, W, 3] of ours as [B, 3, T, H, W]."""
+    return torch.from_numpy(video.transpose(0, 4, 1, 2, 3).copy())
+
+
+def load(module, weights, root=""):
+    """Fills a module with what `weights` gives for each path and shape of ours."""
+    with torch.no_grad():
+        for path, tensor in our_arrays(module, root):
+            array = weights(path, from_torch(tensor).shape)
+            tensor.copy_(to_torch(array, tensor))

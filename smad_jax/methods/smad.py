@@ -41,6 +41,7 @@ class Smad(base.Method):
         soft_ce_weight: float = 0.0,
         kl_weight: float = 0.0,
         tags_weight: float = 0.0,
+        kl_reduction: Literal["batchmean", "mean"] = "batchmean",
         weights: Literal["divided", "each"] = "divided",
     ) -> None:
         """Builds one head for each aspect.
@@ -53,6 +54,9 @@ class Smad(base.Method):
             soft_ce_weight: Weight of Eq. 3 for soft labels.
             kl_weight: Weight of Eq. 4 for soft labels.
             tags_weight: Weight of binary cross-entropy for tags.
+            kl_reduction: `batchmean` is Eq. 4, summed over labels; `mean`, PyTorch's
+                default, divides by their number as well, which makes the term as
+                many times weaker.
             weights: `divided` by the number of aspects (Sec. 6.3), or `each`
                 aspect at the full weight.
 
@@ -68,6 +72,11 @@ class Smad(base.Method):
             raise errors.ConfigError(
                 f"unknown method.settings.weights {weights!r}; known: divided, each"
             )
+        if kl_reduction not in ("batchmean", "mean"):
+            raise errors.ConfigError(
+                f"unknown method.settings.kl_reduction {kl_reduction!r}; known: "
+                "batchmean, mean"
+            )
         self.heads = nnx.Dict(
             {
                 name: adversarial.AdversarialHead(
@@ -80,6 +89,7 @@ class Smad(base.Method):
         share = 1 / len(aspects) if weights == "divided" else 1.0
         self.soft_ce_weight = soft_ce_weight * share
         self.kl_weight = kl_weight * share
+        self.kl_reduction = kl_reduction
         self.tags_weight = tags_weight * share
         self.ramp = ramp
 
@@ -122,6 +132,7 @@ class Smad(base.Method):
         """Weighted loss of one aspect, [B]."""
         if self.kinds[name] == "tags":
             return self.tags_weight * losses.tag_cross_entropy(logits, labels)
-        return self.soft_ce_weight * losses.soft_cross_entropy(
-            logits, labels
-        ) + self.kl_weight * losses.kl_divergence(logits, labels)
+        divisor = logits.shape[-1] if self.kl_reduction == "mean" else 1
+        soft_ce = losses.soft_cross_entropy(logits, labels)
+        kl = losses.kl_divergence(logits, labels)
+        return self.soft_ce_weight * soft_ce + self.kl_weight / divisor * kl

@@ -9,7 +9,7 @@ import dataclasses
 from flax import nnx
 
 from smad_jax import errors
-from smad_jax.models import resnet
+from smad_jax.models import layers, resnet
 from smad_jax.models.recognizer import Output, Recognizer
 
 __all__ = ["DTYPES", "MODELS", "Output", "Recognizer", "build_model"]
@@ -28,6 +28,7 @@ def build_model(
     shortcut: resnet.Shortcut | None = None,
     dropout: float = 0.0,
     ghost_size: int = 0,
+    ghost_statistics: layers.GhostStatistics = "mean",
     dtype: str = "float32",
     rngs: nnx.Rngs,
 ) -> Recognizer:
@@ -45,6 +46,7 @@ def build_model(
         shortcut: Replaces the model's kind of shortcut, see `resnet.Spec`.
         dropout: Probability that a feature is dropped before the action head.
         ghost_size: Videos that share batch statistics; 0 for the whole batch.
+        ghost_statistics: What running statistics remember, see `GhostBatchNorm`.
         dtype: What the backbone computes in. Everything else stays in float32, or
             with `float64`, which needs JAX's x64 mode, in float64.
         rngs: Draws the parameters.
@@ -63,19 +65,27 @@ def build_model(
         raise errors.ConfigError(f"num_classes must be positive, not {num_classes}")
     if ghost_size < 0:
         raise errors.ConfigError(f"ghost_size must be at least 0, not {ghost_size}")
+    _check_known("ghost_statistics", ghost_statistics, layers.GHOST_STATISTICS)
     spec = MODELS[name]
     if shortcut is not None:
         _check_known("shortcut", shortcut, resnet.SHORTCUTS)
         spec = dataclasses.replace(spec, shortcut=shortcut)
     width = spec.saar_width if saar_width is None else saar_width
     return Recognizer(
-        resnet.ResNet(spec, ghost_size=ghost_size, dtype=dtype, rngs=rngs),
+        resnet.ResNet(
+            spec,
+            ghost_size=ghost_size,
+            ghost_statistics=ghost_statistics,
+            dtype=dtype,
+            rngs=rngs,
+        ),
         num_classes,
         saar_width=width if saar else 0,
         saar_blocks=saar_blocks,
         head_scale=spec.head_scale,
         dropout=dropout,
         ghost_size=ghost_size,
+        ghost_statistics=ghost_statistics,
         dtype=dtype,
         rngs=rngs,
     )

@@ -17,6 +17,8 @@ from jax import lax
 
 Size = tuple[int, int, int]  # (time, height, width)
 Formulation = Literal["direct", "fold", "im2col"]
+GhostStatistics = Literal["mean", "first"]
+GHOST_STATISTICS = get_args(GhostStatistics)
 
 EPSILON = 1e-5
 MOMENTUM = 0.9  # the reference writes 0.1, the weight of the new value
@@ -222,13 +224,15 @@ class GhostBatchNorm(nnx.Module):
     The reference trains on eight devices that each normalise their own share of
     the batch; groups of that size do the same on any number of devices. As
     there, a group is normalised by its biased variance and the running variance
-    remembers the unbiased one. The running statistics are the mean over groups
-    of what each group alone would have remembered.
+    remembers the unbiased one. Devices of the reference do not share what they
+    remember, and its checkpoints keep the first device's; ours remembers the mean
+    over all groups, which is less noisy, or with `first` the same as there.
 
     Attributes:
         scale: [C]. bias: [C].
         mean: [C] running. var: [C] running.
         ghost_size: Videos in a group; zero means that the whole batch is one.
+        ghost_statistics: Which groups the running statistics remember.
     """
 
     def __init__(
@@ -236,6 +240,7 @@ class GhostBatchNorm(nnx.Module):
         width: int,
         *,
         ghost_size: int = 0,
+        ghost_statistics: GhostStatistics = "mean",
         scale: float = 1.0,
         dtype: str = "float32",
     ):
@@ -245,6 +250,7 @@ class GhostBatchNorm(nnx.Module):
         self.mean = nnx.BatchStat(jnp.zeros(width, kept))
         self.var = nnx.BatchStat(jnp.ones(width, kept))
         self.ghost_size = ghost_size
+        self.ghost_statistics = ghost_statistics
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Normalises every channel and applies scale and bias.
@@ -279,11 +285,12 @@ class GhostBatchNorm(nnx.Module):
         return y.reshape(x.shape).astype(x.dtype)
 
     def _remember(self, mean: jax.Array, var: jax.Array, count: int) -> None:
-        """Moves the running statistics towards the means over groups [G, ..., C]."""
+        """Moves the running statistics towards the groups' [G, 1, ..., 1, C]."""
         unbiased = var * (count / (count - 1))
         for running, new in ((self.mean, mean), (self.var, unbiased)):
-            new = lax.stop_gradient(new.mean(tuple(range(new.ndim - 1))))
-            running[...] = MOMENTUM * running[...] + (1 - MOMENTUM) * new
+            groups = lax.stop_gradient(new.reshape(len(new), -1))  # [G, C]
+            seen = groups[0] if self.ghost_statistics == "first" else groups.mean(0)
+            running[...] = MOMENTUM * running[...] + (1 - MOMENTUM) * seen
 
 
 def _num_groups(shape: Sequence[int], ghost_size: int) -> int:

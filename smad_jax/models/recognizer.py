@@ -70,6 +70,7 @@ class Recognizer(nnx.Module):
         head_scale: float = 0.01,
         dropout: float = 0.0,
         ghost_size: int = 0,
+        ghost_statistics: layers.GhostStatistics = "mean",
         dtype: str = "float32",
         rngs: nnx.Rngs,
     ):
@@ -84,6 +85,7 @@ class Recognizer(nnx.Module):
                 saar_width,
                 num_blocks=saar_blocks,
                 ghost_size=ghost_size,
+                ghost_statistics=ghost_statistics,
                 dtype=dtype,
                 rngs=rngs,
             )

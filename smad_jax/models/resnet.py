@@ -127,12 +127,16 @@ class ResNet(nnx.Module):
         spec: Spec,
         *,
         ghost_size: int = 0,
+        ghost_statistics: layers.GhostStatistics = "mean",
         dtype: str = "float32",
         rngs: nnx.Rngs,
     ):
         conv = functools.partial(layers.Conv, dtype=dtype, rngs=rngs)
         norm = functools.partial(
-            layers.GhostBatchNorm, ghost_size=ghost_size, dtype=dtype
+            layers.GhostBatchNorm,
+            ghost_size=ghost_size,
+            ghost_statistics=ghost_statistics,
+            dtype=dtype,
         )
         self.spec = spec
         self.conv1 = conv(3, spec.stem_width, spec.stem_kernel, spec.stem_strides)

@@ -58,12 +58,16 @@ class Saar(nnx.Module):
         *,
         num_blocks: int = 1,
         ghost_size: int = 0,
+        ghost_statistics: layers.GhostStatistics = "mean",
         dtype: str = "float32",
         rngs: nnx.Rngs,
     ):
         conv = functools.partial(layers.Conv, dtype=dtype, rngs=rngs)
         norm = functools.partial(
-            layers.GhostBatchNorm, ghost_size=ghost_size, dtype=dtype
+            layers.GhostBatchNorm,
+            ghost_size=ghost_size,
+            ghost_statistics=ghost_statistics,
+            dtype=dtype,
         )
         self.layer = nnx.List([])
         for _ in range(num_blocks):

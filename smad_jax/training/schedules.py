@@ -40,7 +40,7 @@ def cosine(
         value = base * 0.5 * (jnp.cos(jnp.pi * epoch / epochs) + 1)
         if not warmup_steps:
             return value
-        done = jnp.minimum(step / warmup_steps, 1.0)
+        done = jnp.minimum(jnp.asarray(step, float) / warmup_steps, 1.0)
         return value * (1 - (1 - done) * (1 - warmup_ratio))
 
     return rate

@@ -109,6 +109,13 @@ def test_soft_cross_entropy_and_kl_pull_alike():
     np.testing.assert_allclose(flat(soft), flat(kl), atol=1e-5)
 
 
+def test_mean_reduction_divides_kl_by_the_number_of_labels():
+    _, summed = gradients(build(SCENE, kl_weight=1.0), batch())
+    _, mean = gradients(build(SCENE, kl_weight=1.0, kl_reduction="mean"), batch())
+    expected = float(summed["loss/scene"]) / SCENE.num_labels
+    assert float(mean["loss/scene"]) == pytest.approx(expected, rel=1e-6)
+
+
 def test_videos_without_labels_are_left_out_of_the_mean():
     some = np.array([True, False, True, True, False, True])
     data = batch(event=some)
@@ -135,7 +142,13 @@ def test_batch_without_any_label_leaves_the_action_alone():
         ("smat", {}, {}, "known: baseline, smad"),
         ("smad", {}, {}, "at least one aspect"),
         ("smad", {"scene": SCENE}, {"weights": "dividid"}, "known: divided, each"),
-        ("smad", {"scene": SCENE}, {"kl": 1.0}, "has no setting kl; known: kl_weight"),
+        ("smad", {"scene": SCENE}, {"kl_reduction": "sum"}, "known: batchmean, mean"),
+        (
+            "smad",
+            {"scene": SCENE},
+            {"kl": 1.0},
+            "known: kl_reduction, kl_weight",
+        ),
         ("baseline", {}, {"kl_weight": 1.0}, "has no setting kl_weight; known: none"),
         ("baseline", {"scene": SCENE}, {}, "has no use for method.aspects"),
     ],

@@ -1,0 +1,286 @@
+"""What PyTorch computes, for `make_torch.py` and the live comparisons.
+
+Every function returns {name: array} for one case of `CASES`. Arrays of networks
+come out under our paths and in our layout, so that they compare one to one.
+"""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from tests import torch_models
+from tests.golden import draws, settings
+
+Arrays = dict[str, np.ndarray]
+
+
+def arrays(module: nn.Module, root: str) -> Arrays:
+    """A module's parameters and statistics under our paths, in our layout."""
+    return {
+        path: torch_models.from_torch(tensor)
+        for path, tensor in torch_models.our_arrays(module, root)
+    }
+
+
+def tensor(name: str, *shape: int) -> torch.Tensor:
+    return torch.from_numpy(draws.normal(name, shape))
+
+
+def logits(name: str) -> Arrays:
+    """Logits of a whole network with SAAR, in evaluation."""
+    model, _, shortcut = name.partition(" ")
+    backbone = torch_models.BACKBONES[model](shortcut=shortcut or "B")
+    module = torch_models.Recognizer(
+        backbone, settings.NUM_CLASSES, settings.SAAR_WIDTH
+    )
+    module = module.double().eval()
+    torch_models.load(module, draws.weights)
+    with torch.no_grad():
+        return {
+            "logits": module(
+                torch_models.to_video(draws.normal("logits", settings.ODD))
+            ).numpy()
+        }
+
+
+class ReverseGradient(torch.autograd.Function):
+    """The identity whose gradient changes its sign."""
+
+    @staticmethod
+    def forward(ctx, x: torch.Tensor) -> torch.Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, *gradient: torch.Tensor) -> torch.Tensor:
+        return -gradient[0]
+
+
+class Heads(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleDict(
+            {
+                aspect: nn.ModuleDict({"fc": nn.Linear(width, size)})
+                for aspect, (_, size) in settings.ASPECTS.items()
+            }
+        )
+
+    def forward(self, aspect: str, features: torch.Tensor) -> torch.Tensor:
+        head = self.heads[aspect]
+        assert isinstance(head, nn.ModuleDict)
+        return head["fc"](ReverseGradient.apply(features))
+
+
+def training(name: str) -> Arrays:
+    """Three steps of SMAD: losses and gradient norms on the way, the arrays after."""
+    backbone, saar_width = _trained(name)
+    module = torch_models.Recognizer(backbone, settings.NUM_CLASSES, saar_width)
+    heads = Heads(module.backbone.width)
+    for part, root in ((module, "model"), (heads, "method")):
+        part.double().train()
+        torch_models.load(part, draws.weights, root)
+    parameters = [*module.parameters(), *heads.parameters()]
+    sgd = torch.optim.SGD(parameters, momentum=0.9, weight_decay=1e-4)
+    rates = cosine(settings.TRAINING_SCHEDULE)["rate"]  # by PyTorch's own schedulers
+    found = {}
+    for step in range(settings.STEPS):
+        batch = settings.batch(step)
+        sgd.param_groups[0]["lr"] = float(rates[step])
+        terms = _losses(module, heads, batch)
+        sgd.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        norm = nn.utils.clip_grad_norm_(parameters, settings.CLIP_NORM)
+        sgd.step()
+        found |= {f"{step}/loss/{term}": loss.detach() for term, loss in terms.items()}
+        found |= {f"{step}/gradient_norm": norm, f"{step}/learning_rate": rates[step]}
+    found = {key: np.asarray(value) for key, value in found.items()}
+    return found | arrays(module, "model") | arrays(heads, "method")
+
+
+def _trained(name: str) -> tuple[torch_models.Backbone, int]:
+    kind, shortcut = settings.TRAINED[name]
+    if kind in torch_models.SMALL_BACKBONES:
+        small = torch_models.SMALL_BACKBONES[kind](shortcut=shortcut)
+        return small, settings.SMALL_SAAR_WIDTH
+    return torch_models.BACKBONES[kind](shortcut=shortcut), settings.SAAR_WIDTH
+
+
+def _losses(
+    module: torch_models.Recognizer, heads: Heads, batch: settings.Batch
+) -> dict[str, torch.Tensor]:
+    features = module.features(torch_models.to_video(batch["video"]))
+    label = torch.from_numpy(batch["label"]).long()
+    terms = {"action": functional.cross_entropy(module.head(features), label)}
+    share = len(settings.ASPECTS)
+    for aspect, (kind, _) in settings.ASPECTS.items():
+        mask = torch.from_numpy(batch["aspect_mask"][aspect])
+        labels = torch.from_numpy(batch["aspects"][aspect])[mask]
+        logits = heads(aspect, features)[mask]
+        if kind == "tags":
+            loss = 5 * functional.binary_cross_entropy_with_logits(logits, labels)
+        else:
+            soft_ce = functional.cross_entropy(logits, labels)
+            kl = functional.kl_div(
+                logits.log_softmax(dim=1), labels, reduction="batchmean"
+            )
+            loss = 0.5 * soft_ce + 0.5 * kl
+        terms[aspect] = loss / share
+    return terms
+
+
+def losses() -> Arrays:
+    """Each loss and its gradient by the logits, a mean over the batch."""
+    label = torch.from_numpy(settings.LABEL)
+    soft = torch.from_numpy(settings.SOFT_LABEL)
+    tags = torch.from_numpy(settings.TAGS)
+    mask = torch.from_numpy(settings.MASK)
+
+    def kl(reduction: str) -> Callable[[torch.Tensor], torch.Tensor]:
+        return lambda x: functional.kl_div(x.log_softmax(1), soft, reduction=reduction)
+
+    functions = {
+        "cross_entropy": lambda x: functional.cross_entropy(x, label),
+        "soft_cross_entropy": lambda x: functional.cross_entropy(x, soft),
+        "kl batchmean": kl("batchmean"),
+        # reduction "mean" by hand: PyTorch warns of a coming change of its meaning
+        "kl mean": lambda x: kl("none")(x).mean(),
+        "tags": lambda x: functional.binary_cross_entropy_with_logits(x, tags),
+        "masked tags": lambda x: functional.binary_cross_entropy_with_logits(
+            x[mask], tags[mask]
+        ),
+    }
+    return {
+        f"{name} {part}": value
+        for name, function in functions.items()
+        for part, value in _value_and_gradients(
+            function, torch.from_numpy(settings.LOGITS)
+        ).items()
+    }
+
+
+def _value_and_gradients(
+    function: Callable[..., torch.Tensor], *inputs: torch.Tensor
+) -> Arrays:
+    leaves = [x.clone().requires_grad_() for x in inputs]
+    value = function(*leaves)
+    gradients = torch.autograd.grad(value, leaves)
+    named = {f"gradient {i}": g.numpy() for i, g in enumerate(gradients)}
+    return {"value": value.detach().numpy()} | named
+
+
+def gradient_reversal() -> Arrays:
+    """A head's loss behind the reversal: gradients of features and of the head."""
+
+    def loss(features: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(ReverseGradient.apply(features) @ kernel).sum()
+
+    return _value_and_gradients(loss, tensor("features", 4, 7), tensor("head", 7, 3))
+
+
+def saar() -> Arrays:
+    """Eq. 5 with the softmax over a frame, value and both gradients."""
+
+    def weighed(feature_map: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
+        height, width = score.shape[-2:]
+        share = torch.softmax(score.flatten(2), dim=2).view_as(score)
+        y = feature_map * (height * width * share)[..., None]
+        return torch.sin(y).sum()
+
+    shape = (2, 3, 5, 7)
+    return _value_and_gradients(
+        weighed, tensor("map", *shape, 4), 2 * tensor("score", *shape)
+    )
+
+
+def clip() -> Arrays:
+    """Gradients of several norms, clipped at 40."""
+    found = {}
+    for norm in settings.NORMS:
+        leaves = [nn.Parameter(torch.zeros(shape)) for shape in settings.CLIPPED]
+        for leaf, gradient in zip(leaves, settings.gradients(norm), strict=True):
+            leaf.data = leaf.data.double()
+            leaf.grad = torch.from_numpy(gradient)
+        nn.utils.clip_grad_norm_(leaves, 40.0)
+        found[f"{norm}"] = np.concatenate(
+            [leaf.grad.numpy().ravel() for leaf in leaves]
+        )
+    return found
+
+
+def cosine(schedule: settings.Schedule) -> Arrays:
+    """The reference's product of a cosine by epochs and a ramp by iterations."""
+    base, epochs, warmup_epochs, per_epoch = schedule
+
+    def optimizer(learning_rate: float) -> torch.optim.Optimizer:
+        return torch.optim.SGD([nn.Parameter(torch.zeros(()))], learning_rate)
+
+    by_epoch, by_step = optimizer(base), optimizer(1.0)
+    half_cosine = torch.optim.lr_scheduler.CosineAnnealingLR(by_epoch, epochs)
+    ramp = torch.optim.lr_scheduler.LinearLR(
+        by_step, start_factor=0.1, total_iters=warmup_epochs * per_epoch
+    )
+    rates = []
+    for _ in range(epochs):
+        for _ in range(per_epoch):
+            rates.append(half_cosine.get_last_lr()[0] * ramp.get_last_lr()[0])
+            by_step.step()
+            ramp.step()
+        by_epoch.step()
+        half_cosine.step()
+    return {"rate": np.array(rates)}
+
+
+def steps() -> Arrays:
+    """TSN's rates: a tenth after epochs 40 and 80 of 100."""
+    by_epoch = torch.optim.SGD([nn.Parameter(torch.zeros(()))], 0.01)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(by_epoch, [40, 80])
+    rates = []
+    for _ in range(100):
+        rates += [scheduler.get_last_lr()[0]] * settings.STEPS_PER_EPOCH
+        by_epoch.step()
+        scheduler.step()
+    return {"rate": np.array(rates)}
+
+
+def ghost_norm() -> Arrays:
+    """Eight replicas of 16 videos, each with its own batch norm, as under DDP."""
+    x = tensor("ghost", *settings.GHOST).requires_grad_()
+    direction = tensor("ghost direction", *settings.GHOST)
+    width = settings.GHOST[-1]
+    norms = [nn.BatchNorm3d(width).double().train() for _ in range(8)]
+    for norm in norms:
+        torch_models.load(norm, draws.weights)
+    outputs = [
+        norm(part.movedim(-1, 1)).movedim(1, -1)
+        for norm, part in zip(norms, x.chunk(8), strict=True)
+    ]
+    y = torch.cat(outputs)
+    (y * direction).sum().backward()
+    # what DDP's mean over replicas becomes for a loss that is a mean over the batch
+    scale = torch.stack([norm.weight.grad for norm in norms]).sum(0)
+    bias = torch.stack([norm.bias.grad for norm in norms]).sum(0)
+    found = {"y": y.detach(), "x": x.grad, "scale": scale, "bias": bias}
+    for name in ("mean", "var"):
+        values = torch.stack([getattr(norm, f"running_{name}") for norm in norms])
+        found |= {f"first {name}": values[0], f"mean {name}": values.mean(0)}
+    return {name: value.numpy() for name, value in found.items()}
+
+
+CASES: dict[str, Callable[[], Arrays]] = {
+    **{f"logits {name}": functools.partial(logits, name) for name in settings.NETWORKS},
+    **{
+        f"training {name}": functools.partial(training, name)
+        for name in settings.TRAINED
+    },
+    "losses": losses,
+    "gradient reversal": gradient_reversal,
+    "saar": saar,
+    "clip": clip,
+    "cosine": functools.partial(cosine, settings.SLOWONLY_SCHEDULE),
+    "steps": steps,
+    "ghost norm": ghost_norm,
+}

@@ -1,0 +1,60 @@
+"""Our networks filled with the draws that PyTorch's are filled with."""
+
+import dataclasses
+
+import jax.numpy as jnp
+from flax import nnx
+
+from smad_jax import models
+from smad_jax.models import recognizer, resnet
+from smad_jax.torch_weights import networks
+from smad_jax.training import state as state_lib
+from tests.golden import draws, settings
+
+# These programs run once; most of their time would go into compiling them well.
+QUICKLY = {"xla_backend_optimization_level": 0}
+
+_FOUR = {"depths": (1, 2, 1, 1), "widths": (4, 6, 8, 10), "stem_width": 4}
+# One block a stage and few channels; by the name of PyTorch's and the shortcut.
+SMALL = {
+    ("slowonly", "B"): dataclasses.replace(resnet.SPECS["slowonly_r18"], **_FOUR),
+    ("bottleneck", "B"): dataclasses.replace(resnet.SPECS["slowonly_r50"], **_FOUR),
+} | {
+    ("hara", shortcut): dataclasses.replace(
+        resnet.SPECS["resnet3d_18"], shortcut=shortcut, **_FOUR
+    )
+    for shortcut in resnet.SHORTCUTS
+}
+
+
+def small(key, num_classes):
+    """A small network in float64, with SAAR."""
+    return recognizer.Recognizer(
+        resnet.ResNet(SMALL[key], dtype="float64", rngs=nnx.Rngs(0)),
+        num_classes,
+        saar_width=settings.SMALL_SAAR_WIDTH,
+        dtype="float64",
+        rngs=nnx.Rngs(1),
+    )
+
+
+def whole(name, shortcut, num_classes, dtype):
+    """A network of the paper, with SAAR."""
+    return models.build_model(
+        name,
+        num_classes,
+        saar=True,
+        shortcut=shortcut,
+        dtype=dtype,
+        rngs=nnx.Rngs(0),
+    )
+
+
+def drawn(build, dtype="float64"):
+    """Structure, parameters and statistics of what `build` makes, nothing of it run."""
+    graph, *trees = state_lib.split(nnx.eval_shape(build))
+    arrays = {
+        path: jnp.asarray(draws.weights(path, leaf.shape), dtype)
+        for path, leaf in networks.flatten(*trees).items()
+    }
+    return graph, *networks.unflatten(arrays)
