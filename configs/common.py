@@ -96,6 +96,7 @@ def base() -> ml_collections.ConfigDict:
     config.data.cache_mib = 0  # decoded frames to keep in memory
     config.data.bad_video_limit = 0.05
     config.data.sampling = section()
+    config.data.sampling.test_rule = "mmaction2-0.x"  # or `mmaction2-1.x`
     config.data.transform = section()
     config.model = section()
     config.model.name = ""

@@ -2,7 +2,8 @@
 
 The arithmetic is that of mmaction2 0.x, which the paper's numbers were made with. Its
 span of a clip is frames times stride (64 for 8 frames at stride 8, not 57), and frame
-numbers past the end wrap around, so a short video repeats.
+numbers past the end wrap around, so a short video repeats. mmaction2 1.x places the
+clips differently at test, which a config may ask for.
 """
 
 import dataclasses
@@ -11,6 +12,9 @@ from typing import Self
 import numpy as np
 
 from smad_jax.data import sections
+
+# How clips are placed at test, after the reference's releases that do so.
+TEST_RULES = ("mmaction2-0.x", "mmaction2-1.x")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,12 +27,15 @@ class Sampling:
         stride: Frames between neighbours of a clip.
         test_views: For `clip` N, the clips at test; for `segments` the frames of the
             single view at test.
+        test_rule: How `clip` places its clips at test, one of `TEST_RULES`; single
+            frames lie alike under both.
     """
 
     kind: str
     num_frames: int
     stride: int = 1
     test_views: int = 1
+    test_rule: str = TEST_RULES[0]
 
     @classmethod
     def from_config(cls, config: sections.Section) -> Self:
@@ -39,11 +46,13 @@ class Sampling:
         """
         name = "sampling"
         sections.check_keys(name, config, tuple(cls.__dataclass_fields__))
+        config = {"test_rule": TEST_RULES[0], **config}
         return cls(
             kind=sections.choice(name, config, "kind", ("clip", "segments")),
             num_frames=sections.integer(name, config, "num_frames", least=1),
             stride=sections.integer(name, config, "stride", least=1, default=1),
             test_views=sections.integer(name, config, "test_views", least=1, default=1),
+            test_rule=sections.choice(name, config, "test_rule", TEST_RULES),
         )
 
     def train(self, num_frames: int, rng: np.random.Generator) -> np.ndarray:
@@ -63,6 +72,7 @@ class Sampling:
             clip_length=self.num_frames,
             stride=self.stride,
             num_clips=self.test_views,
+            rule=self.test_rule,
         )
 
     def test_shape(self) -> tuple[int, int]:
@@ -85,7 +95,8 @@ def train_clip(
         stride: Frames between neighbours.
         rng: Source of the draw.
     """
-    starts = _train_starts(num_frames, clip_length * stride, 1, rng)
+    places = num_frames - clip_length * stride + 1
+    starts = rng.integers(places, size=1) if places > 0 else np.zeros(1, np.int64)
     return _clips(starts, num_frames, clip_length, stride)[0]
 
 
@@ -94,29 +105,57 @@ def train_segments(
 ) -> np.ndarray:
     """Returns one random frame of each segment: [T] int64, T = `num_segments`.
 
-    The frames left over when the video does not divide evenly are never drawn.
+    The frames left over when the video does not divide evenly are never drawn. A video
+    of fewer frames than segments is spread over them without a draw.
 
     Args:
         num_frames: Frames of the video.
         num_segments: T.
         rng: Source of the draws.
     """
-    starts = _train_starts(num_frames, 1, num_segments, rng)
-    return _clips(starts, num_frames, 1, 1)[:, 0]
+    segments = np.arange(num_segments)
+    length = num_frames // num_segments
+    if length > 0:
+        return segments * length + rng.integers(length, size=num_segments)
+    starts = np.around(segments * (num_frames / num_segments)).astype(np.int64)
+    return starts % num_frames  # the last may round up to the end
 
 
 def test_clips(
-    num_frames: int, *, clip_length: int, stride: int, num_clips: int
+    num_frames: int,
+    *,
+    clip_length: int,
+    stride: int,
+    num_clips: int,
+    rule: str = TEST_RULES[0],
 ) -> np.ndarray:
     """Returns the frame numbers of evenly placed clips: [N, T] int64.
+
+    `mmaction2-0.x` divides the starts into N equal parts and takes the middle of each;
+    a video shorter than the span starts at 0. `mmaction2-1.x` spreads the starts from
+    the first possible to the last, both taken, and a clip's span ends with its last
+    frame; a single clip is central, and clips of one frame are as `test_frames` has
+    them.
 
     Args:
         num_frames: Frames of the video.
         clip_length: T.
         stride: Frames between neighbours.
         num_clips: N.
+        rule: One of `TEST_RULES`.
+
+    Raises:
+        ValueError: for another rule.
     """
-    starts = _test_starts(num_frames, clip_length * stride, num_clips)
+    if rule not in TEST_RULES:
+        raise ValueError(f"unknown rule {rule!r}; known: {', '.join(TEST_RULES)}")
+    if rule == "mmaction2-0.x":
+        starts = _middle_starts(num_frames, clip_length * stride, num_clips)
+    elif clip_length == 1:
+        starts = _middle_starts(num_frames, 1, num_clips)
+    else:
+        last_start = max(num_frames - (clip_length - 1) * stride - 1, 0)
+        starts = _end_to_end_starts(last_start, num_clips)
     return _clips(starts, num_frames, clip_length, stride)
 
 
@@ -127,30 +166,22 @@ def test_frames(num_frames: int, *, count: int) -> np.ndarray:
         num_frames: Frames of the video.
         count: T.
     """
-    return _clips(_test_starts(num_frames, 1, count), num_frames, 1, 1)[:, 0]
+    return _clips(_middle_starts(num_frames, 1, count), num_frames, 1, 1)[:, 0]
 
 
-def _train_starts(
-    num_frames: int, span: int, count: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Start of each of `count` clips, one drawn from each of as many equal parts."""
-    places = num_frames - span + 1
-    part = places // count
-    if part > 0:
-        return np.arange(count) * part + rng.integers(part, size=count)
-    if num_frames > max(count, span):  # fewer places than clips: draw with repeats
-        return np.sort(rng.integers(places, size=count))
-    if part == 0:
-        return np.around(np.arange(count) * (places / count)).astype(np.int64)
-    return np.zeros(count, np.int64)
-
-
-def _test_starts(num_frames: int, span: int, count: int) -> np.ndarray:
+def _middle_starts(num_frames: int, span: int, count: int) -> np.ndarray:
     """Start of each clip: the middle of each of `count` equal parts of all places."""
     if num_frames < span:
         return np.zeros(count, np.int64)
     part = (num_frames - span + 1) / count
     return (np.arange(count) * part + part / 2).astype(np.int64)
+
+
+def _end_to_end_starts(last: int, count: int) -> np.ndarray:
+    """Start of each clip: 0, `last` and equal distances between, halves to even."""
+    if count == 1:
+        return np.array([last // 2])
+    return np.rint(np.arange(count) * (last / (count - 1))).astype(np.int64)
 
 
 def _clips(

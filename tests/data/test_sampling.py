@@ -3,10 +3,70 @@ import pytest
 
 from smad_jax import errors
 from smad_jax.data import sampling
+from tests.golden import make_sampling as golden
 
 
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    with np.load(golden.FILE) as arrays:
+        return dict(arrays)
+
+
+@pytest.mark.parametrize("line", golden.LINES)
+@pytest.mark.parametrize("name", golden.SAMPLINGS)
+def test_frames_at_test_are_the_references_for_1_to_400_frames(reference, name, line):
+    section = golden.SAMPLINGS[name] | {"test_rule": f"mmaction2-{line}"}
+    chosen = sampling.Sampling.from_config(section)
+    expected = reference[f"{line}/{name}/test"]
+    assert len(expected) == len(golden.LENGTHS) == 400
+    np.testing.assert_array_equal(
+        [chosen.test(num_frames) for num_frames in golden.LENGTHS],
+        expected.reshape(-1, *chosen.test_shape()),
+    )
+
+
+# The bounds of the draw are the distribution; the draws show what is made of it.
+@pytest.mark.parametrize("draw", golden.TRAIN_FRACTIONS)
+@pytest.mark.parametrize("line", golden.LINES)
+@pytest.mark.parametrize("name", golden.SAMPLINGS)
+def test_frames_at_training_are_the_references_for_any_draw(
+    reference, name, line, draw
+):
+    chosen = sampling.Sampling.from_config(golden.SAMPLINGS[name])
+    frames, asked = [], []
+    for num_frames in golden.LENGTHS:
+        draws = golden.Draws(golden.TRAIN_FRACTIONS[draw])
+        frames.append(chosen.train(num_frames, draws))
+        asked += draws.asked or [(0, 0, 0)]
+    np.testing.assert_array_equal(asked, reference[f"{line}/{name}/train/asked"])
+    np.testing.assert_array_equal(frames, reference[f"{line}/{name}/train/{draw}"])
+
+
+def test_the_older_rule_is_the_default(reference):
+    section = golden.SAMPLINGS["clip 8x8"]
+    chosen = sampling.Sampling.from_config(section)
+    assert chosen == sampling.Sampling(**section)
+    clips = chosen.test(300)
+    np.testing.assert_array_equal(
+        clips.ravel(), reference["0.x/clip 8x8/test"][299].ravel()
+    )
+
+
+def test_newer_rule_puts_the_first_clip_first_and_the_last_clip_last():
+    shape = {"clip_length": 8, "stride": 8, "rule": "mmaction2-1.x"}
+    clips = sampling.test_clips(300, num_clips=10, **shape)
+    assert clips[:, 0].tolist() == [0, 27, 54, 81, 108, 135, 162, 189, 216, 243]
+    assert clips[-1, -1] == 299
+    assert sampling.test_clips(300, num_clips=1, **shape)[0, 0] == 243 // 2
+
+
+def test_unknown_rule_is_refused():
+    with pytest.raises(ValueError, match=r"'0\.x'; known: mmaction2-0\.x, mma"):
+        sampling.test_clips(9, clip_length=2, stride=1, num_clips=3, rule="0.x")
 
 
 def test_ten_clips_of_300_frames_start_where_the_reference_says():
@@ -103,6 +163,7 @@ def test_config_section_gives_the_functions():
         ({"kind": "clip"}, "sampling.num_frames must be .* not None"),
         ({"kind": "clip", "num_frames": 8, "stride": 0}, "stride must be .* least 1"),
         ({"kind": "clip", "num_frames": 8, "views": 2}, "unknown key 'views'"),
+        ({"kind": "clip", "num_frames": 8, "test_rule": "1.x"}, "test_rule '1.x'; kn"),
     ],
 )
 def test_wrong_section_is_a_config_error(section, message):
