@@ -113,7 +113,7 @@ def random_resized_crop_box(height: int, width: int, rng: np.random.Generator) -
     centred square on the shorter side.
     """
     aspects = np.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3), size=10))
-    areas = rng.uniform(0.08, 1.0, size=10) * height * width
+    areas = rng.uniform(0.08, 1.0, size=10) * (height * width)
     for aspect, area in zip(aspects, areas, strict=True):
         box_width = round(math.sqrt(area * aspect))
         box_height = round(math.sqrt(area / aspect))

@@ -1,9 +1,12 @@
+import itertools
+
 import cv2
 import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.data import transforms
+from smad_jax.data import transforms, video
+from tests.golden import make_sampling as golden
 
 T, H, W = 3, 24, 40
 
@@ -16,9 +19,152 @@ def clip(height=H, width=W):
     )
 
 
+@pytest.fixture(scope="module")
+def reference():
+    with np.load(golden.FILE) as arrays:
+        return dict(arrays)
+
+
+def draws_of(seed):
+    """A crop's draws in our order: the row before the column, then the flip."""
+    shapes, across, down = golden.box_draws(seed)
+    return golden.Draws([*shapes, down, across, golden.flip_draw(seed)])
+
+
 def test_short_side_sizes_round_as_the_reference():
     assert transforms.short_side_size(240, 427, 256) == (256, 455)
     assert transforms.short_side_size(427, 240, 256) == (455, 256)
+
+
+@pytest.mark.parametrize("short", golden.SHORT_SIDES)
+def test_new_sizes_of_all_pictures_are_the_references(reference, short):
+    ours = [
+        golden.checksum(
+            np.array([transforms.short_side_size(h, w, short) for w in golden.SIDES])
+        )
+        for h in golden.SIDES
+    ]
+    large = [transforms.short_side_size(*size, short) for size in golden.LARGE_SIZES]
+    for line in golden.LINES:
+        np.testing.assert_array_equal(ours, reference[f"{line}/size/{short}"])
+        np.testing.assert_array_equal(large, reference[f"{line}/size/{short}/large"])
+
+
+@pytest.mark.parametrize("line", golden.LINES)
+@pytest.mark.parametrize("size", golden.BOX_SIZES + golden.EXTREME_BOX_SIZES)
+def test_crop_boxes_are_the_references_for_the_same_draws(reference, size, line):
+    expected = reference[f"{line}/box/{size[0]}x{size[1]}"]
+    assert len(expected) == golden.BOXES
+    for seed, box in enumerate(expected):
+        draws = draws_of(seed)
+        ours = transforms.random_resized_crop_box(*size, draws)
+        np.testing.assert_array_equal(draws.asked[:2], reference[f"{line}/box/asked"])
+        if box[2:].all():
+            np.testing.assert_array_equal(ours, box)
+        else:  # the reference's box is empty, and it fails later
+            assert size == (1, 1)
+            assert ours == (0, 0, 1, 1)
+
+
+@pytest.mark.parametrize("size", [(1, 400), (17, 4000)])
+def test_pictures_that_no_box_fits_into_reach_the_fallback(reference, size):
+    boxes = reference[f"0.x/box/{size[0]}x{size[1]}"]
+    assert (boxes == boxes[0]).all()  # no draw: the central square
+
+
+@pytest.mark.parametrize("line", golden.LINES)
+def test_offsets_of_the_central_crop_are_the_references(reference, line):
+    side = golden.CROP_SIDES[-1]
+    places = np.stack(np.mgrid[:side, :side], axis=-1)
+    ours = []
+    for height, width in itertools.product(golden.CROP_SIDES, repeat=2):
+        cropped = transforms.centre_crop(places[:height, :width], golden.CROP)
+        ours.append([*cropped[0, 0], *cropped[-1, -1] + 1])
+    np.testing.assert_array_equal(ours, reference[f"{line}/centre"])
+
+
+@pytest.mark.parametrize("line", golden.LINES)
+def test_resized_pixels_are_those_of_the_references_opencv(reference, line):
+    for (start, stop), expected in zip(
+        golden.RESIZES, reference[f"{line}/resize"], strict=True
+    ):
+        resized = transforms.resize(golden.frames(*start), *stop)
+        assert [golden.checksum(frame) for frame in resized] == expected.tolist(), (
+            f"{start} to {stop}"
+        )
+
+
+@pytest.mark.parametrize("size", [(12, 30), (45, 61), (17, 23), (1, 1)])
+def test_a_crop_of_views_resizes_as_a_copy_of_each_frame(size):
+    views = golden.frames(24, 40)[None].repeat(2, axis=0)
+    views[1] = 255 - views[1]
+    inner = transforms.crop(views, transforms.Box(3, 5, 17, 23))
+    assert not inner.flags["C_CONTIGUOUS"]
+    resized = transforms.resize(inner, *size)
+    assert resized.shape == (2, T, *size, 3)
+    for ours, frame in zip(
+        resized.reshape(-1, *size, 3), views.reshape(-1, 24, 40, 3), strict=True
+    ):
+        copied = np.ascontiguousarray(frame[3:20, 5:28])
+        np.testing.assert_array_equal(
+            ours, cv2.resize(copied, size[::-1], interpolation=cv2.INTER_LINEAR)
+        )
+
+
+@pytest.mark.parametrize("line", golden.LINES)
+def test_pictures_are_mirrored_at_the_same_draws_as_the_references(reference, line):
+    frame = golden.frames(5, 7)[:1]
+    ours = [
+        transforms.random_flip(frame, golden.Draws([value]))[0]
+        for value in golden.FLIP_FRACTIONS
+    ]
+    np.testing.assert_array_equal(ours, reference[f"{line}/flip"])
+
+
+@pytest.mark.parametrize("line", golden.LINES)
+@pytest.mark.parametrize("size", golden.PICTURES)
+def test_whole_training_transform_is_the_references_pipeline(reference, size, line):
+    transform = transforms.Transform("random_resized_crop", golden.CROP, resize=256)
+    start = golden.PICTURES.index(size) * golden.CHAINS
+    expected = reference[f"{line}/train"][start : start + golden.CHAINS]
+    for seed, checksums in enumerate(expected):
+        ours = transform.train(golden.frames(*size), draws_of(seed))
+        assert [golden.checksum(frame) for frame in ours] == checksums.tolist()
+    flips = [golden.flip_draw(seed) < 0.5 for seed in range(golden.CHAINS)]
+    assert len(set(flips)) == 2
+
+
+@pytest.mark.parametrize("line", golden.LINES)
+@pytest.mark.parametrize("size", golden.PICTURES)
+def test_whole_test_transform_is_the_references_pipeline(reference, size, line):
+    transform = transforms.Transform("random_resized_crop", golden.CROP, resize=256)
+    ours = transform.test(golden.frames(*size)[None])[0]
+    expected = reference[f"{line}/test"][golden.PICTURES.index(size)]
+    assert [golden.checksum(frame) for frame in ours] == expected.tolist()
+
+
+@pytest.mark.parametrize("name", ["demo.mp4", "video_90.mov", "carphone_pristine.mp4"])
+def test_frames_of_real_videos_go_through_plain_opencv_calls(real_data, name):
+    content = (real_data / "videos" / name).read_bytes()
+    frames = video.decode(content, np.array([0, 1, 2]))
+    transform = transforms.Transform("random_resized_crop", golden.CROP, resize=256)
+    height, width = transforms.short_side_size(*frames.shape[1:3], 256)
+    tested = transform.test(frames)
+    for seed in range(4):
+        trained = transform.train(frames, draws_of(seed))
+        box = transforms.random_resized_crop_box(height, width, draws_of(seed))
+        for index, frame in enumerate(frames):
+            scaled = cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
+            top, left = (height - golden.CROP) // 2, (width - golden.CROP) // 2
+            centre = scaled[top : top + golden.CROP, left : left + golden.CROP]
+            np.testing.assert_array_equal(tested[index], centre)
+            part = scaled[
+                box.top : box.top + box.height, box.left : box.left + box.width
+            ]
+            part = cv2.resize(part, (golden.CROP,) * 2, interpolation=cv2.INTER_LINEAR)
+            if golden.flip_draw(seed) < 0.5:
+                part = cv2.flip(part, 1)
+            np.testing.assert_array_equal(trained[index], part)
 
 
 def test_resize_is_opencvs_bilinear_frame_by_frame():

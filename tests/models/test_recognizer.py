@@ -8,6 +8,7 @@ from flax import nnx
 
 from smad_jax import models
 from smad_jax.models import recognizer
+from tests.golden import make_sampling as golden
 
 B, T, H, W, K = 2, 3, 32, 28, 10
 
@@ -44,6 +45,27 @@ def test_pixels_are_normalised_on_the_device(video):
     floats = jnp.asarray((np.asarray(video) - mean) / std, jnp.float32)
     got = _run(model, video, train=False).logits
     np.testing.assert_allclose(got, _run(model, floats, train=False).logits, rtol=2e-4)
+
+
+class _Pixels(nnx.Module):
+    """A backbone that hands on what it is given."""
+
+    width = seam_width = 3
+
+    def before_seam(self, x, *, train):
+        return x
+
+    after_seam = before_seam
+
+
+@pytest.mark.parametrize("line", golden.LINES)
+def test_normalised_pixels_are_within_one_last_place_of_the_references(line):
+    values = np.arange(256, dtype=np.uint8).repeat(3).reshape(256, 1, 1, 1, 3)
+    model = recognizer.Recognizer(_Pixels(), K, rngs=nnx.Rngs(0))
+    got = _run(model, jnp.asarray(values), train=False).feature_map
+    with np.load(golden.FILE) as arrays:
+        expected = arrays[f"{line}/normalised"]
+    np.testing.assert_array_max_ulp(np.asarray(got).reshape(256, 3), expected, maxulp=1)
 
 
 def test_output_holds_what_its_docstring_says(video):
