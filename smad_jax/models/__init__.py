@@ -82,6 +82,7 @@ def build_model(
         num_classes,
         saar_width=width if saar else 0,
         saar_blocks=saar_blocks,
+        kernel_start=spec.kernel_start,
         head_scale=spec.head_scale,
         dropout=dropout,
         ghost_size=ghost_size,

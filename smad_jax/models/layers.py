@@ -17,6 +17,7 @@ from jax import lax
 
 Size = tuple[int, int, int]  # (time, height, width)
 Formulation = Literal["direct", "fold", "im2col"]
+KernelStart = Literal["kaiming", "pytorch"]
 GhostStatistics = Literal["mean", "first"]
 GHOST_STATISTICS = get_args(GhostStatistics)
 
@@ -160,7 +161,10 @@ def parameter_dtype(dtype: str) -> jnp.dtype:
 
 
 class Conv(nnx.Module):
-    """Convolution without bias, started as the reference does (Kaiming, fan out).
+    """Convolution without bias.
+
+    It starts from normal numbers, with Kaiming's deviation sqrt(2 / fan out) as the
+    reference does, or with that of PyTorch's own start, sqrt(1 / (3 fan in)).
 
     Attributes:
         kernel: [t, h, w, C, D]; a two-dimensional kernel has t = 1.
@@ -175,12 +179,18 @@ class Conv(nnx.Module):
         kernel_size: Size,
         strides: Size = (1, 1, 1),
         *,
+        kernel_start: KernelStart = "kaiming",
         dtype: str = "float32",
         rngs: nnx.Rngs,
     ):
-        fan_out = width * math.prod(kernel_size)
+        volume = math.prod(kernel_size)
+        variance = {
+            "kaiming": 2 / (width * volume),
+            "pytorch": 1 / (3 * in_width * volume),
+        }
         shape = (*kernel_size, in_width, width)
-        start = draw_normal(rngs.params(), shape, scale=math.sqrt(2 / fan_out))
+        scale = math.sqrt(variance[kernel_start])
+        start = draw_normal(rngs.params(), shape, scale=scale)
         self.kernel = nnx.Param(start.astype(parameter_dtype(dtype)))
         self.strides = strides
         self.dtype = dtype

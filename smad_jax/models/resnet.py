@@ -44,6 +44,7 @@ class Spec:
             1x1 convolution and batch norm; `A`, every n-th position and zeros for
             the new channels; `A detached`, the same without a gradient, which is
             what the reference of ResNet3D-18 trains.
+        kernel_start: How convolutions start, see `layers.Conv`.
         head_scale: Standard deviation that the action head's weights start with.
         saar_width: Bottleneck width of SAAR when it is switched on (Sec. 5.1).
     """
@@ -61,13 +62,15 @@ class Spec:
     pool_strides: layers.Size = (1, 2, 2)
     last_scale: float = 1.0
     shortcut: Shortcut = "B"
+    kernel_start: layers.KernelStart = "kaiming"
     head_scale: float = 0.01
     saar_width: int = 64
 
 
 # The embedded benchmark's, 116 thousand parameters for clips of 4x32x32. Its blocks
-# do not start as their shortcuts: in the thousand steps that a demonstration has time
-# for, three blocks that begin at zero hardly learn.
+# do not start as their shortcuts: in the two thousand steps that a demonstration has
+# time for, three blocks that begin at zero hardly learn. And small kernels move further
+# for their size at the same rate.
 _TINY = Spec(
     "basic",
     (1, 1, 1),
@@ -78,6 +81,7 @@ _TINY = Spec(
     stem_width=16,
     stem_kernel=(1, 5, 5),
     pool_window=None,
+    kernel_start="pytorch",
     head_scale=0.07,
     saar_width=8,
 )
@@ -131,7 +135,9 @@ class ResNet(nnx.Module):
         dtype: str = "float32",
         rngs: nnx.Rngs,
     ):
-        conv = functools.partial(layers.Conv, dtype=dtype, rngs=rngs)
+        conv = functools.partial(
+            layers.Conv, kernel_start=spec.kernel_start, dtype=dtype, rngs=rngs
+        )
         norm = functools.partial(
             layers.GhostBatchNorm,
             ghost_size=ghost_size,

@@ -57,12 +57,15 @@ class Saar(nnx.Module):
         width: int,
         *,
         num_blocks: int = 1,
+        kernel_start: layers.KernelStart = "kaiming",
         ghost_size: int = 0,
         ghost_statistics: layers.GhostStatistics = "mean",
         dtype: str = "float32",
         rngs: nnx.Rngs,
     ):
-        conv = functools.partial(layers.Conv, dtype=dtype, rngs=rngs)
+        conv = functools.partial(
+            layers.Conv, kernel_start=kernel_start, dtype=dtype, rngs=rngs
+        )
         norm = functools.partial(
             layers.GhostBatchNorm,
             ghost_size=ghost_size,

@@ -31,9 +31,26 @@ SETS = ("iid", "tail", "rare")
 
 # The draw of the data for tuning; the tables use others.
 TUNING_SEED = 1001
-# The same settings are tried for every arm.
-SETTINGS = tuple((f"--config.optimizer.learning_rate={rate}",) for rate in (4e-3, 8e-3))
-TUNED = (BASELINE, "SAAR", "MAAT", "SMAD")  # the control takes SMAD's setting
+_RATES = tuple(
+    (f"--config.optimizer.learning_rate={rate}",) for rate in (1.5e-3, 3e-3, 6e-3)
+)
+# Half the adversarial weight of an aspect, before the division by their number, and
+# how it grows during training.
+_ADVERSARIES = tuple(
+    (
+        f"--config.method.settings.soft_ce_weight={weight}",
+        f"--config.method.settings.kl_weight={weight}",
+        f"--config.method.ramp={ramp}",
+    )
+    for weight, ramp in ((0.05, "dann"), (0.15, "dann"), (0.15, "constant"))
+)
+# What is tried for every arm, as often for each; the control takes SMAD's setting.
+SETTINGS = {
+    BASELINE: _RATES,
+    "SAAR": _RATES,
+    "MAAT": _ADVERSARIES,
+    "SMAD": _ADVERSARIES,
+}
 
 Report = Callable[[str], None]
 
@@ -95,7 +112,7 @@ def run(out: pathlib.Path, seeds: Sequence[int], at_once: int, report: Report) -
 
 
 def tune(out: pathlib.Path, at_once: int, report: Report) -> str:
-    """Tries the same settings for every arm on the tuning draw.
+    """Tries every arm's settings on the tuning draw.
 
     The score of a setting is the mean of the three accuracies on that draw.
 
@@ -108,8 +125,8 @@ def tune(out: pathlib.Path, at_once: int, report: Report) -> str:
             (*setting, *seed_flags(TUNING_SEED)),
             out / "tune" / _plain(arm) / f"{_plain(_named(setting))}-seed{TUNING_SEED}",
         )
-        for arm in TUNED
-        for setting in SETTINGS
+        for arm, settings in SETTINGS.items()
+        for setting in settings
     }
     finished = runs.finish(list(jobs.values()), at_once=at_once, report=report)
     scores = {
@@ -117,10 +134,10 @@ def tune(out: pathlib.Path, at_once: int, report: Report) -> str:
         for trial, run in zip(jobs, finished, strict=True)
     }
     rows = []
-    for arm in TUNED:
-        means = [scores[arm, setting].mean() for setting in SETTINGS]
-        best = SETTINGS[int(np.argmax(means))]
-        for setting, mean in zip(SETTINGS, means, strict=True):
+    for arm, settings in SETTINGS.items():
+        means = [scores[arm, setting].mean() for setting in settings]
+        best = settings[int(np.argmax(means))]
+        for setting, mean in zip(settings, means, strict=True):
             values = (*scores[arm, setting], mean)
             cells = (f"{value:.1f}" for value in values)
             chosen = "chosen" if setting == best else ""

@@ -132,6 +132,14 @@ def test_kernels_start_with_kaiming_deviation_of_the_fan_out():
     np.testing.assert_allclose(kernel.mean(), 0, atol=1e-3)
 
 
+def test_kernels_may_start_with_pytorchs_own_deviation():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    theirs = torch.nn.Conv3d(16, 64, (3, 3, 3)).weight.std().item()
+    conv = layers.Conv(16, 64, (3, 3, 3), kernel_start="pytorch", rngs=nnx.Rngs(0))
+    np.testing.assert_allclose(conv.kernel[...].std(), theirs, rtol=0.02)
+
+
 def test_linear_starts_small_and_without_bias():
     linear = layers.Linear(64, 200, rngs=nnx.Rngs(0))
     np.testing.assert_allclose(linear.kernel[...].std(), 0.01, rtol=0.02)

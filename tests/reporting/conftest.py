@@ -25,7 +25,7 @@ def fake_runs(monkeypatch):
             place = config
             for section in sections:
                 place = place.setdefault(section, {})
-            place[last] = json.loads(value)
+            place[last] = value if value.isalpha() else json.loads(value)
         rng = np.random.default_rng(list(f"{job.config} {job.overrides}".encode()))
         record = {
             "results": {

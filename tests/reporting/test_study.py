@@ -27,17 +27,25 @@ def holds(config, flag):
     key, _, value = flag.removeprefix("--config.").partition("=")
     for part in key.split("."):
         config = config[part]
-    return config == json.loads(value)
+    return config == (value if isinstance(config, str) else json.loads(value))
 
 
-@pytest.mark.parametrize("arm", study.ARMS)
+@pytest.mark.parametrize("arm", study.SETTINGS)
 def test_setting_of_the_configs_is_among_those_tried(arm):
-    config = config_of(arm)
-    assert any(all(holds(config, flag) for flag in s) for s in study.SETTINGS)
-    assert config.optimizer.learning_rate == 8e-3
-    if config.method.name == "smad":
-        settings = config.method.settings
-        assert settings.soft_ce_weight + settings.kl_weight == 0.1
+    config, settings = config_of(arm), study.SETTINGS[arm]
+    assert any(all(holds(config, flag) for flag in setting) for setting in settings)
+
+
+def test_every_arm_has_as_many_trials():
+    assert {len(settings) for settings in study.SETTINGS.values()} == {3}
+    assert set(study.ARMS) - set(study.SETTINGS) == {"SMAD, shuffled labels"}
+
+
+def test_control_has_the_setting_of_smad():
+    control, smad = config_of("SMAD, shuffled labels"), config_of("SMAD")
+    assert control.data.aspect_labels == "shuffled"
+    control.data.aspect_labels = smad.data.aspect_labels
+    assert control.to_dict() == smad.to_dict()
 
 
 def test_arms_are_the_switches_of_table_7_and_a_control():
@@ -114,15 +122,19 @@ def test_tuning_tries_every_setting_for_every_arm_on_the_tuning_draw(
     fake_runs, tmp_path
 ):
     text = study.tune(tmp_path, 1, silent)
-    assert {str(job.folder.relative_to(tmp_path)) for job in fake_runs} == {
-        f"tune/{arm}/learning_rate-{rate}-seed1001"
-        for arm in ("baseline", "saar", "maat", "smad")
-        for rate in ("0.004", "0.008")
+    folders = {str(job.folder.relative_to(tmp_path)) for job in fake_runs}
+    assert len(folders) == 4 * 3
+    assert {f for f in folders if "baseline" in f} == {
+        f"tune/baseline/learning_rate-{rate}-seed1001"
+        for rate in ("0.0015", "0.003", "0.006")
     }
+    assert (
+        "tune/smad/soft_ce_weight-0.15-kl_weight-0.15-ramp-constant-seed1001" in folders
+    )
     assert all("--config.data.embedded_seed=1001" in job.overrides for job in fake_runs)
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
     assert len(rows) == len(fake_runs)
-    assert sum("learning_rate=0.008" in row for row in rows) == 4
+    assert sum("learning_rate=0.003" in row for row in rows) == 2
     assert "Commit c0, c1; 60 s a run, 1 at once" in text
     assert "`python -m smad_jax.reporting tune`" in text
 
@@ -134,7 +146,7 @@ def test_tuning_chooses_the_best_mean_of_every_arm_once(fake_runs, tmp_path):
         for line in text.splitlines()
         if line.startswith("|")
     ][2:]
-    for arm in study.TUNED:
+    for arm in study.SETTINGS:
         means = {float(row[5]): row[6] for row in rows if row[0] == arm}
         assert means.pop(max(means)) == "chosen"
         assert set(means.values()) == {""}
@@ -147,12 +159,10 @@ def test_new_setting_is_tried_and_old_numbers_stay_with_theirs(
 ):
     study.tune(tmp_path, 1, silent)
     made = len(fake_runs)
-    monkeypatch.setattr(
-        study,
-        "SETTINGS",
-        (("--config.optimizer.learning_rate=0.016",), *study.SETTINGS[:1]),
-    )
+    new = ("--config.optimizer.learning_rate=0.016",)
+    for arm, settings in study.SETTINGS.items():
+        monkeypatch.setitem(study.SETTINGS, arm, (new, *settings[:1]))
     text = study.tune(tmp_path, 1, silent)
-    assert len(fake_runs) == made + len(study.TUNED)
+    assert len(fake_runs) == made + len(study.SETTINGS)
     assert "learning_rate=0.016" in text
-    assert "learning_rate=0.008" not in text
+    assert "learning_rate=0.006" not in text
