@@ -284,3 +284,9 @@ CASES: dict[str, Callable[[], Arrays]] = {
     "steps": steps,
     "ghost norm": ghost_norm,
 }
+
+
+@functools.cache
+def compute(case: str) -> Arrays:
+    """Returns the arrays of one of `CASES`."""
+    return CASES[case]()
