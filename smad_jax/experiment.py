@@ -16,7 +16,7 @@ from flax import nnx
 
 from smad_jax import errors, methods, models, torch_weights
 from smad_jax import workdir as workdir_lib
-from smad_jax.data import catalog, embedded, pipeline, selection
+from smad_jax.data import bad_videos, catalog, embedded, pipeline, selection
 from smad_jax.evaluation import accuracy, predict
 from smad_jax.methods import base
 from smad_jax.training import (
@@ -373,10 +373,10 @@ def evaluate(
 
 def _bad_videos(
     config: Config, workdir: pathlib.Path, split: catalog.Split
-) -> pipeline.BadVideos:
+) -> bad_videos.BadVideos:
     """Returns the count of bad videos in this process's share, with its own file."""
     process = jax.process_index()
-    return pipeline.BadVideos(
+    return bad_videos.BadVideos(
         workdir / f"bad_videos{f'-{process}' if process else ''}.jsonl",
         limit=config.data.bad_video_limit,
         num_videos=len(split) // jax.process_count(),

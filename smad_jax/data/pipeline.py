@@ -6,11 +6,7 @@ before it, of processes, threads or workers. A step takes the next B positions, 
 resuming is starting at another step.
 """
 
-import collections
 import dataclasses
-import json
-import os
-import pathlib
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -21,7 +17,8 @@ import numpy as np
 from absl import flags
 
 from smad_jax import errors
-from smad_jax.data import catalog, sections, video
+from smad_jax.data import bad_videos as bad_videos_lib
+from smad_jax.data import catalog, order, sections, video
 from smad_jax.data import sampling as sampling_lib
 from smad_jax.data import transforms as transforms_lib
 
@@ -65,93 +62,6 @@ B = TypeVar("B", Batch, TestBatch)
 Element = dict[str, np.ndarray | np.generic]
 
 
-class BadVideos:
-    """Keeps the list of unusable videos and stops the run when they are too many.
-
-    Attributes:
-        reasons: How many distinct videos failed for each reason.
-    """
-
-    def __init__(
-        self,
-        path: str | os.PathLike[str] | None,
-        limit: float = 0.05,
-        *,
-        num_videos: int,
-    ):
-        """Starts counting.
-
-        Args:
-            path: The JSON lines file to append to, or None to keep no file.
-            limit: Share of the videos that may be bad, 0 to 1; one always may.
-            num_videos: V, how many videos the split has.
-        """
-        self._path = None if path is None else pathlib.Path(path)
-        self._allowed = max(1, int(limit * num_videos))
-        self._limit = limit
-        self._num_videos = num_videos
-        self._listed = self._read_listed()
-        self._counted: set[int] = set()
-        self.reasons: collections.Counter[str] = collections.Counter()
-
-    @property
-    def count(self) -> int:
-        """Distinct videos that failed so far."""
-        return len(self._counted)
-
-    def record(
-        self, index: int, id: str, reason: str, detail: str, replacement: str | None
-    ) -> None:
-        """Counts a bad video and writes it down, both once.
-
-        Args:
-            index: Its row in the split.
-            id: Its id.
-            reason: One of `video.REASONS`.
-            detail: What happened, in words.
-            replacement: Id of the video used instead; None at test time.
-
-        Raises:
-            DataError: if more videos are bad than the limit allows.
-        """
-        if index in self._counted:
-            return
-        self._counted.add(index)
-        self.reasons[reason] += 1
-        if self._path is not None and id not in self._listed:
-            self._listed.add(id)
-            line = {
-                "id": id,
-                "reason": reason,
-                "detail": detail,
-                "replacement": replacement,
-            }
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self._path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        if len(self._counted) > self._allowed:
-            counts = ", ".join(f"{key} {n}" for key, n in self.reasons.most_common())
-            raise errors.DataError(
-                f"{len(self._counted)} of {self._num_videos} videos cannot be used, "
-                f"more than the limit of {self._limit:.0%} allows; most often: "
-                f"{self.reasons.most_common(1)[0][0]} ({counts}); last: {id!r}: "
-                f"{detail}; {self._path or 'bad_videos.jsonl'} lists them; repair the "
-                "data or raise the limit on bad videos"
-            )
-
-    def _read_listed(self) -> set[str]:
-        """Ids that an earlier run wrote down; half a last line is ignored."""
-        if self._path is None or not self._path.is_file():
-            return set()
-        listed = set()
-        for line in self._path.read_text("utf-8").splitlines():
-            try:
-                listed.add(json.loads(line)["id"])
-            except (ValueError, LookupError, TypeError):
-                continue
-        return listed
-
-
 class Batches(Generic[B]):
     """An iterator over batches; `close` stops its threads and processes."""
 
@@ -187,8 +97,9 @@ def train_batches(
     transform: sections.Section,
     batch_size: int,
     seed: int,
-    bad_videos: BadVideos,
+    bad_videos: bad_videos_lib.BadVideos,
     start_step: int = 0,
+    class_power: float = 1.0,
     process_index: int = 0,
     process_count: int = 1,
     num_threads: int = 2,
@@ -198,8 +109,12 @@ def train_batches(
     """Returns the endless, shuffled, augmented stream of this process's batches.
 
     Step s of the run takes the positions s * B to (s + 1) * B of the stream, of which
-    process p has the p-th part. Every V positions see each video once. A video that
-    cannot be read is replaced by another of its class, the same one in every run.
+    process p has the p-th part. Every V positions, an epoch of the stream, see each
+    video once, or are V draws where classes are balanced. The stream goes on from one
+    epoch to the next; a web stream in joint training does so too, where the reference
+    starts it afresh whenever an epoch of the target begins (and so never sees the end
+    of a long one before reshuffling, and repeats the order of a short one). A video
+    that cannot be read is replaced by another of its class, the same in every run.
 
     Args:
         split: The videos.
@@ -209,6 +124,8 @@ def train_batches(
         seed: Of order, clips and crops.
         bad_videos: Where unreadable videos are recorded.
         start_step: The first step wanted.
+        class_power: A class is drawn in proportion to its share of the videos to this
+            power: 1 leaves the classes as they are, 0 makes them equal.
         process_index: p.
         process_count: Number of processes.
         num_threads: Threads that decode; 0 decodes when a batch is asked for.
@@ -229,7 +146,7 @@ def train_batches(
         transforms_lib.Transform.from_config(transform),
     )
     rows = grain.MapDataset.range(len(split)).repeat()
-    rows = rows.map_with_index(_EpochShuffle(len(split), seed))
+    rows = rows.map_with_index(order.EpochOrder(split.labels, seed, class_power))
     dataset = _ProcessShare(rows.random_map(loader, seed=seed % 2**32), share)
     dataset = dataset[start_step * share.size :]
     source = _iterate(dataset, share.size, num_threads, num_workers)
@@ -243,7 +160,7 @@ def test_batches(
     sampling: sections.Section,
     transform: sections.Section,
     batch_size: int,
-    bad_videos: BadVideos,
+    bad_videos: bad_videos_lib.BadVideos,
     process_index: int = 0,
     process_count: int = 1,
     num_threads: int = 2,
@@ -280,7 +197,9 @@ def test_batches(
 
 
 def _training(
-    source: grain.DatasetIterator, split: catalog.Split, bad_videos: BadVideos
+    source: grain.DatasetIterator,
+    split: catalog.Split,
+    bad_videos: bad_videos_lib.BadVideos,
 ) -> Iterator[Batch]:
     """Batches of the loader's elements, failures recorded and aspects joined."""
     for arrays in source:
@@ -301,7 +220,9 @@ def _training(
 
 
 def _testing(
-    source: grain.DatasetIterator, split: catalog.Split, bad_videos: BadVideos
+    source: grain.DatasetIterator,
+    split: catalog.Split,
+    bad_videos: bad_videos_lib.BadVideos,
 ) -> Iterator[TestBatch]:
     """Batches of the loader's elements, failures recorded."""
     for arrays in source:
@@ -321,33 +242,6 @@ class _Share(NamedTuple):
     batch_size: int
     offset: int
     size: int
-
-
-class _EpochShuffle:
-    """Position in the endless stream to a row of the split, in a new order each epoch.
-
-    Grain's own shuffle needs no memory, but 2.5 ms a row for a split of 40 videos.
-    """
-
-    def __init__(self, num_rows: int, seed: int):
-        self._num_rows = num_rows
-        self._seed = seed
-        self._orders: dict[int, np.ndarray] = {}  # of the newest epochs
-
-    def __call__(self, position: int, _: int) -> int:
-        epoch, place = divmod(position, self._num_rows)
-        return int(self._order(epoch)[place])
-
-    def _order(self, epoch: int) -> np.ndarray:
-        order = self._orders.get(epoch)
-        if order is None:
-            rng = np.random.default_rng((self._seed % 2**32, epoch))
-            order = rng.permutation(self._num_rows)
-            # a new dict, since other threads may be reading the old one
-            newest = sorted([*self._orders, epoch])[-2:]
-            self._orders = {**self._orders, epoch: order}
-            self._orders = {key: self._orders[key] for key in newest}
-        return order
 
 
 class _ProcessShare(grain.MapDataset):
@@ -447,6 +341,13 @@ class _Reader:
         return clip
 
 
+class _Clip(NamedTuple):
+    """The different frames of a clip, and for each of its T frames which one it is."""
+
+    frames: np.ndarray
+    places: np.ndarray
+
+
 class _TrainLoader:
     """Row of a split and a random generator to a training element."""
 
@@ -465,32 +366,35 @@ class _TrainLoader:
     def __call__(self, row: int, rng: np.random.Generator) -> Element:
         # drawn first: how much of `rng` a failed attempt uses must not matter
         key = int(rng.integers(1 << 62))
-        clip, used, failure = self._try(row, rng), row, None
-        if isinstance(clip, video.VideoError):
-            failure = clip
-            clip, used, rng = self._replace(row, failure, key)
+        read, used, failure = self._try(row, rng), row, None
+        if isinstance(read, video.VideoError):
+            failure = read
+            read, used, rng = self._replace(row, failure, key)
+        frames, places = read
         return {
-            "video": self._transform.train(clip, rng),
+            "video": self._transform.train(frames, rng)[places],
             "label": self._reader.split.labels[used],
             "index": np.int32(used),
             **_failure_columns(row, failure),
         }
 
-    def _try(self, row: int, rng: np.random.Generator) -> np.ndarray | video.VideoError:
+    def _try(self, row: int, rng: np.random.Generator) -> _Clip | video.VideoError:
         """A clip of the video in `row`, or why there is none."""
         if row in self._bad:
             return self._bad[row]
         try:
             stored = self._reader.open(row)
             indices = self._sampling.train(stored.num_frames, rng)
-            return self._reader.frames(row, stored, indices)
+            # a still image fills its clip with one frame, which is worked on once
+            wanted, places = np.unique(indices, return_inverse=True)
+            return _Clip(self._reader.frames(row, stored, wanted), places)
         except video.VideoError as error:
             self._bad[row] = error.with_traceback(None)
             return self._bad[row]
 
     def _replace(
         self, row: int, failure: video.VideoError, key: int
-    ) -> tuple[np.ndarray, int, np.random.Generator]:
+    ) -> tuple[_Clip, int, np.random.Generator]:
         """A clip of another video of the class, its row, and its generator."""
         split = self._reader.split
         rows = self._rows_of[int(split.labels[row])]
@@ -566,7 +470,9 @@ def _failure_columns(row: int, failure: video.VideoError | None) -> Element:
 
 
 def _record_failures(
-    arrays: Mapping[str, np.ndarray], split: catalog.Split, bad_videos: BadVideos
+    arrays: Mapping[str, np.ndarray],
+    split: catalog.Split,
+    bad_videos: bad_videos_lib.BadVideos,
 ) -> None:
     """Hands the failures of a batch to `bad_videos`."""
     for row in np.flatnonzero(arrays["failure"] >= 0):

@@ -1,5 +1,6 @@
 """Checked values from a section of a config."""
 
+import difflib
 from collections.abc import Mapping
 
 from smad_jax import errors
@@ -10,8 +11,10 @@ Section = Mapping[str, object]
 def check_keys(name: str, section: Section, known: tuple[str, ...]) -> None:
     """Raises ConfigError if `section`, called `name`, has a key not in `known`."""
     for key in sorted(set(section) - set(known)):
+        near = difflib.get_close_matches(key, known, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
         raise errors.ConfigError(
-            f"unknown key {key!r} in {name}; known: {', '.join(known)}"
+            f"unknown key {key!r} in {name}; {hint}known: {', '.join(known)}"
         )
 
 
@@ -43,3 +46,19 @@ def integer(
             f"{name}.{key} must be a whole number of at least {least}, not {value!r}"
         )
     return value
+
+
+def number(
+    name: str, section: Section, key: str, *, least: float, most: float, default: float
+) -> float:
+    """Returns the entry `key`, a number from `least` to `most`.
+
+    Raises:
+        ConfigError: if it is something else.
+    """
+    value = section.get(key, default)
+    if not isinstance(value, int | float) or not least <= value <= most:
+        raise errors.ConfigError(
+            f"{name}.{key} must be a number from {least:g} to {most:g}, not {value!r}"
+        )
+    return float(value)

@@ -1,8 +1,9 @@
-"""Encoded video to frames; the only module that decodes.
+"""Encoded video to frames; the only module that decodes, with `images` for pictures.
 
-Frame i is the i-th frame in display order, whatever the container's time stamps say.
-Decoding uses one thread: decoders with frame threads are known to hang when they are
-left before the end of a file, which is what taking a clip does.
+An image counts as a video of one frame. Frame i is the i-th frame in display order,
+whatever the container's time stamps say. Decoding uses one thread: decoders with frame
+threads are known to hang when they are left before the end of a file, which is what
+taking a clip does.
 """
 
 import contextlib
@@ -21,6 +22,8 @@ import av.video.frame
 import av.video.reformatter
 import av.video.stream
 import numpy as np
+
+from smad_jax.data import images
 
 Reason = Literal[
     "missing", "no_video_stream", "truncated", "undecodable", "too_short", "timeout"
@@ -61,7 +64,8 @@ class Facts:
         stated_frames: Frames the container claims, 0 if it makes no claim.
         width: Of the upright picture, in pixels.
         height: Of the upright picture, in pixels.
-        rotation: Degrees, counter-clockwise, that make the stored picture upright.
+        rotation: Degrees, counter-clockwise, that make the stored picture upright; 0
+            for images, which come upright from their decoder.
         codec: FFmpeg's name of the decoder.
         rate: Average frames per second, 0 if unknown.
         failure: Why decoding stopped early, empty if it reached the end.
@@ -126,6 +130,8 @@ def decode(
     if order.ndim != 1 or order.size == 0 or order.min() < 0:
         raise ValueError(f"indices must be [T] frame numbers from 0, got {indices}")
     wanted, places = np.unique(order, return_inverse=True)
+    if images.is_image(video):
+        return np.stack([_picture(video, last=int(wanted[-1]))])[places]
     deadline = time.monotonic() + time_limit
     frames = None
     if wanted[-1] >= _SHORT:
@@ -153,6 +159,8 @@ def probe(
     Raises:
         VideoError: if not even one frame decodes, or time runs out.
     """
+    if images.is_image(video):
+        return _probe_picture(video)
     deadline = time.monotonic() + time_limit
     with _open(video, deadline) as opened:
         decoder = _decoded(opened)
@@ -180,6 +188,33 @@ def probe(
             num_frames = sum(1 for _ in _packets(opened))
     width, height = size[::-1] if rotation % 180 else size
     return Facts(num_frames, stated, width, height, rotation, codec, rate, failure)
+
+
+def _picture(content: bytes, last: int) -> np.ndarray:
+    """The only frame [H, W, 3] of an image, of which frame `last` is wanted."""
+    if last > 0:
+        raise VideoError(
+            "truncated", f"frame {last} was asked for, an image has only one"
+        )
+    picture = images.decode(content)
+    if picture is None:
+        raise VideoError("undecodable", "the image cannot be decoded")
+    return picture
+
+
+def _probe_picture(content: bytes) -> Facts:
+    """The facts of an image."""
+    height, width = _picture(content, last=0).shape[:2]
+    return Facts(
+        num_frames=1,
+        stated_frames=1,
+        width=width,
+        height=height,
+        rotation=0,
+        codec="png" if content.startswith(b"\x89PNG") else "mjpeg",
+        rate=0.0,
+        failure="the file ends early" if images.ends_early(content) else "",
+    )
 
 
 def _decode_seeking(

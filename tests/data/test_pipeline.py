@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.data import catalog, pipeline, records, video
+from smad_jax.data import bad_videos, catalog, pipeline, records, video
 
 V, T, SIZE, Z = 22, 3, 16, 5
 SAMPLING = {"kind": "clip", "num_frames": T, "stride": 1, "test_views": 2}
@@ -48,13 +48,13 @@ def broken_split(tmp_path_factory, contents):
     return store(tmp_path_factory.mktemp("broken"), damaged)
 
 
-def train(split, steps, *, bad_videos=None, **options):
+def train(split, steps, *, bad=None, **options):
     options = {
         "sampling": SAMPLING,
         "transform": TRANSFORM,
         "batch_size": 4,
         "seed": 7,
-        "bad_videos": bad_videos or pipeline.BadVideos(None, 1.0, num_videos=V),
+        "bad_videos": bad or bad_videos.BadVideos(None, 1.0, num_videos=V),
         **options,
     }
     with pipeline.train_batches(split, **options) as batches:
@@ -66,7 +66,7 @@ def test(split, **options):
         "sampling": SAMPLING,
         "transform": TRANSFORM,
         "batch_size": 4,
-        "bad_videos": pipeline.BadVideos(None, 1.0, num_videos=V),
+        "bad_videos": bad_videos.BadVideos(None, 1.0, num_videos=V),
         **options,
     }
     return list(pipeline.test_batches(split, **options))
@@ -125,10 +125,10 @@ def test_threads_and_cache_change_nothing(broken_split, options):
 
 
 def test_workers_give_the_same_batches_and_count_the_same_bad_videos(broken_split):
-    counts = [pipeline.BadVideos(None, 1.0, num_videos=V) for _ in range(2)]
-    expected = train(broken_split, 8, bad_videos=counts[0])
+    counts = [bad_videos.BadVideos(None, 1.0, num_videos=V) for _ in range(2)]
+    expected = train(broken_split, 8, bad=counts[0])
     found = train(
-        broken_split, 8, bad_videos=counts[1], num_workers=2, num_threads=1, cache_mib=2
+        broken_split, 8, bad=counts[1], num_workers=2, num_threads=1, cache_mib=2
     )
     assert_equal(expected, found)
     assert counts[0].reasons == counts[1].reasons == {"truncated": len(BROKEN)}
@@ -154,8 +154,8 @@ def test_processes_share_the_batches_of_one(broken_split, process_count):
 def test_bad_video_is_replaced_by_one_of_its_class_and_written_down(
     broken_split, tmp_path
 ):
-    bad = pipeline.BadVideos(tmp_path / "run" / "bad.jsonl", 0.5, num_videos=V)
-    batches = train(broken_split, 12, bad_videos=bad)
+    bad = bad_videos.BadVideos(tmp_path / "run" / "bad.jsonl", 0.5, num_videos=V)
+    batches = train(broken_split, 12, bad=bad)
     rows = np.concatenate([batch["index"] for batch in batches])
     assert not set(BROKEN) & set(rows.tolist())
     classes = np.bincount(broken_split.labels[rows[:V]])
@@ -171,20 +171,20 @@ def test_bad_video_is_replaced_by_one_of_its_class_and_written_down(
 
 
 def test_too_many_bad_videos_stop_the_run_with_the_reason(broken_split):
-    bad = pipeline.BadVideos(None, 0.01, num_videos=V)
+    bad = bad_videos.BadVideos(None, 0.01, num_videos=V)
     with pytest.raises(errors.DataError, match=r"2 of 22 .* truncated \(truncated 2\)"):
-        train(broken_split, 12, bad_videos=bad)
+        train(broken_split, 12, bad=bad)
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_class_without_readable_videos_is_a_data_error(tmp_path, contents, num_workers):
     damaged = [c[:400] if row % 3 == 1 else c for row, c in enumerate(contents[:9])]
     split = store(tmp_path, damaged)
-    bad = pipeline.BadVideos(None, 1.0, num_videos=9)
+    bad = bad_videos.BadVideos(None, 1.0, num_videos=9)
     with pytest.raises(
         errors.DataError, match=r"any of the 2 videos of class 'class 1'"
     ):
-        train(split, 9, bad_videos=bad, num_workers=num_workers)
+        train(split, 9, bad=bad, num_workers=num_workers)
 
 
 def test_damaged_record_is_a_bad_video(tmp_path, contents):
@@ -193,8 +193,8 @@ def test_damaged_record_is_a_bad_video(tmp_path, contents):
     data = bytearray(path.read_bytes())
     data[-50] ^= 1
     path.write_bytes(data)
-    bad = pipeline.BadVideos(None, 1.0, num_videos=V)
-    train(split, 6, bad_videos=bad)
+    bad = bad_videos.BadVideos(None, 1.0, num_videos=V)
+    train(split, 6, bad=bad)
     assert bad.reasons == {"undecodable": 1}
 
 
@@ -263,7 +263,7 @@ def test_segments_go_through_at_test_as_one_view(split):
 
 
 def test_unreadable_test_video_stays_with_zero_pixels(broken_split):
-    bad = pipeline.BadVideos(None, 1.0, num_videos=V)
+    bad = bad_videos.BadVideos(None, 1.0, num_videos=V)
     batches = test(broken_split, bad_videos=bad)
     rows = np.concatenate([batch["index"][batch["unreadable"]] for batch in batches])
     assert rows.tolist() == list(BROKEN)
@@ -304,25 +304,6 @@ def test_small_memory_keeps_only_the_videos_that_fit(split):
     for row in range(3):
         cache.put(row, np.zeros((6, 24, 32, 3), np.uint8))
     assert [cache.get(row) is not None for row in range(3)] == [True, True, False]
-
-
-def test_bad_videos_of_an_earlier_run_are_not_listed_twice(tmp_path):
-    path = tmp_path / "bad.jsonl"
-    for _ in range(2):
-        bad = pipeline.BadVideos(path, 0.5, num_videos=10)
-        bad.record(3, "three", "timeout", "slow", None)
-        bad.record(3, "three", "timeout", "slow", None)
-        assert bad.count == 1
-    path.write_text(path.read_text() + '{"id": "fo')  # a run was killed while writing
-    pipeline.BadVideos(path, 0.5, num_videos=10)
-    assert len(path.read_text().splitlines()) == 2
-
-
-def test_one_bad_video_is_always_allowed():
-    bad = pipeline.BadVideos(None, 0.0, num_videos=10)
-    bad.record(0, "a", "missing", "gone", None)
-    with pytest.raises(errors.DataError, match="missing 1, timeout 1"):
-        bad.record(1, "b", "timeout", "slow", None)
 
 
 @pytest.mark.parametrize("batch_size", [0, 5])

@@ -1,0 +1,95 @@
+"""Videos that cannot be used: written down once, and too many of them stop the run."""
+
+import collections
+import json
+import os
+import pathlib
+
+from smad_jax import errors
+
+
+class BadVideos:
+    """Keeps the list of unusable videos and stops the run when they are too many.
+
+    Attributes:
+        reasons: How many distinct videos failed for each reason.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        limit: float = 0.05,
+        *,
+        num_videos: int,
+    ):
+        """Starts counting.
+
+        Args:
+            path: The JSON lines file to append to, or None to keep no file.
+            limit: Share of the videos that may be bad, 0 to 1; one always may.
+            num_videos: V, how many videos the split has.
+        """
+        self._path = None if path is None else pathlib.Path(path)
+        self._allowed = max(1, int(limit * num_videos))
+        self._limit = limit
+        self._num_videos = num_videos
+        self._listed = self._read_listed()
+        self._counted: set[int] = set()
+        self.reasons: collections.Counter[str] = collections.Counter()
+
+    @property
+    def count(self) -> int:
+        """Distinct videos that failed so far."""
+        return len(self._counted)
+
+    def record(
+        self, index: int, id: str, reason: str, detail: str, replacement: str | None
+    ) -> None:
+        """Counts a bad video and writes it down, both once.
+
+        Args:
+            index: Its row in the split.
+            id: Its id.
+            reason: One of `video.REASONS`.
+            detail: What happened, in words.
+            replacement: Id of the video used instead; None at test time.
+
+        Raises:
+            DataError: if more videos are bad than the limit allows.
+        """
+        if index in self._counted:
+            return
+        self._counted.add(index)
+        self.reasons[reason] += 1
+        if self._path is not None and id not in self._listed:
+            self._listed.add(id)
+            line = {
+                "id": id,
+                "reason": reason,
+                "detail": detail,
+                "replacement": replacement,
+            }
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self._path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        if len(self._counted) > self._allowed:
+            counts = ", ".join(f"{key} {n}" for key, n in self.reasons.most_common())
+            raise errors.DataError(
+                f"{len(self._counted)} of {self._num_videos} videos cannot be used, "
+                f"more than the limit of {self._limit:.0%} allows; most often: "
+                f"{self.reasons.most_common(1)[0][0]} ({counts}); last: {id!r}: "
+                f"{detail}; {self._path or 'bad_videos.jsonl'} lists them; repair the "
+                "data or raise the limit on bad videos"
+            )
+
+    def _read_listed(self) -> set[str]:
+        """Ids that an earlier run wrote down; half a last line is ignored."""
+        if self._path is None or not self._path.is_file():
+            return set()
+        listed = set()
+        for line in self._path.read_text("utf-8").splitlines():
+            try:
+                listed.add(json.loads(line)["id"])
+            except (ValueError, LookupError, TypeError):
+                continue
+        return listed

@@ -1,0 +1,38 @@
+"""JPEG and PNG files to pictures, as the reference's image pipeline decodes them.
+
+OpenCV decodes, and turns the picture as its EXIF orientation says. To the rest of the
+data layer an image is a video of one frame; `video` calls this module for such files.
+"""
+
+import cv2
+import numpy as np
+
+_JPEG = b"\xff\xd8\xff"
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
+
+
+def is_image(content: bytes) -> bool:
+    """Returns whether a file is JPEG or PNG, by its first bytes."""
+    return content.startswith((_JPEG, _PNG))
+
+
+def decode(content: bytes) -> np.ndarray | None:
+    """Returns the upright picture [H, W, 3] uint8 RGB, or None if it cannot be had.
+
+    Grey pictures get three equal channels, 16 bits become 8, transparency is dropped.
+    A JPEG file whose end is missing gives what there is of it.
+    """
+    try:
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # more pixels than OpenCV takes
+        return None
+    return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def ends_early(content: bytes) -> bool:
+    """Returns whether the end of the image is missing from the file."""
+    if content.startswith(_PNG):
+        return b"IEND" not in content
+    # a thumbnail in front has its own end, so what counts is one behind the last scan
+    return content.find(_JPEG_END, content.rfind(_JPEG_SCAN)) < 0

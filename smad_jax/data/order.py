@@ -1,0 +1,72 @@
+"""Which video stands where in an endless training stream."""
+
+import zlib
+
+import numpy as np
+
+
+def stream_seed(seed: int, name: str) -> int:
+    """Returns a seed for the stream called `name`, unlike those of other streams.
+
+    Two streams of equal length and seed would otherwise be shuffled alike.
+    """
+    sequence = np.random.SeedSequence([seed % 2**32, zlib.crc32(name.encode())])
+    return int(sequence.generate_state(1)[0])
+
+
+def balanced_probabilities(labels: np.ndarray, class_power: float) -> np.ndarray:
+    """Returns the probability of each video when classes are balanced: [V], sum 1.
+
+    A class is drawn in proportion to its share of the videos to the power
+    `class_power`, then a video of it uniformly (OmniSource; 0.5 there). 1 draws all
+    videos alike, 0 all classes.
+
+    Args:
+        labels: [V] class of each video, at least one video.
+        class_power: From 0 to 1.
+    """
+    _, class_of, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    of_class = (counts / len(labels)) ** class_power
+    of_class /= of_class.sum()
+    return (of_class / counts)[class_of]
+
+
+class EpochOrder:
+    """Position in the endless stream to a row of the split, in a new order each epoch.
+
+    An epoch is V positions. With a class power of 1 it holds each video once; with
+    another it is V draws with replacement, by `balanced_probabilities`. Both are
+    functions of seed and epoch alone.
+
+    Grain's own shuffle needs no memory, but 2.5 ms a row for a split of 40 videos.
+    """
+
+    def __init__(self, labels: np.ndarray, seed: int, class_power: float = 1.0):
+        """Takes the [V] labels of the split; they matter to balancing only."""
+        self._num_rows = len(labels)
+        self._seed = seed
+        self._probabilities = (
+            None if class_power == 1 else balanced_probabilities(labels, class_power)
+        )
+        self._orders: dict[int, np.ndarray] = {}  # of the newest epochs
+
+    def __call__(self, position: int, _: int) -> int:
+        """Returns the row of the split that stands at `position`."""
+        epoch, place = divmod(position, self._num_rows)
+        return int(self._order(epoch)[place])
+
+    def _order(self, epoch: int) -> np.ndarray:
+        order = self._orders.get(epoch)
+        if order is None:
+            rng = np.random.default_rng((self._seed % 2**32, epoch))
+            if self._probabilities is None:
+                order = rng.permutation(self._num_rows)
+            else:
+                order = rng.choice(
+                    self._num_rows, self._num_rows, p=self._probabilities
+                )
+            # a new dict, since other threads may be reading the old one
+            newest = sorted([*self._orders, epoch])[-2:]
+            self._orders = {**self._orders, epoch: order}
+            self._orders = {key: self._orders[key] for key in newest}
+        return order
