@@ -18,7 +18,7 @@ from ml_collections import config_flags
 
 from configs import common
 from data_prep import embedded
-from smad_jax import errors, experiment
+from smad_jax import errors, experiment, splits
 from smad_jax import workdir as workdir_lib
 from smad_jax.training import log, loop
 
@@ -54,9 +54,9 @@ def main(argv: Sequence[str]) -> None:
             _join_the_others()
         _keep_compiled()
         experiment.check(config)
-        if experiment.uses_embedded(config):
+        if splits.uses_embedded(config):
             embedded.prepare(
-                experiment.data_root(config),
+                splits.data_root(config),
                 config.data.embedded_seed,
                 scale=config.data.embedded_scale,
                 log=log.logger.info,

@@ -98,6 +98,8 @@ def base() -> ml_collections.ConfigDict:
     config.data.sampling = section()
     config.data.sampling.test_rule = "mmaction2-0.x"  # or `mmaction2-1.x`
     config.data.transform = section()
+    config.data.web = section()  # streams of joint training by name: `web_stream`
+    config.data.web_every = 1  # steps of the target from one turn of theirs to the next
     config.model = section()
     config.model.name = ""
     config.model.saar = False

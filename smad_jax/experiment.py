@@ -3,8 +3,8 @@
 The only module that knows all the others. Read `run` from top to bottom.
 """
 
+import contextlib
 import dataclasses
-import os
 import pathlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,13 +14,14 @@ import jax
 import numpy as np
 from flax import nnx
 
-from smad_jax import errors, methods, models, torch_weights
+from smad_jax import errors, methods, models, splits, torch_weights
 from smad_jax import workdir as workdir_lib
-from smad_jax.data import bad_videos, catalog, embedded, pipeline, selection
+from smad_jax.data import bad_videos, catalog, order, pipeline, web
 from smad_jax.evaluation import accuracy, predict
 from smad_jax.methods import base
 from smad_jax.training import (
     checkpoint,
+    joint,
     log,
     loop,
     optimizer,
@@ -54,9 +55,10 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
     first_process = jax.process_index() == 0
     if first_process and not force:
         workdir_lib.check_owner(workdir, config)
-    train, tests = open_data(config)
+    train, webs, tests = splits.open_splits(config)
     mesh = sharding.make_mesh()
-    sharding.check_batch_size(config.data.batch_size, mesh)
+    for key, batch_size in _batch_sizes(config).items():
+        sharding.check_batch_size(batch_size, mesh, key=key)
     plan = make_plan(config, train, workdir.name)
     graph, state, train_step = build(config, train, plan, mesh)
     with checkpoint.Checkpoints(workdir / "checkpoints") as checkpoints:
@@ -66,12 +68,12 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
         # Only now is it certain that this config can go on in this folder.
         if first_process:
             workdir_lib.claim(workdir, config)
-        log.logger.info(describe(config, train, plan, state))
+        log.logger.info(describe(config, train, webs, plan, state))
         if resumed is not None:
             log.logger.info(f"going on from step {resumed}")
         if int(state.step) < plan.total_steps:
             state = _train(
-                config, workdir, train, plan, mesh, state, train_step, checkpoints
+                config, workdir, train, webs, plan, mesh, state, train_step, checkpoints
             )
     found = evaluate(config, workdir, graph, state, tests)
     results = {
@@ -97,6 +99,7 @@ def check(config: Config) -> None:
     """Raises ConfigError for numbers that cannot work, before anything is done."""
     positive = {
         "data.batch_size": config.data.batch_size,
+        "data.web_every": config.data.web_every,
         "evaluation.batch_size": config.evaluation.batch_size,
         "evaluation.view_chunk": config.evaluation.view_chunk,
         "training.epochs": config.training.epochs,
@@ -106,12 +109,13 @@ def check(config: Config) -> None:
     for key, value in positive.items():
         if value < 1:
             raise errors.ConfigError(f"{key} must be at least 1, but it is {value}")
-    batch_size, ghost_size = config.data.batch_size, config.model.ghost_size
-    if 0 < ghost_size < batch_size and batch_size % ghost_size:
-        raise errors.ConfigError(
-            f"data.batch_size must be a multiple of model.ghost_size {ghost_size}, or "
-            f"at most that, but it is {batch_size}"
-        )
+    ghost_size = config.model.ghost_size
+    for key, batch_size in _batch_sizes(config).items():
+        if 0 < ghost_size < batch_size and batch_size % ghost_size:
+            raise errors.ConfigError(
+                f"{key} must be a multiple of model.ghost_size {ghost_size}, or at "
+                f"most that, but it is {batch_size}"
+            )
     if not 0.02 <= config.data.embedded_scale <= 1:
         raise errors.ConfigError(
             "data.embedded_scale must be from 0.02 to 1, but it is "
@@ -125,83 +129,13 @@ def check(config: Config) -> None:
         )
 
 
-def data_root(config: Config) -> pathlib.Path:
-    """Returns the data sets' folder: the config's, else $DATA_ROOT, else `datasets`."""
-    return pathlib.Path(
-        config.data.root or os.environ.get("DATA_ROOT", "") or "datasets"
-    )
-
-
-def _preparation(missing: Sequence[str], steps: Sequence[str]) -> str:
-    """Returns the message about data that must be made first, with the commands."""
-    return "\n  ".join(
-        [
-            "some data is missing:",
-            *missing,
-            "these commands prepare it:",
-            *(f"  {step}" for step in dict.fromkeys(steps)),
-            "a test set is left out by --config.evaluation.sets.NAME=",
-        ]
-    )
-
-
-def uses_embedded(config: Config) -> bool:
-    """Returns whether the embedded benchmark is trained or tested on."""
-    places = (config.data.train, *config.evaluation.sets.to_dict().values())
-    return any(place.startswith(f"{embedded.NAME}/") for place in places)
-
-
-def open_data(config: Config) -> tuple[catalog.Split, dict[str, catalog.Split]]:
-    """Opens the training split and every test split.
-
-    Raises:
-        DataError: listing everything that is missing at once.
-    """
-    missing, steps, splits = [], [], {}
-    places = {"train": config.data.train, **config.evaluation.sets.to_dict()}
-    for name, place in places.items():
-        if not place:  # switched off by --config.evaluation.sets.NAME=
-            continue
-        dataset, _, split = place.rpartition("/")
-        try:
-            splits[name] = catalog.open_split(
-                data_root(config),
-                _folder_name(config, dataset),
-                split,
-                aspects=config.method.aspects if name == "train" else (),
-                require_all_classes=name == "train",
-            )
-        except catalog.MissingDataError as error:
-            missing.append(f"{place}: {error.missing}")
-            steps += error.steps
-    if missing:
-        raise errors.DataError(_preparation(missing, steps))
-    train = splits.pop("train")
-    deal = _one_of(
-        {"given": lambda split, seed: split, "shuffled": selection.shuffle_aspects},
-        "data.aspect_labels",
-        config.data.aspect_labels,
-    )
-    train = deal(train, config.seed)
-    if config.data.max_videos:
-        train = selection.few_videos(train, config.data.max_videos)
-        splits = {
-            name: selection.few_videos(split, config.data.max_videos)
-            for name, split in splits.items()
-        }
-    for name, split in splits.items():
-        if split.classes != train.classes:
-            raise errors.DataError(
-                f"{name} and the training split number their classes differently"
-            )
-    return train, splits
-
-
-def _folder_name(config: Config, dataset: str) -> str:
-    """Returns the folder of a data set; the embedded benchmark has one a draw."""
-    if dataset != embedded.NAME:
-        return dataset
-    return embedded.folder_name(config.data.embedded_seed, config.data.embedded_scale)
+def _batch_sizes(config: Config) -> dict[str, int]:
+    """Returns the global batch size of every stream, by its key in the config."""
+    streams = web.read_streams(config.data.web)
+    return {"data.batch_size": config.data.batch_size} | {
+        f"data.web.{name}.batch_size": stream.batch_size
+        for name, stream in streams.items()
+    }
 
 
 def make_plan(config: Config, train: catalog.Split, name: str) -> loop.Plan:
@@ -215,6 +149,13 @@ def make_plan(config: Config, train: catalog.Split, name: str) -> loop.Plan:
         log_every=config.training.log_every,
         save_every=config.training.save_every_epochs * steps_per_epoch,
         batch_size=config.data.batch_size,
+        order=joint.Order(
+            {
+                name: joint.Web(stream.batches, stream.batch_size)
+                for name, stream in web.read_streams(config.data.web).items()
+            },
+            config.data.web_every,
+        ),
         chance={name: _chance(train, name) for name in train.aspects},
         on_non_finite=_one_of(
             {"stop": "stop", "skip": "skip"},
@@ -313,7 +254,11 @@ def batch_size_scale(config: Config) -> float:
 
 
 def describe(
-    config: Config, train: catalog.Split, plan: loop.Plan, state: state_lib.TrainState
+    config: Config,
+    train: catalog.Split,
+    webs: Mapping[str, catalog.Split],
+    plan: loop.Plan,
+    state: state_lib.TrainState,
 ) -> str:
     """Returns what is about to be trained, on what and where, in one paragraph."""
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params["model"]))
@@ -326,6 +271,20 @@ def describe(
         f"{plan.total_steps:,} steps of {plan.batch_size} videos, learning rate "
         f"{rate:.4g}; {jax.device_count()} x {jax.devices()[0].device_kind}, "
         f"{jax.process_count()} process(es)"
+        + "".join(_describe_web(name, split, plan) for name, split in webs.items())
+    )
+
+
+def _describe_web(name: str, split: catalog.Split, plan: loop.Plan) -> str:
+    """Returns the line about a web stream."""
+    batches, batch_size = plan.order.web[name]
+    every = plan.order.every
+    bare = [aspect for aspect, mask in split.aspect_mask.items() if not mask.any()]
+    return (
+        f"\njointly with {name}, {len(split):,} of {split.dataset}/{split.name}: "
+        f"{batches} x {batch_size} after "
+        f"{'each step' if every == 1 else f'every {every} steps'}"
+        f"{'; no labels for ' + ', '.join(bare) if bare else ''}"
     )
 
 
@@ -334,7 +293,7 @@ def evaluate(
     workdir: pathlib.Path,
     graph: nnx.GraphDef,
     state: state_lib.TrainState,
-    tests: dict[str, catalog.Split],
+    tests: Mapping[str, catalog.Split],
 ) -> dict[str, predict.Predictions]:
     """Predicts every test split; saves the predictions and a few examples of each."""
     predictor = predict.Predictor(
@@ -387,6 +346,7 @@ def _train(
     config: Config,
     workdir: pathlib.Path,
     train: catalog.Split,
+    webs: Mapping[str, catalog.Split],
     plan: loop.Plan,
     mesh: jax.sharding.Mesh,
     state: state_lib.TrainState,
@@ -395,21 +355,6 @@ def _train(
 ) -> state_lib.TrainState:
     """Runs the loop from the state's step, with its data, journal and checkpoints."""
     start = int(state.step)
-    local = pipeline.train_batches(
-        train,
-        sampling=config.data.sampling,
-        transform=config.data.transform,
-        batch_size=config.data.batch_size,
-        seed=config.seed,
-        start_step=start,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
-        num_threads=config.data.num_threads,
-        num_workers=config.data.num_workers,
-        cache_mib=config.data.cache_mib,
-        bad_videos=_bad_videos(config, workdir, train),
-    )
-    journal = log.Journal(workdir if jax.process_index() == 0 else None, start)
 
     def save(state: state_lib.TrainState) -> None:
         step = int(state.step)
@@ -417,27 +362,66 @@ def _train(
             state, {"step": step, "videos": step * plan.batch_size, "seed": config.seed}
         )
 
-    try:
+    with contextlib.ExitStack() as opened:
+        journal = log.Journal(workdir if jax.process_index() == 0 else None, start)
+        opened.callback(journal.close)
+        streams = {
+            name: opened.enter_context(batches)
+            for name, batches in _streams(
+                config, workdir, {joint.TARGET: train, **webs}, plan, start
+            )
+        }
         return loop.run(
             state,
             plan,
             train_step=train_step,
-            batches=_on_devices(local, mesh),
+            batches={name: _on_devices(s, mesh) for name, s in streams.items()},
             key=jax.random.key(config.seed),
             save=save,
             journal=journal,
         )
-    finally:
-        journal.close()
-        local.close()
+
+
+def _streams(
+    config: Config,
+    workdir: pathlib.Path,
+    sources: Mapping[str, catalog.Split],
+    plan: loop.Plan,
+    start: int,
+) -> Iterator[tuple[str, pipeline.Batches[pipeline.Batch]]]:
+    """Yields the batches of the target and of each web stream from step `start` on."""
+    webs = web.read_streams(config.data.web)
+    taken = {joint.TARGET: start} | plan.order.taken(start)
+    for name, split in sources.items():
+        stream = webs.get(name)
+        sampling, seed = config.data.sampling, config.seed
+        yield (
+            name,
+            pipeline.train_batches(
+                split,
+                sampling=stream.sampling(sampling) if stream else sampling,
+                transform=config.data.transform,
+                batch_size=stream.batch_size if stream else config.data.batch_size,
+                seed=order.stream_seed(seed, name) if stream else seed,
+                start_step=taken[name],
+                class_power=stream.class_power if stream else 1.0,
+                process_index=jax.process_index(),
+                process_count=jax.process_count(),
+                num_threads=config.data.num_threads,
+                num_workers=config.data.num_workers,
+                # web sets are large; the memory is the target's
+                cache_mib=0 if stream else config.data.cache_mib,
+                bad_videos=_bad_videos(config, workdir, split),
+            ),
+        )
 
 
 def _on_devices(
     batches: Iterator[pipeline.Batch], mesh: jax.sharding.Mesh
 ) -> Iterator[step_lib.Batch]:
-    """Yields global batches of the one stream that there is so far."""
+    """Yields global batches; whatever the source, methods call the stream `train`."""
     for batch in batches:
-        yield {"train": sharding.shard(batch, mesh)}
+        yield {joint.TARGET: sharding.shard(batch, mesh)}
 
 
 def _one_of(choices: Mapping[str, T], key: str, value: str) -> T:

@@ -227,6 +227,12 @@ def read_classes(folder: str | os.PathLike[str], split: str) -> tuple[str, ...]:
     return read_dataset_file(folder).classes
 
 
+def labelled_aspects(folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Returns the names of the aspects that a data set has labels for, sorted."""
+    found = (pathlib.Path(folder) / "aspects").glob("*.tfrecord")
+    return tuple(sorted(path.stem for path in found))
+
+
 def write_split(
     folder: str | os.PathLike[str],
     split: str,

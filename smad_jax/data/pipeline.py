@@ -110,11 +110,10 @@ def train_batches(
 
     Step s of the run takes the positions s * B to (s + 1) * B of the stream, of which
     process p has the p-th part. Every V positions, an epoch of the stream, see each
-    video once, or are V draws where classes are balanced. The stream goes on from one
-    epoch to the next; a web stream in joint training does so too, where the reference
-    starts it afresh whenever an epoch of the target begins (and so never sees the end
-    of a long one before reshuffling, and repeats the order of a short one). A video
-    that cannot be read is replaced by another of its class, the same in every run.
+    video once, or are V draws where classes are balanced. A web stream goes on through
+    the target's epochs, where the reference starts it afresh with each of them and so
+    repeats the order of a short one. A video that cannot be read is replaced by
+    another of its class, the same in every run.
 
     Args:
         split: The videos.
@@ -150,7 +149,6 @@ def train_batches(
     dataset = _ProcessShare(rows.random_map(loader, seed=seed % 2**32), share)
     dataset = dataset[start_step * share.size :]
     source = _iterate(dataset, share.size, num_threads, num_workers)
-
     return Batches(_training(source, split, bad_videos), source)
 
 

@@ -6,7 +6,7 @@ import logging
 import pathlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import tensorboardX
 
@@ -48,34 +48,50 @@ class Window:
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = collections.defaultdict(float)
+        self._counts: dict[str, int] = collections.defaultdict(int)
         self._steps = 0
+        self._clips = 0
         self._data_seconds = 0.0
         self._start = time.perf_counter()
 
-    def add(self, metrics: Mapping[str, float], data_seconds: float) -> None:
-        """Counts one step that waited `data_seconds` for its batch."""
+    def add(
+        self,
+        metrics: Mapping[str, float],
+        data_seconds: float,
+        *,
+        clips: int,
+        stream: str = "",
+    ) -> None:
+        """Counts one update of `clips` videos that waited `data_seconds` for them.
+
+        That of a web stream is logged under the stream's name and is no step.
+        """
         for name, value in metrics.items():
+            name = f"{stream}/{name}" if stream else name
             self._sums[name] += value
+            self._counts[name] += 1
         self._data_seconds += data_seconds
-        self._steps += 1
+        self._clips += clips
+        self._steps += not stream
 
     @property
     def empty(self) -> bool:
         """Whether no step was added."""
         return self._steps == 0
 
-    def means(self, batch_size: int) -> dict[str, float]:
+    def means(self) -> dict[str, float]:
         """Returns mean metrics, seconds a step (`time/step`, `time/data`) and clips/s.
 
         `time/step` is all of a step's wall time, `time/data` the part of it that
-        was spent waiting for data.
+        was spent waiting for data. Updates on web batches are part of the step before
+        them, and their clips count.
         """
         seconds = time.perf_counter() - self._start
-        means = {name: total / self._steps for name, total in self._sums.items()}
+        means = {name: total / self._counts[name] for name, total in self._sums.items()}
         return means | {
             "time/step": seconds / self._steps,
             "time/data": self._data_seconds / self._steps,
-            "clips_per_second": self._steps * batch_size / seconds,
+            "clips_per_second": self._clips / seconds,
         }
 
 
@@ -136,17 +152,19 @@ def progress_line(
     steps_per_epoch: int,
     values: Mapping[str, float],
     chance: Mapping[str, float],
+    web: Iterable[str] = (),
 ) -> str:
     """Returns the console line of a training run.
 
     Args:
         name: Of the run; several may share a terminal.
-        step: Optimiser steps taken.
+        step: Steps taken.
         total_steps: Steps of the whole run.
         steps_per_epoch: For the epoch count.
         values: From `Window.means`.
         chance: For each adversary, the accuracy of always answering its most
             frequent label; an adversary at chance has nothing left to read.
+        web: Names of web streams; those that had a turn get their loss and accuracy.
     """
     epochs = -(-total_steps // steps_per_epoch)
     epoch = min((step - 1) // steps_per_epoch + 1, epochs)
@@ -159,10 +177,16 @@ def progress_line(
         f" {name} {values[f'accuracy/{name}']:.1%} (chance {share:.1%})"
         for name, share in chance.items()
     )
+    webs = "".join(
+        f"{stream} {values[f'{stream}/loss']:.3f} "
+        f"{values[f'{stream}/accuracy/action']:.1%} | "
+        for stream in web
+        if f"{stream}/loss" in values
+    )
     remaining = int((total_steps - step) * values["time/step"])
     return (
         f"{name} step {step}/{total_steps} (epoch {epoch}/{epochs}) | "
-        f"loss {values['loss']:.3f}: {losses} | {accuracies} | "
+        f"loss {values['loss']:.3f}: {losses} | {accuracies} | {webs}"
         f"lr {values['learning_rate']:.3g} | "
         f"data {values['time/data']:.3f}s of step {values['time/step']:.3f}s "
         f"{values['clips_per_second']:.0f} clips/s | eta {clock(remaining)}"

@@ -5,12 +5,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
+from typing import NamedTuple
 
 import jax
 from jax.experimental import multihost_utils
 
 from smad_jax import errors
-from smad_jax.training import log
+from smad_jax.training import joint, log
 from smad_jax.training import state as state_lib
 from smad_jax.training import step as step_lib
 
@@ -23,12 +24,13 @@ class Plan:
 
     Attributes:
         name: Of the run, for its log lines.
-        total_steps: Optimiser steps of the whole run.
+        total_steps: Steps of the whole run, each one batch of the target.
         steps_per_epoch: Steps that the epoch count and the schedules go by.
         log_every: Steps between console lines.
         save_every: Steps between checkpoints.
-        batch_size: Videos of a global batch, for the clips/s of the log.
+        batch_size: Videos of a global batch of the target, for the clips/s of the log.
         chance: See `log.progress_line`.
+        order: Which batches a step takes, in joint training.
         on_non_finite: `stop` the run, or `skip` the step and count it.
     """
 
@@ -39,6 +41,7 @@ class Plan:
     save_every: int
     batch_size: int
     chance: Mapping[str, float]
+    order: joint.Order = dataclasses.field(default_factory=joint.Order)
     on_non_finite: str = "stop"
 
 
@@ -50,12 +53,21 @@ class Interrupted(Exception):
         self.number = number
 
 
+class _Update(NamedTuple):
+    """An optimiser step that the device may still be busy with."""
+
+    step: int
+    source: str
+    metrics: Mapping[str, jax.Array]
+    waited: float
+
+
 def run(
     state: state_lib.TrainState,
     plan: Plan,
     *,
     train_step: step_lib.Step,
-    batches: Iterator[step_lib.Batch],
+    batches: Mapping[str, Iterator[step_lib.Batch]],
     key: jax.Array,
     save: Callable[[state_lib.TrainState], None],
     journal: log.Journal,
@@ -66,7 +78,8 @@ def run(
         state: Where to start.
         plan: Length and intervals.
         train_step: From `step.make_train_step`.
-        batches: Global batches on devices; the first belongs to `state.step`.
+        batches: Global batches on devices by stream, `joint.TARGET` and the web's; the
+            first of the target's belongs to `state.step`.
         key: Root of all randomness in the steps.
         save: Keeps a state; called at intervals, at the end, and on a signal.
         journal: Receives the means of every logged window.
@@ -78,22 +91,28 @@ def run(
         Interrupted: after SIGTERM or SIGINT, with the state saved.
     """
     start, window, pending, hint = int(state.step), log.Window(), None, True
+    # the updates of a step share its number, so each place in it has its own key
+    keys = [key, *(jax.random.fold_in(key, n) for n in range(1, plan.order.most))]
     with _Signals() as signals:
         for step in range(start + 1, plan.total_steps + 1):
-            waiting = time.perf_counter()
-            batch = next(batches)
-            waited = time.perf_counter() - waiting
-            state, metrics = train_step(state, batch, key)
+            sources = plan.order.sources(step - 1)
+            for place, source in enumerate(sources):
+                waiting = time.perf_counter()
+                batch = next(batches[source])
+                waited = time.perf_counter() - waiting
+                # the learning rate goes by `state.step`, which the last one moves
+                advance = int(place + 1 == len(sources))
+                state, metrics = train_step(state, batch, keys[place], advance)
+                # reading the update before this one keeps the device one ahead
+                if pending:
+                    _count(window, pending, plan)
+                pending = _Update(step, source, metrics, waited)
             stopped = signals.agreed(step)
             last = stopped or step == plan.total_steps
-            # reading the step before this one keeps the device one step ahead
-            if pending:
-                _count(window, *pending, plan)
-            pending = (step, metrics, waited)
             log_now = last or step % plan.log_every == 0 or step == start + 1
             save_now = last or step % plan.save_every == 0
-            if log_now or save_now:
-                _count(window, *pending, plan)
+            if pending and (log_now or save_now):
+                _count(window, pending, plan)
                 pending = None
             if log_now:
                 hint = _report(step, window, plan, journal, hint)
@@ -105,22 +124,21 @@ def run(
     return state
 
 
-def _count(
-    window: log.Window,
-    step: int,
-    metrics: Mapping[str, jax.Array],
-    waited: float,
-    plan: Plan,
-) -> None:
-    """Adds a finished step to the window; refuses one that was not finite."""
-    values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+def _count(window: log.Window, update: _Update, plan: Plan) -> None:
+    """Adds a finished update to the window; refuses one that was not finite."""
+    found = jax.device_get(update.metrics)
+    values = {name: float(value) for name, value in found.items()}
+    stream = "" if update.source == joint.TARGET else update.source
     if values["non_finite"]:
         terms = ", ".join(
             f"{name} = {value:.4g}"
             for name, value in values.items()
             if name.startswith("loss/") or name == "gradient_norm"
         )
-        message = f"step {step} is not finite ({terms}); its update was not applied"
+        message = (
+            f"step {update.step} {f'on {stream} ' if stream else ''}is not finite "
+            f"({terms}); its update was not applied"
+        )
         if plan.on_non_finite == "skip":
             log.logger.warning(message)
             return
@@ -129,7 +147,8 @@ def _count(
             "smaller learning rate helps; training.on_non_finite='skip' goes on "
             "without such steps"
         )
-    window.add(values, waited)
+    clips = plan.order.web[stream].batch_size if stream else plan.batch_size
+    window.add(values, update.waited, clips=clips, stream=stream)
 
 
 def _report(
@@ -142,11 +161,17 @@ def _report(
     """
     if window.empty:  # every step of it was skipped
         return hint
-    values = window.means(plan.batch_size)
+    values = window.means()
     journal.write(step, values)
     log.logger.info(
         log.progress_line(
-            plan.name, step, plan.total_steps, plan.steps_per_epoch, values, plan.chance
+            plan.name,
+            step,
+            plan.total_steps,
+            plan.steps_per_epoch,
+            values,
+            plan.chance,
+            plan.order.web,
         )
     )
     share = values["time/data"] / values["time/step"]

@@ -27,12 +27,20 @@ def make_mesh(devices: Sequence[Any] | None = None) -> jax.sharding.Mesh:
     )
 
 
-def check_batch_size(batch_size: int, mesh: jax.sharding.Mesh) -> None:
-    """Raises ConfigError unless the devices can share `batch_size` videos evenly."""
+def check_batch_size(
+    batch_size: int, mesh: jax.sharding.Mesh, *, key: str = "data.batch_size"
+) -> None:
+    """Raises ConfigError unless the devices can share `batch_size` videos evenly.
+
+    Args:
+        batch_size: Videos of a global batch.
+        mesh: The devices.
+        key: Where the config says so.
+    """
     if batch_size % mesh.size:
         raise errors.ConfigError(
             f"batch_size must be a multiple of the {mesh.size} devices, but it is "
-            f"{batch_size}; pass --config.data.batch_size="
+            f"{batch_size}; pass --config.{key}="
             f"{max(1, round(batch_size / mesh.size)) * mesh.size}"
         )
 

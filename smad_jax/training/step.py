@@ -5,7 +5,7 @@ the backbone ascend. The step knows neither.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,20 @@ from smad_jax.training import state as state_lib
 Batch = Mapping[str, Mapping[str, Any]]
 Metrics = dict[str, jax.Array]
 Loss = Callable[..., tuple[jax.Array, Metrics]]
-Step = Callable[
-    [state_lib.TrainState, Batch, jax.Array], tuple[state_lib.TrainState, Metrics]
-]
+
+
+class Step(Protocol):
+    """A compiled optimiser step, see `make_train_step`."""
+
+    def __call__(
+        self,
+        state: state_lib.TrainState,
+        batch: Batch,
+        key: jax.Array,
+        advance: int = 1,
+    ) -> tuple[state_lib.TrainState, Metrics]:
+        """Returns the state after the step, and its metrics."""
+        ...
 
 
 def make_train_step(
@@ -29,11 +40,13 @@ def make_train_step(
     optimizer: optax.GradientTransformation,
     learning_rate: schedules.Schedule,
 ) -> Step:
-    """Returns `step(state, batch, key) -> (state, metrics)`, compiled.
+    """Returns `step(state, batch, key, advance=1) -> (state, metrics)`, compiled.
 
-    The state is donated: the one passed in may not be used again. A step whose
-    loss or gradient is not finite changes nothing but the step count, so that
-    one bad batch cannot destroy a run; `metrics["non_finite"]` is 1 for it.
+    The state is donated: the one passed in may not be used again. `state.step` grows
+    by `advance`, 0 for those of several optimiser steps that share a learning rate
+    (`joint.py`); keys differ for them. A step whose loss or gradient is not finite
+    changes nothing but the count, so that one bad batch cannot destroy a run;
+    `metrics["non_finite"]` is 1 for it.
 
     Args:
         graph: Structure of the trained modules, from `state.split`.
@@ -47,15 +60,11 @@ def make_train_step(
         clipping, `learning_rate` and `non_finite`.
     """
 
-    def train_step(state, batch, key):
+    def train_step(state, batch, key, advance=1):
         def objective(params):
             modules = state_lib.merge(graph, params, state.batch_stats)
-            value, metrics = loss(
-                modules,
-                batch,
-                key=jax.random.fold_in(key, state.step),
-                step=state.step,
-            )
+            own_key = jax.random.fold_in(key, state.step)
+            value, metrics = loss(modules, batch, key=own_key, step=state.step)
             return value, (metrics, state_lib.batch_stats_of(modules))
 
         gradient, (metrics, batch_stats) = jax.grad(objective, has_aux=True)(
@@ -80,6 +89,6 @@ def make_train_step(
             "learning_rate": rate,
             "non_finite": 1.0 - finite,
         }
-        return state_lib.TrainState(state.step + 1, *kept), metrics
+        return state_lib.TrainState(state.step + advance, *kept), metrics
 
     return jax.jit(train_step, donate_argnums=0)

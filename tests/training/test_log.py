@@ -10,11 +10,32 @@ def test_window_averages_over_steps_and_splits_their_time(monkeypatch):
     monkeypatch.setattr(log.time, "perf_counter", lambda: next(clock))
     window = log.Window()
     assert window.empty
-    window.add({"loss": 1.0}, data_seconds=0.5)
-    window.add({"loss": 4.0}, data_seconds=0.1)
-    means = window.means(batch_size=6)
+    window.add({"loss": 1.0}, data_seconds=0.5, clips=6)
+    window.add({"loss": 4.0}, data_seconds=0.1, clips=6)
+    means = window.means()
     assert means == pytest.approx(
         {"loss": 2.5, "time/step": 2.0, "time/data": 0.3, "clips_per_second": 3.0}
+    )
+
+
+def test_web_updates_have_their_own_means_and_are_part_of_a_step(monkeypatch):
+    clock = iter([100.0, 104.0])
+    monkeypatch.setattr(log.time, "perf_counter", lambda: next(clock))
+    window = log.Window()
+    window.add({"loss": 7.0}, data_seconds=0.2, clips=10, stream="web")
+    assert window.empty
+    window.add({"loss": 1.0}, data_seconds=0.5, clips=6)
+    window.add({"loss": 8.0}, data_seconds=0.3, clips=10, stream="web")
+    window.add({"loss": 9.0}, data_seconds=0.0, clips=10, stream="web")
+    window.add({"loss": 4.0}, data_seconds=0.0, clips=6)
+    assert window.means() == pytest.approx(
+        {
+            "loss": 2.5,
+            "web/loss": 8.0,
+            "time/step": 2.0,
+            "time/data": 0.5,
+            "clips_per_second": 42 / 4,
+        }
     )
 
 
@@ -64,6 +85,27 @@ def test_log_goes_to_the_newest_file_alone(tmp_path):
     log.logger.handlers = handlers
     assert (tmp_path / "first").read_text().endswith("first\n")
     assert (tmp_path / "first").read_text().count("\n") == 1
+
+
+def test_progress_line_tells_of_web_streams_that_had_a_turn():
+    values = {
+        "loss": 3.41,
+        "loss/action": 3.41,
+        "accuracy/action": 0.241,
+        "web/loss": 2.5,
+        "web/loss/action": 2.25,
+        "web/accuracy/action": 0.5,
+        "learning_rate": 0.0871,
+        "time/step": 0.31,
+        "time/data": 0.01,
+        "clips_per_second": 412.0,
+    }
+    line = log.progress_line("train", 1200, 5000, 625, values, {}, ("web", "idle"))
+    assert line == (
+        "train step 1200/5000 (epoch 2/8) | loss 3.410: action 3.410 | "
+        "accuracy 24.1% | web 2.500 50.0% | lr 0.0871 | "
+        "data 0.010s of step 0.310s 412 clips/s | eta 0:19:38"
+    )
 
 
 def test_progress_line_says_all_that_a_run_is_watched_by():

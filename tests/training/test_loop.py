@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 from smad_jax import errors
-from smad_jax.training import log, loop, step
+from smad_jax.training import joint, log, loop, step
 from smad_jax.training import state as state_lib
 
 
@@ -54,7 +54,7 @@ def run(tmp_path, batches=None, state=None, **changes):
             state,
             plan(**changes),
             train_step=step.make_train_step(graph, loss, descend, lambda step: 0.1),
-            batches=batches or healthy(),
+            batches={joint.TARGET: batches or healthy()},
             key=jax.random.key(0),
             save=lambda state: saved.append(int(state.step)),
             journal=journal,

@@ -1,0 +1,179 @@
+"""The splits that a config names, opened and checked together."""
+
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from smad_jax import errors
+from smad_jax.data import catalog, embedded, selection, web
+
+Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
+
+
+class Splits(NamedTuple):
+    """The training split, and by name the splits of web streams and of test sets."""
+
+    train: catalog.Split
+    web: Mapping[str, catalog.Split]
+    tests: Mapping[str, catalog.Split]
+
+
+def data_root(config: Config) -> pathlib.Path:
+    """Returns the data sets' folder: the config's, else $DATA_ROOT, else `datasets`."""
+    return pathlib.Path(
+        config.data.root or os.environ.get("DATA_ROOT", "") or "datasets"
+    )
+
+
+def uses_embedded(config: Config) -> bool:
+    """Returns whether the embedded benchmark is trained or tested on."""
+    streams = web.read_streams(config.data.web).values()
+    places = (
+        config.data.train,
+        *config.evaluation.sets.to_dict().values(),
+        *(stream.split for stream in streams),
+    )
+    return any(place.startswith(f"{embedded.NAME}/") for place in places)
+
+
+def open_splits(config: Config) -> Splits:
+    """Opens the training split, the web streams' splits and every test split.
+
+    Raises:
+        DataError: listing everything that is missing at once; or if a split numbers its
+            classes, or a web data set its aspect labels, otherwise than the training
+            data.
+    """
+    streams = web.read_streams(config.data.web)
+    found = _open_all(config, _wanted(config, streams))
+    train = _deal(config, found["train"]["train"])
+    for kind, splits in found.items():
+        for name, split in splits.items():
+            if split.classes != train.classes:
+                raise errors.DataError(_other_classes(kind, name, split, train))
+    webs = {
+        name: web.match_aspects(_deal(config, split), train.aspects, config.data.train)
+        for name, split in found["web"].items()
+    }
+    return Splits(
+        _few(config, train),
+        {name: _few(config, split) for name, split in webs.items()},
+        {name: _few(config, split) for name, split in found["test"].items()},
+    )
+
+
+class _Wanted(NamedTuple):
+    """A split to be opened: what for, under which name, DATASET/SPLIT and aspects."""
+
+    kind: str
+    name: str
+    place: str
+    aspects: tuple[str, ...] = ()
+
+
+def _wanted(config: Config, streams: Mapping[str, web.WebStream]) -> list[_Wanted]:
+    """Returns every split that the config names."""
+    tests = config.evaluation.sets.to_dict().items()
+    return [
+        _Wanted("train", "train", config.data.train, tuple(config.method.aspects)),
+        *(
+            _Wanted("web", name, stream.split, _labelled(config, stream))
+            for name, stream in streams.items()
+        ),
+        # an empty one is switched off, by --config.evaluation.sets.NAME=
+        *(_Wanted("test", name, place) for name, place in tests if place),
+    ]
+
+
+def _open_all(
+    config: Config, wanted: Sequence[_Wanted]
+) -> dict[str, dict[str, catalog.Split]]:
+    """Opens all splits, by kind and name; tells all that is missing at once."""
+    missing, steps = [], []
+    found: dict[str, dict[str, catalog.Split]] = {"train": {}, "web": {}, "test": {}}
+    for kind, name, place, aspects in wanted:
+        dataset, _, split = place.rpartition("/")
+        try:
+            found[kind][name] = catalog.open_split(
+                data_root(config),
+                _folder_name(config, dataset),
+                split,
+                aspects=aspects,
+                require_all_classes=kind == "train",
+            )
+        except catalog.MissingDataError as error:
+            missing.append(f"{place}: {error.missing}")
+            steps += error.steps
+    if missing:
+        raise errors.DataError(_preparation(missing, steps))
+    return found
+
+
+def _preparation(missing: Sequence[str], steps: Sequence[str]) -> str:
+    """Returns the message about data that must be made first, with the commands."""
+    return "\n  ".join(
+        [
+            "some data is missing:",
+            *missing,
+            "these commands prepare it:",
+            *(f"  {step}" for step in dict.fromkeys(steps)),
+            "a test set is left out by --config.evaluation.sets.NAME=",
+        ]
+    )
+
+
+def _other_classes(
+    kind: str, name: str, split: catalog.Split, train: catalog.Split
+) -> str:
+    """Returns the message about a split that numbers its classes in another way."""
+    what = f"{name} and the training split number their classes differently"
+    if kind == "test":
+        return what
+    differ = [
+        f"class {number} is {there!r} and {here!r}"
+        for number, (there, here) in enumerate(
+            zip(split.classes, train.classes, strict=False)
+        )
+        if there != here
+    ]
+    counts = f"they have {len(split.classes)} and {len(train.classes)} classes"
+    return (
+        f"web stream {what}: {(differ or [counts])[0]}; write the split "
+        f"{split.dataset}/{split.name} with the training split's numbers and its class "
+        f"names in splits/{split.name}.classes.txt"
+    )
+
+
+def _labelled(config: Config, stream: web.WebStream) -> tuple[str, ...]:
+    """Returns the method's aspects that a web stream shall use and has labels for."""
+    if stream.aspect_labels == "none":
+        return ()
+    folder = data_root(config) / _folder_name(config, stream.split.rpartition("/")[0])
+    there = catalog.labelled_aspects(folder)
+    return tuple(name for name in config.method.aspects if name in there)
+
+
+def _folder_name(config: Config, dataset: str) -> str:
+    """Returns the folder of a data set; the embedded benchmark has one a draw."""
+    if dataset != embedded.NAME:
+        return dataset
+    return embedded.folder_name(config.data.embedded_seed, config.data.embedded_scale)
+
+
+def _deal(config: Config, split: catalog.Split) -> catalog.Split:
+    """Returns a training or web split with its aspect labels, given or shuffled."""
+    dealt = config.data.aspect_labels
+    if dealt not in ("given", "shuffled"):
+        raise errors.ConfigError(
+            f"unknown data.aspect_labels {dealt!r}; known: given, shuffled"
+        )
+    if dealt == "given":
+        return split
+    return selection.shuffle_aspects(split, config.seed)
+
+
+def _few(config: Config, split: catalog.Split) -> catalog.Split:
+    """Returns the first of a split's videos, as many as the config allows."""
+    count = config.data.max_videos
+    return selection.few_videos(split, count) if count else split
