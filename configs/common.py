@@ -25,6 +25,10 @@ PAPER_DATA = {
         "tests": {"k400-val": "kinetics400/val", "aras104": "aras/aras104"},
     },
 }
+# The paper's web data by medium: GoogleImg (GG) and InsVideo (IG) of OmniSource, with
+# the thirds of either set of classes as its splits (App. B).
+PAPER_WEB = {"images": "googleimage", "videos": "insvideo"}
+PAPER_CLASSES = {"k200db": "k200", "k400": "k400"}
 
 
 def parse(arg: str, **known: tuple[str, ...]) -> ml_collections.ConfigDict:
@@ -75,6 +79,28 @@ def parse_smad(arg: str) -> ml_collections.ConfigDict:
     # a scene label from data_prep.pseudo_label and seldom another.
     known = choice.train == EMBEDDED or choice.train in PAPER_DATA
     choice.aspects = choice.aspects or ("scene+object" if known else "scene")
+    return choice
+
+
+def parse_omnidebias(arg: str, media: str) -> ml_collections.ConfigDict:
+    """Reads the argument of the OmniDebias configs; see slowonly_omnidebias.py.
+
+    Args:
+        arg: What followed the colon on the command line.
+        media: The web media to use if it does not say.
+
+    Raises:
+        ValueError: for an unknown key or value, or data without web data.
+    """
+    known = [media, *(m for m in ("images", "videos", "images+videos") if m != media)]
+    choice = parse(
+        arg, web=("unbias", "bias", "mid", "rand", "all"), media=tuple(known)
+    )
+    if choice.train == EMBEDDED:
+        raise ValueError(
+            "the embedded benchmark has no web data yet; name a data set that has, as "
+            "in configs/slowonly_omnidebias.py:k200db"
+        )
     return choice
 
 
@@ -211,10 +237,51 @@ def smad(
     return config
 
 
+def web_stream() -> ml_collections.ConfigDict:
+    """Returns every key of a web stream, at its plainest value."""
+    stream = ml_collections.ConfigDict()
+    stream.split = ""  # dataset/split
+    stream.batch_size = 0
+    stream.batches = 1  # taken at each of its turns
+    stream.class_power = 1.0  # 0.5: OmniSource's balancing; 0: classes equal
+    stream.num_frames = 0  # of a clip; 0: as the target's, 1: an image as it is
+    stream.aspect_labels = "given"  # where there are any; or `none`
+    return stream
+
+
+def omnidebias(
+    config: ml_collections.ConfigDict, choice: ml_collections.ConfigDict
+) -> ml_collections.ConfigDict:
+    """Adds web streams as `choice` wants them (Sec. 5.2): Tables 9, 14 and 15.
+
+    The paper gives neither batch sizes nor the ratio of batches; both are OmniSource's:
+    as many clips as the target has, twice its 32 videos in images a device for TSN, a
+    batch of each stream after every one of the target.
+    """
+    is_tsn = config.data.sampling.kind == "segments"
+    for medium in choice.media.split("+"):
+        stream = web_stream()
+        if choice.train in PAPER_CLASSES:
+            classes = PAPER_CLASSES[choice.train]
+            stream.split = f"{PAPER_WEB[medium]}/{classes}-{choice.web}"
+        else:
+            stream.split = f"{choice.train}-{medium}/{choice.web}"
+        stream.batch_size = config.data.batch_size
+        if medium == "videos":
+            stream.class_power = 0.5
+        elif is_tsn:
+            stream.batch_size = 8 * 64
+            stream.num_frames = 1
+        config.data.web[medium] = stream
+    return config
+
+
 def smoke(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """Shrinks any config to seconds: two steps, few videos, small frames."""
     config.data.embedded_scale = 0.05
     config.data.batch_size = 8
+    for stream in config.data.web.values():
+        stream.batch_size = 8
     config.data.max_videos = 16
     config.model.ghost_size = min(config.model.ghost_size, 4)
     config.data.transform.size = min(config.data.transform.size, 32)

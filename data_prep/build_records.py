@@ -4,7 +4,9 @@
 
 DIR holds one folder a class, or `--list` gives one `relative/path label` a line. Every
 video is decoded once; those that fail are left out, counted by reason and listed in
-`bad_videos.jsonl`. The files themselves are stored unchanged.
+`bad_videos.jsonl`. The files themselves are stored unchanged. With `--images` the
+folders hold JPEG or PNG images, which training sees as videos of one frame; a list may
+name both.
 """
 
 import argparse
@@ -250,6 +252,7 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_HOLDOUT,
         help="share of each class held out for validation, 0 for none",
     )
+    add("--images", action="store_true", help="class folders hold images, no videos")
     add("--classes", type=folder, help="class names, one a line, in label order")
     add("--num-shards", type=int, default=0, help="files to write; 0: one a 256 MiB")
     add("--check", choices=("decode", "open", "none"), default="decode")
@@ -299,7 +302,15 @@ def _source(chosen: argparse.Namespace) -> video_lists.Source:
     if chosen.list is None:
         if chosen.val_list is not None:
             raise errors.ConfigError("--val-list needs --list")
-        return video_lists.find_videos(chosen.videos)
+        return video_lists.find_videos(
+            chosen.videos,
+            video_lists.IMAGE_EXTENSIONS if chosen.images else video_lists.EXTENSIONS,
+        )
+    if chosen.images:
+        raise errors.ConfigError(
+            "--images is for class folders; leave it out with --list, which may name "
+            "images"
+        )
     val = None if chosen.val_list is None else video_lists.read_list(chosen.val_list)
     return video_lists.Source(video_lists.read_list(chosen.list), val)
 
@@ -313,7 +324,7 @@ def _recipe(chosen: argparse.Namespace) -> dict[str, catalog.Json]:
             recipe[key] = str(path)
             if path.is_file():
                 recipe[f"{key}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    for key in ("holdout", "check", "min_frames", "keep_truncated"):
+    for key in ("images", "holdout", "check", "min_frames", "keep_truncated"):
         recipe[key] = getattr(chosen, key)
     return recipe
 

@@ -17,13 +17,15 @@ from smad_jax import errors
 EXTENSIONS = (
     ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv".split()
 )
+IMAGE_EXTENSIONS = (".jpeg", ".jpg", ".png")
 _SPLIT_FOLDERS = (
     ("train", "val"),
     ("train", "validation"),
     ("videos_train", "videos_val"),
 )
 _LIST_LINE = re.compile(
-    rf"(?P<path>.*({'|'.join(map(re.escape, EXTENSIONS))}))\s*[\s,]\s*(?P<label>\S.*)",
+    rf"(?P<path>.*({'|'.join(map(re.escape, [*EXTENSIONS, *IMAGE_EXTENSIONS]))}))"
+    r"\s*[\s,]\s*(?P<label>\S.*)",
     re.IGNORECASE,
 )
 
@@ -80,25 +82,32 @@ def read_list(path: pathlib.Path) -> list[Entry]:
     return entries
 
 
-def find_videos(root: pathlib.Path) -> Source:
+def find_videos(root: pathlib.Path, extensions: Sequence[str] = EXTENSIONS) -> Source:
     """Returns the videos in the class folders of `root`, in order of their names.
 
     Where `root` holds `train` and `val` folders (or `videos_train` and `videos_val`),
     the class folders are looked for in those.
+
+    Args:
+        root: The folder.
+        extensions: Of the files wanted, `IMAGE_EXTENSIONS` for images.
 
     Raises:
         DataError: if there are none.
     """
     for train, val in _SPLIT_FOLDERS:
         if (root / train).is_dir() and (root / val).is_dir():
-            source = Source(_in_classes(root, train), _in_classes(root, val))
+            source = Source(
+                _in_classes(root, train, extensions), _in_classes(root, val, extensions)
+            )
             break
     else:
-        source = Source(_in_classes(root, ""), None)
+        source = Source(_in_classes(root, "", extensions), None)
     if not source.train:
         raise errors.DataError(
-            f"no class folder in {root} holds a video ({', '.join(EXTENSIONS)}); give "
-            "a list of `relative/path label` lines with --list"
+            f"no class folder in {root} holds one of {', '.join(extensions)}; give a "
+            "list of `relative/path label` lines with --list, or --images for folders "
+            "of images"
         )
     return source
 
@@ -195,13 +204,15 @@ def check_classes(names: Sequence[str], labels: Iterable[int], after: str = "") 
         )
 
 
-def _in_classes(root: pathlib.Path, part: str) -> list[Entry]:
-    """The videos in the class folders of `root / part`."""
+def _in_classes(
+    root: pathlib.Path, part: str, extensions: Sequence[str]
+) -> list[Entry]:
+    """The files of these extensions in the class folders of `root / part`."""
     entries = []
     top = root / part
     for folder in sorted(path for path in top.iterdir() if path.is_dir()):
         for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in EXTENSIONS and not path.is_dir():
+            if path.suffix.lower() in extensions and not path.is_dir():
                 id = path.relative_to(root).as_posix()
                 entries.append(Entry(id, folder.name, str(path)))
     return entries

@@ -38,6 +38,39 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def web_data(small_data: pathlib.Path) -> str:
+    """The name of a data set of images beside `small_data`, without aspect labels.
+
+    Its split `train` numbers the classes as the benchmark does and has more images of
+    some; `backwards` numbers them the other way round, `few` has two of them.
+    """
+    import cv2
+    import numpy as np
+
+    from smad_jax.data import catalog, embedded, records
+
+    folder, classes = small_data / "stills", embedded.ACTIONS
+    rng = np.random.default_rng(0)
+    ids = [
+        f"{label}-{n}.png" for label in range(len(classes)) for n in range(1 + label)
+    ]
+    labels = [int(id.partition("-")[0]) for id in ids]
+    with records.RecordWriter(folder / "videos") as writer:
+        for id, label in zip(ids, labels, strict=True):
+            picture = rng.integers(0, 256, (36, 48, 3), np.uint8)
+            content = cv2.imencode(".png", picture)[1].tobytes()
+            writer.write(records.VideoRecord(id, content, label, 1))
+    catalog.write_split(folder, "train", ids, labels)
+    numbers = [len(classes) - 1 - label for label in labels]
+    catalog.write_split(folder, "backwards", ids, numbers, classes[::-1])
+    catalog.write_split(folder, "few", ids[:3], labels[:3], classes[:2])
+    catalog.write_dataset_file(
+        folder, name="stills", classes=classes, num_videos=len(ids)
+    )
+    return "stills"
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """With SMAD_NO_SKIPS set, a skipped test fails the run."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

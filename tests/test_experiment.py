@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from configs import slowonly_baseline, slowonly_smad, tsn_baseline
+from configs import slowonly_baseline, slowonly_omnidebias, slowonly_smad, tsn_baseline
 from smad_jax import aspects, errors, experiment
 from smad_jax.data import catalog
 
@@ -53,6 +53,17 @@ def test_aspect_without_any_label_is_an_error():
         experiment.make_plan(slowonly_smad.get_config(), split, "demo")
 
 
+def test_plan_takes_the_order_of_joint_training_from_the_config():
+    config = slowonly_omnidebias.get_config("k200db")
+    config.data.web_every = 2
+    config.data.web.videos.batches = 3
+    plan = experiment.make_plan(config, a_split(np.ones((V, 2))), "demo")
+    assert plan.order.sources(1) == ("train",)
+    assert plan.order.sources(2) == ("train", "images", "videos", "videos", "videos")
+    assert plan.order.web["images"].batch_size == 128
+    assert plan.steps_per_epoch == 1, "the target alone makes an epoch"
+
+
 def test_learning_rate_grows_with_the_batch():
     config = tsn_baseline.get_config("k200db")  # 0.01 for 256
     config.data.batch_size = 64
@@ -62,48 +73,24 @@ def test_learning_rate_grows_with_the_batch():
     assert float(rate(0)) == pytest.approx(0.0025)
 
 
-def test_test_set_with_other_class_numbers_is_refused(small_data):
-    config = slowonly_baseline.get_config()
-    config.data.root = str(small_data)
-    config.data.embedded_scale = 0.05
-    train, tests = experiment.open_data(config)
-    assert set(tests) == {"iid", "tail", "rare"}
-    folder = small_data / train.dataset
-    split = tests["rare"]
-    names = [*split.classes[1:], split.classes[0]]
-    catalog.write_split(folder, "odd", split.ids, split.labels, names)
-    with config.unlocked():
-        config.evaluation.sets = {"odd": "embedded/odd"}
-    with pytest.raises(errors.DataError, match="number their classes differently"):
-        experiment.open_data(config)
-
-
-def test_everything_that_is_missing_is_told_at_once(tmp_path):
-    config = slowonly_smad.get_config("k200db")
-    config.data.root = str(tmp_path)
-    with pytest.raises(errors.DataError) as caught:
-        experiment.open_data(config)
-    message = str(caught.value)
-    assert "kinetics400/k200db-train" in message
-    assert "aras/aras64" in message
-
-
-def test_data_folder_is_the_flag_before_the_environment_before_the_default(
-    monkeypatch,
-):
-    config = slowonly_baseline.get_config()
-    monkeypatch.delenv("DATA_ROOT", raising=False)
-    assert str(experiment.data_root(config)) == "datasets"
-    monkeypatch.setenv("DATA_ROOT", "/from/environment")
-    assert str(experiment.data_root(config)) == "/from/environment"
-    config.data.root = "/from/flag"
-    assert str(experiment.data_root(config)) == "/from/flag"
-
-
 def test_batch_that_ghost_groups_cannot_share_is_refused():
     config = slowonly_smad.get_config("k200db")  # groups of 16
     config.data.batch_size = 8
     experiment.check(config)
     config.data.batch_size = 24
     with pytest.raises(errors.ConfigError, match=r"multiple of model\.ghost_size 16"):
+        experiment.check(config)
+
+
+def test_web_batches_are_checked_like_those_of_the_target():
+    config = slowonly_omnidebias.get_config("k200db")  # groups of 16
+    experiment.check(config)
+    config.data.web.images.batch_size = 24
+    with pytest.raises(
+        errors.ConfigError, match=r"^data\.web\.images\.batch_size must be a multiple"
+    ):
+        experiment.check(config)
+    config.data.web.images.batch_size = 32
+    config.data.web_every = 0
+    with pytest.raises(errors.ConfigError, match=r"data\.web_every must be at least 1"):
         experiment.check(config)

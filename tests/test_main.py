@@ -26,6 +26,29 @@ def environment(devices=1):
     return os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
 
 
+@pytest.fixture
+def joint_config(tmp_path, web_data):
+    """A config file that adds web videos and images to SMAD, every second step."""
+    path = tmp_path / "joint.py"
+    path.write_text(f'''
+from configs import common, slowonly_smad
+
+STREAMS = {{"clips": ("embedded/pool", 8, 2), "stills": ("{web_data}/train", 12, 1)}}
+
+
+def get_config(arg=""):
+    config = slowonly_smad.get_config(arg)
+    config.data.web_every = 2
+    config.model.dropout = 0.5  # so that the keys matter
+    for name, (split, batch_size, batches) in STREAMS.items():
+        stream = config.data.web[name] = common.web_stream()
+        stream.split, stream.batch_size, stream.batches = split, batch_size, batches
+        stream.class_power = 0.5
+    return config
+''')
+    return str(path)
+
+
 def run(small_data, *flags, config=SMAD, devices=1):
     return subprocess.run(
         command(small_data, *flags, config=config),
@@ -103,6 +126,57 @@ def test_interrupted_run_ends_with_the_losses_of_an_uninterrupted_one(
     assert results[0]["results"] == results[1]["results"]
 
 
+def everything_logged(workdir):
+    """All metrics by step but the times."""
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    return [
+        {
+            name: value
+            for name, value in json.loads(line).items()
+            if not name.startswith("time/") and name != "clips_per_second"
+        }
+        for line in lines
+    ]
+
+
+def test_interrupted_joint_training_ends_like_an_uninterrupted_one(
+    small_data, joint_config, tmp_path
+):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    done = run(small_data, *short(whole, steps=20), config=joint_config)
+    assert done.returncode == 0, done.stderr
+    assert "jointly with clips" in done.stdout
+    assert "2 x 8 after every 2 steps" in done.stdout
+    assert "no labels for scene, object" in done.stdout
+    started = subprocess.Popen(
+        command(small_data, *short(parts, steps=20), config=joint_config),
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and started.poll() is None:
+        if (parts / "metrics.jsonl").is_file() and len(losses(parts)) >= 3:
+            started.send_signal(signal.SIGTERM)
+            break
+        time.sleep(0.02)
+    _, told = started.communicate(timeout=120)
+    assert started.returncode == 143, told
+    assert max(losses(parts)) < 20
+    again = run(small_data, *short(parts, steps=20), config=joint_config)
+    assert again.returncode == 0, again.stderr
+    assert everything_logged(parts) == everything_logged(whole)
+    results = [json.loads((d / "results.json").read_text()) for d in (whole, parts)]
+    assert results[0]["results"] == results[1]["results"]
+    first, second = everything_logged(whole)[:2]
+    assert {"clips/loss/scene", "stills/accuracy/action"} <= set(first)
+    assert first["clips/loss/scene"] > 0
+    assert first["stills/loss/scene"] == 0
+    assert not any(name.startswith(("clips/", "stills/")) for name in second)
+
+
 def test_two_processes_take_the_steps_of_one(small_data, tmp_path):
     assert run(small_data, *short(tmp_path / "one"), devices=2).returncode == 0
     both = [
@@ -170,6 +244,7 @@ def test_folder_of_another_config_is_refused_with_the_difference(small_data, tmp
         (["--config.model.ghost_size=12"], 2, "a multiple of model.ghost_size 12"),
         (["--config.data.embedded_scale=0.001"], 2, "from 0.02 to 1"),
         (["--config.data.train="], 2, "data.train must be DATASET/SPLIT"),
+        (["--config.data.web_every=0"], 2, "data.web_every must be at least 1"),
         (["--config.init.folder=nowhere"], 3, "python -m smad_jax.torch_weights"),
         (["--distributed"], 2, "JAX_COORDINATOR_ADDRESS"),
     ],
@@ -190,6 +265,10 @@ def test_mistake_ends_with_its_code_and_one_clear_message(
         ("configs/slowonly_smad.py:k200db", 3, "python -m data_prep.k200db"),
         ("configs/tsn_baseline.py:k200db", 3, "python -m data_prep.build_records"),
         ("configs/slowonly_baseline.py:mine", 3, "python -m data_prep.build_records"),
+        ("configs/slowonly_omnidebias.py", 2, "has no web data yet"),
+        ("configs/slowonly_omnidebias.py:k200db", 3, "--videos insvideo --holdout 0"),
+        ("configs/tsn_omnidebias.py:k200db", 3, "k200-unbias.txt"),
+        ("configs/tsn_omnidebias.py:k200db", 3, "--videos googleimage --images"),
     ],
 )
 def test_config_that_cannot_run_says_what_is_missing(

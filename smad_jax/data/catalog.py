@@ -31,6 +31,7 @@ from smad_jax.data import records
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
+_BUILT_SPLITS = ("train", "val", "all")  # by data_prep.build_records
 _CACHED_BYTES = 32 << 20  # aspect labels larger than this are mapped, not loaded
 
 
@@ -176,8 +177,8 @@ def how_to_prepare(
     """Returns the shell lines that make what is missing of a split, in order.
 
     What is there already gets no line. `DIR` and `FILE` stand for what only the reader
-    knows, as do `kinetics400` and `aras_clips`, the folders of downloaded videos. What
-    no command makes is said in a comment.
+    knows, as do `kinetics400`, `aras_clips`, `googleimage` and `insvideo`, the folders
+    of downloaded videos and images. What no command makes is said in a comment.
 
     Args:
         data_root: The folder that holds the data sets.
@@ -202,8 +203,11 @@ def how_to_prepare(
                 f"python -m data_prep.aras {place} --list aras_test_balance.txt "
                 "--names k400_actions.txt"
             ]
-        elif (folder / "dataset.json").is_file():
-            after = [f"# write the split's `id label` lines to {path}"]
+        elif (folder / "dataset.json").is_file() or split not in _BUILT_SPLITS:
+            after = [
+                f"# write the split's `id label` lines to {path}, and the names of "
+                f"other class numbers to {split}.classes.txt beside it"
+            ]
     if not (folder / "dataset.json").is_file():
         lines.append(_build_line(dataset, root))
     missing = [
@@ -505,7 +509,12 @@ def _build_line(dataset: str, root: str) -> str:
         if embedded[2]:
             return "# main.py makes this part of the embedded benchmark by itself"
         return f"python -m data_prep.embedded --seed {embedded[1]} --out {root}"
-    videos = {"kinetics400": "kinetics400", "aras": "aras_clips --holdout 0"}
+    videos = {
+        "kinetics400": "kinetics400",
+        "aras": "aras_clips --holdout 0",
+        "googleimage": "googleimage --images --holdout 0",
+        "insvideo": "insvideo --holdout 0",
+    }
     return (
         f"python -m data_prep.build_records --videos {videos.get(dataset, 'DIR')} "
         f"--name {shlex.quote(dataset)} --out {root}"

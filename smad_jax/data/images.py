@@ -9,6 +9,7 @@ import numpy as np
 
 _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_END = b"IEND\xaeB`\x82"
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 
 
@@ -21,7 +22,7 @@ def decode(content: bytes) -> np.ndarray | None:
     """Returns the upright picture [H, W, 3] uint8 RGB, or None if it cannot be had.
 
     Grey pictures get three equal channels, 16 bits become 8, transparency is dropped.
-    A JPEG file whose end is missing gives what there is of it.
+    For a file whose end is missing (`ends_early`) it depends on OpenCV's version.
     """
     try:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
@@ -33,6 +34,6 @@ def decode(content: bytes) -> np.ndarray | None:
 def ends_early(content: bytes) -> bool:
     """Returns whether the end of the image is missing from the file."""
     if content.startswith(_PNG):
-        return b"IEND" not in content
+        return _PNG_END not in content
     # a thumbnail in front has its own end, so what counts is one behind the last scan
-    return content.find(_JPEG_END, content.rfind(_JPEG_SCAN)) < 0
+    return content.find(_JPEG_END, max(0, content.rfind(_JPEG_SCAN))) < 0

@@ -196,6 +196,9 @@ def _picture(content: bytes, last: int) -> np.ndarray:
         raise VideoError(
             "truncated", f"frame {last} was asked for, an image has only one"
         )
+    # OpenCV 4 would fill the rest with grey, OpenCV 5 would refuse
+    if images.ends_early(content):
+        raise VideoError("truncated", "the image ends early")
     picture = images.decode(content)
     if picture is None:
         raise VideoError("undecodable", "the image cannot be decoded")
@@ -213,7 +216,7 @@ def _probe_picture(content: bytes) -> Facts:
         rotation=0,
         codec="png" if content.startswith(b"\x89PNG") else "mjpeg",
         rate=0.0,
-        failure="the file ends early" if images.ends_early(content) else "",
+        failure="",
     )
 
 

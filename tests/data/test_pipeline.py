@@ -1,12 +1,14 @@
+import dataclasses
 import json
 import threading
 import time
 
+import cv2
 import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.data import bad_videos, catalog, pipeline, records, video
+from smad_jax.data import bad_videos, catalog, pipeline, records, transforms, video
 
 V, T, SIZE, Z = 22, 3, 16, 5
 SAMPLING = {"kind": "clip", "num_frames": T, "stride": 1, "test_views": 2}
@@ -14,13 +16,13 @@ TRANSFORM = {"kind": "random_shift", "size": SIZE, "shift": 2}
 BROKEN = (4, 9)  # of classes 1 and 0
 
 
-def store(root, contents, num_classes=3):
+def store(root, contents, num_classes=3, num_frames=6):
     ids = [f"v {row}" for row in range(len(contents))]
     labels = [row % num_classes for row in range(len(contents))]
     folder = root / "toy"
     with records.RecordWriter(folder / "videos", 2) as writer:
         for id, content, label in zip(ids, contents, labels, strict=True):
-            writer.write(records.VideoRecord(id, content, label, 6))
+            writer.write(records.VideoRecord(id, content, label, num_frames))
     catalog.write_split(folder, "train", ids, labels)
     names = [f"class {label}" for label in range(num_classes)]
     catalog.write_dataset_file(folder, name="toy", classes=names, num_videos=len(ids))
@@ -37,6 +39,17 @@ def contents(tiny_video):
 @pytest.fixture(scope="module")
 def split(tmp_path_factory, contents):
     return store(tmp_path_factory.mktemp("whole"), contents)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """The split of as many images, and their pictures by row."""
+    pictures = np.random.default_rng(3).integers(0, 256, (V, 20, 28, 3), np.uint8)
+    contents = [
+        cv2.imencode(".png", picture[..., ::-1])[1].tobytes() for picture in pictures
+    ]
+    root = tmp_path_factory.mktemp("images")
+    return store(root, contents, num_frames=1), pictures
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +162,106 @@ def test_processes_share_the_batches_of_one(broken_split, process_count):
         for key in ("video", "label", "index"):
             joined = np.concatenate([part[step][key] for part in parts])
             np.testing.assert_array_equal(batch[key], joined)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"start_step": 7},
+        {"start_step": 7, "num_threads": 0},
+        {"start_step": 7, "num_threads": 3},
+        {"start_step": 7, "num_workers": 2, "num_threads": 1},
+    ],
+)
+def test_balanced_stream_goes_on_likewise_with_any_threads_and_workers(
+    broken_split, options
+):
+    whole = train(broken_split, 12, class_power=0.5)
+    assert_equal(whole[7:], train(broken_split, 5, class_power=0.5, **options))
+
+
+def test_balanced_stream_is_shared_by_processes(broken_split):
+    whole = train(broken_split, 7, class_power=0.5)
+    parts = [
+        train(broken_split, 7, class_power=0.5, process_index=index, process_count=2)
+        for index in range(2)
+    ]
+    for step, batch in enumerate(whole):
+        joined = np.concatenate([part[step]["video"] for part in parts])
+        np.testing.assert_array_equal(batch["video"], joined)
+
+
+def test_balanced_stream_draws_rare_classes_more_often(split):
+    # six of class 0 and one of class 1 are left of a split
+    rows = [*np.flatnonzero(split.labels == 0)[:6].tolist(), 1]
+    few = dataclasses.replace(
+        split,
+        ids=tuple(split.ids[row] for row in rows),
+        labels=split.labels[rows],
+        positions=split.positions[rows],
+        aspect_labels={"scene": split.aspect_labels["scene"][rows]},
+        aspect_mask={"scene": split.aspect_mask["scene"][rows]},
+    )
+    shares = [
+        np.concatenate([b["label"] for b in train(few, 70, class_power=power)]).mean()
+        for power in (1.0, 0.0)
+    ]
+    assert shares[0] == pytest.approx(1 / 7)
+    assert shares[1] == pytest.approx(1 / 2, abs=0.09)  # three deviations of 280
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        {"kind": "clip", "num_frames": T, "stride": 8},
+        {"kind": "segments", "num_frames": T},
+        {"kind": "segments", "num_frames": 1},
+    ],
+)
+def test_image_fills_its_clip_with_one_crop(images, sampling):
+    split, pictures = images
+    for batch in train(split, 9, sampling=sampling):
+        assert batch["video"].shape[:2] == (4, sampling["num_frames"])
+        for row, clip in zip(batch["index"], batch["video"], strict=True):
+            np.testing.assert_array_equal(clip, clip[:1].repeat(len(clip), axis=0))
+            assert any((clip[0] == part).all() for part in shifted_parts(pictures[row]))
+
+
+def shifted_parts(picture):
+    """Everything that resizing, moving by up to two pixels and a flip can give."""
+    small = transforms.centre_crop(
+        transforms.resize_short_side(picture[None], SIZE), SIZE
+    )
+    for down in range(-2, 3):
+        for right in range(-2, 3):
+            rows = np.clip(np.arange(SIZE) - down, 0, SIZE - 1)
+            columns = np.clip(np.arange(SIZE) - right, 0, SIZE - 1)
+            part = small[0][rows][:, columns]
+            yield from (part, part[:, ::-1])
+
+
+def test_image_is_worked_on_once_for_all_its_frames(images, monkeypatch):
+    seen = []
+    crop = transforms.Transform.train
+
+    def count(self, clip, rng):
+        seen.append(len(clip))
+        return crop(self, clip, rng)
+
+    monkeypatch.setattr(transforms.Transform, "train", count)
+    train(images[0], 2, sampling={"kind": "clip", "num_frames": 8, "stride": 8})
+    assert set(seen) == {1}
+
+
+def test_short_video_that_repeats_gives_the_clip_of_its_frames(split):
+    # 6 frames, of which 0 2 4 come again and again, whatever was decoded only once
+    section = {"kind": "clip", "num_frames": 7, "stride": 2}
+    batch = train(split, 1, sampling=section)[0]
+    assert not (batch["video"][:, 0] == batch["video"][:, 1]).all()
+    for frame in range(4):
+        np.testing.assert_array_equal(
+            batch["video"][:, frame], batch["video"][:, frame + 3]
+        )
 
 
 def test_bad_video_is_replaced_by_one_of_its_class_and_written_down(

@@ -2,6 +2,7 @@ import io
 import json
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -65,6 +66,55 @@ def test_class_folders_become_a_data_set(tmp_path, films, capsys):
     assert "main.py --config configs/slowonly_baseline.py:toy" in output.out
     assert "--dataset toy --aspect scene --labeller appearance" in output.out
     assert "12 of 12 videos, 3 left out" in output.err
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Class folders with images, one of them cut, beside a video."""
+    folder = tmp_path / "pictures"
+    rng = np.random.default_rng(0)
+    for name in ("golf/a.JPG", "golf/b c.png", "-run/d.jpeg", "-run/cut.jpg"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = rng.integers(0, 256, (24, 32, 3), np.uint8)
+        path.write_bytes(cv2.imencode(path.suffix, picture)[1].tobytes())
+    path.with_name("cut.jpg").write_bytes(path.read_bytes()[:-30])
+    (folder / "golf/film.mp4").write_bytes(encode(3))
+    return folder
+
+
+def test_folders_of_images_become_a_data_set(tmp_path, pictures, capsys):
+    assert run(tmp_path, pictures, "--images", "--holdout", "0") == 0
+    split = catalog.open_split(tmp_path / "data", "toy", "all")
+    assert split.classes == ("-run", "golf")
+    assert split.ids == ("-run/d.jpeg", "golf/a.JPG", "golf/b c.png")
+    for row, id in enumerate(split.ids):
+        assert split.video(row) == ((pictures / id).read_bytes(), 1)
+    assert "truncated" in capsys.readouterr().out
+    facts = catalog.read_dataset_file(tmp_path / "data/toy")
+    assert facts.recipe["images"] is True
+    assert facts.recipe["bad"] == {"truncated": 1}
+
+
+def test_list_may_name_images_and_videos(tmp_path, pictures):
+    path = tmp_path / "list.txt"
+    path.write_text("golf/b c.png golf\ngolf/film.mp4 golf\n-run/d.jpeg -run\n")
+    assert run(tmp_path, pictures, "--list", str(path), "--holdout", "0") == 0
+    split = catalog.open_split(tmp_path / "data", "toy", "all")
+    counts = [split.video(row).num_frames for row in range(3)]
+    assert dict(zip(split.ids, counts, strict=True)) == {
+        "golf/b c.png": 1,
+        "golf/film.mp4": 3,
+        "-run/d.jpeg": 1,
+    }
+
+
+def test_images_beside_videos_are_left_alone_unless_told(tmp_path, pictures, capsys):
+    assert run(tmp_path, pictures, "--holdout", "0") == 0
+    assert catalog.open_split(tmp_path / "data", "toy", "all").ids == ("golf/film.mp4",)
+    (pictures / "golf/film.mp4").unlink()
+    assert run(tmp_path, pictures, name="none") == 3
+    assert "or --images for folders of images" in capsys.readouterr().err
 
 
 def test_bad_files_are_listed_with_their_reasons(tmp_path, films, capsys):
@@ -160,6 +210,7 @@ def test_cheaper_checks_store_what_they_know(tmp_path, films, check, num_frames)
         (["--list", "/nowhere.txt"], 3, "cannot read the list"),
         (["--classes", "/nowhere.txt"], 3, "cannot read the class names"),
         (["--holdout", "1.5"], 2, "--holdout must be"),
+        (["--images", "--list", "x"], 2, "leave it out with --list"),
         (["--val-list", "x"], 2, "--val-list needs --list"),
         *(
             (["--name=" + name], 2, "that configs can name")
