@@ -19,8 +19,10 @@ MAY_IMPORT = {
     "smad_jax.training": {"errors"},
     "smad_jax.evaluation": {"errors", "training"},
     "smad_jax.workdir": {"errors", "training"},
+    "smad_jax.splits": {"errors", "data"},
     "smad_jax.experiment": {
         "errors",
+        "splits",
         "aspects",
         "losses",
         "models",
@@ -42,7 +44,15 @@ MAY_IMPORT = {
         "data_prep",
     },
     "configs": {"configs"},
-    "main": {"errors", "training", "experiment", "workdir", "configs", "data_prep"},
+    "main": {
+        "errors",
+        "splits",
+        "training",
+        "experiment",
+        "workdir",
+        "configs",
+        "data_prep",
+    },
 }
 # Parts that must run where there is no accelerator library.
 WITHOUT_JAX = ("smad_jax.data", "configs", "smad_jax.aspects", "smad_jax.errors")

@@ -64,6 +64,28 @@ def test_plan_takes_the_order_of_joint_training_from_the_config():
     assert plan.steps_per_epoch == 1, "the target alone makes an epoch"
 
 
+def test_every_stream_starts_where_an_interrupted_run_left_it(monkeypatch, tmp_path):
+    config = slowonly_omnidebias.get_config("k200db")
+    config.data.web_every = 2
+    config.data.web.videos.batches = 3
+    config.data.web.images.num_frames = 5
+    split = a_split(np.ones((V, 2)))
+    plan = experiment.make_plan(config, split, "demo")
+    monkeypatch.setattr(
+        experiment.pipeline, "train_batches", lambda split, **given: given
+    )
+    sources = dict.fromkeys(("train", "images", "videos"), split)
+    made = dict(experiment._streams(config, tmp_path, sources, plan, 7))
+    # turns at 0, 2, 4 and 6
+    starts = {name: given["start_step"] for name, given in made.items()}
+    assert starts == {"train": 7, "images": 4, "videos": 12}
+    frames = [given["sampling"]["num_frames"] for given in made.values()]
+    assert frames == [8, 5, 8]
+    assert [given["class_power"] for given in made.values()] == [1.0, 1.0, 0.5]
+    assert made["train"]["seed"] == config.seed
+    assert len({given["seed"] for given in made.values()}) == 3
+
+
 def test_learning_rate_grows_with_the_batch():
     config = tsn_baseline.get_config("k200db")  # 0.01 for 256
     config.data.batch_size = 64

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.data import bad_videos, catalog, pipeline, records, transforms, video
+from smad_jax.data import (
+    bad_videos,
+    catalog,
+    pipeline,
+    records,
+    transforms,
+    video,
+)
 
 V, T, SIZE, Z = 22, 3, 16, 5
 SAMPLING = {"kind": "clip", "num_frames": T, "stride": 1, "test_views": 2}
@@ -409,14 +416,6 @@ def store_real(root, names, contents):
         root / "real", name="real", classes=["x"], num_videos=len(names)
     )
     return catalog.open_split(root, "real", "train")
-
-
-def test_small_memory_keeps_only_the_videos_that_fit(split):
-    one = 6 * 24 * 32 * 3
-    cache = pipeline._FrameCache(2 * one + 5)
-    for row in range(3):
-        cache.put(row, np.zeros((6, 24, 32, 3), np.uint8))
-    assert [cache.get(row) is not None for row in range(3)] == [True, True, False]
 
 
 @pytest.mark.parametrize("batch_size", [0, 5])

@@ -1,0 +1,238 @@
+"""A row of a split to the arrays of an element: read, sample, decode, crop.
+
+What cannot be read is replaced (training) or marked (test), and the element says so.
+Loaders run in the threads and processes of a stream (`pipeline`).
+"""
+
+import dataclasses
+import threading
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from smad_jax import errors
+from smad_jax.data import catalog, video
+from smad_jax.data import sampling as sampling_lib
+from smad_jax.data import transforms as transforms_lib
+
+MAX_REPLACEMENTS = 10  # videos of one class tried in a row before giving up
+
+_DETAIL_BYTES = 200  # what an element carries of a failure's description
+_WHOLE_FRAMES = 32  # up to here a video is decoded whole to see if it fits the cache
+
+Element = dict[str, np.ndarray | np.generic]
+
+
+class FrameCache:
+    """Decoded videos by row, kept while they fit; nothing is ever thrown out.
+
+    With every video wanted once an epoch, throwing out the oldest would mean finding
+    none of them again.
+    """
+
+    def __init__(self, num_bytes: int):
+        self._free = num_bytes
+        self._frames: dict[int, np.ndarray] = {}
+        self._lock = threading.Lock()
+
+    def get(self, row: int) -> np.ndarray | None:
+        """[T, H, W, 3], all frames of the video in `row`, or None."""
+        return self._frames.get(row)
+
+    def fits(self, num_bytes: int) -> bool:
+        """Whether there is room for so much more."""
+        return num_bytes <= self._free
+
+    def put(self, row: int, frames: np.ndarray) -> None:
+        """Keeps all frames of the video in `row` if they fit."""
+        with self._lock:
+            if row not in self._frames and self.fits(frames.nbytes):
+                self._frames[row] = frames
+                self._free -= frames.nbytes
+
+    def __reduce__(self) -> tuple[type[Self], tuple[int]]:
+        held = sum(frames.nbytes for frames in self._frames.values())
+        return type(self), (self._free + held,)
+
+
+class Reader:
+    """Frames of the videos of a split, from the cache or the records."""
+
+    def __init__(self, split: catalog.Split, cache: FrameCache):
+        # aspect labels are joined by the main process; workers need none of them
+        self.split = dataclasses.replace(
+            split, aspects={}, aspect_labels={}, aspect_mask={}
+        )
+        self._cache = cache
+
+    def open(self, row: int) -> catalog.StoredVideo:
+        """The stored video, its frames counted if the records do not say.
+
+        Raises:
+            VideoError: if the record is damaged or the video cannot be opened.
+        """
+        if (cached := self._cache.get(row)) is not None:
+            return catalog.StoredVideo(b"", len(cached))
+        try:
+            stored = self.split.video(row)
+        except errors.DataError as error:
+            raise video.VideoError("undecodable", str(error)) from error
+        if stored.num_frames > 0:
+            return stored
+        facts = video.probe(stored.video, count="stated")
+        return catalog.StoredVideo(stored.video, facts.num_frames)
+
+    def frames(
+        self, row: int, stored: catalog.StoredVideo, indices: np.ndarray
+    ) -> np.ndarray:
+        """[T, H, W, 3] uint8 at the frame numbers `indices`.
+
+        Raises:
+            VideoError: if they cannot be decoded.
+        """
+        if (cached := self._cache.get(row)) is not None:
+            return cached[indices]
+        content, num_frames = stored
+        if num_frames <= _WHOLE_FRAMES and self._cache.fits(1):
+            whole = video.decode(content, np.arange(num_frames))
+            self._cache.put(row, whole)
+            return whole[indices]
+        clip = video.decode(content, indices, num_frames=num_frames)
+        if self._cache.fits(num_frames * clip[0].nbytes):
+            whole = video.decode(content, np.arange(num_frames), num_frames=num_frames)
+            self._cache.put(row, whole)
+        return clip
+
+
+class _Clip(NamedTuple):
+    """The different frames of a clip, and for each of its T frames which one it is."""
+
+    frames: np.ndarray
+    places: np.ndarray
+
+
+class TrainLoader:
+    """Row of a split and a random generator to a training element."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        sampling: sampling_lib.Sampling,
+        transform: transforms_lib.Transform,
+    ):
+        self._reader = reader
+        self._sampling = sampling
+        self._transform = transform
+        self._bad: dict[int, video.VideoError] = {}  # met before; no second attempt
+        self._rows_of = _rows_by_class(reader.split)
+
+    def __call__(self, row: int, rng: np.random.Generator) -> Element:
+        """Returns the columns of a training batch and those of a failure, one row.
+
+        Raises:
+            DataError: if neither the video nor another of its class can be used.
+        """
+        # drawn first: how much of `rng` a failed attempt uses must not matter
+        key = int(rng.integers(1 << 62))
+        read, used, failure = self._try(row, rng), row, None
+        if isinstance(read, video.VideoError):
+            failure = read
+            read, used, rng = self._replace(row, failure, key)
+        frames, places = read
+        return {
+            "video": self._transform.train(frames, rng)[places],
+            "label": self._reader.split.labels[used],
+            "index": np.int32(used),
+            **_failure_columns(row, failure),
+        }
+
+    def _try(self, row: int, rng: np.random.Generator) -> _Clip | video.VideoError:
+        """A clip of the video in `row`, or why there is none."""
+        if row in self._bad:
+            return self._bad[row]
+        try:
+            stored = self._reader.open(row)
+            indices = self._sampling.train(stored.num_frames, rng)
+            # a still image fills its clip with one frame, which is worked on once
+            wanted, places = np.unique(indices, return_inverse=True)
+            return _Clip(self._reader.frames(row, stored, wanted), places)
+        except video.VideoError as error:
+            self._bad[row] = error.with_traceback(None)
+            return self._bad[row]
+
+    def _replace(
+        self, row: int, failure: video.VideoError, key: int
+    ) -> tuple[_Clip, int, np.random.Generator]:
+        """A clip of another video of the class, its row, and its generator."""
+        split = self._reader.split
+        rows = self._rows_of[int(split.labels[row])]
+        others = np.random.default_rng(key).permutation(rows[rows != row])
+        others = others[:MAX_REPLACEMENTS].tolist()
+        for attempt, other in enumerate(others):
+            rng = np.random.default_rng((key, attempt))
+            clip = self._try(other, rng)
+            if not isinstance(clip, video.VideoError):
+                return clip, other, rng
+        raise errors.DataError(
+            f"{split.ids[row]!r} cannot be used ({failure}), nor can any of the "
+            f"{len(others)} videos of class {split.classes[split.labels[row]]!r} tried "
+            "in its place; check the data set's files"
+        )
+
+
+class TestLoader:
+    """Row of a split to a test element; rows past the end are padding."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        sampling: sampling_lib.Sampling,
+        transform: transforms_lib.Transform,
+    ):
+        self._reader = reader
+        self._sampling = sampling
+        self._transform = transform
+
+    def __call__(self, row: int) -> Element:
+        """Returns the columns of a test batch and those of a failure, one row."""
+        split, failure = self._reader.split, None
+        side = self._transform.size
+        clips = np.zeros((*self._sampling.test_shape(), side, side, 3), np.uint8)
+        is_video = row < len(split)
+        if is_video:
+            try:
+                clips = self._read(row)
+            except video.VideoError as error:
+                failure = error
+        return {
+            "video": clips,
+            "label": split.labels[row if is_video else 0],
+            "index": np.int32(row if is_video else 0),
+            "mask": np.bool_(is_video),
+            **_failure_columns(row, failure),
+        }
+
+    def _read(self, row: int) -> np.ndarray:
+        """[N, T, size, size, 3]."""
+        stored = self._reader.open(row)
+        indices = self._sampling.test(stored.num_frames)
+        frames = self._reader.frames(row, stored, indices.reshape(-1))
+        return self._transform.test(frames.reshape(*indices.shape, *frames.shape[1:]))
+
+
+def _rows_by_class(split: catalog.Split) -> dict[int, np.ndarray]:
+    """Rows of each class that the split has."""
+    order = np.argsort(split.labels, kind="stable")
+    labels, starts = np.unique(split.labels[order], return_index=True)
+    parts = np.split(order, starts[1:])
+    return {int(label): rows for label, rows in zip(labels, parts, strict=True)}
+
+
+def _failure_columns(row: int, failure: video.VideoError | None) -> Element:
+    """What an element says of a failure; whole numbers pass between processes."""
+    detail = np.zeros(_DETAIL_BYTES, np.uint8)
+    if failure is not None:
+        text = failure.detail.encode()[:_DETAIL_BYTES]
+        detail[: len(text)] = np.frombuffer(text, np.uint8)
+    code = -1 if failure is None else video.REASONS.index(failure.reason)
+    return {"failure": np.int32(code), "failed_row": np.int32(row), "detail": detail}
