@@ -105,6 +105,23 @@ def test_step_that_is_not_finite_stops_the_run_and_names_the_head(tmp_path, at):
     assert caught.value.exit_code == 4
 
 
+def test_web_batch_that_is_not_finite_is_named_and_nothing_is_saved(tmp_path):
+    descend = optax.identity()
+    graph, state = state_lib.create(Scale, descend)
+    saved = []
+    with pytest.raises(errors.NonFiniteLossError, match="step 2 on clips is not"):
+        loop.run(
+            state,
+            plan(order=joint.Order({"clips": joint.Web(1, 2)}), save_every=1),
+            train_step=step.make_train_step(graph, loss, descend, lambda step: 0.1),
+            batches={joint.TARGET: healthy(), "clips": sick(2)},
+            key=jax.random.key(0),
+            save=lambda state: saved.append(int(state.step)),
+            journal=log.Journal(None),
+        )
+    assert saved == [1]
+
+
 def test_step_that_is_not_finite_can_be_skipped(tmp_path):
     state, _ = run(tmp_path, batches=sick(3), on_non_finite="skip")
     assert int(state.step) == 6
