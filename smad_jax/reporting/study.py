@@ -35,9 +35,10 @@ _RATES = tuple(
     (f"--config.optimizer.learning_rate={rate}",) for rate in (1.5e-3, 3e-3, 6e-3)
 )
 # Half the adversarial weight of an aspect, before the division by their number, and
-# how it grows during training.
+# how it grows during training; all at the middle one of the rates.
 _ADVERSARIES = tuple(
     (
+        "--config.optimizer.learning_rate=0.003",
         f"--config.method.settings.soft_ce_weight={weight}",
         f"--config.method.settings.kl_weight={weight}",
         f"--config.method.ramp={ramp}",

@@ -129,12 +129,13 @@ def test_tuning_tries_every_setting_for_every_arm_on_the_tuning_draw(
         for rate in ("0.0015", "0.003", "0.006")
     }
     assert (
-        "tune/smad/soft_ce_weight-0.15-kl_weight-0.15-ramp-constant-seed1001" in folders
+        "tune/smad/learning_rate-0.003-soft_ce_weight-0.15-kl_weight-0.15-"
+        "ramp-constant-seed1001" in folders
     )
     assert all("--config.data.embedded_seed=1001" in job.overrides for job in fake_runs)
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
     assert len(rows) == len(fake_runs)
-    assert sum("learning_rate=0.003" in row for row in rows) == 2
+    assert sum("learning_rate=0.003" in row for row in rows) == 2 + 2 * 3
     assert "Commit c0, c1; 60 s a run, 1 at once" in text
     assert "`python -m smad_jax.reporting tune`" in text
 
