@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -76,6 +77,48 @@ def losses(workdir):
     return {record["step"]: record["loss"] for record in map(json.loads, lines)}
 
 
+def start(small_data, *flags, config=SMAD, variables=None):
+    """A process that goes on in the background; it tells everything in one pipe."""
+    return subprocess.Popen(
+        command(small_data, *flags, config=config),
+        cwd=ROOT,
+        env=environment() | (variables or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def start_two(small_data, *flags):
+    """The two processes of one distributed run."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    return [
+        start(
+            small_data,
+            *flags,
+            "--distributed",
+            variables={
+                "JAX_COORDINATOR_ADDRESS": f"localhost:{port}",
+                "JAX_NUM_PROCESSES": "2",
+                "JAX_PROCESS_ID": str(index),
+            },
+        )
+        for index in range(2)
+    ]
+
+
+def terminate_in_training(process, workdir):
+    """Sends SIGTERM when three steps have been logged."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if (workdir / "metrics.jsonl").is_file() and len(losses(workdir)) >= 3:
+            process.send_signal(signal.SIGTERM)
+            return
+        time.sleep(0.02)
+
+
 def test_one_command_trains_tests_and_leaves_everything_in_its_folder(
     small_data, tmp_path
 ):
@@ -100,21 +143,9 @@ def test_interrupted_run_ends_with_the_losses_of_an_uninterrupted_one(
 ):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert run(small_data, *short(whole, steps=30)).returncode == 0
-    started = subprocess.Popen(
-        command(small_data, *short(parts, steps=30)),
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and started.poll() is None:
-        if (parts / "metrics.jsonl").is_file() and len(losses(parts)) >= 3:
-            started.send_signal(signal.SIGTERM)
-            break
-        time.sleep(0.02)
-    _, told = started.communicate(timeout=120)
+    started = start(small_data, *short(parts, steps=30))
+    terminate_in_training(started, parts)
+    told, _ = started.communicate(timeout=120)
     assert started.returncode == 143, told
     reached = max(losses(parts))
     assert reached < 30
@@ -148,21 +179,9 @@ def test_interrupted_joint_training_ends_like_an_uninterrupted_one(
     assert "jointly with clips" in done.stdout
     assert "2 x 8 after every 2 steps" in done.stdout
     assert "no labels for scene, object" in done.stdout
-    started = subprocess.Popen(
-        command(small_data, *short(parts, steps=20), config=joint_config),
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and started.poll() is None:
-        if (parts / "metrics.jsonl").is_file() and len(losses(parts)) >= 3:
-            started.send_signal(signal.SIGTERM)
-            break
-        time.sleep(0.02)
-    _, told = started.communicate(timeout=120)
+    started = start(small_data, *short(parts, steps=20), config=joint_config)
+    terminate_in_training(started, parts)
+    told, _ = started.communicate(timeout=120)
     assert started.returncode == 143, told
     assert max(losses(parts)) < 20
     again = run(small_data, *short(parts, steps=20), config=joint_config)
@@ -179,22 +198,7 @@ def test_interrupted_joint_training_ends_like_an_uninterrupted_one(
 
 def test_two_processes_take_the_steps_of_one(small_data, tmp_path):
     assert run(small_data, *short(tmp_path / "one"), devices=2).returncode == 0
-    both = [
-        subprocess.Popen(
-            command(small_data, *short(tmp_path / "two"), "--distributed"),
-            cwd=ROOT,
-            env=environment()
-            | {
-                "JAX_COORDINATOR_ADDRESS": "localhost:12357",
-                "JAX_NUM_PROCESSES": "2",
-                "JAX_PROCESS_ID": str(index),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for index in range(2)
-    ]
+    both = start_two(small_data, *short(tmp_path / "two"))
     told = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
@@ -205,6 +209,24 @@ def test_two_processes_take_the_steps_of_one(small_data, tmp_path):
     assert results[0]["n_seen"] == results[1]["n_seen"]
     assert two == pytest.approx(one, rel=1e-3)
     assert two[1] == pytest.approx(one[1], rel=1e-6)
+
+
+def test_two_processes_of_which_one_is_terminated_save_and_go_on(small_data, tmp_path):
+    flags = short(tmp_path, steps=60)
+    both = start_two(small_data, *flags)
+    terminate_in_training(both[1], tmp_path)
+    told = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [143, 143], told
+    reached = max(losses(tmp_path))
+    assert reached < 60
+    before = losses(tmp_path)
+    again = start_two(small_data, *flags)
+    told = [process.communicate(timeout=300)[0] for process in again]
+    assert [process.returncode for process in again] == [0, 0], told
+    assert f"going on from step {reached}" in told[0]
+    after = losses(tmp_path)
+    assert set(after) == set(range(1, 61))
+    assert before.items() <= after.items()
 
 
 def test_finished_run_is_only_tested_again(small_data, tmp_path):
