@@ -117,7 +117,7 @@ def base() -> ml_collections.ConfigDict:
     config.data.aspect_labels = "given"  # or `shuffled` among videos, a control
     config.data.batch_size = 0
     config.data.max_videos = 0  # 0: all
-    config.data.num_threads = 2
+    config.data.num_threads = 2  # of each stream
     config.data.num_workers = 0  # processes; 0: decode in this one
     config.data.cache_mib = 0  # decoded frames to keep in memory
     config.data.bad_video_limit = 0.05
@@ -256,9 +256,10 @@ def omnidebias(
 ) -> ml_collections.ConfigDict:
     """Adds web streams as `choice` wants them (Sec. 5.2): Tables 9, 14 and 15.
 
-    The paper gives neither batch sizes nor the ratio of batches; both are OmniSource's:
-    as many clips as the target has, twice its 32 videos in images a device for TSN, a
-    batch of each stream after every one of the target.
+    The paper gives neither batch sizes nor the ratio of batches. For TSN 64 images a
+    device are OmniSource's; elsewhere a web batch is as large as the target's. A batch
+    of every stream follows each of the target, OmniSource's default; its config of
+    three web sources takes them at every second one.
     """
     is_tsn = config.data.sampling.kind == "segments"
     for medium in choice.media.split("+"):

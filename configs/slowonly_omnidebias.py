@@ -8,7 +8,7 @@ The first trains on K200db with web images and videos (GG and IG); the paper rep
 is the row IG-all of Table 9: 63.4, 58.5 and 78.3.
 
 web=unbias, bias, mid, rand or all is the part of the web data, media=images, videos or
-images+videos which. Each batch is an optimiser step of its own, so an epoch has three
+images+videos which. Each batch is an update of its own, so an epoch has three
 times as many of them as the baseline's. For your own data set `mine` the web data are
 the data sets `mine-images` and `mine-videos`.
 """

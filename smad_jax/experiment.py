@@ -339,6 +339,7 @@ def _bad_videos(
         workdir / f"bad_videos{f'-{process}' if process else ''}.jsonl",
         limit=config.data.bad_video_limit,
         num_videos=len(split) // jax.process_count(),
+        source=f"{split.dataset}/{split.name}",
     )
 
 

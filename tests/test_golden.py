@@ -4,9 +4,10 @@
 same inputs and under the same names.
 """
 
+import numpy as np
 import pytest
 
-from tests.golden import expected, our_side, settings
+from tests.golden import draws, expected, our_side, settings
 
 
 @pytest.fixture(scope="module", params=["golden", "live"])
@@ -37,6 +38,10 @@ def test_three_steps_of_smad_are_pytorchs(reference, name):
     agrees(reference, f"training {name}", within=1e-9)
 
 
+def test_updates_of_joint_training_are_pytorchs(reference):
+    agrees(reference, "joint training", within=1e-9)
+
+
 def test_losses_and_their_gradients_are_pytorchs(reference):
     agrees(reference, "losses", within=1e-14)
 
@@ -61,6 +66,21 @@ def test_learning_rates_of_a_whole_run_are_pytorchs(reference, case, dtype, with
 
 def test_ghost_norm_is_eight_replicas_of_pytorchs(reference):
     agrees(reference, "ghost norm", within=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_number_that_is_not_finite_is_no_agreement(wrong):
+    found = dict(our_side.compute("saar", "float64"))
+    last = list(found)[-1]
+    found[last] = np.full_like(found[last], wrong)
+    assert max(expected.errors(expected.Golden(), "saar", found).values()) == np.inf
+
+
+@pytest.mark.parametrize("change", [lambda x: x * (1 + 1e-7), lambda x: x[::-1]])
+def test_digest_sees_a_change_of_size_and_of_order(change):
+    array = draws.normal("array", (1000,))
+    difference = np.abs(draws.digest(change(array)) - draws.digest(array))
+    assert difference.max() > 1e-8
 
 
 def test_golden_file_holds_every_case():

@@ -21,6 +21,7 @@ class BadVideos:
         limit: float = 0.05,
         *,
         num_videos: int,
+        source: str = "",
     ):
         """Starts counting.
 
@@ -28,11 +29,14 @@ class BadVideos:
             path: The JSON lines file to append to, or None to keep no file.
             limit: Share of the videos that may be bad, 0 to 1; one always may.
             num_videos: V, how many videos the split has.
+            source: DATASET/SPLIT, for the file, which several streams share, and for
+                the error.
         """
         self._path = None if path is None else pathlib.Path(path)
         self._allowed = max(1, int(limit * num_videos))
         self._limit = limit
         self._num_videos = num_videos
+        self._source = source
         self._listed = self._read_listed()
         self._counted: set[int] = set()
         self.reasons: collections.Counter[str] = collections.Counter()
@@ -64,6 +68,7 @@ class BadVideos:
         if self._path is not None and id not in self._listed:
             self._listed.add(id)
             line = {
+                "source": self._source,
                 "id": id,
                 "reason": reason,
                 "detail": detail,
@@ -75,7 +80,8 @@ class BadVideos:
         if len(self._counted) > self._allowed:
             counts = ", ".join(f"{key} {n}" for key, n in self.reasons.most_common())
             raise errors.DataError(
-                f"{len(self._counted)} of {self._num_videos} videos cannot be used, "
+                f"{len(self._counted)} of {self._num_videos} videos"
+                f"{f' of {self._source}' if self._source else ''} cannot be used, "
                 f"more than the limit of {self._limit:.0%} allows; most often: "
                 f"{self.reasons.most_common(1)[0][0]} ({counts}); last: {id!r}: "
                 f"{detail}; {self._path or 'bad_videos.jsonl'} lists them; repair the "
@@ -83,13 +89,15 @@ class BadVideos:
             )
 
     def _read_listed(self) -> set[str]:
-        """Ids that an earlier run wrote down; half a last line is ignored."""
+        """Ids of this source that are written down; half a last line is ignored."""
         if self._path is None or not self._path.is_file():
             return set()
         listed = set()
         for line in self._path.read_text("utf-8").splitlines():
             try:
-                listed.add(json.loads(line)["id"])
+                entry = json.loads(line)
+                if entry["source"] == self._source:
+                    listed.add(entry["id"])
             except (ValueError, LookupError, TypeError):
                 continue
         return listed

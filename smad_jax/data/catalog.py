@@ -515,8 +515,10 @@ def _build_line(dataset: str, root: str) -> str:
         "googleimage": "googleimage --images --holdout 0",
         "insvideo": "insvideo --holdout 0",
     }
+    # of one's own web data, as configs/common.py names them
+    own = "DIR --images --holdout 0" if dataset.endswith("-images") else "DIR"
     return (
-        f"python -m data_prep.build_records --videos {videos.get(dataset, 'DIR')} "
+        f"python -m data_prep.build_records --videos {videos.get(dataset, own)} "
         f"--name {shlex.quote(dataset)} --out {root}"
     )
 

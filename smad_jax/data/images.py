@@ -10,7 +10,7 @@ import numpy as np
 _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
-_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xda", b"\xff\xd9"
 
 
 def is_image(content: bytes) -> bool:
@@ -35,5 +35,15 @@ def ends_early(content: bytes) -> bool:
     """Returns whether the end of the image is missing from the file."""
     if content.startswith(_PNG):
         return _PNG_END not in content
-    # a thumbnail in front has its own end, so what counts is one behind the last scan
-    return content.find(_JPEG_END, max(0, content.rfind(_JPEG_SCAN))) < 0
+    # a thumbnail in a block has an end of its own: what counts is one behind the pixels
+    place = len(_JPEG_START)
+    while content[place : place + 1] == b"\xff":
+        marker = content[place + 1 : place + 2]
+        if marker == b"\xff":  # padding
+            place += 1
+            continue
+        length = int.from_bytes(content[place + 2 : place + 4], "big")
+        place += 2 + length
+        if marker == _JPEG_SCAN:
+            return _JPEG_END not in content[place:]
+    return True

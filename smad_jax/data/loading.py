@@ -175,8 +175,8 @@ class TrainLoader:
                 return clip, other, rng
         raise errors.DataError(
             f"{split.ids[row]!r} cannot be used ({failure}), nor can any of the "
-            f"{len(others)} videos of class {split.classes[split.labels[row]]!r} tried "
-            "in its place; check the data set's files"
+            f"{len(others)} videos of class {split.classes[split.labels[row]]!r} of "
+            f"{split.dataset}/{split.name} tried in its place; check the files"
         )
 
 

@@ -65,8 +65,7 @@ class EpochOrder:
                 order = rng.choice(
                     self._num_rows, self._num_rows, p=self._probabilities
                 )
-            # a new dict, since other threads may be reading the old one
-            newest = sorted([*self._orders, epoch])[-2:]
-            self._orders = {**self._orders, epoch: order}
-            self._orders = {key: self._orders[key] for key in newest}
+            # a new dict, since other threads read and replace the old one meanwhile
+            orders = {**self._orders, epoch: order}
+            self._orders = {key: orders[key] for key in sorted(orders)[-2:]}
         return order

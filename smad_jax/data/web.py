@@ -87,12 +87,14 @@ class WebStream:
 
 
 def read_streams(config: Mapping[str, sections.Section]) -> dict[str, WebStream]:
-    """Returns the streams of the section `data.web` by name, in its order.
+    """Returns the streams of the section `data.web` by name, in alphabetical order.
+
+    That is the order of their turns; sections of a config have none of their own.
 
     Raises:
         ConfigError: if one is wrong.
     """
-    return {name: WebStream.from_config(name, config[name]) for name in config}
+    return {name: WebStream.from_config(name, config[name]) for name in sorted(config)}
 
 
 def match_aspects(

@@ -58,7 +58,7 @@ class Method(nnx.Module):
             batch: For each stream, `video` [B, T, H, W, C] uint8, `label` [B],
                 `aspects` {name: [B, Z]} and `aspect_mask` {name: [B] bool}.
             key: For dropout and whatever else is random.
-            step: [] int32, optimiser steps taken.
+            step: [] int32, batches of the target taken before this one.
 
         Returns:
             The loss, and metrics named `group/name`: `loss` itself, every term as

@@ -1,10 +1,11 @@
-"""Joint training: whose batches an iteration takes, and in what order (Sec. 5.2).
+"""Joint training: whose batches a step takes, and in what order (Sec. 5.2).
 
-An iteration is one batch of the target, the labelled training set; it is what
-`TrainState.step`, schedules, epochs and logs count. After it may come batches of web
-streams, each a whole optimiser step at the learning rate of the iteration and with
-batch statistics of its own. This is the order of OmniSource, which the paper builds
-on: sources are neither mixed in a batch nor summed in a loss.
+A step is one batch of the target, the labelled training set, and the batches of web
+streams that follow it; steps are what `TrainState.step`, schedules, epochs and logs
+count. Each batch, the target's too, is an update: gradient, clipping, momentum, weight
+decay and batch statistics of its own, at the learning rate of the step. This is the
+order of OmniSource, which the paper builds on: sources are neither mixed in a batch nor
+summed in a loss. Without web streams a step is one update.
 """
 
 import dataclasses
@@ -23,19 +24,19 @@ class Web(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """The order of a run's batches, a function of the iteration alone.
+    """The order of a run's batches, a function of the step alone.
 
     Attributes:
         web: The web streams by name, in the order of their turns; none by default.
-        every: Iterations 0, `every`, 2 `every`, ... are followed by web batches.
+        every: Steps 0, `every`, 2 `every`, ... take web batches.
     """
 
     web: Mapping[str, Web] = dataclasses.field(default_factory=dict)
     every: int = 1
 
-    def sources(self, iteration: int) -> tuple[str, ...]:
-        """Returns the stream of every batch of an iteration, counted from 0."""
-        if iteration % self.every:
+    def sources(self, step: int) -> tuple[str, ...]:
+        """Returns the stream of every batch of a step, counted from 0."""
+        if step % self.every:
             return (TARGET,)
         return (
             TARGET,
@@ -44,10 +45,10 @@ class Order:
 
     @property
     def most(self) -> int:
-        """Returns the batches of the longest iteration."""
+        """Returns the batches of the longest step."""
         return 1 + sum(web.batches for web in self.web.values())
 
-    def taken(self, iterations: int) -> dict[str, int]:
-        """Returns the batches that each web stream gave in the first `iterations`."""
-        turns = -(-iterations // self.every)
+    def taken(self, steps: int) -> dict[str, int]:
+        """Returns the batches that each web stream gave in the first `steps`."""
+        turns = -(-steps // self.every)
         return {name: turns * web.batches for name, web in self.web.items()}

@@ -76,21 +76,23 @@ class Window:
 
     @property
     def empty(self) -> bool:
-        """Whether no step was added."""
-        return self._steps == 0
+        """Whether nothing was added."""
+        return not self._counts
 
     def means(self) -> dict[str, float]:
         """Returns mean metrics, seconds a step (`time/step`, `time/data`) and clips/s.
 
         `time/step` is all of a step's wall time, `time/data` the part of it that
         was spent waiting for data. Updates on web batches are part of the step before
-        them, and their clips count.
+        them, and their clips count. Where every step was skipped and only such updates
+        are left, all of them count as one step.
         """
         seconds = time.perf_counter() - self._start
+        steps = max(1, self._steps)
         means = {name: total / self._counts[name] for name, total in self._sums.items()}
         return means | {
-            "time/step": seconds / self._steps,
-            "time/data": self._data_seconds / self._steps,
+            "time/step": seconds / steps,
+            "time/data": self._data_seconds / steps,
             "clips_per_second": self._clips / seconds,
         }
 
@@ -118,7 +120,7 @@ class Journal:
         )
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes one line and one point a value; `step` counts optimiser steps."""
+        """Writes one line and one point a value; `step` counts the target's batches."""
         if self._file is None or self._board is None:
             return
         self._file.write(json.dumps({"step": step, **values}) + "\n")

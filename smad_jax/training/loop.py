@@ -54,7 +54,7 @@ class Interrupted(Exception):
 
 
 class _Update(NamedTuple):
-    """An optimiser step that the device may still be busy with."""
+    """An update that the device may still be busy with."""
 
     step: int
     source: str

@@ -1,4 +1,6 @@
-"""Learning rates and the adversarial ramp, as functions of the optimiser step.
+"""Learning rates and the adversarial ramp, as functions of the step.
+
+A step is a batch of the target (`joint`).
 
 Both learning-rate schedules change once an epoch, as those of the reference do
 (App. C); only the warm-up moves with every step.
@@ -80,7 +82,7 @@ def dann_ramp(total_steps: int, *, gamma: float = 10.0) -> Schedule:
     """
 
     def strength(step: jax.Array) -> jax.Array:
-        progress = jnp.clip(step / total_steps, 0.0, 1.0)
+        progress = jnp.clip(jnp.asarray(step, float) / total_steps, 0.0, 1.0)
         return 2 / (1 + jnp.exp(-gamma * progress)) - 1
 
     return strength

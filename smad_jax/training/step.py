@@ -1,4 +1,4 @@
-"""One optimiser step, the same for every method (Eq. 1 and 2 by one descent).
+"""One update, the same for every method (Eq. 1 and 2 by one descent).
 
 A method is only a loss; gradient reversal inside it makes the heads descend and
 the backbone ascend. The step knows neither.
@@ -21,7 +21,7 @@ Loss = Callable[..., tuple[jax.Array, Metrics]]
 
 
 class Step(Protocol):
-    """A compiled optimiser step, see `make_train_step`."""
+    """A compiled update, see `make_train_step`."""
 
     def __call__(
         self,
@@ -43,7 +43,7 @@ def make_train_step(
     """Returns `step(state, batch, key, advance=1) -> (state, metrics)`, compiled.
 
     The state is donated: the one passed in may not be used again. `state.step` grows
-    by `advance`, 0 for those of several optimiser steps that share a learning rate
+    by `advance`, 0 for those of several updates that share a learning rate
     (`joint.py`); keys differ for them. A step whose loss or gradient is not finite
     changes nothing but the count, so that one bad batch cannot destroy a run;
     `metrics["non_finite"]` is 1 for it.

@@ -28,10 +28,7 @@ def with_orientation(jpeg, orientation):
     """The JPEG file with an EXIF block that says how the camera was held."""
     entry = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00" + bytes([orientation, 0, 0])
     tiff = b"MM\x00*\x00\x00\x00\x08\x00\x01" + entry + bytes(4)
-    block = b"Exif\x00\x00" + tiff
-    return (
-        jpeg[:2] + b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block + jpeg[2:]
-    )
+    return with_block(jpeg, b"\xff\xe1", b"Exif\x00\x00" + tiff)
 
 
 def test_png_comes_back_as_red_green_blue():
@@ -129,7 +126,16 @@ def test_videos_are_no_images(tiny_video):
     assert not images.is_image(b"")
 
 
-def test_real_images_decode_as_opencv_reads_the_file(real_data):
-    for path in sorted((real_data / "images").glob("*.jpg")):
+@pytest.mark.parametrize("tail", [b"\xff\xda", b"\xff\xd8\xff\xda" + bytes(50)])
+def test_image_with_something_behind_its_end_is_whole(tail):
+    content = encode(picture(), ".jpg") + bytes(9) + tail
+    assert not images.ends_early(content)
+    assert images.decode(content).shape == picture().shape
+
+
+def test_real_images_come_in_the_order_of_channels_that_opencv_reads(real_data):
+    paths = sorted((real_data / "images").glob("*.jpg"))
+    assert paths
+    for path in paths:
         expected = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
         np.testing.assert_array_equal(video.decode(path.read_bytes(), [0])[0], expected)

@@ -1,3 +1,4 @@
+import ml_collections
 import numpy as np
 import pytest
 
@@ -37,9 +38,10 @@ def test_stream_has_plain_defaults():
     assert stream.aspect_labels == "given"
 
 
-def test_streams_keep_their_order():
-    names = ("b", "a", "c")
-    assert tuple(web.read_streams({name: section() for name in names})) == names
+@pytest.mark.parametrize("kind", [dict, ml_collections.ConfigDict])
+def test_streams_take_their_turns_by_the_alphabet(kind):
+    streams = kind({name: section() for name in ("b", "a", "c")})
+    assert tuple(web.read_streams(streams)) == ("a", "b", "c")
 
 
 def test_number_of_frames_replaces_the_targets():

@@ -34,9 +34,17 @@ def weights(path: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def digest(array: np.ndarray) -> np.ndarray:
-    """Norm, sum and a few entries of an array; small ones whole: [N] float64."""
+    """What a golden file keeps of an array: a small one whole, [N] float64.
+
+    Of a large one a few entries, divided by its root mean square, the logarithm of that
+    root, and two projections on random directions, which see any entry and any exchange
+    of two.
+    """
     flat = np.asarray(array, np.float64).ravel()
     if flat.size <= 4 * ENTRIES:
         return flat
     chosen = np.random.default_rng(flat.size).choice(flat.size, ENTRIES, replace=False)
-    return np.concatenate([[np.linalg.norm(flat), flat.sum()], flat[np.sort(chosen)]])
+    size = np.sqrt(np.mean(flat**2))
+    directions = normal("digest", (2, flat.size)) / np.sqrt(flat.size)
+    unit = flat / (size or 1.0)
+    return np.concatenate([[np.log(size or 1.0)], directions @ unit, unit[chosen]])

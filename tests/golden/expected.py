@@ -64,6 +64,8 @@ class Live:
 def errors(reference: Reference, case: str, found: Arrays) -> dict[str, float]:
     """Returns by name the largest difference, as a part of the largest value.
 
+    It is infinite where something is not finite.
+
     Raises:
         ValueError: if a shape differs.
     """
@@ -73,5 +75,6 @@ def errors(reference: Reference, case: str, found: Arrays) -> dict[str, float]:
         if got.shape != want.shape:
             raise ValueError(f"{name} is {got.shape}, expected {want.shape}")
         scale = np.abs(want).max(initial=0) or 1.0
-        differences[name] = float(np.abs(got - want).max(initial=0) / scale)
+        error = np.abs(got - want).max(initial=0) / scale
+        differences[name] = float(error) if np.isfinite(error) else np.inf
     return differences

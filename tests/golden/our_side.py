@@ -1,7 +1,8 @@
 """What ours computes for every case, under the names of `torch_side`."""
 
 import functools
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from smad_jax import aspects, losses
 from smad_jax.methods import base, smad
 from smad_jax.models import adversarial, layers, saar
 from smad_jax.torch_weights import networks as flat
-from smad_jax.training import optimizer, schedules
+from smad_jax.training import joint, log, loop, optimizer, schedules
 from smad_jax.training import state as state_lib
 from smad_jax.training import step as step_lib
 from tests import networks
@@ -64,24 +65,85 @@ def training(name: str) -> Arrays:
 
 
 def _trained(name: str) -> base.Trained:
-    key = settings.TRAINED[name]
+    trained = settings.TRAINED[name]
+    key = (trained.network, trained.shortcut)
     if key in networks.SMALL:
         model = networks.small(key, settings.NUM_CLASSES)
     else:
         model = networks.whole(*key, settings.NUM_CLASSES, "float64")
+    ramp = schedules.constant_strength
+    if trained.ramp_steps:
+        ramp = schedules.dann_ramp(trained.ramp_steps)
     method = smad.Smad(
         model.backbone.width,
         {
             name: aspects.Aspect(name, kind, size, "golden")
             for name, (kind, size) in settings.ASPECTS.items()
         },
-        ramp=schedules.constant_strength,
+        ramp=ramp,
         rngs=nnx.Rngs(0),
         soft_ce_weight=0.5,
         kl_weight=0.5,
+        kl_reduction=trained.kl_reduction,
         tags_weight=5.0,
     )
     return base.Trained(model, method)
+
+
+def joint_training() -> Arrays:
+    """Target and web batches through the real loop, order and step."""
+    graph, params, stats = networks.drawn(_plain)
+    direction = optimizer.build(
+        "sgd",
+        weight_decay=1e-2,
+        momentum=0.9,
+        clip_norm=settings.JOINT_CLIP_NORM,
+    )
+    schedule = settings.JOINT_SCHEDULE
+    rate = schedules.cosine(**schedule._asdict())
+    take = step_lib.make_train_step(graph, base.loss, direction, rate)
+    losses = []
+
+    def train_step(*arguments):
+        state, metrics = take(*arguments)
+        losses.append(float(metrics["loss"]))
+        return state, metrics
+
+    order = joint.Order(
+        {
+            name: joint.Web(batches, len(settings.joint_batch(name, 0)[0]))
+            for name, batches in settings.JOINT_WEB.items()
+        },
+        settings.JOINT_EVERY,
+    )
+    steps = settings.JOINT_STEPS
+    state = loop.run(
+        state_lib.TrainState(
+            jnp.zeros((), jnp.int32), params, stats, direction.init(params)
+        ),
+        loop.Plan("joint", steps, schedule.steps_per_epoch, 1, steps, 3, {}, order),
+        train_step=train_step,
+        batches={name: _joint_stream(name) for name in settings.JOINT_SHAPES},
+        key=jax.random.key(0),
+        save=lambda state: None,
+        journal=log.Journal(None),
+    )
+    after = flat.flatten(state.params, state.batch_stats)
+    return {"losses": np.array(losses)} | after
+
+
+def _plain() -> base.Trained:
+    model = networks.small(("slowonly", "B"), settings.NUM_CLASSES)
+    method = base.Method(
+        model.backbone.width, {}, ramp=schedules.constant_strength, rngs=nnx.Rngs(0)
+    )
+    return base.Trained(model, method)
+
+
+def _joint_stream(name: str) -> Iterator[step_lib.Batch]:
+    for number in itertools.count():
+        video, label = settings.joint_batch(name, number)
+        yield {"train": {"video": jnp.asarray(video), "label": jnp.asarray(label)}}
 
 
 def all_losses() -> Arrays:
@@ -180,8 +242,9 @@ def ghost_norm() -> Arrays:
         gradients, (y, after) = jax.jit(jax.grad(weighed, (0, 1), has_aux=True))(
             params, x
         )
-        found |= {"y": y, "x": gradients[1], **gradients[0]}
         found |= {f"{statistics} {name}": after[name] for name in after}
+    # the statistics remembered have no part in what follows
+    found |= {"y": y, "x": gradients[1], **gradients[0]}
     return found
 
 
@@ -200,6 +263,7 @@ _CASES: Mapping[str, Callable[[], Arrays]] = {
         f"training {name}": functools.partial(training, name)
         for name in settings.TRAINED
     },
+    "joint training": joint_training,
     "losses": all_losses,
     "gradient reversal": gradient_reversal,
     "saar": actionness,

@@ -20,12 +20,22 @@ NETWORKS = (
 )
 ODD = (2, 3, 41, 36, 3)
 
+
 # Three steps of training: small networks of every kind, and the paper's own.
+class Trained(NamedTuple):
+    """A network by name and shortcut, and what differs in its adversaries."""
+
+    network: str
+    shortcut: str = "B"
+    kl_reduction: str = "batchmean"
+    ramp_steps: int = 0  # of DANN's ramp; 0: at full strength from the start
+
+
 TRAINED = {
-    "slowonly": ("slowonly", "B"),
-    "bottleneck": ("bottleneck", "B"),
-    "hara": ("hara", "A detached"),
-    "slowonly_r18": ("slowonly_r18", "B"),
+    "slowonly": Trained("slowonly"),
+    "bottleneck": Trained("bottleneck", kl_reduction="mean"),
+    "hara": Trained("hara", "A detached", ramp_steps=20),
+    "slowonly_r18": Trained("slowonly_r18"),
 }
 SMALL_SAAR_WIDTH = 3
 ASPECTS = {"scene": ("soft", 4), "object": ("soft", 6), "event": ("tags", 3)}
@@ -53,6 +63,18 @@ class Schedule(NamedTuple):
 
 
 TRAINING_SCHEDULE = Schedule(0.1, epochs=2, warmup_epochs=1, steps_per_epoch=2)
+
+# Joint training: images in larger batches, and clips like those of the target.
+JOINT_STEPS, JOINT_EVERY = 5, 2
+JOINT_WEB = {"clips": 2, "images": 1}  # batches at each turn
+JOINT_SHAPES = {
+    "train": VIDEO,
+    "clips": VIDEO,
+    "images": (6, 1, 40, 36, 3),
+}
+JOINT_SCHEDULE = Schedule(0.1, epochs=3, warmup_epochs=1, steps_per_epoch=2)
+JOINT_CLIP_NORM = 2.0
+
 STEPS_PER_EPOCH = 5
 SLOWONLY_SCHEDULE = Schedule(0.2, 196, 34, STEPS_PER_EPOCH)
 
@@ -74,6 +96,13 @@ def batch(step: int) -> Batch:
         "aspects": labels,
         "aspect_mask": masks,
     }
+
+
+def joint_batch(stream: str, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Videos and labels of one batch of a stream of joint training."""
+    video = draws.normal(f"{stream} {number}", JOINT_SHAPES[stream])
+    rng = np.random.default_rng(number)
+    return video, rng.integers(0, NUM_CLASSES, len(video)).astype(np.int32)
 
 
 # Losses: one soft label and one row of tags hold zeros.

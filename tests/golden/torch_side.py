@@ -4,7 +4,9 @@ Every function returns {name: array} for one case of `CASES`. Arrays of networks
 come out under our paths and in our layout, so that they compare one to one.
 """
 
+import collections
 import functools
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -48,15 +50,16 @@ def logits(name: str) -> Arrays:
 
 
 class ReverseGradient(torch.autograd.Function):
-    """The identity whose gradient changes its sign."""
+    """The identity whose gradient changes its sign, and its size by `strength`."""
 
     @staticmethod
-    def forward(ctx, x: torch.Tensor) -> torch.Tensor:
+    def forward(ctx, x: torch.Tensor, strength: float) -> torch.Tensor:
+        ctx.strength = strength
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, *gradient: torch.Tensor) -> torch.Tensor:
-        return -gradient[0]
+    def backward(ctx, *gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return -ctx.strength * gradient[0], None
 
 
 class Heads(nn.Module):
@@ -69,15 +72,17 @@ class Heads(nn.Module):
             }
         )
 
-    def forward(self, aspect: str, features: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, aspect: str, features: torch.Tensor, strength: float
+    ) -> torch.Tensor:
         head = self.heads[aspect]
         assert isinstance(head, nn.ModuleDict)
-        return head["fc"](ReverseGradient.apply(features))
+        return head["fc"](ReverseGradient.apply(features, strength))
 
 
 def training(name: str) -> Arrays:
     """Three steps of SMAD: losses and gradient norms on the way, the arrays after."""
-    backbone, saar_width = _trained(name)
+    backbone, saar_width = _backbone(settings.TRAINED[name])
     module = torch_models.Recognizer(backbone, settings.NUM_CLASSES, saar_width)
     heads = Heads(module.backbone.width)
     for part, root in ((module, "model"), (heads, "method")):
@@ -90,7 +95,7 @@ def training(name: str) -> Arrays:
     for step in range(settings.STEPS):
         batch = settings.batch(step)
         sgd.param_groups[0]["lr"] = float(rates[step])
-        terms = _losses(module, heads, batch)
+        terms = _losses(settings.TRAINED[name], module, heads, batch, step)
         sgd.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         norm = nn.utils.clip_grad_norm_(parameters, settings.CLIP_NORM)
@@ -101,25 +106,31 @@ def training(name: str) -> Arrays:
     return found | arrays(module, "model") | arrays(heads, "method")
 
 
-def _trained(name: str) -> tuple[torch_models.Backbone, int]:
-    kind, shortcut = settings.TRAINED[name]
-    if kind in torch_models.SMALL_BACKBONES:
-        small = torch_models.SMALL_BACKBONES[kind](shortcut=shortcut)
-        return small, settings.SMALL_SAAR_WIDTH
-    return torch_models.BACKBONES[kind](shortcut=shortcut), settings.SAAR_WIDTH
+def _backbone(trained: settings.Trained) -> tuple[torch_models.Backbone, int]:
+    if trained.network in torch_models.SMALL_BACKBONES:
+        small = torch_models.SMALL_BACKBONES[trained.network]
+        return small(shortcut=trained.shortcut), settings.SMALL_SAAR_WIDTH
+    whole = torch_models.BACKBONES[trained.network]
+    return whole(shortcut=trained.shortcut), settings.SAAR_WIDTH
 
 
 def _losses(
-    module: torch_models.Recognizer, heads: Heads, batch: settings.Batch
+    trained: settings.Trained,
+    module: torch_models.Recognizer,
+    heads: Heads,
+    batch: settings.Batch,
+    step: int,
 ) -> dict[str, torch.Tensor]:
     features = module.features(torch_models.to_video(batch["video"]))
     label = torch.from_numpy(batch["label"]).long()
     terms = {"action": functional.cross_entropy(module.head(features), label)}
-    share = len(settings.ASPECTS)
+    share, strength = len(settings.ASPECTS), 1.0
+    if trained.ramp_steps:
+        strength = 2 / (1 + math.exp(-10 * step / trained.ramp_steps)) - 1
     for aspect, (kind, _) in settings.ASPECTS.items():
         mask = torch.from_numpy(batch["aspect_mask"][aspect])
         labels = torch.from_numpy(batch["aspects"][aspect])[mask]
-        logits = heads(aspect, features)[mask]
+        logits = heads(aspect, features, strength)[mask]
         if kind == "tags":
             loss = 5 * functional.binary_cross_entropy_with_logits(logits, labels)
         else:
@@ -127,9 +138,44 @@ def _losses(
             kl = functional.kl_div(
                 logits.log_softmax(dim=1), labels, reduction="batchmean"
             )
+            if trained.kl_reduction == "mean":
+                kl = kl / labels.shape[1]
             loss = 0.5 * soft_ce + 0.5 * kl
         terms[aspect] = loss / share
     return terms
+
+
+def joint() -> Arrays:
+    """Target and web batches, each an update, at the rate of the target's step."""
+    module = torch_models.Recognizer(
+        torch_models.SMALL_BACKBONES["slowonly"](),
+        settings.NUM_CLASSES,
+        settings.SMALL_SAAR_WIDTH,
+    )
+    module.double().train()
+    torch_models.load(module, draws.weights, "model")
+    sgd = torch.optim.SGD(module.parameters(), momentum=0.9, weight_decay=1e-2)
+    rates = cosine(settings.JOINT_SCHEDULE)["rate"]
+    counts = collections.Counter()
+    losses = []
+    for step in range(settings.JOINT_STEPS):
+        streams = ["train"]
+        if step % settings.JOINT_EVERY == 0:
+            for name, batches in settings.JOINT_WEB.items():
+                streams += [name] * batches
+        for stream in streams:
+            video, label = settings.joint_batch(stream, counts[stream])
+            counts[stream] += 1
+            sgd.param_groups[0]["lr"] = float(rates[step])
+            loss = functional.cross_entropy(
+                module(torch_models.to_video(video)), torch.from_numpy(label).long()
+            )
+            sgd.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(module.parameters(), settings.JOINT_CLIP_NORM)
+            sgd.step()
+            losses.append(loss.item())
+    return {"losses": np.array(losses)} | arrays(module, "model")
 
 
 def losses() -> Arrays:
@@ -176,7 +222,7 @@ def gradient_reversal() -> Arrays:
     """A head's loss behind the reversal: gradients of features and of the head."""
 
     def loss(features: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-        return torch.tanh(ReverseGradient.apply(features) @ kernel).sum()
+        return torch.tanh(ReverseGradient.apply(features, 1.0) @ kernel).sum()
 
     return _value_and_gradients(loss, tensor("features", 4, 7), tensor("head", 7, 3))
 
@@ -276,6 +322,7 @@ CASES: dict[str, Callable[[], Arrays]] = {
         f"training {name}": functools.partial(training, name)
         for name in settings.TRAINED
     },
+    "joint training": joint,
     "losses": losses,
     "gradient reversal": gradient_reversal,
     "saar": saar,

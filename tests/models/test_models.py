@@ -7,6 +7,7 @@ import pytest
 from flax import nnx
 
 from smad_jax import errors, models
+from smad_jax.models import layers
 
 # Parameters and running statistics of the reference, measured there.
 PARAMETERS = [
@@ -151,6 +152,42 @@ def test_the_same_seed_gives_the_same_parameters_with_and_without_saar():
         np.testing.assert_array_equal(leaf[...], with_saar[path][...])
 
 
+def test_every_batch_norm_gets_the_ghost_settings():
+    model = nnx.eval_shape(
+        lambda: models.build_model(
+            "slowonly_tiny",
+            10,
+            saar=True,
+            ghost_size=3,
+            ghost_statistics="first",
+            rngs=nnx.Rngs(0),
+        )
+    )
+    norms = [
+        module
+        for _, module in nnx.iter_modules(model)
+        if isinstance(module, layers.GhostBatchNorm)
+    ]
+    assert len(norms) == 1 + 3 * 2 + 2 + 3  # stem, blocks, shortcuts, SAAR
+    assert {(n.ghost_size, n.ghost_statistics) for n in norms} == {(3, "first")}
+
+
+@pytest.mark.parametrize(
+    ("name", "gain"), [("slowonly_tiny", "pytorch"), ("slowonly_r18", "kaiming")]
+)
+def test_every_kernel_starts_as_its_network_says(name, gain):
+    model = models.build_model(name, 10, saar=True, rngs=nnx.Rngs(0))
+    ratios = []
+    for _, module in nnx.iter_modules(model):
+        if isinstance(module, layers.Conv) and module.kernel.size > 1000:
+            *window, in_width, width = module.kernel.shape
+            fan = 2 / width if gain == "kaiming" else 1 / (3 * in_width)
+            expected = math.sqrt(fan / math.prod(window))
+            ratios.append(float(module.kernel[...].std()) / expected)
+    assert len(ratios) > 5
+    np.testing.assert_allclose(ratios, 1, atol=0.1)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -159,6 +196,7 @@ def test_the_same_seed_gives_the_same_parameters_with_and_without_saar():
         ({"shortcut": "C"}, "unknown shortcut 'C'; known: A, A detached, B"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\), but it is 1.0"),
         ({"num_classes": 0}, "num_classes must be positive, not 0"),
+        ({"ghost_statistics": "last"}, "ghost_statistics 'last'; known: first, mean"),
         ({"ghost_size": -1}, "ghost_size must be at least 0, not -1"),
     ],
 )
