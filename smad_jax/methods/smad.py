@@ -68,15 +68,8 @@ class Smad(base.Method):
                 "method 'smad' needs labels of at least one aspect; name them in "
                 "method.aspects, or train the config with the argument aspects=none"
             )
-        if weights not in ("divided", "each"):
-            raise errors.ConfigError(
-                f"unknown method.settings.weights {weights!r}; known: divided, each"
-            )
-        if kl_reduction not in ("batchmean", "mean"):
-            raise errors.ConfigError(
-                f"unknown method.settings.kl_reduction {kl_reduction!r}; known: "
-                "batchmean, mean"
-            )
+        _check_known("weights", weights, ("divided", "each"))
+        _check_known("kl_reduction", kl_reduction, ("batchmean", "mean"))
         self.heads = nnx.Dict(
             {
                 name: adversarial.AdversarialHead(
@@ -136,3 +129,10 @@ class Smad(base.Method):
         soft_ce = losses.soft_cross_entropy(logits, labels)
         kl = losses.kl_divergence(logits, labels)
         return self.soft_ce_weight * soft_ce + self.kl_weight / divisor * kl
+
+
+def _check_known(setting: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise errors.ConfigError(
+            f"unknown method.settings.{setting} {value!r}; known: {', '.join(known)}"
+        )

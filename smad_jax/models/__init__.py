@@ -59,13 +59,8 @@ def build_model(
     """
     _check_known("model", name, tuple(MODELS))
     _check_known("dtype", dtype, DTYPES)
-    if not 0 <= dropout < 1:
-        raise errors.ConfigError(f"dropout must be in [0, 1), but it is {dropout}")
-    if num_classes < 1:
-        raise errors.ConfigError(f"num_classes must be positive, not {num_classes}")
-    if ghost_size < 0:
-        raise errors.ConfigError(f"ghost_size must be at least 0, not {ghost_size}")
     _check_known("ghost_statistics", ghost_statistics, layers.GHOST_STATISTICS)
+    _check_numbers(num_classes, dropout, ghost_size)
     spec = MODELS[name]
     if shortcut is not None:
         _check_known("shortcut", shortcut, resnet.SHORTCUTS)
@@ -90,6 +85,15 @@ def build_model(
         dtype=dtype,
         rngs=rngs,
     )
+
+
+def _check_numbers(num_classes: int, dropout: float, ghost_size: int) -> None:
+    if not 0 <= dropout < 1:
+        raise errors.ConfigError(f"dropout must be in [0, 1), but it is {dropout}")
+    if num_classes < 1:
+        raise errors.ConfigError(f"num_classes must be positive, not {num_classes}")
+    if ghost_size < 0:
+        raise errors.ConfigError(f"ghost_size must be at least 0, not {ghost_size}")
 
 
 def _check_known(kind: str, value: str, known: tuple[str, ...]) -> None:
