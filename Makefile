@@ -26,7 +26,7 @@ demo-baseline demo-smad: demo-%: $(VENV)/.ready
 READY_TEST = $(VENV)/.ready-test$(addprefix -,$(notdir $(EXTRA_REQUIREMENTS)))
 
 test: $(READY_TEST)
-	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(READY_TEST)
 	$(RUN) -m ruff format --check .

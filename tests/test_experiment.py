@@ -27,11 +27,11 @@ def a_split(labels, mask=None, kind="soft"):
 
 
 def test_epochs_become_steps_with_the_last_batch_counted():
-    config = slowonly_baseline.get_config()  # 12 epochs of batches of 32
+    config = slowonly_baseline.get_config()  # 12 epochs of batches of 16
     plan = experiment.make_plan(config, a_split(np.ones((V, 2))), "demo")
-    assert plan.steps_per_epoch == 3
-    assert plan.total_steps == 36
-    assert plan.save_every == 3
+    assert plan.steps_per_epoch == 6
+    assert plan.total_steps == 72
+    assert plan.save_every == 6
 
 
 def test_chance_is_the_share_of_the_most_frequent_label_among_the_labelled():

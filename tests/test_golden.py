@@ -70,10 +70,12 @@ def test_ghost_norm_is_eight_replicas_of_pytorchs(reference):
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_number_that_is_not_finite_is_no_agreement(wrong):
+    pytest.importorskip("torch")
     found = dict(our_side.compute("saar", "float64"))
     last = list(found)[-1]
     found[last] = np.full_like(found[last], wrong)
-    assert max(expected.errors(expected.Golden(), "saar", found).values()) == np.inf
+    errors = expected.errors(expected.Live(), "saar", found)
+    assert max(errors.values()) == np.inf
 
 
 @pytest.mark.parametrize("change", [lambda x: x * (1 + 1e-7), lambda x: x[::-1]])

@@ -76,23 +76,21 @@ class Window:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was added."""
-        return not self._counts
+        """Whether no step was added."""
+        return self._steps == 0
 
     def means(self) -> dict[str, float]:
         """Returns mean metrics, seconds a step (`time/step`, `time/data`) and clips/s.
 
         `time/step` is all of a step's wall time, `time/data` the part of it that
         was spent waiting for data. Updates on web batches are part of the step before
-        them, and their clips count. Where every step was skipped and only such updates
-        are left, all of them count as one step.
+        them, and their clips count.
         """
         seconds = time.perf_counter() - self._start
-        steps = max(1, self._steps)
         means = {name: total / self._counts[name] for name, total in self._sums.items()}
         return means | {
-            "time/step": seconds / steps,
-            "time/data": self._data_seconds / steps,
+            "time/step": seconds / self._steps,
+            "time/data": self._data_seconds / self._steps,
             "clips_per_second": self._clips / seconds,
         }
 

@@ -114,7 +114,7 @@ def run(
             if pending and (log_now or save_now):
                 _count(window, pending, plan)
                 pending = None
-            if log_now:
+            if log_now and not window.empty:  # empty if every step was skipped
                 hint = _report(step, window, plan, journal, hint)
                 window = log.Window()
             if save_now:
@@ -159,8 +159,6 @@ def _report(
     Returns whether a hint about slow data is still to be given, which `hint` says
     of before.
     """
-    if window.empty:  # every step of it was skipped
-        return hint
     values = window.means()
     journal.write(step, values)
     log.logger.info(

@@ -109,7 +109,7 @@ def test_missing_end_is_noticed(extension):
 @pytest.mark.parametrize(
     "content",
     [
-        b"\xff\xd8\xff" + bytes(99) + b"\xff\xd9",
+        b"\xff\xd8\xff\xda\x00\x02" + bytes(99) + b"\xff\xd9",
         b"\x89PNG\r\n\x1a\n" + bytes(9) + b"IEND\xaeB`\x82",
     ],
 )

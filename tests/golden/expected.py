@@ -75,6 +75,7 @@ def errors(reference: Reference, case: str, found: Arrays) -> dict[str, float]:
         if got.shape != want.shape:
             raise ValueError(f"{name} is {got.shape}, expected {want.shape}")
         scale = np.abs(want).max(initial=0) or 1.0
-        error = np.abs(got - want).max(initial=0) / scale
-        differences[name] = float(error) if np.isfinite(error) else np.inf
+        comparable = np.isfinite(got).all() and np.isfinite(want).all()
+        difference = np.abs(got - want).max(initial=0) if comparable else np.inf
+        differences[name] = float(difference / scale)
     return differences
