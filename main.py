@@ -73,7 +73,10 @@ def main(argv: Sequence[str]) -> None:
 def parse_flags(argv: Sequence[str]) -> list[str]:
     """Parses the command line; a mistake in it ends the program with exit code 2."""
     try:
-        return flags.FLAGS(argv)
+        rest = flags.FLAGS(argv)
+        # A file that cannot be read makes a config that raises when it is looked at.
+        getattr(CONFIG.value, "seed", None)
+        return rest
     except (flags.Error, AttributeError, OSError) as error:
         if isinstance(error, AttributeError):  # a key: quoted once more by its origin
             told = str(error).strip("\"'").replace("\\n", " ")

@@ -231,6 +231,23 @@ def test_two_processes_of_which_one_is_terminated_save_and_go_on(small_data, tmp
     assert before.items() <= after.items()
 
 
+@pytest.mark.parametrize("flags", [(), ("--smoke",), ("--config.seed=1",)])
+def test_config_file_that_is_not_there_ends_with_one_line(flags):
+    done = subprocess.run(
+        [sys.executable, "main.py", "--config=configs/slowonly_smat.py", *flags],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "slowonly_smat.py" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_finished_run_is_only_tested_again(small_data, tmp_path):
     assert run(small_data, *short(tmp_path)).returncode == 0
     before = losses(tmp_path)
