@@ -11,7 +11,6 @@ data set has an official validation split, `k200-val` is its part in these class
 import argparse
 import dataclasses
 import difflib
-import hashlib
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -115,7 +114,7 @@ def redistribute(
         DataError: if an id comes twice or a class cannot be split so.
     """
     order = np.argsort(np.asarray(ids), kind="stable")
-    _check_unique(ids, order)
+    z_frequency.check_unique(ids)
     actions, factors = np.asarray(actions), np.asarray(factors)
     counts = z_frequency.label_counts(
         np.where(actions >= 0, actions, len(classes)),
@@ -132,7 +131,9 @@ def redistribute(
             faults.append(fault)
         if len(pool) < sizes.train:
             short.append(name)
-        chosen = _stream(seed, name).permutation(len(pool))[: sizes.train]
+        chosen = z_frequency.class_generator(seed, name).permutation(len(pool))[
+            : sizes.train
+        ]
         train.append(pool[np.sort(chosen)])
         val.append(rows[held])
     if faults:
@@ -144,15 +145,6 @@ def redistribute(
     return Redistribution(
         np.concatenate(train), np.concatenate(val), num_unlabelled, tuple(short)
     )
-
-
-def _check_unique(ids: Sequence[str], order: np.ndarray) -> None:
-    ordered = np.asarray(ids)[order]
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    if len(twice):
-        raise errors.DataError(
-            f"id {str(twice[0])!r} comes twice; one video belongs to one side only"
-        )
 
 
 def _fault(name: str, num_videos: int, pool_size: int, sizes: Sizes) -> str:
@@ -170,34 +162,6 @@ def _fault(name: str, num_videos: int, pool_size: int, sizes: Sizes) -> str:
             "asked for (--allow-short takes what is there)"
         )
     return ""
-
-
-def _stream(seed: int, name: str) -> np.random.Generator:
-    """A class's own random numbers."""
-    digest = hashlib.sha256(name.encode()).digest()
-    return np.random.default_rng((seed, int.from_bytes(digest[:8], "big")))
-
-
-def random_control(actions: np.ndarray, rows: np.ndarray, *, seed: int) -> np.ndarray:
-    """Returns as many rows of each class as `rows` has, drawn from all videos.
-
-    Args:
-        actions: [V] int; negative for videos that may not be drawn.
-        rows: Rows of the part to compare with.
-        seed: Of the draw.
-    """
-    rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(len(actions))
-    parts = []
-    for label, size in enumerate(np.bincount(actions[rows])):
-        parts.append(shuffled[actions[shuffled] == label][:size])
-    return np.concatenate(parts)
-
-
-def hard_labels(split: catalog.Split, aspect: str) -> np.ndarray:
-    """Returns [V] int64: the likeliest label, the lowest on ties, -1 where missing."""
-    likeliest = np.argmax(split.aspect_labels[aspect], axis=1)
-    return np.where(split.aspect_mask[aspect], likeliest, -1)
 
 
 def read_classes(path: pathlib.Path, known: Sequence[str]) -> list[str]:
@@ -225,31 +189,6 @@ def read_classes(path: pathlib.Path, known: Sequence[str]) -> list[str]:
     return sorted(names)
 
 
-def _renumber(
-    labels: np.ndarray, classes: Sequence[str], chosen: Sequence[str]
-) -> np.ndarray:
-    """[V] labels as positions in `chosen`; -1 for classes that were not chosen."""
-    place = {name: label for label, name in enumerate(chosen)}
-    table = np.array([place.get(name, -1) for name in classes])
-    return table[labels]
-
-
-def _report(
-    name: str, rows: np.ndarray, actions: np.ndarray, factors: np.ndarray, seed: int
-) -> str:
-    """One line: size and NMI of a part, beside a random one of its size."""
-    usable = np.where(factors >= 0, actions, -1)
-    control = random_control(usable, rows, seed=seed)
-    here, random = (
-        z_frequency.normalized_mutual_information(actions[part], factors[part])
-        for part in (rows, control)
-    )
-    return (
-        f"{name}: {len(rows)} videos; NMI of action and label {here:.3f}, "
-        f"of a random part of this size {random:.3f}"
-    )
-
-
 def write_splits(chosen: argparse.Namespace) -> list[str]:
     """Writes the splits that the command line asks for; returns what there is to say.
 
@@ -260,14 +199,14 @@ def write_splits(chosen: argparse.Namespace) -> list[str]:
     source = catalog.open_split(
         chosen.data_root, chosen.dataset, chosen.split, aspects=(chosen.aspect,)
     )
-    factors = hard_labels(source, chosen.aspect)
+    factors = z_frequency.hard_labels(source, chosen.aspect)
     if chosen.classes:
         classes = read_classes(chosen.classes, source.classes)
     else:
         usable = np.bincount(source.labels, minlength=len(source.classes))
         counts = dict(zip(source.classes, usable.tolist(), strict=True))
         classes = most_frequent_classes(counts, chosen.num_classes)
-    actions = _renumber(source.labels, source.classes, classes)
+    actions = z_frequency.renumber(source.labels, source.classes, classes)
     sizes = Sizes(chosen.val_per_class, chosen.train_per_class, chosen.allow_short)
     parts = redistribute(source.ids, actions, factors, classes, sizes, seed=chosen.seed)
     lines = []
@@ -287,7 +226,9 @@ def write_splits(chosen: argparse.Namespace) -> list[str]:
             folder, f"{chosen.name}-{name}", ids, actions[rows], classes
         )
         lines.append(
-            _report(f"{chosen.name}-{name}", rows, actions, factors, chosen.seed)
+            z_frequency.describe_part(
+                f"{chosen.name}-{name}", rows, actions, factors, chosen.seed
+            )
         )
     return lines + _restrict_official(chosen, folder, classes)
 
@@ -300,7 +241,7 @@ def _restrict_official(
     if not path.is_file():
         return [f"no split {chosen.official_val!r}, so no {chosen.val_name!r}"]
     official = catalog.open_split(chosen.data_root, chosen.dataset, chosen.official_val)
-    actions = _renumber(official.labels, official.classes, classes)
+    actions = z_frequency.renumber(official.labels, official.classes, classes)
     rows = np.flatnonzero(actions >= 0)
     ids = [official.ids[row] for row in rows]
     catalog.write_split(folder, chosen.val_name, ids, actions[rows], classes)

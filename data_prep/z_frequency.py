@@ -2,13 +2,19 @@
 
 The z-frequency of a video is the share of its class that has the same label of the
 factor Z: 164 of 989 'abseiling' videos show a rope bridge, so each of them has
-0.166. Shared by every script that cuts data by it. Also the normalised mutual
-information of Table 10. All functions take V labels at once, millions if need be.
+0.166. Here is also what else the scripts share that cut data by it (`k200db`,
+`omnidebias`): hard labels, class numbers, random parts to compare with, and the
+normalised mutual information of Tables 10 and 12. All functions take V labels at once,
+millions if need be.
 """
+
+import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from smad_jax import errors
+from smad_jax.data import catalog
 
 
 def _integers(name: str, labels: np.ndarray) -> np.ndarray:
@@ -116,3 +122,84 @@ def normalized_mutual_information(actions: np.ndarray, factors: np.ndarray) -> f
         return 0.0
     information = action_entropy + factor_entropy - _entropy(counts.ravel())
     return max(information, 0.0) / (0.5 * (action_entropy + factor_entropy))
+
+
+def hard_labels(split: catalog.Split, aspect: str) -> np.ndarray:
+    """Returns [V] int64: the likeliest label, the lowest on ties, -1 where missing."""
+    likeliest = np.argmax(split.aspect_labels[aspect], axis=1)
+    return np.where(split.aspect_mask[aspect], likeliest, -1)
+
+
+def renumber(
+    labels: np.ndarray, classes: Sequence[str], chosen: Sequence[str]
+) -> np.ndarray:
+    """Returns [V] labels as positions in `chosen`, -1 for classes that are not there.
+
+    Args:
+        labels: [V] int, positions in `classes`.
+        classes: Names of the numbering there is.
+        chosen: Names of the numbering wanted.
+    """
+    place = {name: label for label, name in enumerate(chosen)}
+    table = np.array([place.get(name, -1) for name in classes])
+    return table[labels]
+
+
+def check_unique(ids: Sequence[str]) -> None:
+    """Does nothing if every id is there once.
+
+    Raises:
+        DataError: naming the first that is not.
+    """
+    ordered = np.sort(np.asarray(ids))
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(twice):
+        raise errors.DataError(
+            f"id {str(twice[0])!r} comes twice; one video belongs to one part only"
+        )
+
+
+def class_generator(seed: int, name: str) -> np.random.Generator:
+    """Returns the random numbers of the class called `name`, its own ones."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return np.random.default_rng((seed, int.from_bytes(digest[:8], "big")))
+
+
+def random_control(actions: np.ndarray, rows: np.ndarray, *, seed: int) -> np.ndarray:
+    """Returns as many rows of each class as `rows` has, drawn from all videos.
+
+    Args:
+        actions: [V] int; negative for videos that may not be drawn.
+        rows: Rows of the part to compare with.
+        seed: Of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(len(actions))
+    parts = []
+    for label, size in enumerate(np.bincount(actions[rows])):
+        parts.append(shuffled[actions[shuffled] == label][:size])
+    return np.concatenate(parts)
+
+
+def describe_part(
+    name: str, rows: np.ndarray, actions: np.ndarray, factors: np.ndarray, seed: int
+) -> str:
+    """Returns one line: size and NMI of a part, beside a random one of its size.
+
+    Args:
+        name: What to call the part.
+        rows: Its rows, among those with an action and a factor label.
+        actions: [V] int, negative for other classes' videos.
+        factors: [V] int, negative where missing.
+        seed: Of the random part.
+    """
+    usable = np.where(factors >= 0, actions, -1)
+    control = random_control(usable, rows, seed=seed)
+    here, random = (
+        normalized_mutual_information(actions[part], factors[part])
+        for part in (rows, control)
+    )
+    return (
+        f"{name}: {len(rows)} videos; NMI of action and label {here:.3f}, "
+        f"of a random part of this size {random:.3f}"
+    )

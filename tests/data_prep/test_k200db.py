@@ -76,7 +76,7 @@ def test_train_is_more_and_val_less_biased_than_chance():
         seed=0,
     )
     for rows, sign in ((parts.train, 1), (parts.val, -1)):
-        control = k200db.random_control(actions, rows, seed=0)
+        control = z_frequency.random_control(actions, rows, seed=0)
         here, random = (
             z_frequency.normalized_mutual_information(actions[part], factors[part])
             for part in (rows, control)
