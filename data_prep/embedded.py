@@ -1,43 +1,38 @@
 """Makes the embedded benchmark: 5,900 biased videos, labelled and split, in a minute.
 
     python -m data_prep.embedded --seed 0 --out DATA_ROOT
+    python -m data_prep.embedded --seed 0 --out DATA_ROOT --web
 
 Renders a pool, a held-out set of the same bias (`iid`) and a set in scenes never
 trained on (`rare`, the analogue of ARAS); stores them as encoded video; lets two small
 networks pseudo-label them; and splits the pool by pseudo-scene (App. A.1) into
 `train` and `tail`, the analogues of K200db-train and K200db-val. Another seed is
-another benchmark: tune on one, report on others.
+another benchmark: tune on one, report on others. `--web` makes the web data that
+belongs to it instead (`embedded_web`).
 """
 
 import argparse
-import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import pathlib
-import shutil
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from data_prep import (
     contact_sheet,
-    embedded_labellers,
+    embedded_folder,
     embedded_videos,
+    embedded_web,
     k200db,
     z_frequency,
 )
-from smad_jax import aspects, errors
-from smad_jax.data import catalog, embedded, records
+from smad_jax import errors
+from smad_jax.data import catalog, embedded
 
-Log = Callable[[str], object]
-
-_VERSION = 1  # of pictures, encoding and labels; a new one makes everything anew
-_NUM_SHARDS = 4
+Log = embedded_folder.Log
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,44 +75,6 @@ def _draw_sets(
             sizes.rare, seed=seed, stream=embedded_videos.STREAMS["rare"]
         ),
     }
-
-
-def _label(
-    made: embedded_videos.Made, sets: dict[str, embedded.Factors]
-) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Pseudo-labels [V, Z] of both aspects, and the share of them that are right."""
-    frames = np.concatenate([chunk.frames for chunk in made.chunks])
-    flat = frames.reshape(-1, *frames.shape[2:])
-    values, right = {}, {}
-    for name, labeller in made.labellers.items():
-        each = embedded_labellers.probabilities(labeller, flat)
-        values[name] = each.reshape(*frames.shape[:2], -1).mean(axis=1)
-        truth = np.concatenate([getattr(factors, name) for factors in sets.values()])
-        there = truth != embedded.NONE
-        right[name] = float((values[name].argmax(1) == truth)[there].mean())
-    return values, right
-
-
-def _write_factors(
-    path: pathlib.Path,
-    ids: Sequence[str],
-    sets: dict[str, embedded.Factors],
-    chunks: Sequence[embedded_videos.Chunk],
-) -> None:
-    """The truth: labels of every video, and which pixels are the actor's."""
-    truth = {
-        name: np.concatenate([getattr(factors, name) for factors in sets.values()])
-        for name in embedded.Factors._fields
-    }
-    actor = np.concatenate([chunk.actor for chunk in chunks])
-    np.savez_compressed(
-        path,
-        ids=np.array(ids),
-        actor=actor,
-        action=truth["action"],
-        scene=truth["scene"],
-        object=truth["object"],
-    )
 
 
 def _write_splits(
@@ -165,24 +122,11 @@ def _fill(
 ) -> None:
     """Writes everything but `dataset.json` into an empty folder."""
     sets = _draw_sets(sizes, bias, seed)
-    made = embedded_videos.make(sets, sizes.stills, seed, progress)
-    ids = [
-        f"{name}-{number:05}"
-        for name, factors in sets.items()
-        for number in range(len(factors.action))
-    ]
-    actions = np.concatenate([factors.action for factors in sets.values()])
-    files = [file for chunk in made.chunks for file in chunk.videos]
-    with records.RecordWriter(folder / "videos", _NUM_SHARDS) as writer:
-        for id, file, action in zip(ids, files, actions, strict=True):
-            writer.write(
-                records.VideoRecord(id, file, int(action), embedded.NUM_FRAMES)
-            )
-    _write_factors(folder / "factors.npz", ids, sets, made.chunks)
-    values, right = _label(made, sets)
-    for name, rows in values.items():
-        records.write_aspect(folder, name, ids, rows)
-    nmi = _write_splits(folder, sets, ids, values["scene"].argmax(1), sizes, seed)
+    labels = {name: factors.action for name, factors in sets.items()}
+    stored = embedded_videos.store(folder, sets, labels, sizes.stills, seed, progress)
+    scene = stored.pseudo_labels["scene"].argmax(1)
+    nmi = _write_splits(folder, sets, stored.ids, scene, sizes, seed)
+    right = stored.labeller_accuracy
     report = {"labeller_accuracy": right, "nmi_action_scene": nmi}
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     progress(
@@ -190,32 +134,6 @@ def _fill(
         f"NMI of action and scene: pool {nmi['pool']:.3f}, train {nmi['train']:.3f}, "
         f"tail {nmi['tail']:.3f}"
     )
-
-
-def _aspects() -> dict[str, aspects.Aspect]:
-    source = "a small {} network trained on rendered still pictures"
-    return {
-        "scene": aspects.Aspect(
-            "scene", "soft", len(embedded.SCENES), source.format("mean-pooling")
-        ),
-        "object": aspects.Aspect(
-            "object", "soft", len(embedded.OBJECTS), source.format("max-pooling")
-        ),
-    }
-
-
-def _is_cached(folder: pathlib.Path, recipe: catalog.Json, log: Log) -> bool:
-    """Whether `folder` holds what this recipe makes."""
-    if not folder.exists():
-        return False
-    if not (folder / "dataset.json").is_file():
-        raise errors.DataError(
-            f"{folder} exists but is no data set (it has no dataset.json); remove it"
-        )
-    if catalog.read_dataset_file(folder).recipe == recipe:
-        return True
-    log(f"{folder.name} was made by another recipe; it is made anew")
-    return False
 
 
 def prepare(
@@ -243,95 +161,27 @@ def prepare(
         bias: How far the scene betrays the action; by default the benchmark's.
 
     Raises:
+        ConfigError: if there is no benchmark of this seed and scale.
         DataError: if the folder is taken by something else, or the sizes leave a class
             too small to split.
     """
-    if seed < 0:
-        raise errors.ConfigError(f"seed must be at least 0, not {seed}")
     sizes, bias = sizes or Sizes().scaled(scale), bias or embedded.Bias()
-    recipe = json.loads(
-        json.dumps(
-            {
-                "maker": "data_prep.embedded",
-                "version": _VERSION,
-                "seed": seed,
-                "sizes": dataclasses.asdict(sizes),
-                "bias": dataclasses.asdict(bias),
-            }
-        )
+    recipe = {
+        "maker": "data_prep.embedded",
+        "version": embedded_videos.VERSION,
+        "seed": seed,
+        "sizes": dataclasses.asdict(sizes),
+        "bias": dataclasses.asdict(bias),
+    }
+    folder = pathlib.Path(data_root) / embedded.folder_name(seed, scale)
+    embedded_folder.make_once(
+        folder,
+        num_videos=sizes.pool + sizes.iid + sizes.rare,
+        recipe=recipe,
+        fill=lambda made, progress: _fill(made, seed, sizes, bias, progress),
+        log=log,
     )
-    root = pathlib.Path(data_root)
-    folder = root / embedded.folder_name(seed, scale)
-    if _is_cached(folder, recipe, log):
-        return folder
-    root.mkdir(parents=True, exist_ok=True)
-    with _alone(root / f".{folder.name}.lock", log):
-        if not _is_cached(folder, recipe, lambda _: None):
-            _build(folder, seed, sizes, bias, recipe, log)
     return folder
-
-
-def _build(
-    folder: pathlib.Path,
-    seed: int,
-    sizes: Sizes,
-    bias: embedded.Bias,
-    recipe: Mapping[str, catalog.Json],
-    log: Log,
-) -> None:
-    """Makes the data set beside its place and moves it there when it is complete."""
-    began = time.monotonic()
-
-    def progress(text: str) -> None:
-        log(f"{folder.name}: {text} ({time.monotonic() - began:.0f} s)")
-
-    num_videos = sizes.pool + sizes.iid + sizes.rare
-    progress(f"making {num_videos} videos, about a minute on two cores, once")
-    prefix = f".{folder.name}-"
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as scratch:
-        made = pathlib.Path(scratch) / folder.name
-        made.mkdir()
-        _fill(made, seed, sizes, bias, progress)
-        catalog.write_dataset_file(
-            made,
-            name=folder.name,
-            classes=embedded.ACTIONS,
-            num_videos=num_videos,
-            aspects=_aspects(),
-            recipe=recipe,
-        )
-        if folder.exists():
-            shutil.move(folder, pathlib.Path(scratch) / "old")
-        os.rename(made, folder)
-    progress(f"ready in {folder}")
-
-
-def _inode(path: pathlib.Path) -> int | None:
-    """The number of the file at `path`, None if there is none."""
-    try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return None
-
-
-@contextlib.contextmanager
-def _alone(path: pathlib.Path, log: Log) -> Iterator[None]:
-    """Waits until no other process makes the same data set; leaves no file behind."""
-    while True:
-        with path.open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log(f"waiting for the process that holds {path}")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            # who held it before has removed the file, so others may hold a new one
-            if _inode(path) != os.fstat(lock.fileno()).st_ino:
-                continue
-            try:
-                yield
-            finally:
-                path.unlink()
-            return
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -340,14 +190,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m data_prep.embedded",
         description="Makes the embedded benchmark, unless it is there already.",
     )
-    parser.add_argument("--seed", type=int, default=0, help="which benchmark")
-    parser.add_argument(
-        "--out", type=pathlib.Path, required=True, help="folder of the data sets"
-    )
-    parser.add_argument("--sheet", type=pathlib.Path, help="write pictures as this PNG")
+    add = parser.add_argument
+    add("--seed", type=int, default=0, help="which benchmark")
+    add("--scale", type=float, default=1.0, help="share of its videos to make")
+    add("--out", type=pathlib.Path, required=True, help="folder of the data sets")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--web", action="store_true", help="make its web data instead")
+    what.add_argument("--sheet", type=pathlib.Path, help="write pictures as this PNG")
     chosen = parser.parse_args(arguments)
+    make = embedded_web.prepare if chosen.web else prepare
     try:
-        folder = prepare(chosen.out, chosen.seed)
+        folder = make(chosen.out, chosen.seed, scale=chosen.scale)
     except errors.UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

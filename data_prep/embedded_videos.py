@@ -1,23 +1,30 @@
-"""Renders, encodes and labels the videos of the embedded benchmark, on all cores."""
+"""Renders, encodes, labels and stores the embedded benchmark, on all cores."""
 
 import concurrent.futures
 import io
 import os
+import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import av
 import av.video.reformatter
+import cv2
 import numpy as np
 
 from data_prep import embedded_labellers
-from smad_jax.data import embedded, video
+from smad_jax.data import embedded, records, video
 
 Log = Callable[[str], object]
 
-STREAMS = {"pool": 0, "iid": 1, "rare": 2}  # random streams of the sets
+VERSION = 1  # of pictures, encoding and labels; a new one makes everything anew
+# Random streams of the sets: a number that is in use never changes its meaning, or
+# data sets that are there would no longer be what their recipe makes.
+STREAMS = {"pool": 0, "iid": 1, "rare": 2, "clip": 4, "image": 5}
 _STILLS_STREAM = 3
+_IMAGES = ("image",)  # sets of one frame, stored as PNG
 _LABELLED_FRAMES = (0, 2)  # of each video, as pseudo-labels average over frames
+_NUM_SHARDS = 4
 _CHUNK = 100  # videos a task
 # Chunks before a labeller: late enough that the stills are there, early enough not to
 # run alone at the end, one after the other so that progress can be seen.
@@ -29,7 +36,7 @@ class Chunk(NamedTuple):
 
     videos: list[bytes]
     frames: np.ndarray  # [V, frames, H, W, 3] uint8, decoded
-    actor: np.ndarray  # [V, T, H, W / 8] uint8, packed
+    actor: np.ndarray  # [V, T, H, W / 8] uint8, packed; images repeat theirs
 
 
 class _Stills(NamedTuple):
@@ -45,6 +52,20 @@ class Made(NamedTuple):
 
     chunks: list[Chunk]
     labellers: dict[str, embedded_labellers.Labeller]
+
+
+class Stored(NamedTuple):
+    """What is known of V stored videos.
+
+    Attributes:
+        ids: [V] ids, set after set.
+        pseudo_labels: By aspect, [V, Z] soft labels.
+        labeller_accuracy: By aspect, the share of videos whose label is right.
+    """
+
+    ids: list[str]
+    pseudo_labels: dict[str, np.ndarray]
+    labeller_accuracy: dict[str, float]
 
 
 def encode(frames: np.ndarray) -> bytes:
@@ -74,6 +95,91 @@ def encode(frames: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def encode_image(frame: np.ndarray) -> bytes:
+    """Returns a frame [H, W, 3] uint8 RGB as a PNG file, without loss."""
+    return cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def store(
+    folder: pathlib.Path,
+    sets: Mapping[str, embedded.Factors],
+    labels: Mapping[str, np.ndarray],
+    num_stills: int,
+    seed: int,
+    progress: Log,
+) -> Stored:
+    """Makes all videos of a data set; writes records, aspect labels and the truth.
+
+    Args:
+        folder: The data set's, empty.
+        sets: What the videos of each set show; its name is one of `STREAMS`.
+        labels: By set, [V] the class that each record names.
+        num_stills: Pictures to train each labeller on. With the seed it decides what
+            the labellers are, so another data set's are the same.
+        seed: Of everything.
+        progress: Told about progress, one line at a time.
+    """
+    made = make(sets, num_stills, seed, progress)
+    ids = [
+        f"{name}-{number:05}"
+        for name, factors in sets.items()
+        for number in range(len(factors.action))
+    ]
+    lengths = [
+        1 if name in _IMAGES else embedded.NUM_FRAMES
+        for name, factors in sets.items()
+        for _ in factors.action
+    ]
+    files = [file for chunk in made.chunks for file in chunk.videos]
+    classes = np.concatenate([labels[name] for name in sets]).tolist()
+    with records.RecordWriter(folder / "videos", _NUM_SHARDS) as writer:
+        for row in zip(ids, files, classes, lengths, strict=True):
+            writer.write(records.VideoRecord(*row))
+    _write_factors(folder / "factors.npz", ids, sets, made.chunks)
+    values, right = _label(made, sets)
+    for name, rows in values.items():
+        records.write_aspect(folder, name, ids, rows)
+    return Stored(ids, values, right)
+
+
+def _label(
+    made: Made, sets: Mapping[str, embedded.Factors]
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Pseudo-labels [V, Z] of both aspects, and the share of them that are right."""
+    frames = np.concatenate([chunk.frames for chunk in made.chunks])
+    flat = frames.reshape(-1, *frames.shape[2:])
+    values, right = {}, {}
+    for name, labeller in made.labellers.items():
+        each = embedded_labellers.probabilities(labeller, flat)
+        values[name] = each.reshape(*frames.shape[:2], -1).mean(axis=1)
+        truth = np.concatenate([getattr(factors, name) for factors in sets.values()])
+        there = truth != embedded.NONE
+        right[name] = float((values[name].argmax(1) == truth)[there].mean())
+    return values, right
+
+
+def _write_factors(
+    path: pathlib.Path,
+    ids: Sequence[str],
+    sets: Mapping[str, embedded.Factors],
+    chunks: Sequence[Chunk],
+) -> None:
+    """The truth: labels of every video, and which pixels are the actor's."""
+    truth = {
+        name: np.concatenate([getattr(factors, name) for factors in sets.values()])
+        for name in embedded.Factors._fields
+    }
+    actor = np.concatenate([chunk.actor for chunk in chunks])
+    np.savez_compressed(
+        path,
+        ids=np.array(ids),
+        actor=actor,
+        action=truth["action"],
+        scene=truth["scene"],
+        object=truth["object"],
+    )
+
+
 def make(
     sets: Mapping[str, embedded.Factors], num_stills: int, seed: int, progress: Log
 ) -> Made:
@@ -86,10 +192,10 @@ def make(
                 part = embedded.Factors(
                     *(values[start : start + _CHUNK] for values in factors)
                 )
-                stream = STREAMS[name]
+                make_chunk = _make_images if name in _IMAGES else _make_chunk
                 tasks.append(
                     pool.submit(
-                        _make_chunk, part, seed=seed, stream=stream, start=start
+                        make_chunk, part, seed=seed, stream=STREAMS[name], start=start
                     )
                 )
                 for aspect, number in _TRAIN_AFTER.items():
@@ -116,6 +222,18 @@ def _make_chunk(
     videos = [encode(frames) for frames in clips.video]
     frames = np.stack([video.decode(file, _LABELLED_FRAMES) for file in videos])
     return Chunk(videos, frames, np.packbits(clips.actor, axis=-1))
+
+
+def _make_images(
+    factors: embedded.Factors, *, seed: int, stream: int, start: int
+) -> Chunk:
+    clips = embedded.render(
+        factors, seed=seed, stream=stream, start=start, num_frames=1
+    )
+    files = [encode_image(frames[0]) for frames in clips.video]
+    actor = clips.actor.repeat(embedded.NUM_FRAMES, axis=1)
+    frames = clips.video.repeat(len(_LABELLED_FRAMES), axis=1)
+    return Chunk(files, frames, np.packbits(actor, axis=-1))
 
 
 def _make_stills(num_stills: int, seed: int) -> _Stills:

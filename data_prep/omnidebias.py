@@ -107,9 +107,9 @@ def write_splits(chosen: argparse.Namespace) -> list[str]:
     parts = divide(source.ids, actions, factors, classes, seed=chosen.seed)
     if empty := [name for name, rows in parts._asdict().items() if not len(rows)]:
         raise errors.DataError(
-            f"{len(parts.all)} media of {chosen.dataset}/{chosen.split} have one of the "
-            f"{len(classes)} classes and a label for {chosen.aspect!r}; no class has "
-            f"enough of them for {', '.join(empty)}"
+            f"{len(parts.all)} media of {chosen.dataset}/{chosen.split} have one of "
+            f"the {len(classes)} classes and a label for {chosen.aspect!r}; no class "
+            f"has enough of them for {', '.join(empty)}"
         )
     lines = [
         f"{count} media {reason} left out"

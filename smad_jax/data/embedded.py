@@ -15,6 +15,7 @@ from smad_jax import errors
 from smad_jax.data import embedded_actor, embedded_draws, embedded_scenes
 
 NAME = "embedded"  # what configs call it, whichever draw of it they mean
+WEB_NAME = "embedded-web"  # and its web data
 ACTIONS = embedded_actor.ACTIONS
 SCENES = tuple(embedded_scenes.SCENES)
 NUM_COMMON_SCENES = embedded_scenes.NUM_COMMON_SCENES
@@ -26,14 +27,22 @@ NUM_FRAMES = 4
 _CHUNK = 32  # clips drawn together: their arrays stay in the processor's cache
 
 
-def folder_name(seed: int, scale: float = 1.0) -> str:
-    """Returns the folder of one draw of the benchmark.
+def folder_name(seed: int, scale: float = 1.0, *, name: str = NAME) -> str:
+    """Returns the folder of one draw of the benchmark, or of its web data.
 
     Args:
         seed: Which draw.
         scale: Share of the benchmark's number of videos that it has.
+        name: `NAME` or `WEB_NAME`.
+
+    Raises:
+        ConfigError: if there is no such draw.
     """
-    return f"{NAME}-seed{seed}" + ("" if scale == 1 else f"-x{scale:g}")
+    if seed < 0:
+        raise errors.ConfigError(f"seed must be at least 0, not {seed}")
+    if not 0.02 <= scale <= 1:
+        raise errors.ConfigError(f"scale must be from 0.02 to 1, not {scale:g}")
+    return f"{name}-seed{seed}" + ("" if scale == 1 else f"-x{scale:g}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,11 +99,44 @@ class Bias:
     def _given_action(
         self, offsets: tuple[int, ...], shares: tuple[float, ...], num_labels: int
     ) -> np.ndarray:
-        others = num_labels - len(offsets)
-        first_row = np.full(num_labels, (1 - sum(shares)) / max(others, 1))
-        first_row[np.asarray(offsets, int) % num_labels] = shares
-        rows = np.stack([np.roll(first_row, action) for action in range(len(ACTIONS))])
+        rows = _favourites(offsets, shares, num_labels, num_labels)
         return self.strength * rows + (1 - self.strength) / num_labels
+
+
+@dataclasses.dataclass(frozen=True)
+class WebBias:
+    """How far the scene of web media depends on their action, and what labels say.
+
+    Stronger than that of videos, as in web data (Sec. 5.2), but every scene occurs, the
+    rare ones too. Objects are those of `Bias`.
+
+    Attributes:
+        scene_offsets, scene_shares: Favourites of action a among the twelve common
+            scenes, as in `Bias`; the other fourteen scenes share what is left.
+        random_labels: Share of media whose label is drawn at random, the right one
+            among those it may be: searching the web finds wrong things too.
+    """
+
+    scene_offsets: tuple[int, ...] = (0, 7)
+    scene_shares: tuple[float, ...] = (0.55, 0.17)
+    random_labels: float = 0.20
+
+    def scene_given_action(self) -> np.ndarray:
+        """Returns P(scene | action), [K, 16], each row summing to 1."""
+        return _favourites(
+            self.scene_offsets, self.scene_shares, NUM_COMMON_SCENES, len(SCENES)
+        )
+
+
+def _favourites(
+    offsets: tuple[int, ...], shares: tuple[float, ...], cycle: int, num_labels: int
+) -> np.ndarray:
+    """[K, Z]: action a has label (a + offset) mod `cycle` with the offset's share."""
+    others = max(num_labels - len(offsets), 1)
+    rows = np.full((len(ACTIONS), num_labels), (1 - sum(shares)) / others)
+    for action, row in enumerate(rows):
+        row[(np.asarray(offsets, int) + action) % cycle] = shares
+    return rows
 
 
 class Factors(NamedTuple):
@@ -153,6 +195,40 @@ def draw_rare_factors(num_videos: int, *, seed: int, stream: int) -> Factors:
     action = np.arange(num_videos) % len(ACTIONS)
     scene = rng.integers(NUM_COMMON_SCENES, len(SCENES), num_videos)
     return Factors(action, scene, rng.integers(0, len(OBJECTS), num_videos))
+
+
+class WebMedia(NamedTuple):
+    """What V web media show, and what they are said to show.
+
+    Attributes:
+        factors: What is to be seen.
+        label: [V] int64, the action that a search for it would have named.
+    """
+
+    factors: Factors
+    label: np.ndarray
+
+
+def draw_web_media(
+    num_media: int, *, seed: int, stream: int, bias: WebBias
+) -> WebMedia:
+    """Returns web media with equally many of each action to be seen.
+
+    Args:
+        num_media: V.
+        seed: Of the data set.
+        stream: Number of the set within the data set.
+        bias: The joint distribution.
+    """
+    rng = np.random.default_rng((seed, stream))
+    objects = Bias()
+    action = np.arange(num_media) % len(ACTIONS)
+    scene = _draw_labels(rng, bias.scene_given_action()[action])
+    thing = _draw_labels(rng, objects.object_given_action()[action])
+    absent = rng.random(num_media) < objects.object_absent
+    anything = rng.integers(0, len(ACTIONS), num_media)
+    label = np.where(rng.random(num_media) < bias.random_labels, anything, action)
+    return WebMedia(Factors(action, scene, np.where(absent, NONE, thing)), label)
 
 
 def _pan(

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
@@ -172,3 +173,57 @@ def test_rare_sets_show_rare_scenes_only_and_each_action_equally_often():
 def test_a_dial_out_of_range_is_refused(change):
     with pytest.raises(errors.ConfigError, match=next(iter(change)).split("_")[0]):
         dataclasses.replace(embedded.Bias(), **change)
+
+
+def digest(factors):
+    return hashlib.sha256(np.stack(factors).astype("<i8").tobytes()).hexdigest()[:16]
+
+
+def test_what_the_sets_show_has_not_changed_since_the_first_version():
+    # data sets that were made stay valid only as long as this holds
+    bias = embedded.Bias()
+    found = [
+        digest(embedded.draw_factors(4500, seed=0, stream=0, bias=bias)),
+        digest(embedded.draw_factors(800, seed=0, stream=1, bias=bias)),
+        digest(embedded.draw_rare_factors(600, seed=0, stream=2)),
+    ]
+    assert found == ["aa114221800dc950", "d8fda6a02679c0c2", "ac1d759109cb29f0"]
+
+
+def test_scenes_of_web_media_have_two_favourites_and_every_other_at_two_per_cent():
+    probability = embedded.WebBias().scene_given_action()
+    assert probability.shape == (10, 16)
+    np.testing.assert_allclose(probability.sum(axis=1), 1)
+    for action, row in enumerate(probability):
+        first, second = action, (action + 7) % 12
+        assert (row[first], row[second]) == (0.55, 0.17)
+        np.testing.assert_allclose(np.delete(row, [first, second]), 0.02)
+
+
+def test_web_media_follow_their_distribution_and_have_rare_scenes():
+    bias = embedded.WebBias()
+    media = embedded.draw_web_media(40_000, seed=7, stream=4, bias=bias)
+    assert set(np.bincount(media.factors.action)) == {4000}
+    for action, expected in enumerate(bias.scene_given_action()):
+        here = media.factors.scene[media.factors.action == action]
+        share = np.bincount(here, minlength=16) / 4000
+        np.testing.assert_allclose(share, expected, atol=0.035)
+    assert abs((media.factors.scene >= 12).mean() - 4 * 0.02) < 0.01
+
+
+def test_a_fifth_of_web_labels_is_drawn_at_random_from_all_actions():
+    media = embedded.draw_web_media(40_000, seed=7, stream=4, bias=embedded.WebBias())
+    wrong = media.label != media.factors.action
+    assert abs(wrong.mean() - 0.2 * 0.9) < 0.01  # one in ten random ones is right
+    for action in range(10):
+        others = np.bincount(
+            media.label[wrong & (media.factors.action == action)], minlength=10
+        )
+        assert others[action] == 0
+        assert np.delete(others, action).min() > 40  # about 80
+
+
+def test_web_labels_without_chance_are_the_actions():
+    bias = embedded.WebBias(random_labels=0)
+    media = embedded.draw_web_media(50, seed=7, stream=4, bias=bias)
+    np.testing.assert_array_equal(media.label, media.factors.action)

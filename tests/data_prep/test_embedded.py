@@ -1,6 +1,4 @@
 import json
-import threading
-import time
 
 import numpy as np
 import pytest
@@ -151,6 +149,46 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_data_sets_made_before_there_was_web_data_stay_what_they_are(tmp_path):
+    # the recipe that version 1 wrote; were it another now, all would be made anew
+    folder = tmp_path / "embedded-seed3"
+    recipe = {
+        "maker": "data_prep.embedded",
+        "version": 1,
+        "seed": 3,
+        "sizes": {
+            "pool": 4500,
+            "iid": 800,
+            "rare": 600,
+            "tail_per_class": 60,
+            "train_per_class": 250,
+            "stills": 5000,
+        },
+        "bias": {
+            "strength": 1.0,
+            "scene_offsets": [0, 1, 5, 8],
+            "scene_shares": [0.30, 0.20, 0.14, 0.10],
+            "object_offsets": [0, 3, 5],
+            "object_shares": [0.38, 0.22, 0.14],
+            "object_absent": 0.10,
+        },
+    }
+    catalog.write_dataset_file(
+        folder, name=folder.name, classes=(), num_videos=5900, recipe=recipe
+    )
+    lines = []
+    assert maker.prepare(tmp_path, 3, log=lines.append) == folder
+    assert lines == []
+
+
+@pytest.mark.parametrize(("seed", "scale"), [(-1, 1), (0, 0.01), (0, 1.5)])
+def test_a_draw_that_there_is_not_is_refused(tmp_path, capsys, seed, scale):
+    arguments = f"--seed {seed} --scale {scale} --out {tmp_path}".split()
+    assert maker.main(arguments) == 2
+    assert "must be" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_of_something_else_is_not_touched(tmp_path):
     (tmp_path / "embedded-seed3").mkdir()
     with pytest.raises(errors.DataError, match=r"no dataset\.json"):
@@ -169,21 +207,3 @@ def test_the_command_prints_where_the_data_set_is(made, capsys, monkeypatch, tmp
     assert maker.main(arguments) == 0
     assert str(made[0]) in capsys.readouterr().out
     assert sheet.read_bytes().startswith(b"\x89PNG")
-
-
-def test_second_process_waits_and_finds_the_data_set_made(tmp_path):
-    lock, order = tmp_path / ".demo.lock", []
-
-    def second():
-        with maker._alone(lock, lambda line: order.append("waits")):
-            order.append("second")
-
-    thread = threading.Thread(target=second)
-    with maker._alone(lock, order.append):
-        thread.start()
-        while not order:
-            time.sleep(0.01)
-        order.append("first")
-    thread.join(timeout=30)
-    assert order == ["waits", "first", "second"]
-    assert not lock.exists()
