@@ -10,14 +10,15 @@ Run the same command again to go on where it stopped.
 import os
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
+import ml_collections
 from absl import app, flags
 from ml_collections import config_flags
 
 from configs import common
-from data_prep import embedded
+from data_prep import embedded, embedded_web
 from smad_jax import errors, experiment, splits
 from smad_jax import workdir as workdir_lib
 from smad_jax.training import log, loop
@@ -55,12 +56,9 @@ def main(argv: Sequence[str]) -> None:
         _keep_compiled()
         experiment.check(config)
         if splits.uses_embedded(config):
-            embedded.prepare(
-                splits.data_root(config),
-                config.data.embedded_seed,
-                scale=config.data.embedded_scale,
-                log=log.logger.info,
-            )
+            _make(embedded.prepare, config)
+        if splits.uses_embedded_web(config):
+            _make(embedded_web.prepare, config)
         experiment.run(config, workdir, force=FORCE.value)
     except errors.UserError as error:
         _stop(str(error), error.exit_code)
@@ -86,6 +84,18 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
             told = str(error).strip().splitlines()[-1].strip()
         _stop(f"{told} (--help lists the flags)", 2)
         raise AssertionError("unreachable") from error
+
+
+def _make(
+    prepare: Callable[..., pathlib.Path], config: ml_collections.ConfigDict
+) -> None:
+    """Makes the config's draw of the embedded benchmark, or of its web data."""
+    prepare(
+        splits.data_root(config),
+        config.data.embedded_seed,
+        scale=config.data.embedded_scale,
+        log=log.logger.info,
+    )
 
 
 def _join_the_others() -> None:

@@ -15,6 +15,7 @@ from smad_jax.data import catalog, embedded
 
 Log = Callable[[str], object]
 Fill = Callable[[pathlib.Path, Log], None]
+Recipe = Mapping[str, catalog.Json]
 
 
 def make_once(
@@ -38,18 +39,17 @@ def make_once(
     Raises:
         DataError: if the folder is taken by something else.
     """
-    recipe = json.loads(json.dumps(recipe))  # as it will be read: tuples become lists
-    if _is_there(folder, recipe, log):
+    # as it will be read: tuples become lists
+    stored: Recipe = json.loads(json.dumps(recipe))
+    if _is_there(folder, stored, log):
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     with alone(folder.with_name(f".{folder.name}.lock"), log):
-        if not _is_there(folder, recipe, lambda _: None):
-            _make(folder, num_videos, recipe, fill, log)
+        if not _is_there(folder, stored, lambda _: None):
+            _make(folder, num_videos, stored, fill, log)
 
 
-def _is_there(
-    folder: pathlib.Path, recipe: Mapping[str, catalog.Json], log: Log
-) -> bool:
+def _is_there(folder: pathlib.Path, recipe: Recipe, log: Log) -> bool:
     """Whether `folder` holds what this recipe makes."""
     if not folder.exists():
         return False
@@ -66,7 +66,7 @@ def _is_there(
 def _make(
     folder: pathlib.Path,
     num_videos: int,
-    recipe: Mapping[str, catalog.Json],
+    recipe: Recipe,
     fill: Fill,
     log: Log,
 ) -> None:

@@ -304,18 +304,8 @@ def evaluate(
     )
     found = {}
     for name, split in tests.items():
-        batches = pipeline.test_batches(
-            split,
-            sampling=config.data.sampling,
-            transform=config.data.transform,
-            batch_size=config.evaluation.batch_size * jax.process_count(),
-            process_index=jax.process_index(),
-            process_count=jax.process_count(),
-            num_threads=config.data.num_threads,
-            bad_videos=_bad_videos(config, workdir, split),
-        )
-        found[name], examples = predictor.run(
-            batches, np.asarray(split.ids), split.labels
+        found[name], examples = predict_split(
+            config, predictor, split, _bad_videos(config, workdir, split)
         )
         if jax.process_index() == 0:
             found[name].save(workdir / "predictions" / f"{name}.npz")
@@ -328,6 +318,26 @@ def evaluate(
             + " ".join(f"{metric} {value:.1%}" for metric, value in scores.items())
         )
     return found
+
+
+def predict_split(
+    config: Config,
+    predictor: predict.Predictor,
+    split: catalog.Split,
+    bad: bad_videos.BadVideos,
+) -> tuple[predict.Predictions, predict.Examples]:
+    """Returns what the network says of every video of a split, seen as at test."""
+    batches = pipeline.test_batches(
+        split,
+        sampling=config.data.sampling,
+        transform=config.data.transform,
+        batch_size=config.evaluation.batch_size * jax.process_count(),
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+        num_threads=config.data.num_threads,
+        bad_videos=bad,
+    )
+    return predictor.run(batches, np.asarray(split.ids), split.labels)
 
 
 def _bad_videos(

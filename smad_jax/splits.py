@@ -1,12 +1,11 @@
 """The splits that a config names, opened and checked together."""
 
-import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from smad_jax import errors
-from smad_jax.data import catalog, embedded, selection, web
+from smad_jax.data import catalog, embedded, preparation, selection, web
 
 Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
 
@@ -21,20 +20,27 @@ class Splits(NamedTuple):
 
 def data_root(config: Config) -> pathlib.Path:
     """Returns the data sets' folder: the config's, else $DATA_ROOT, else `datasets`."""
-    return pathlib.Path(
-        config.data.root or os.environ.get("DATA_ROOT", "") or "datasets"
-    )
+    return pathlib.Path(config.data.root or preparation.default_root())
 
 
 def uses_embedded(config: Config) -> bool:
     """Returns whether the embedded benchmark is trained or tested on."""
+    return _uses(config, embedded.NAME)
+
+
+def uses_embedded_web(config: Config) -> bool:
+    """Returns whether the embedded benchmark's web data are trained or tested on."""
+    return _uses(config, embedded.WEB_NAME)
+
+
+def _uses(config: Config, dataset: str) -> bool:
     streams = web.read_streams(config.data.web).values()
     places = (
         config.data.train,
         *config.evaluation.sets.to_dict().values(),
         *(stream.split for stream in streams),
     )
-    return any(place.startswith(f"{embedded.NAME}/") for place in places)
+    return any(place.startswith(f"{dataset}/") for place in places)
 
 
 def open_splits(config: Config) -> Splits:
@@ -61,6 +67,15 @@ def open_splits(config: Config) -> Splits:
         {name: _few(config, split) for name, split in webs.items()},
         {name: _few(config, split) for name, split in found["test"].items()},
     )
+
+
+def open_train(config: Config) -> catalog.Split:
+    """Opens the training split alone.
+
+    Raises:
+        DataError: if it is missing, with the commands that prepare it.
+    """
+    return _open_all(config, _wanted(config, {})[:1])["train"]["train"]
 
 
 class _Wanted(NamedTuple):
@@ -156,9 +171,11 @@ def _labelled(config: Config, stream: web.WebStream) -> tuple[str, ...]:
 
 def _folder_name(config: Config, dataset: str) -> str:
     """Returns the folder of a data set; the embedded benchmark has one a draw."""
-    if dataset != embedded.NAME:
+    if dataset not in (embedded.NAME, embedded.WEB_NAME):
         return dataset
-    return embedded.folder_name(config.data.embedded_seed, config.data.embedded_scale)
+    return embedded.folder_name(
+        config.data.embedded_seed, config.data.embedded_scale, name=dataset
+    )
 
 
 def _deal(config: Config, split: catalog.Split) -> catalog.Split:

@@ -16,6 +16,8 @@ import ml_collections
 from smad_jax import errors
 from smad_jax.training import log
 
+Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
+
 
 def run_name(file: str, argument: str, *, smoke: bool = False) -> str:
     """Returns the name of a run: the config's, its argument and `smoke`, joined."""
@@ -56,6 +58,27 @@ def claim(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> None:
     text = json.dumps(environment(), indent=2)
     _write(workdir / "env.json", text)
     log.to_file(workdir / "train.log")
+
+
+def read_config(workdir: pathlib.Path) -> Config:
+    """Returns the config of the finished run in `workdir`.
+
+    Raises:
+        DataError: if there is no run, or it has not come to its end.
+    """
+    missing = [
+        name
+        for name in ("config.json", "results.json")
+        if not (workdir / name).exists()
+    ]
+    if missing:
+        raise errors.DataError(
+            f"no finished run in {workdir} (it has no {missing[0]}); python main.py "
+            f"--config configs/NAME.py --workdir {workdir} makes one or ends it"
+        )
+    return ml_collections.ConfigDict(
+        json.loads((workdir / "config.json").read_text("utf-8"))
+    )
 
 
 def environment() -> dict[str, Any]:

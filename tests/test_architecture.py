@@ -33,6 +33,14 @@ MAY_IMPORT = {
         "workdir",
         "torch_weights",
     },
+    "smad_jax.teacher": {
+        "experiment",
+        "splits",
+        "workdir",
+        "data",
+        "evaluation",
+        "training",
+    },
     "smad_jax.reporting": {"errors", "evaluation"},
     "data_prep": {
         "errors",
@@ -41,6 +49,7 @@ MAY_IMPORT = {
         "models",
         "evaluation",
         "torch_weights",
+        "teacher",
         "data_prep",
     },
     "configs": {"configs"},

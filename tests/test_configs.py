@@ -1,5 +1,6 @@
 """Every config is read, and every kind of run takes two steps and tests once."""
 
+import collections
 import json
 import math
 import pathlib
@@ -17,6 +18,7 @@ from configs import (
     tsn_smad,
 )
 from smad_jax import experiment
+from smad_jax.data import catalog
 
 CONFIGS = {
     "slowonly_baseline": slowonly_baseline,
@@ -40,12 +42,7 @@ def test_every_config_file_is_tested_and_described():
 
 @pytest.mark.parametrize(
     ("name", "argument"),
-    [
-        (name, argument)
-        for name in CONFIGS
-        for argument in ARGUMENTS
-        if argument or name not in OMNIDEBIAS
-    ],
+    [(name, argument) for name in CONFIGS for argument in ARGUMENTS],
 )
 def test_config_has_the_keys_of_the_base_and_no_others(name, argument):
     config = CONFIGS[name].get_config(argument)
@@ -143,15 +140,47 @@ def test_switches_of_tables_9_and_14():
     assert list(config.data.web) == ["videos"]
     assert config.data.web.videos.split == "insvideo/k200-all"
     config = slowonly_omnidebias.get_config("mine,web=rand")
-    assert config.data.web.images.split == "mine-images/rand"
-    with pytest.raises(ValueError, match="known: unbias, bias, mid, rand, all"):
+    assert config.data.web.images.split == "mine-images/web-rand"
+    with pytest.raises(ValueError, match="known: unbias, bias, mid, rand, all, none"):
         tsn_omnidebias.get_config("k200db,web=rare")
 
 
 @pytest.mark.parametrize("name", OMNIDEBIAS)
-def test_embedded_benchmark_without_web_data_is_said(name):
-    with pytest.raises(ValueError, match="the embedded benchmark has no web data yet"):
-        CONFIGS[name].get_config()
+@pytest.mark.parametrize("train", ["embedded", "k200db", "mine"])
+def test_no_web_data_is_the_baseline(name, train):
+    baseline = CONFIGS[name.replace("omnidebias", "baseline")]
+    config = CONFIGS[name].get_config(f"{train},web=none")
+    assert config.to_dict() == baseline.get_config(train).to_dict()
+
+
+def updates(config, num_videos):
+    """Optimiser steps of a run on so many training videos, each told apart."""
+    split = catalog.Split(
+        *("demo", "train", ("v",) * num_videos, None, (), {}, {}, {}, None, None)
+    )
+    plan = experiment.make_plan(config, split, "demo")
+    sources = [s for step in range(plan.total_steps) for s in plan.order.sources(step)]
+    return collections.Counter(sources), len(sources)
+
+
+@pytest.mark.parametrize("name", OMNIDEBIAS)
+@pytest.mark.parametrize("num_videos", [2500, 250, 33])
+def test_every_row_of_table_9_takes_the_same_number_of_optimiser_steps(
+    name, num_videos
+):
+    of_none, wanted = updates(CONFIGS[name].get_config("web=none"), num_videos)
+    assert set(of_none) == {"train"}
+    for part in ("bias", "mid", "unbias", "rand", "all"):
+        config = CONFIGS[name].get_config(f"web={part}")
+        assert config.data.web.media.split == f"embedded-web/web-{part}"
+        sources, total = updates(config, num_videos)
+        assert total == wanted
+        assert sources == {"train": 3 * wanted // 4, "media": wanted // 4}
+
+
+def test_embedded_web_data_cannot_be_chosen_by_medium():
+    with pytest.raises(ValueError, match="leave media= out"):
+        slowonly_omnidebias.get_config("media=images")
 
 
 def test_unknown_key_in_the_argument_names_the_known_ones():

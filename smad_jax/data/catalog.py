@@ -18,8 +18,6 @@ import hashlib
 import json
 import os
 import pathlib
-import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -27,11 +25,10 @@ import numpy as np
 
 from smad_jax import aspects as aspect_table
 from smad_jax import errors
-from smad_jax.data import records
+from smad_jax.data import preparation, records
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
-_BUILT_SPLITS = ("train", "val", "all")  # by data_prep.build_records
 _CACHED_BYTES = 32 << 20  # aspect labels larger than this are mapped, not loaded
 
 
@@ -40,7 +37,7 @@ class MissingDataError(errors.DataError):
 
     Attributes:
         missing: What is not there, in words.
-        steps: Shell lines that prepare it, from `how_to_prepare`.
+        steps: Shell lines that prepare it, from `preparation.commands`.
     """
 
     def __init__(self, missing: str, steps: Sequence[str]):
@@ -142,7 +139,7 @@ def open_split(
     folder = pathlib.Path(data_root) / dataset
     aspects = tuple(aspects)
     if missing := _missing(folder, split, aspects):
-        steps = how_to_prepare(data_root, dataset, split, aspects=aspects)
+        steps = preparation.commands(data_root, dataset, split, aspects=aspects)
         raise MissingDataError(missing, steps)
     facts = read_dataset_file(folder)
     path = folder / "splits" / f"{split}.txt"
@@ -165,58 +162,6 @@ def open_split(
         reader=reader,
         positions=np.array([position_of[id] for id in ids], np.int64),
     )
-
-
-def how_to_prepare(
-    data_root: str | os.PathLike[str],
-    dataset: str,
-    split: str,
-    *,
-    aspects: Iterable[str] = (),
-) -> list[str]:
-    """Returns the shell lines that make what is missing of a split, in order.
-
-    What is there already gets no line. `DIR` and `FILE` stand for what only the reader
-    knows, as do `kinetics400`, `aras_clips`, `googleimage` and `insvideo`, the folders
-    of downloaded videos and images. What no command makes is said in a comment.
-
-    Args:
-        data_root: The folder that holds the data sets.
-        dataset: The data set's name.
-        split: The split's name.
-        aspects: Names of the aspects whose labels are wanted.
-    """
-    folder = pathlib.Path(data_root) / dataset
-    root, name = shlex.quote(str(data_root)), shlex.quote(dataset)
-    place = f"--data-root {root} --dataset {name}"
-    path = folder / "splits" / f"{split}.txt"
-    wanted = tuple(aspects)
-    lines, after = [], []
-    if not path.is_file():
-        if split.startswith("k200db-") or split == "k200-val":
-            wanted = ("scene", *wanted)  # the rare scenes are those of its labels
-            after = [f"python -m data_prep.k200db {place} --split train"]
-        elif dataset == "aras" and split in ("aras64", "aras104"):
-            numbering = "k200db-train" if split == "aras64" else "train"
-            lines = how_to_prepare(data_root, "kinetics400", numbering)
-            after = [
-                f"python -m data_prep.aras {place} --list aras_test_balance.txt "
-                "--names k400_actions.txt"
-            ]
-        elif (folder / "dataset.json").is_file() or split not in _BUILT_SPLITS:
-            after = [
-                f"# write the split's `id label` lines to {path}, and the names of "
-                f"other class numbers to {split}.classes.txt beside it"
-            ]
-    if not (folder / "dataset.json").is_file():
-        lines.append(_build_line(dataset, root))
-    missing = [
-        a for a in dict.fromkeys(wanted) if not _aspect_path(folder, a).is_file()
-    ]
-    labels = [_label_line(aspect, place) for aspect in missing]
-    if any(line.endswith("--from FILE") for line in labels):
-        labels.append("# without such a FILE: --labeller appearance instead of --from")
-    return [*lines, *labels, *after]
 
 
 def read_classes(folder: str | os.PathLike[str], split: str) -> tuple[str, ...]:
@@ -317,7 +262,7 @@ def read_dataset_file(folder: str | os.PathLike[str]) -> DatasetFile:
     folder = pathlib.Path(folder)
     path = folder / "dataset.json"
     if not path.is_file():
-        steps = how_to_prepare(folder.parent, folder.name, "train")
+        steps = preparation.commands(folder.parent, folder.name, "train")
         raise MissingDataError(_missing_dataset(folder), steps)
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -501,40 +446,6 @@ def _missing_dataset(folder: pathlib.Path) -> str:
     known = [path.parent.name for path in folder.parent.glob("*/dataset.json")]
     state = "is incomplete (no dataset.json)" if folder.is_dir() else "does not exist"
     return f"data set {folder} {state}; {_there(folder.name, known)}"
-
-
-def _build_line(dataset: str, root: str) -> str:
-    """The line that makes a data set; `root` is quoted already."""
-    if embedded := re.fullmatch(r"embedded-seed(\d+)(-x.*)?", dataset):
-        if embedded[2]:
-            return "# main.py makes this part of the embedded benchmark by itself"
-        return f"python -m data_prep.embedded --seed {embedded[1]} --out {root}"
-    videos = {
-        "kinetics400": "kinetics400",
-        "aras": "aras_clips --holdout 0",
-        "googleimage": "googleimage --images --holdout 0",
-        "insvideo": "insvideo --holdout 0",
-    }
-    # of one's own web data, as configs/common.py names them
-    own = "DIR --images --holdout 0" if dataset.endswith("-images") else "DIR"
-    return (
-        f"python -m data_prep.build_records --videos {videos.get(dataset, own)} "
-        f"--name {shlex.quote(dataset)} --out {root}"
-    )
-
-
-def _label_line(aspect: str, place: str) -> str:
-    """The line that labels an aspect; `place` gives the data set as options."""
-    known = aspect_table.ASPECTS.get(aspect)
-    if known and known.kind == "tags":
-        return (
-            f"# the tags of {aspect!r} come from HVU's annotations, which no command "
-            "reads yet"
-        )
-    return (
-        f"python -m data_prep.pseudo_label {place} --aspect {shlex.quote(aspect)} "
-        "--from FILE"
-    )
 
 
 def _there(wanted: str, known: Sequence[str]) -> str:

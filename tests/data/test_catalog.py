@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from smad_jax import aspects, errors
-from smad_jax.data import catalog, records
+from smad_jax.data import catalog, preparation, records
 
 CLASSES = ("jump", "run", "sit")
 IDS = [f"c {i % 3}/v{i}" for i in range(8)]
@@ -185,43 +185,8 @@ def test_what_is_missing_comes_with_the_command_that_makes_it(
 ):
     with pytest.raises(catalog.MissingDataError, match=f"(?s){message}") as caught:
         catalog.open_split(root, dataset, split, aspects=aspect)
-    steps = catalog.how_to_prepare(root, dataset, split, aspects=aspect)
+    steps = preparation.commands(root, dataset, split, aspects=aspect)
     assert list(caught.value.steps) == steps
-
-
-def test_the_papers_data_is_prepared_in_order(root):
-    steps = []
-    for dataset, split, wanted in (
-        ("kinetics400", "k200db-train", ("scene", "object")),
-        ("kinetics400", "k200db-val", ()),
-        ("kinetics400", "k200-val", ()),
-        ("aras", "aras64", ()),
-    ):
-        steps += catalog.how_to_prepare(root, dataset, split, aspects=wanted)
-    place = f"--data-root {root} --dataset kinetics400"
-    assert catalog.how_to_prepare(root, "aras", "aras64") == [
-        step for step in dict.fromkeys(steps) if "--aspect object" not in step
-    ]
-    hint = "# without such a FILE: --labeller appearance instead of --from"
-    assert list(dict.fromkeys(steps)) == [
-        "python -m data_prep.build_records --videos kinetics400 --name kinetics400 "
-        f"--out {root}",
-        f"python -m data_prep.pseudo_label {place} --aspect scene --from FILE",
-        f"python -m data_prep.pseudo_label {place} --aspect object --from FILE",
-        hint,
-        f"python -m data_prep.k200db {place} --split train",
-        "python -m data_prep.build_records --videos aras_clips --holdout 0 --name aras "
-        f"--out {root}",
-        f"python -m data_prep.aras --data-root {root} --dataset aras "
-        "--list aras_test_balance.txt --names k400_actions.txt",
-    ]
-
-
-def test_what_is_there_is_not_prepared_again(root):
-    assert catalog.how_to_prepare(root, "toy", "train") == []
-    records.write_aspect(root / "toy", "scene", IDS, np.full((8, 6), 0.25))
-    steps = catalog.how_to_prepare(root, "toy", "k200db-train", aspects=("scene",))
-    assert [step.split()[2] for step in steps] == ["data_prep.k200db"]
 
 
 def test_data_set_without_its_file_is_incomplete(root):

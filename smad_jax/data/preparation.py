@@ -1,0 +1,237 @@
+"""The commands that make what is missing of a data set, for messages that say so."""
+
+import os
+import pathlib
+import re
+import shlex
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from smad_jax import aspects as aspect_table
+
+_BUILT_SPLITS = ("train", "val", "all")  # by data_prep.build_records
+# What to say of downloaded videos and images: their folder, and further flags.
+_SOURCES = {
+    "kinetics400": "kinetics400",
+    "aras": "aras_clips --holdout 0",
+    "googleimage": "googleimage --images --holdout 0",
+    "insvideo": "insvideo --holdout 0",
+}
+# The network that filters each medium (App. B), as the name of a config.
+_TEACHERS = {"images": "tsn_baseline", "videos": "slowonly_baseline"}
+_MEDIUM = {"googleimage": "images", "insvideo": "videos"}
+_TRAINING_DATA = {
+    "k200": ("k200db", "kinetics400/k200db-train"),
+    "k400": ("k400", "kinetics400/train"),
+}
+
+
+def default_root() -> str:
+    """Returns the data sets' folder where nothing else is said: $DATA_ROOT, or so."""
+    return os.environ.get("DATA_ROOT", "") or "datasets"
+
+
+def commands(
+    data_root: str | os.PathLike[str],
+    dataset: str,
+    split: str,
+    *,
+    aspects: Iterable[str] = (),
+) -> list[str]:
+    """Returns the shell lines that make what is missing of a split, in order.
+
+    What is there already gets no line. `DIR` and `FILE` stand for what only the reader
+    knows, as do `kinetics400`, `aras_clips`, `googleimage` and `insvideo`, the folders
+    of downloaded videos and images. What no command makes is said in a comment.
+
+    Args:
+        data_root: The folder that holds the data sets.
+        dataset: The data set's name.
+        split: The split's name.
+        aspects: Names of the aspects whose labels are wanted.
+    """
+    folder = pathlib.Path(data_root) / dataset
+    place = _place(data_root, dataset)
+    path = folder / "splits" / f"{split}.txt"
+    wanted = tuple(aspects)
+    lines, after = [], []
+    if not path.is_file():
+        if split.startswith("k200db-") or split == "k200-val":
+            wanted = ("scene", *wanted)  # the rare scenes are those of its labels
+            after = [f"python -m data_prep.k200db {place} --split train"]
+        elif dataset == "aras" and split in ("aras64", "aras104"):
+            numbering = "k200db-train" if split == "aras64" else "train"
+            lines = commands(data_root, "kinetics400", numbering)
+            after = [
+                f"python -m data_prep.aras {place} --list aras_test_balance.txt "
+                "--names k400_actions.txt"
+            ]
+        elif third := _third_of(dataset, split):
+            wanted = ("scene", *wanted)  # the thirds are by its labels
+            after = _third_lines(data_root, dataset, third)
+        elif (folder / "dataset.json").is_file() or split not in _BUILT_SPLITS:
+            after = [
+                f"# write the split's `id label` lines to {path}, and the names of "
+                f"other class numbers to {split}.classes.txt beside it"
+            ]
+    if not (folder / "dataset.json").is_file():
+        lines.append(_build_line(data_root, dataset))
+    return [*lines, *_label_lines(folder, place, wanted), *after]
+
+
+class _Third(NamedTuple):
+    """A part of web data as configs name it, and whence it comes.
+
+    Attributes:
+        name: What stands before `-unbias` and so on.
+        raw: The split with the labels of the queries.
+        positive: The split that the teacher leaves of it.
+        config: Of the teacher's run, with its argument.
+        flags: Further flags of that run.
+        run: Its folder.
+        target: DATASET/SPLIT whose class numbers are wanted, if not the data set's own.
+    """
+
+    name: str
+    raw: str
+    positive: str
+    config: str
+    flags: tuple[str, ...]
+    run: str
+    target: str
+
+
+def _third_of(dataset: str, split: str) -> _Third | None:
+    """How a split comes about that a config of OmniDebias names; None for others."""
+    parts = re.fullmatch(r"(.+)-(?:bias|mid|unbias|rand|all)", split)
+    if not parts:
+        return None
+    name = parts[1]
+    if draw := _embedded_draw(dataset):
+        if not draw.is_web:
+            return None
+        run = f"runs/slowonly_baseline{draw.suffix}"
+        flags = (*draw.config_flags, *((f"--workdir {run}",) if draw.suffix else ()))
+        config = "configs/slowonly_baseline.py"
+        return _Third(name, "raw", "positive", config, flags, run, "")
+    if medium := _MEDIUM.get(dataset):
+        if name not in _TRAINING_DATA:
+            return None
+        argument, target = _TRAINING_DATA[name]
+        positive = f"positive-{name}"
+    else:
+        argument, _, medium = dataset.rpartition("-")
+        target, positive = f"{argument}/train", "positive"
+        if not argument or medium not in _TEACHERS:
+            return None
+    teacher = _TEACHERS[medium]
+    config = f"configs/{teacher}.py:{argument}"
+    run = f"runs/{teacher}-{argument}"
+    return _Third(name, "all", positive, config, (), run, target)
+
+
+def _third_lines(
+    data_root: str | os.PathLike[str], dataset: str, third: _Third
+) -> list[str]:
+    """The lines from the labels of the queries to the thirds."""
+    place = _place(data_root, dataset)
+    lists = pathlib.Path(data_root) / dataset / "splits"
+    lines = []
+    if not (lists / f"{third.positive}.txt").is_file():
+        root = shlex.quote(str(data_root))
+        elsewhere = str(data_root) != default_root()
+        flags = (*((f"--config.data.root={root}",) if elsewhere else ()), *third.flags)
+        lines = [
+            " ".join(["python main.py --config", shlex.quote(third.config), *flags]),
+            f"python -m data_prep.teacher_filter {place} --split {third.raw} "
+            f"--teacher {shlex.quote(third.run)} --name {third.positive}",
+        ]
+    target = f" --target {shlex.quote(third.target)}" if third.target else ""
+    return [
+        *lines,
+        f"python -m data_prep.omnidebias {place} --split {third.positive}{target} "
+        f"--name {shlex.quote(third.name)}",
+    ]
+
+
+class _Draw(NamedTuple):
+    """A folder of the embedded benchmark, read from its name; no scale is all of it."""
+
+    is_web: bool
+    seed: str
+    scale: str
+
+    @property
+    def suffix(self) -> str:
+        """What sets the name of a run on it apart; nothing for the default draw."""
+        scale = f"-x{self.scale}" if self.scale else ""
+        return f"-seed{self.seed}{scale}" if scale or self.seed != "0" else ""
+
+    @property
+    def config_flags(self) -> tuple[str, ...]:
+        """Flags of `main.py` that choose this draw."""
+        seed, scale = self.seed, self.scale
+        return (
+            *((f"--config.data.embedded_seed={seed}",) if seed != "0" else ()),
+            *((f"--config.data.embedded_scale={scale}",) if scale else ()),
+        )
+
+
+def _embedded_draw(dataset: str) -> _Draw | None:
+    """The draw that a folder's name means; None for other data sets."""
+    parts = re.fullmatch(r"embedded(-web)?-seed(\d+)(?:-x([\d.]+))?", dataset)
+    if not parts:
+        return None
+    return _Draw(parts[1] is not None, parts[2], parts[3] or "")
+
+
+def _place(data_root: str | os.PathLike[str], dataset: str) -> str:
+    """The data set as options of a command."""
+    return f"--data-root {shlex.quote(str(data_root))} --dataset {shlex.quote(dataset)}"
+
+
+def _build_line(data_root: str | os.PathLike[str], dataset: str) -> str:
+    """The line that makes a data set."""
+    root = shlex.quote(str(data_root))
+    if draw := _embedded_draw(dataset):
+        scale = f" --scale {draw.scale}" if draw.scale else ""
+        web = " --web" if draw.is_web else ""
+        return (
+            f"python -m data_prep.embedded --seed {draw.seed}{scale}{web} --out {root}"
+        )
+    source = _SOURCES.get(dataset, "DIR")
+    if dataset.endswith(("-images", "-videos")):  # web data beside a training set
+        source = f"DIR{' --images' * dataset.endswith('-images')} --holdout 0"
+    return (
+        f"python -m data_prep.build_records --videos {source} "
+        f"--name {shlex.quote(dataset)} --out {root}"
+    )
+
+
+def _label_lines(folder: pathlib.Path, place: str, aspects: Iterable[str]) -> list[str]:
+    """The lines that label the aspects which have no labels yet."""
+    if _embedded_draw(folder.name):
+        return []  # it comes with its labels
+    missing = [
+        aspect
+        for aspect in dict.fromkeys(aspects)
+        if not (folder / "aspects" / f"{aspect}.tfrecord").is_file()
+    ]
+    lines = [_label_line(aspect, place) for aspect in missing]
+    if any(line.endswith("--from FILE") for line in lines):
+        lines.append("# without such a FILE: --labeller appearance instead of --from")
+    return lines
+
+
+def _label_line(aspect: str, place: str) -> str:
+    """The line that labels an aspect; `place` gives the data set as options."""
+    known = aspect_table.ASPECTS.get(aspect)
+    if known and known.kind == "tags":
+        return (
+            f"# the tags of {aspect!r} come from HVU's annotations, which no command "
+            "reads yet"
+        )
+    return (
+        f"python -m data_prep.pseudo_label {place} --aspect {shlex.quote(aspect)} "
+        "--from FILE"
+    )

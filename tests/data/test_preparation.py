@@ -1,0 +1,170 @@
+import numpy as np
+import pytest
+
+from smad_jax.data import catalog, preparation, records
+
+HINT = "# without such a FILE: --labeller appearance instead of --from"
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A folder with one data set and its split `train`."""
+    folder = tmp_path / "toy"
+    with records.RecordWriter(folder / "videos", 1) as writer:
+        writer.write(records.VideoRecord("a", b"x", 0, 1))
+    catalog.write_split(folder, "train", ["a"], [0])
+    catalog.write_dataset_file(folder, name="toy", classes=["x"], num_videos=1)
+    return tmp_path
+
+
+def test_the_papers_data_is_prepared_in_order(root):
+    steps = []
+    for dataset, split, wanted in (
+        ("kinetics400", "k200db-train", ("scene", "object")),
+        ("kinetics400", "k200db-val", ()),
+        ("kinetics400", "k200-val", ()),
+        ("aras", "aras64", ()),
+    ):
+        steps += preparation.commands(root, dataset, split, aspects=wanted)
+    place = f"--data-root {root} --dataset kinetics400"
+    assert preparation.commands(root, "aras", "aras64") == [
+        step for step in dict.fromkeys(steps) if "--aspect object" not in step
+    ]
+    assert list(dict.fromkeys(steps)) == [
+        "python -m data_prep.build_records --videos kinetics400 --name kinetics400 "
+        f"--out {root}",
+        f"python -m data_prep.pseudo_label {place} --aspect scene --from FILE",
+        f"python -m data_prep.pseudo_label {place} --aspect object --from FILE",
+        HINT,
+        f"python -m data_prep.k200db {place} --split train",
+        "python -m data_prep.build_records --videos aras_clips --holdout 0 --name aras "
+        f"--out {root}",
+        f"python -m data_prep.aras --data-root {root} --dataset aras "
+        "--list aras_test_balance.txt --names k400_actions.txt",
+    ]
+
+
+def test_what_is_there_is_not_prepared_again(root):
+    assert preparation.commands(root, "toy", "train") == []
+    records.write_aspect(root / "toy", "scene", ["a"], np.full((1, 6), 0.25))
+    steps = preparation.commands(root, "toy", "k200db-train", aspects=("scene",))
+    assert [step.split()[2] for step in steps] == ["data_prep.k200db"]
+
+
+def thirds(dataset, positive, target, name, config, source="all", run=""):
+    """The three lines from the labels of the queries to the thirds."""
+    place = f"--data-root datasets --dataset {dataset}"
+    teacher, _, data = config.partition(":")
+    run = run or f"runs/{teacher}-{data}".removesuffix("-")
+    return [
+        f"python main.py --config configs/{teacher}.py{':' * bool(data)}{data}",
+        f"python -m data_prep.teacher_filter {place} --split {source} "
+        f"--teacher {run} --name {positive}",
+        f"python -m data_prep.omnidebias {place} --split {positive}{target} "
+        f"--name {name}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "folder", "config", "target"),
+    [
+        (
+            "googleimage",
+            "k200",
+            "googleimage --images --holdout 0",
+            "tsn_baseline:k200db",
+            "kinetics400/k200db-train",
+        ),
+        (
+            "insvideo",
+            "k400",
+            "insvideo --holdout 0",
+            "slowonly_baseline:k400",
+            "kinetics400/train",
+        ),
+        (
+            "mine-images",
+            "web",
+            "DIR --images --holdout 0",
+            "tsn_baseline:mine",
+            "mine/train",
+        ),
+        (
+            "mine-videos",
+            "web",
+            "DIR --holdout 0",
+            "slowonly_baseline:mine",
+            "mine/train",
+        ),
+    ],
+)
+def test_thirds_of_web_data_come_from_records_labels_and_the_mediums_teacher(
+    monkeypatch, tmp_path, dataset, name, folder, config, target
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATA_ROOT", raising=False)
+    positive = "positive" if name == "web" else f"positive-{name}"
+    assert preparation.commands("datasets", dataset, f"{name}-unbias") == [
+        f"python -m data_prep.build_records --videos {folder} --name {dataset} "
+        "--out datasets",
+        f"python -m data_prep.pseudo_label --data-root datasets --dataset {dataset} "
+        "--aspect scene --from FILE",
+        HINT,
+        *thirds(dataset, positive, f" --target {target}", name, config),
+    ]
+
+
+def test_thirds_of_the_embedded_web_data_need_no_labeller(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATA_ROOT", raising=False)
+    dataset = "embedded-web-seed0"
+    lists = thirds(dataset, "positive", "", "web", "slowonly_baseline", source="raw")
+    for aspects in ((), ("scene", "object")):
+        assert preparation.commands(
+            "datasets", dataset, "web-rand", aspects=aspects
+        ) == ["python -m data_prep.embedded --seed 0 --web --out datasets", *lists]
+
+
+def test_teacher_of_another_draw_has_flags_and_a_folder_of_its_own(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("DATA_ROOT", "elsewhere")
+    made, teacher, kept, _ = preparation.commands(
+        tmp_path, "embedded-web-seed3-x0.05", "web-unbias"
+    )
+    assert (
+        made
+        == f"python -m data_prep.embedded --seed 3 --scale 0.05 --web --out {tmp_path}"
+    )
+    run = "runs/slowonly_baseline-seed3-x0.05"
+    assert teacher == (
+        "python main.py --config configs/slowonly_baseline.py "
+        f"--config.data.root={tmp_path} --config.data.embedded_seed=3 "
+        f"--config.data.embedded_scale=0.05 --workdir {run}"
+    )
+    assert f"--teacher {run}" in kept
+    assert preparation.default_root() == "elsewhere"
+
+
+def test_media_that_were_filtered_already_need_no_teacher(root):
+    catalog.write_split(root / "toy", "positive", ["a"], [0])
+    (root / "toy").rename(root / "toy-images")
+    records.write_aspect(root / "toy-images", "scene", ["a"], np.ones((1, 6)))
+    steps = preparation.commands(root, "toy-images", "web-mid")
+    assert [step.split()[2] for step in steps] == ["data_prep.omnidebias"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split"),
+    [
+        ("googleimage", "k600-unbias"),
+        ("kinetics400", "k200-all"),
+        ("embedded-seed0", "web-unbias"),
+        ("mine-images", "web-other"),
+    ],
+)
+def test_split_that_no_command_makes_is_said_to_be_written_by_hand(
+    tmp_path, dataset, split
+):
+    *_, last = preparation.commands(tmp_path, dataset, split)
+    assert last.startswith("# write the split's `id label` lines to")

@@ -1,0 +1,206 @@
+import numpy as np
+import pytest
+
+from configs import common, tsn_baseline
+from data_prep import teacher_filter
+from smad_jax import experiment
+from smad_jax.data import catalog, records
+from smad_jax.evaluation import predict
+
+CLASSES = ("zumba", "bowling", "archery")
+# what a teacher says of five media, and the class of each one's query
+PROBABILITIES = np.array(
+    [
+        [0.5, 0.3, 0.2],  # right
+        [0.4, 0.4, 0.2],  # as probable as another class
+        [0.4, 0.4, 0.2],  # the same, and the other comes first
+        [0.0, 0.0, 0.0],  # not to be read
+        [0.1, 0.2, 0.7],  # wrong
+    ]
+)
+LABELS = np.array([0, 0, 1, 0, 1])
+
+
+def test_media_are_kept_whose_class_is_the_teachers_first_answer():
+    kept = teacher_filter.agrees(PROBABILITIES, LABELS)
+    assert kept.tolist() == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "kept"),
+    [
+        (0.4, [True, True, True, False, False]),  # inclusive
+        (0.2, [True, True, True, False, True]),  # no agreement asked for
+        (0.45, [True, False, False, False, False]),
+        (1e-9, [True, True, True, False, True]),
+    ],
+)
+def test_threshold_asks_for_a_probability_instead(threshold, kept):
+    found = teacher_filter.agrees(PROBABILITIES, LABELS, threshold=threshold)
+    assert found.tolist() == kept
+
+
+@pytest.mark.parametrize("threshold", [None, 0.1])
+def test_media_of_a_class_that_the_teacher_does_not_know_are_not_kept(threshold):
+    labels = np.array([-1, 0, -1, 0, -1])
+    found = teacher_filter.agrees(PROBABILITIES, labels, threshold=threshold)
+    assert found.tolist() == [False, True, False, False, False]
+
+
+@pytest.fixture
+def data_root(tmp_path):
+    """Five media of three classes, and a file of predictions in another order."""
+    folder = tmp_path / "web"
+    ids = [f"medium {row}" for row in range(5)]
+    with records.RecordWriter(folder / "videos") as writer:
+        for id, label in zip(ids, LABELS.tolist(), strict=True):
+            writer.write(records.VideoRecord(id, b"", label, 1))
+    catalog.write_split(folder, "all", ids, LABELS)
+    catalog.write_dataset_file(folder, name="web", classes=CLASSES, num_videos=5)
+    order = [3, 0, 4, 1, 2]
+    predict.Predictions(
+        ids=np.array([*(ids[row] for row in order), "another"]),
+        labels=np.array([*LABELS[order], 0]),
+        probabilities=np.concatenate([PROBABILITIES[order], [[1, 0, 0]]]),
+        features=np.zeros((6, 2)),
+    ).save(tmp_path / "said.npz")
+    return tmp_path
+
+
+def run(data_root, *more):
+    flags = ["--data-root", str(data_root), "--dataset", "web"]
+    if "--predictions" not in more:
+        flags += ["--predictions", str(data_root / "said.npz")]
+    return teacher_filter.main([*flags, *more])
+
+
+def test_the_command_joins_predictions_by_id_and_counts_each_class(data_root, capsys):
+    assert run(data_root) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told == [
+        "zumba          2 of 3",
+        "bowling        0 of 2",
+        "1 media cannot be read",
+        "positive: 2 of 5 media, 40.0%",
+    ]
+    split = catalog.open_split(data_root, "web", "positive")
+    assert split.ids == ("medium 0", "medium 1")
+    assert split.labels.tolist() == [0, 0]
+    assert split.classes == CLASSES
+
+
+def test_classes_of_the_predictions_are_matched_by_name(data_root, capsys):
+    order = [2, 0]  # archery and zumba; bowling is not known
+    np.savez(
+        data_root / "two.npz",
+        ids=[f"medium {row}" for row in range(5)],
+        probabilities=PROBABILITIES[:, order],
+        classes=[CLASSES[label] for label in order],
+    )
+    two = str(data_root / "two.npz")
+    assert run(data_root, "--predictions", two, "--name", "known") == 0
+    told = capsys.readouterr().out
+    assert "2 media of classes that the teacher does not know" in told
+    split = catalog.open_split(data_root, "web", "known")
+    assert split.ids == ("medium 0", "medium 1")
+    assert split.classes == CLASSES, "the numbers of the data set, not the teacher's"
+
+
+def test_own_numbering_of_the_source_split_is_kept(data_root):
+    catalog.write_split(
+        data_root / "web", "own", ["medium 4", "medium 0"], [1, 0], ("x", "zumba")
+    )
+    np.savez(
+        data_root / "own.npz",
+        ids=["medium 0", "medium 4"],
+        probabilities=[[0.1, 0.9], [0.3, 0.7]],
+    )
+    flags = ("--predictions", str(data_root / "own.npz"), "--split", "own")
+    assert run(data_root, *flags) == 0
+    split = catalog.open_split(data_root, "web", "positive")
+    assert (split.ids, split.labels.tolist()) == (("medium 4",), [1])
+    assert split.classes == ("x", "zumba")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            {"ids": ["medium 0"], "probabilities": [[1, 0, 0]]},
+            "4 of 5 media of web/all",
+        ),
+        (
+            {"ids": ["medium 0"], "probabilities": [[1, 0]]},
+            r"need probabilities [1, 3]",
+        ),
+        ({"ids": ["medium 0"]}, "must be an NPZ with `ids` and `probabilities`"),
+        ({"ids": ["a"], "probabilities": [[np.nan, 0, 0]]}, "is not finite"),
+    ],
+)
+def test_unfit_predictions_are_refused(data_root, capsys, content, told):
+    np.savez(data_root / "unfit.npz", **content)
+    assert run(data_root, "--predictions", str(data_root / "unfit.npz")) == 3
+    assert told in capsys.readouterr().err
+    assert not (data_root / "web" / "splits" / "positive.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "told"),
+    [
+        (("--threshold", "0"), 2, "--threshold must be above 0"),
+        (("--threshold", "30"), 2, "--threshold must be above 0"),
+        (("--threshold", "0.99"), 3, "takes none of 5 media"),
+        (("--split", "raw"), 3, "no split 'raw'"),
+        (("--predictions", "nowhere.npz"), 3, "no file of predictions at nowhere.npz"),
+    ],
+)
+def test_mistake_ends_with_its_code_and_a_clear_message(
+    data_root, capsys, flags, code, told
+):
+    assert run(data_root, *flags) == code
+    assert told in capsys.readouterr().err
+
+
+def test_teacher_that_knows_none_of_the_classes_is_refused(data_root, capsys):
+    catalog.write_split(data_root / "web", "odd", ["medium 0"], [0], ("x",))
+    np.savez(
+        data_root / "odd.npz",
+        ids=["medium 0"],
+        probabilities=[[1.0]],
+        classes=["zumba"],
+    )
+    flags = ("--predictions", str(data_root / "odd.npz"), "--split", "odd")
+    assert run(data_root, *flags) == 3
+    assert "first is 'zumba', that of the data 'x'" in capsys.readouterr().err
+
+
+def test_a_finished_run_filters_and_its_saved_answers_do_the_same(
+    small_data, web_data, tmp_path, capsys
+):
+    config = common.smoke(tsn_baseline.get_config())
+    config.data.root = str(small_data)
+    experiment.run(config, tmp_path / "run")
+    flags = ["--data-root", str(small_data), "--dataset", web_data, "--split", "train"]
+    saved = tmp_path / "answers" / "said"
+    asked = ["--teacher", str(tmp_path / "run"), "--views", "1", "--save", str(saved)]
+    told = []
+    for how in (asked, ["--predictions", str(saved)]):
+        assert teacher_filter.main([*flags, *how]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    answers = teacher_filter.read_answers(saved, ())
+    whole = catalog.open_split(small_data, web_data, "train")
+    first = answers.probabilities.argmax(axis=1)
+    expected = [
+        id
+        for id, label, said in zip(whole.ids, whole.labels, first, strict=True)
+        if label == said
+    ]
+    split = catalog.open_split(small_data, web_data, "positive")
+    assert list(split.ids) == expected
+
+
+def test_run_that_is_not_there_is_said_with_the_command(data_root, capsys):
+    flags = ["--data-root", str(data_root), "--dataset", "web", "--teacher", "runs/no"]
+    assert teacher_filter.main(flags) == 3
+    assert "python main.py --config" in capsys.readouterr().err

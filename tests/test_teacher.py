@@ -1,0 +1,101 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from configs import common, slowonly_smad
+from smad_jax import errors, experiment, teacher
+from smad_jax.data import catalog
+from smad_jax.evaluation import predict
+
+
+@pytest.fixture(scope="module")
+def finished(small_data, tmp_path_factory):
+    """The folder of a short run with SAAR, adversaries and a test."""
+    config = common.smoke(slowonly_smad.get_config())
+    config.data.root = str(small_data)
+    config.data.max_videos = 0
+    workdir = tmp_path_factory.mktemp("runs") / "smad"
+    experiment.run(config, workdir)
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def asked(finished, small_data):
+    return teacher.load(finished, small_data)
+
+
+def test_teacher_says_what_its_run_said_at_the_test(finished, asked, small_data):
+    split = catalog.open_split(small_data, "embedded-seed0-x0.05", "rare")
+    said = asked.predict(split)
+    before = predict.Predictions.load(finished / "predictions" / "rare.npz")
+    assert said.ids.tolist() == before.ids.tolist()
+    np.testing.assert_array_equal(said.probabilities, before.probabilities)
+    np.testing.assert_array_equal(said.features, before.features)
+
+
+def test_teacher_loaded_once_answers_for_other_data_sets(asked, small_data, web_data):
+    assert asked.classes == catalog.read_classes(small_data / web_data, "train")
+    for dataset, name in ((web_data, "few"), ("embedded-seed0-x0.05", "iid")):
+        split = catalog.open_split(small_data, dataset, name)
+        said = asked.predict(split)
+        assert said.probabilities.shape == (len(split), 10)
+        np.testing.assert_allclose(said.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_views_of_an_image_are_all_the_same(finished, small_data, web_data):
+    split = catalog.open_split(small_data, web_data, "few")
+    one, three = (
+        teacher.load(finished, small_data, test_views=n).predict(split) for n in (1, 3)
+    )
+    np.testing.assert_allclose(one.probabilities, three.probabilities, atol=1e-6)
+
+
+def test_unreadable_medium_gets_zeros(asked, small_data, web_data):
+    split = catalog.open_split(small_data, web_data, "few")
+
+    class Damaged:
+        def __getattr__(self, name):
+            return getattr(split.reader, name)
+
+        def video(self, position):
+            record = split.reader.video(position)
+            return record._replace(video=b"nothing") if position == 1 else record
+
+    said = asked.predict(dataclasses.replace(split, reader=Damaged()))
+    assert (said.probabilities.sum(axis=1) == 0).tolist() == [False, True, False]
+
+
+def test_run_that_is_not_finished_is_no_teacher(finished, small_data, tmp_path):
+    (tmp_path / "config.json").write_text((finished / "config.json").read_text())
+    with pytest.raises(errors.DataError, match=r"no results\.json.*--workdir"):
+        teacher.load(tmp_path, small_data)
+    with pytest.raises(errors.DataError, match=r"no config\.json"):
+        teacher.load(tmp_path / "nowhere", small_data)
+
+
+def test_run_without_its_checkpoint_is_no_teacher(finished, small_data, tmp_path):
+    for name in ("config.json", "results.json"):
+        (tmp_path / name).write_text((finished / name).read_text())
+    with pytest.raises(errors.DataError, match="no checkpoint"):
+        teacher.load(tmp_path, small_data)
+
+
+def test_teacher_whose_classes_are_not_there_says_which_data_it_needs(
+    finished, tmp_path
+):
+    with pytest.raises(errors.DataError, match=r"python -m data_prep\.embedded"):
+        teacher.load(finished, tmp_path)
+
+
+def test_weights_that_a_run_began_with_need_not_be_there(
+    finished, small_data, tmp_path
+):
+    for path in finished.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    config = json.loads((finished / "config.json").read_text())
+    config["init"]["folder"] = "weights/long_gone"
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert teacher.load(tmp_path, small_data).classes[0] == "wave"
