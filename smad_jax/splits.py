@@ -105,7 +105,7 @@ def _open_all(
     config: Config, wanted: Sequence[_Wanted]
 ) -> dict[str, dict[str, catalog.Split]]:
     """Opens all splits, by kind and name; tells all that is missing at once."""
-    missing, steps = [], []
+    missing, steps, kinds = [], [], set()
     found: dict[str, dict[str, catalog.Split]] = {"train": {}, "web": {}, "test": {}}
     for kind, name, place, aspects in wanted:
         dataset, _, split = place.rpartition("/")
@@ -120,12 +120,18 @@ def _open_all(
         except catalog.MissingDataError as error:
             missing.append(f"{place}: {error.missing}")
             steps += error.steps
+            kinds.add(kind)
     if missing:
-        raise errors.DataError(_preparation(missing, steps))
+        hint = "a test set is left out by --config.evaluation.sets.NAME="
+        raise errors.DataError(
+            _preparation(missing, steps, [hint] if "test" in kinds else [])
+        )
     return found
 
 
-def _preparation(missing: Sequence[str], steps: Sequence[str]) -> str:
+def _preparation(
+    missing: Sequence[str], steps: Sequence[str], hints: Sequence[str]
+) -> str:
     """Returns the message about data that must be made first, with the commands."""
     return "\n  ".join(
         [
@@ -133,7 +139,7 @@ def _preparation(missing: Sequence[str], steps: Sequence[str]) -> str:
             *missing,
             "these commands prepare it:",
             *(f"  {step}" for step in dict.fromkeys(steps)),
-            "a test set is left out by --config.evaluation.sets.NAME=",
+            *hints,
         ]
     )
 

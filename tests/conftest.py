@@ -71,6 +71,17 @@ def web_data(small_data: pathlib.Path) -> str:
     return "stills"
 
 
+@pytest.fixture(scope="session")
+def small_web(small_data: pathlib.Path) -> str:
+    """The name of the web data set of `small_data`, its thirds without a teacher."""
+    from data_prep import embedded_web, omnidebias
+
+    folder = embedded_web.prepare(small_data, 0, scale=0.05, log=lambda line: None)
+    place = ["--data-root", str(small_data), "--dataset", folder.name]
+    assert omnidebias.main([*place, "--split", "raw"]) == 0
+    return folder.name
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """With SMAD_NO_SKIPS set, a skipped test fails the run."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

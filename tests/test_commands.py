@@ -10,8 +10,8 @@ import pytest
 
 from configs import common
 from data_prep import build_records
-from smad_jax import errors
-from smad_jax.data import catalog, records
+from smad_jax import errors, workdir
+from smad_jax.data import catalog, preparation, records
 
 NAME = "my toys; (2)"
 
@@ -72,7 +72,25 @@ def root(tmp_path):
         ("aras", "aras104", (), ["build_records", "build_records", "aras"]),
         ("a 'new' one", "train", ("scene",), ["build_records", "pseudo_label"]),
         ("embedded-seed4", "train", (), ["embedded"]),
-        ("embedded-seed4-x0.5", "train", (), []),
+        ("embedded-seed4-x0.5", "train", ("scene",), ["embedded"]),
+        (
+            "embedded-web-seed4-x0.5",
+            "web-unbias",
+            ("object",),
+            ["embedded", "teacher_filter", "omnidebias"],
+        ),
+        (
+            "googleimage",
+            "k200-mid",
+            (),
+            ["build_records", "pseudo_label", "teacher_filter", "omnidebias"],
+        ),
+        (
+            "my own; (2)-videos",
+            "web-all",
+            (),
+            ["build_records", "pseudo_label", "teacher_filter", "omnidebias"],
+        ),
         (NAME, "k200db-val", (), ["pseudo_label", "k200db"]),
         (NAME, "train", ("the weather",), ["pseudo_label"]),
         (NAME, "train", ("attribute", "context"), []),
@@ -86,7 +104,38 @@ def test_commands_for_missing_data_are_complete(
         catalog.open_split(root, dataset, split, aspects=aspects)
     assert check(str(caught.value)) == modules
     for step in caught.value.steps:
-        assert step.startswith(("python -m data_prep.", "# "))
+        assert step.startswith(
+            ("python -m data_prep.", "python main.py --config ", "# ")
+        )
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split"),
+    [
+        ("embedded-web-seed0", "web-unbias"),
+        ("embedded-web-seed0-x0.2", "web-unbias"),
+        ("embedded-web-seed3", "web-unbias"),
+        ("googleimage", "k200-unbias"),
+        ("insvideo", "k400-rand"),
+        ("my own-images", "web-all"),
+    ],
+)
+def test_teacher_is_looked_for_where_its_run_is_made(tmp_path, dataset, split):
+    lines = map(shlex.split, preparation.commands(tmp_path, dataset, split))
+    lines = [line for line in lines if line[0] == "python"]
+    [run] = [line for line in lines if line[1] == "main.py"]
+    [kept] = [line for line in lines if line[2] == "data_prep.teacher_filter"]
+    file, _, argument = run[run.index("--config") + 1].partition(":")
+    if "--workdir" in run:
+        folder = run[run.index("--workdir") + 1]
+    else:  # as main.py names it
+        folder = f"runs/{workdir.run_name(file, argument)}"
+    assert kept[kept.index("--teacher") + 1] == folder
+    assert lines.index(run) < lines.index(kept)
+    module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+    assert module.get_config(argument).data.train.startswith(
+        argument if argument.startswith("my") else ("embedded", "kinetics400")
+    )
 
 
 def test_command_for_a_missing_index_is_complete(root, check):

@@ -221,6 +221,24 @@ def test_config_trains_two_steps_and_tests_once(name, argument, small_data, tmp_
     assert all(0 <= value <= 1 for value in results.values())
 
 
+@pytest.mark.usefixtures("small_web")
+@pytest.mark.parametrize(
+    ("name", "part"), [("slowonly_omnidebias", "unbias"), ("tsn_omnidebias", "all")]
+)
+def test_joint_training_on_images_and_clips_of_the_embedded_web_data(
+    name, part, small_data, tmp_path
+):
+    config = common.smoke(CONFIGS[name].get_config(f"web={part}"))
+    config.data.root = str(small_data)
+    results = experiment.run(config, tmp_path)
+    assert set(results) >= {"iid/top1", "tail/top1", "rare/top1"}
+    first, second = map(
+        json.loads, (tmp_path / "metrics.jsonl").read_text("utf-8").splitlines()
+    )
+    assert math.isfinite(first["media/loss"])
+    assert "media/loss" not in second, "its turn is every third step"
+
+
 @pytest.mark.parametrize("name", OMNIDEBIAS)
 def test_joint_training_takes_two_steps_with_each_stream(
     name, small_data, web_data, tmp_path

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -306,10 +307,10 @@ def test_mistake_ends_with_its_code_and_one_clear_message(
         ("configs/slowonly_smad.py:k200db", 3, "python -m data_prep.k200db"),
         ("configs/tsn_baseline.py:k200db", 3, "python -m data_prep.build_records"),
         ("configs/slowonly_baseline.py:mine", 3, "python -m data_prep.build_records"),
-        ("configs/slowonly_omnidebias.py", 2, "has no web data yet"),
+        ("configs/slowonly_omnidebias.py:media=images", 2, "leave media= out"),
         ("configs/slowonly_omnidebias.py:k200db", 3, "--videos insvideo --holdout 0"),
-        ("configs/slowonly_omnidebias.py:mine", 3, "DIR --images --holdout 0 --name m"),
-        ("configs/tsn_omnidebias.py:k200db", 3, "k200-unbias.txt"),
+        ("configs/slowonly_omnidebias.py:mine", 3, "DIR --images --holdout 0"),
+        ("configs/tsn_omnidebias.py:k200db", 3, "--teacher runs/tsn_baseline-k200db"),
         ("configs/tsn_omnidebias.py:k200db", 3, "--videos googleimage --images"),
     ],
 )
@@ -319,6 +320,61 @@ def test_config_that_cannot_run_says_what_is_missing(
     done = run(small_data, f"--workdir={tmp_path / 'run'}", config=config)
     assert (done.returncode, told in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_commands_that_a_run_without_web_lists_prints_make_them(small_data, tmp_path):
+    # as a user would: the printed lines are typed as they stand, one after the other
+    for name in ("main.py", "configs", "data_prep", "smad_jax"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "datasets").mkdir()
+    base = "embedded-seed0-x0.05"
+    (tmp_path / "datasets" / base).symlink_to(small_data / base)
+    shell = environment()
+    shell.pop("DATA_ROOT", None)
+    shell["PATH"] = f"{pathlib.Path(sys.executable).parent}:{shell['PATH']}"
+
+    def typed(line):
+        return subprocess.run(
+            line,
+            shell=True,
+            cwd=tmp_path,
+            env=shell,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    smoke = "python main.py --config configs/slowonly_omnidebias.py --smoke"
+    before = typed(smoke)
+    assert before.returncode == 3, before.stderr
+    assert "no split 'web-unbias'" in before.stderr
+    assert "a test set is left out" not in before.stderr
+    lines = re.findall(r"^ +(python .*)$", before.stderr, re.M)
+    modules = [line.split()[1:3] for line in lines]
+    assert [words[words[0] == "-m"] for words in modules] == [
+        "main.py",
+        "data_prep.teacher_filter",
+        "data_prep.omnidebias",
+    ]
+    for line in lines:
+        done = typed(line)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    after = typed(smoke)
+    assert after.returncode == 0, after.stderr
+    assert "jointly with media" in after.stdout
+    assert "web-unbias: 1 x 8 after every 3 steps" in after.stdout
+    splits = tmp_path / "datasets" / "embedded-web-seed0-x0.05" / "splits"
+    count = {
+        path.stem: len(path.read_text().splitlines())
+        for path in splits.glob("*.txt")
+        if not path.stem.endswith(".classes")
+    }
+    assert count["raw"] == 180
+    assert 10 < count["positive"] < 150
+    thirds = sum(count[f"web-{part}"] for part in ("bias", "mid", "unbias"))
+    assert thirds == count["web-all"] == count["positive"]
 
 
 def test_loss_that_is_not_finite_ends_with_code_4_and_the_last_checkpoint(
