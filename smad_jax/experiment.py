@@ -55,7 +55,8 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
     first_process = jax.process_index() == 0
     if first_process and not force:
         workdir_lib.check_owner(workdir, config)
-    train, webs, tests = splits.open_splits(config)
+    opened = splits.open_splits(config)
+    train = opened.train
     mesh = sharding.make_mesh()
     for key, batch_size in _batch_sizes(config).items():
         sharding.check_batch_size(batch_size, mesh, key=key)
@@ -68,14 +69,14 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
         # Only now is it certain that this config can go on in this folder.
         if first_process:
             workdir_lib.claim(workdir, config)
-        log.logger.info(describe(config, train, webs, plan, state))
+        log.logger.info(describe(config, opened, plan, state))
         if resumed is not None:
             log.logger.info(f"going on from step {resumed}")
         if int(state.step) < plan.total_steps:
             state = _train(
-                config, workdir, train, webs, plan, mesh, state, train_step, checkpoints
+                config, workdir, opened, plan, mesh, state, train_step, checkpoints
             )
-    found = evaluate(config, workdir, graph, state, tests)
+    found = evaluate(config, workdir, graph, state, opened.tests)
     results = {
         f"{name}/{metric}": value
         for name, predictions in found.items()
@@ -91,6 +92,7 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
             {name: p.unreadable for name, p in found.items()},
             seed=config.seed,
             seconds=time.perf_counter() - started,
+            sees_target_data=methods.find(config.method.name).sees_target_data,
         )
     return results
 
@@ -109,8 +111,9 @@ def check(config: Config) -> None:
     for key, value in positive.items():
         if value < 1:
             raise errors.ConfigError(f"{key} must be at least 1, but it is {value}")
+    _check_target(config)
     ghost_size = config.model.ghost_size
-    for key, batch_size in _batch_sizes(config).items():
+    for key, batch_size in _forward_sizes(config).items():
         if 0 < ghost_size < batch_size and batch_size % ghost_size:
             raise errors.ConfigError(
                 f"{key} must be a multiple of model.ghost_size {ghost_size}, or at "
@@ -129,13 +132,48 @@ def check(config: Config) -> None:
         )
 
 
+def _check_target(config: Config) -> None:
+    """Raises ConfigError unless method and unlabelled videos go together."""
+    target, batch_size = config.data.target, config.data.target_batch_size
+    methods.check_target(config.method.name, target)
+    if batch_size < 0:
+        raise errors.ConfigError(
+            f"data.target_batch_size must be at least 0, but it is {batch_size}"
+        )
+    if target and "/" not in target:
+        raise errors.ConfigError(
+            f"data.target must be DATASET/SPLIT, but it is {target!r}"
+        )
+    if target and config.data.web:
+        raise errors.ConfigError(
+            "data.target and the web streams of data.web cannot be used together: a "
+            "step on web data would have no unlabelled videos; leave one of them out"
+        )
+
+
+def _target_batch_size(config: Config) -> int:
+    """Returns how many unlabelled videos a step sees, where the method wants some."""
+    return config.data.target_batch_size or config.data.batch_size
+
+
 def _batch_sizes(config: Config) -> dict[str, int]:
     """Returns the global batch size of every stream, by its key in the config."""
     streams = web.read_streams(config.data.web)
-    return {"data.batch_size": config.data.batch_size} | {
+    sizes = {"data.batch_size": config.data.batch_size}
+    if config.data.target:
+        sizes["data.target_batch_size"] = _target_batch_size(config)
+    return sizes | {
         f"data.web.{name}.batch_size": stream.batch_size
         for name, stream in streams.items()
     }
+
+
+def _forward_sizes(config: Config) -> dict[str, int]:
+    """Returns how many videos pass the network together, by the keys that say so."""
+    sizes = _batch_sizes(config)
+    if config.data.target:
+        return {" + ".join(sizes): sum(sizes.values())}
+    return sizes
 
 
 def make_plan(config: Config, train: catalog.Split, name: str) -> loop.Plan:
@@ -255,12 +293,12 @@ def batch_size_scale(config: Config) -> float:
 
 def describe(
     config: Config,
-    train: catalog.Split,
-    webs: Mapping[str, catalog.Split],
+    opened: splits.Splits,
     plan: loop.Plan,
     state: state_lib.TrainState,
 ) -> str:
     """Returns what is about to be trained, on what and where, in one paragraph."""
+    train, target = opened.train, opened.target
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params["model"]))
     rate = config.optimizer.learning_rate * batch_size_scale(config)
     return (
@@ -271,7 +309,10 @@ def describe(
         f"{plan.total_steps:,} steps of {plan.batch_size} videos, learning rate "
         f"{rate:.4g}; {jax.device_count()} x {jax.devices()[0].device_kind}, "
         f"{jax.process_count()} process(es)"
-        + "".join(_describe_web(name, split, plan) for name, split in webs.items())
+        + "".join(
+            _describe_web(name, split, plan) for name, split in opened.web.items()
+        )
+        + (_describe_target(target, _target_batch_size(config)) if target else "")
     )
 
 
@@ -285,6 +326,14 @@ def _describe_web(name: str, split: catalog.Split, plan: loop.Plan) -> str:
         f"{batches} x {batch_size} after "
         f"{'each step' if every == 1 else f'every {every} steps'}"
         f"{'; no labels for ' + ', '.join(bare) if bare else ''}"
+    )
+
+
+def _describe_target(split: catalog.Split, batch_size: int) -> str:
+    """Returns the line about the unlabelled videos."""
+    return (
+        f"\nadapting to {len(split):,} unlabelled videos of {split.dataset}/"
+        f"{split.name}, {batch_size} a step"
     )
 
 
@@ -356,8 +405,7 @@ def _bad_videos(
 def _train(
     config: Config,
     workdir: pathlib.Path,
-    train: catalog.Split,
-    webs: Mapping[str, catalog.Split],
+    opened: splits.Splits,
     plan: loop.Plan,
     mesh: jax.sharding.Mesh,
     state: state_lib.TrainState,
@@ -366,6 +414,9 @@ def _train(
 ) -> state_lib.TrainState:
     """Runs the loop from the state's step, with its data, journal and checkpoints."""
     start = int(state.step)
+    sources = {joint.TARGET: opened.train, **opened.web}
+    if opened.target is not None:
+        sources[base.UNLABELLED] = opened.target
 
     def save(state: state_lib.TrainState) -> None:
         step = int(state.step)
@@ -373,20 +424,22 @@ def _train(
             state, {"step": step, "videos": step * plan.batch_size, "seed": config.seed}
         )
 
-    with contextlib.ExitStack() as opened:
+    with contextlib.ExitStack() as stack:
         journal = log.Journal(workdir if jax.process_index() == 0 else None, start)
-        opened.callback(journal.close)
+        stack.callback(journal.close)
         streams = {
-            name: opened.enter_context(batches)
-            for name, batches in _streams(
-                config, workdir, {joint.TARGET: train, **webs}, plan, start
-            )
+            name: stack.enter_context(batches)
+            for name, batches in _streams(config, workdir, sources, plan, start)
         }
+        unlabelled = streams.pop(base.UNLABELLED, None)
         return loop.run(
             state,
             plan,
             train_step=train_step,
-            batches={name: _on_devices(s, mesh) for name, s in streams.items()},
+            batches={
+                name: _on_devices(stream, mesh, unlabelled)
+                for name, stream in streams.items()
+            },
             key=jax.random.key(config.seed),
             save=save,
             journal=journal,
@@ -400,9 +453,13 @@ def _streams(
     plan: loop.Plan,
     start: int,
 ) -> Iterator[tuple[str, pipeline.Batches[pipeline.Batch]]]:
-    """Yields the batches of the target and of each web stream from step `start` on."""
+    """Yields every stream's name and its batches, from those of step `start` on."""
     webs = web.read_streams(config.data.web)
-    taken = {joint.TARGET: start} | plan.order.taken(start)
+    taken = {joint.TARGET: start, base.UNLABELLED: start} | plan.order.taken(start)
+    sizes = {
+        joint.TARGET: config.data.batch_size,
+        base.UNLABELLED: _target_batch_size(config),
+    }
     for name, split in sources.items():
         stream = webs.get(name)
         sampling, seed = config.data.sampling, config.seed
@@ -412,15 +469,15 @@ def _streams(
                 split,
                 sampling=stream.sampling(sampling) if stream else sampling,
                 transform=config.data.transform,
-                batch_size=stream.batch_size if stream else config.data.batch_size,
-                seed=order.stream_seed(seed, name) if stream else seed,
+                batch_size=stream.batch_size if stream else sizes[name],
+                seed=seed if name == joint.TARGET else order.stream_seed(seed, name),
                 start_step=taken[name],
                 class_power=stream.class_power if stream else 1.0,
                 process_index=jax.process_index(),
                 process_count=jax.process_count(),
                 num_threads=config.data.num_threads,
                 num_workers=config.data.num_workers,
-                # web sets are large; the memory is the target's
+                # web sets are large; the memory is for the others
                 cache_mib=0 if stream else config.data.cache_mib,
                 bad_videos=_bad_videos(config, workdir, split),
             ),
@@ -428,11 +485,20 @@ def _streams(
 
 
 def _on_devices(
-    batches: Iterator[pipeline.Batch], mesh: jax.sharding.Mesh
+    batches: Iterator[pipeline.Batch],
+    mesh: jax.sharding.Mesh,
+    unlabelled: Iterator[pipeline.Batch] | None = None,
 ) -> Iterator[step_lib.Batch]:
-    """Yields global batches; whatever the source, methods call the stream `train`."""
+    """Yields global batches; whatever the source, methods call the stream `train`.
+
+    With each comes the next batch of `unlabelled`, if there are any: pixels alone.
+    """
     for batch in batches:
-        yield {joint.TARGET: sharding.shard(batch, mesh)}
+        streams = {joint.TARGET: sharding.shard(batch, mesh)}
+        if unlabelled is not None:
+            video = next(unlabelled)["video"]
+            streams[base.UNLABELLED] = sharding.shard({"video": video}, mesh)
+        yield streams
 
 
 def _one_of(choices: Mapping[str, T], key: str, value: str) -> T:

@@ -11,11 +11,16 @@ Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
 
 
 class Splits(NamedTuple):
-    """The training split, and by name the splits of web streams and of test sets."""
+    """The training split, and by name the splits of web streams and of test sets.
+
+    `target` holds the unlabelled videos of methods that adapt to a test set, None for
+    the others.
+    """
 
     train: catalog.Split
     web: Mapping[str, catalog.Split]
     tests: Mapping[str, catalog.Split]
+    target: catalog.Split | None = None
 
 
 def data_root(config: Config) -> pathlib.Path:
@@ -37,6 +42,7 @@ def _uses(config: Config, dataset: str) -> bool:
     streams = web.read_streams(config.data.web).values()
     places = (
         config.data.train,
+        config.data.target,
         *config.evaluation.sets.to_dict().values(),
         *(stream.split for stream in streams),
     )
@@ -55,7 +61,8 @@ def open_splits(config: Config) -> Splits:
     found = _open_all(config, _wanted(config, streams))
     train = _deal(config, found["train"]["train"])
     for kind, splits in found.items():
-        for name, split in splits.items():
+        # the labels of the target are never looked at, so neither are their numbers
+        for name, split in splits.items() if kind != "target" else ():
             if split.classes != train.classes:
                 raise errors.DataError(_other_classes(kind, name, split, train))
     webs = {
@@ -66,6 +73,7 @@ def open_splits(config: Config) -> Splits:
         _few(config, train),
         {name: _few(config, split) for name, split in webs.items()},
         {name: _few(config, split) for name, split in found["test"].items()},
+        next((_unlabelled(config, split) for split in found["target"].values()), None),
     )
 
 
@@ -90,12 +98,14 @@ class _Wanted(NamedTuple):
 def _wanted(config: Config, streams: Mapping[str, web.WebStream]) -> list[_Wanted]:
     """Returns every split that the config names."""
     tests = config.evaluation.sets.to_dict().items()
+    target = config.data.target
     return [
         _Wanted("train", "train", config.data.train, tuple(config.method.aspects)),
         *(
             _Wanted("web", name, stream.split, _labelled(config, stream))
             for name, stream in streams.items()
         ),
+        *([_Wanted("target", "target", target)] if target else ()),
         # an empty one is switched off, by --config.evaluation.sets.NAME=
         *(_Wanted("test", name, place) for name, place in tests if place),
     ]
@@ -106,7 +116,9 @@ def _open_all(
 ) -> dict[str, dict[str, catalog.Split]]:
     """Opens all splits, by kind and name; tells all that is missing at once."""
     missing, steps, kinds = [], [], set()
-    found: dict[str, dict[str, catalog.Split]] = {"train": {}, "web": {}, "test": {}}
+    found: dict[str, dict[str, catalog.Split]] = {
+        kind: {} for kind in ("train", "web", "test", "target")
+    }
     for kind, name, place, aspects in wanted:
         dataset, _, split = place.rpartition("/")
         try:
@@ -200,3 +212,8 @@ def _few(config: Config, split: catalog.Split) -> catalog.Split:
     """Returns the first of a split's videos, as many as the config allows."""
     count = config.data.max_videos
     return selection.few_videos(split, count) if count else split
+
+
+def _unlabelled(config: Config, split: catalog.Split) -> catalog.Split:
+    """Returns what a method may see of the target's split."""
+    return _few(config, selection.without_labels(split))

@@ -115,6 +115,7 @@ def write_results(
     *,
     seed: int,
     seconds: float,
+    sees_target_data: bool,
 ) -> None:
     """Writes `results.json` and logs the closing table.
 
@@ -125,11 +126,14 @@ def write_results(
         unreadable: How many of them could not be read, and so count as wrong.
         seed: The run's seed.
         seconds: Wall time of the run.
+        sees_target_data: Whether the method saw videos of a test set, without their
+            labels, before it was tested.
     """
     record = {
         "results": dict(results),
         "n_seen": dict(n_seen),
         "unreadable": dict(unreadable),
+        "sees_target_data": sees_target_data,
         "seed": seed,
         "seconds": round(seconds, 1),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -2,11 +2,12 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from smad_jax import models
-from smad_jax.models import recognizer, resnet
+from smad_jax.models import layers, recognizer, resnet
 from smad_jax.torch_weights import networks
 from smad_jax.training import state as state_lib
 from tests.golden import draws, settings
@@ -25,6 +26,26 @@ SMALL = {
     )
     for shortcut in resnet.SHORTCUTS
 }
+
+
+class Little(nnx.Module):
+    """Stands in for a recognizer where only the method matters; compiles at once.
+
+    Frames and channels of the mean pixel, through one linear layer and batch norm.
+    """
+
+    def __init__(self, num_features, num_classes, num_frames=3):
+        rngs = nnx.Rngs(0)
+        size = 3 * num_frames
+        self.fc = layers.Linear(size, num_features, scale=1.0, rngs=rngs)
+        self.bn = layers.GhostBatchNorm(num_features)
+        self.head = layers.Linear(num_features, num_classes, scale=1.0, rngs=rngs)
+
+    def __call__(self, video, *, train, key=None):
+        pixels = (video / 255.0).mean(axis=(2, 3)).reshape(len(video), -1)
+        features = jax.nn.relu(self.bn(self.fc(pixels), train=train))
+        feature_map = features[:, None, None, None]
+        return recognizer.Output(self.head(features), features, feature_map, None)
 
 
 def small(key, num_classes):

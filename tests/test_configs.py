@@ -11,17 +11,21 @@ from ml_collections import config_dict
 from configs import (
     common,
     slowonly_baseline,
+    slowonly_dann,
+    slowonly_mmd,
     slowonly_omnidebias,
     slowonly_smad,
     tsn_baseline,
     tsn_omnidebias,
     tsn_smad,
 )
-from smad_jax import experiment
+from smad_jax import experiment, methods
 from smad_jax.data import catalog
 
 CONFIGS = {
     "slowonly_baseline": slowonly_baseline,
+    "slowonly_dann": slowonly_dann,
+    "slowonly_mmd": slowonly_mmd,
     "slowonly_omnidebias": slowonly_omnidebias,
     "slowonly_smad": slowonly_smad,
     "tsn_baseline": tsn_baseline,
@@ -145,6 +149,20 @@ def test_switches_of_tables_9_and_14():
         tsn_omnidebias.get_config("k200db,web=rare")
 
 
+@pytest.mark.parametrize("make", [slowonly_dann, slowonly_mmd])
+def test_target_is_a_test_set_of_the_data_without_its_labels(make):
+    config = make.get_config()
+    assert config.data.target == "embedded/tail"
+    assert make.get_config("target=rare").data.target == "embedded/rare"
+    config = make.get_config("k200db,target=aras64")
+    assert config.data.target == "aras/aras64"
+    assert config.model.ghost_size == 2 * 16, "16 videos of either on a device"
+    assert make.get_config("k200db").data.target == "kinetics400/k200db-val"
+    assert make.get_config("mine").data.target == "mine/val"
+    with pytest.raises(ValueError, match="known: iid, rare, tail"):
+        make.get_config("target=aras64")
+
+
 @pytest.mark.parametrize("name", OMNIDEBIAS)
 @pytest.mark.parametrize("train", ["embedded", "k200db", "mine"])
 def test_no_web_data_is_the_baseline(name, train):
@@ -202,23 +220,33 @@ def test_own_data_gets_the_papers_recipe_and_its_own_lists():
     assert config.model.name == "slowonly_r18"
 
 
-@pytest.mark.parametrize(
-    ("name", "argument"),
-    [
-        ("slowonly_baseline", ""),
-        ("slowonly_smad", ""),
-        ("slowonly_smad", "aspects=none"),
-        ("slowonly_smad", "labels=shuffled,saar=off"),
-        ("tsn_baseline", ""),
-        ("tsn_smad", ""),
-    ],
-)
+RUNS = [
+    ("slowonly_baseline", ""),
+    ("slowonly_smad", ""),
+    ("slowonly_smad", "aspects=none"),
+    ("slowonly_smad", "labels=shuffled,saar=off"),
+    ("slowonly_dann", ""),
+    ("slowonly_mmd", "target=rare"),
+    ("tsn_baseline", ""),
+    ("tsn_smad", ""),
+]
+SEES_TARGET_DATA = {"slowonly_dann", "slowonly_mmd"}
+
+
+def test_every_method_is_in_a_config_that_is_run():
+    run = {CONFIGS[name].get_config(argument).method.name for name, argument in RUNS}
+    assert run == set(methods.METHODS)
+
+
+@pytest.mark.parametrize(("name", "argument"), RUNS)
 def test_config_trains_two_steps_and_tests_once(name, argument, small_data, tmp_path):
     config = common.smoke(CONFIGS[name].get_config(argument))
     config.data.root = str(small_data)
     results = experiment.run(config, tmp_path)
     assert set(results) >= {"iid/top1", "tail/top1", "rare/top1"}
     assert all(0 <= value <= 1 for value in results.values())
+    record = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert record["sees_target_data"] is (name in SEES_TARGET_DATA)
 
 
 @pytest.mark.usefixtures("small_web")

@@ -1,9 +1,21 @@
+import json
+import signal
+
+import jax
 import numpy as np
 import pytest
 
-from configs import slowonly_baseline, slowonly_omnidebias, slowonly_smad, tsn_baseline
+from configs import (
+    common,
+    slowonly_baseline,
+    slowonly_dann,
+    slowonly_omnidebias,
+    slowonly_smad,
+    tsn_baseline,
+)
 from smad_jax import aspects, errors, experiment
 from smad_jax.data import catalog
+from smad_jax.training import loop, sharding
 
 V = 90
 
@@ -116,3 +128,106 @@ def test_web_batches_are_checked_like_those_of_the_target():
     config.data.web_every = 0
     with pytest.raises(errors.ConfigError, match=r"data\.web_every must be at least 1"):
         experiment.check(config)
+
+
+def test_a_method_gets_the_pixels_of_the_target_and_nothing_else():
+    def stream(size):
+        while True:
+            yield {
+                "video": np.zeros((size, 2, 3, 5, 3), np.uint8),
+                "label": np.arange(size),
+                "index": np.arange(size),
+                "aspects": {},
+                "aspect_mask": {},
+            }
+
+    mesh = sharding.make_mesh(jax.devices()[:1])
+    alone = next(experiment._on_devices(stream(4), mesh))
+    assert set(alone) == {"train"}
+    batch = next(experiment._on_devices(stream(4), mesh, stream(6)))
+    assert set(batch) == {"train", "target"}
+    assert set(batch["target"]) == {"video"}
+    assert batch["target"]["video"].shape[0] == 6
+    assert batch["train"]["label"].shape == (4,)
+
+
+def test_target_goes_on_where_an_interrupted_run_left_it(monkeypatch, tmp_path):
+    config = slowonly_dann.get_config("k200db")
+    split = a_split(np.ones((V, 2)))
+    plan = experiment.make_plan(config, split, "demo")
+    monkeypatch.setattr(
+        experiment.pipeline, "train_batches", lambda split, **given: given
+    )
+    for own_size, size in ((0, 128), (64, 64)):
+        config.data.target_batch_size = own_size
+        sources = dict.fromkeys(("train", "target"), split)
+        made = dict(experiment._streams(config, tmp_path, sources, plan, 7))
+        assert [given["start_step"] for given in made.values()] == [7, 7]
+        assert [given["batch_size"] for given in made.values()] == [128, size]
+        assert made["train"]["seed"] == config.seed != made["target"]["seed"]
+
+
+@pytest.mark.parametrize(
+    ("make", "changes", "told"),
+    [
+        (slowonly_dann, {"target": ""}, "'dann' learns from unlabelled videos"),
+        (slowonly_baseline, {"target": "a/b"}, "'baseline' has no use for data.target"),
+        (slowonly_dann, {"target": "tail"}, "data.target must be DATASET/SPLIT"),
+        (slowonly_dann, {"target_batch_size": -1}, "must be at least 0"),
+        (slowonly_dann, {"target_batch_size": 24}, r"batch_size \+ data\.target_batch"),
+    ],
+)
+def test_target_that_does_not_fit_the_method_is_refused(make, changes, told):
+    config = make.get_config("k200db")  # ghost groups of 32 where there is a target
+    experiment.check(config)
+    config.data.update(changes)
+    with pytest.raises(errors.ConfigError, match=told):
+        experiment.check(config)
+
+
+def test_target_and_web_streams_are_refused_together():
+    config = slowonly_dann.get_config("k200db")
+    config.data.web.clips = common.web_stream()
+    config.data.web.clips.split = "mine/train"
+    config.data.web.clips.batch_size = 32
+    with pytest.raises(errors.ConfigError, match="cannot be used together"):
+        experiment.check(config)
+
+
+def everything_logged(workdir):
+    """All metrics by step but the times."""
+    lines = (workdir / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [
+        {
+            name: value
+            for name, value in json.loads(line).items()
+            if not name.startswith("time/") and name != "clips_per_second"
+        }
+        for line in lines
+    ]
+
+
+def test_interrupted_run_with_a_target_ends_like_an_uninterrupted_one(
+    small_data, tmp_path, monkeypatch
+):
+    config = common.smoke(slowonly_dann.get_config())
+    config.data.root = str(small_data)
+    config.training.max_steps = 3
+    whole = experiment.run(config, tmp_path / "whole")
+    on_devices = experiment._on_devices
+
+    def interrupted(*given):
+        for number, batch in enumerate(on_devices(*given), start=1):
+            if number == 2:
+                signal.raise_signal(signal.SIGTERM)
+            yield batch
+
+    with monkeypatch.context() as patched:
+        patched.setattr(experiment, "_on_devices", interrupted)
+        with pytest.raises(loop.Interrupted):
+            experiment.run(config, tmp_path / "parts")
+    assert len(everything_logged(tmp_path / "parts")) == 2
+    assert experiment.run(config, tmp_path / "parts") == whole
+    logged = everything_logged(tmp_path / "parts")
+    assert logged == everything_logged(tmp_path / "whole")
+    assert logged[0]["loss/domain"] > 0

@@ -42,6 +42,11 @@ def test_updates_of_joint_training_are_pytorchs(reference):
     agrees(reference, "joint training", within=1e-9)
 
 
+@pytest.mark.parametrize("name", settings.ADAPTING)
+def test_three_steps_of_a_method_with_unlabelled_videos_are_pytorchs(reference, name):
+    agrees(reference, name, within=1e-9)
+
+
 def test_losses_and_their_gradients_are_pytorchs(reference):
     agrees(reference, "losses", within=1e-14)
 

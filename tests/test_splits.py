@@ -10,7 +10,8 @@ def test_test_set_with_other_class_numbers_is_refused(small_data):
     config = slowonly_baseline.get_config()
     config.data.root = str(small_data)
     config.data.embedded_scale = 0.05
-    train, _, tests = splits.open_splits(config)
+    found = splits.open_splits(config)
+    train, tests = found.train, found.tests
     assert set(tests) == {"iid", "tail", "rare"}
     folder = small_data / train.dataset
     split = tests["rare"]
@@ -36,7 +37,8 @@ def with_web(small_data, **streams):
 
 def test_web_split_is_opened_with_the_labels_that_it_has(small_data, web_data):
     config = with_web(small_data, clips="embedded/iid", stills=f"{web_data}/train")
-    train, webs, _ = splits.open_splits(config)
+    found = splits.open_splits(config)
+    train, webs = found.train, found.web
     assert list(webs) == ["clips", "stills"]
     for split in webs.values():
         assert split.classes == train.classes
@@ -50,15 +52,15 @@ def test_web_split_is_opened_with_the_labels_that_it_has(small_data, web_data):
 def test_adversaries_can_be_switched_off_for_a_web_stream(small_data):
     config = with_web(small_data, clips="embedded/iid")
     config.data.web.clips.aspect_labels = "none"
-    _, webs, _ = splits.open_splits(config)
+    webs = splits.open_splits(config).web
     assert not webs["clips"].aspect_mask["scene"].any()
 
 
 def test_shuffled_labels_are_shuffled_in_web_streams_too(small_data):
     config = with_web(small_data, clips="embedded/iid")
-    _, given, _ = splits.open_splits(config)
+    given = splits.open_splits(config).web
     config.data.aspect_labels = "shuffled"
-    _, shuffled, _ = splits.open_splits(config)
+    shuffled = splits.open_splits(config).web
     given, shuffled = (
         webs["clips"].aspect_labels["scene"] for webs in (given, shuffled)
     )
@@ -100,3 +102,19 @@ def test_data_folder_is_the_flag_before_the_environment_before_the_default(
     assert str(splits.data_root(config)) == "/from/environment"
     config.data.root = "/from/flag"
     assert str(splits.data_root(config)) == "/from/flag"
+
+
+def test_target_is_opened_without_its_labels_and_their_numbers_do_not_matter(
+    small_data, web_data
+):
+    config = slowonly_baseline.get_config()
+    config.data.root = str(small_data)
+    config.data.embedded_scale = 0.05
+    config.data.max_videos = 5
+    assert splits.open_splits(config).target is None
+    config.data.target = f"{web_data}/backwards"
+    target = splits.open_splits(config).target
+    assert target is not None
+    assert len(target) == 5
+    assert not target.labels.any()
+    assert target.video(0).num_frames == 1

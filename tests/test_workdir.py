@@ -66,10 +66,12 @@ def test_results_are_written_and_told(tmp_path, caplog):
             {"iid": 1},
             seed=2,
             seconds=3.21,
+            sees_target_data=False,
         )
     record = json.loads((tmp_path / "results.json").read_text())
     assert record["results"] == {"iid/top1": 0.5}
     assert record["unreadable"] == {"iid": 1}
+    assert record["sees_target_data"] is False
     assert (record["n_seen"], record["seed"], record["seconds"]) == (
         {"iid": 40},
         2,

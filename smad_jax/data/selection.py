@@ -1,4 +1,4 @@
-"""Parts and controls of a split: fewer videos, or labels dealt out at random."""
+"""Parts and controls of a split: fewer videos, labels dealt out at random, or none."""
 
 import dataclasses
 
@@ -31,4 +31,24 @@ def shuffle_aspects(split: catalog.Split, seed: int) -> catalog.Split:
         split,
         aspect_labels={k: v[order] for k, v in split.aspect_labels.items()},
         aspect_mask={k: v[order] for k, v in split.aspect_mask.items()},
+    )
+
+
+def without_labels(split: catalog.Split) -> catalog.Split:
+    """Returns the different videos of a split, with no label of any kind.
+
+    What a method may know of a test set that it trains on. Lists that repeat videos
+    (ARAS fills small classes so) give each of them once. Everything counts as one
+    class, so a video that cannot be read is replaced by any other.
+    """
+    rows = np.sort(np.unique(np.asarray(split.ids), return_index=True)[1])
+    return dataclasses.replace(
+        split,
+        ids=tuple(split.ids[row] for row in rows),
+        labels=np.zeros(len(rows), np.int32),
+        classes=("unlabelled",),
+        aspects={},
+        aspect_labels={},
+        aspect_mask={},
+        positions=split.positions[rows],
     )

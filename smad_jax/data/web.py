@@ -15,7 +15,7 @@ from smad_jax.aspects import Aspect
 from smad_jax.data import catalog, sections
 
 # Metrics of a stream begin with its name, so these would be mistaken for others.
-_TAKEN_NAMES = ("train", "loss", "accuracy", "time")
+_TAKEN_NAMES = ("train", "target", "loss", "accuracy", "time")
 
 
 @dataclasses.dataclass(frozen=True)

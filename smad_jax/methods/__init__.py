@@ -8,12 +8,51 @@ from flax import nnx
 
 from smad_jax import errors
 from smad_jax.aspects import Aspect
-from smad_jax.methods import base, smad
+from smad_jax.methods import base, dann, mmd, smad
 
 METHODS: dict[str, type[base.Method]] = {
     "baseline": base.Method,
     "smad": smad.Smad,
+    "dann": dann.Dann,
+    "mmd": mmd.Mmd,
 }
+
+
+def find(name: str) -> type[base.Method]:
+    """Returns the class of the method called `name`.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if name not in METHODS:
+        raise errors.ConfigError(
+            f"unknown method {name!r}; known: {', '.join(METHODS)}"
+        )
+    return METHODS[name]
+
+
+def check_target(name: str, target: str) -> None:
+    """Makes sure that a method gets unlabelled videos if and only if it wants them.
+
+    Args:
+        name: The method.
+        target: The split they come from, empty for none.
+
+    Raises:
+        ConfigError: if it lacks them, or has no use for them.
+    """
+    wants = base.UNLABELLED in find(name).streams
+    if wants and not target:
+        raise errors.ConfigError(
+            f"method {name!r} learns from unlabelled videos of a test set too; name "
+            "its split with --config.data.target=DATASET/SPLIT"
+        )
+    if target and not wants:
+        wanting = [n for n, m in METHODS.items() if base.UNLABELLED in m.streams]
+        raise errors.ConfigError(
+            f"method {name!r} has no use for data.target={target!r}; leave it empty, "
+            f"or choose a method that has: {', '.join(wanting)}"
+        )
 
 
 def build_method(
@@ -38,11 +77,7 @@ def build_method(
     Raises:
         ConfigError: if there is no such method, or it lacks what it needs.
     """
-    if name not in METHODS:
-        raise errors.ConfigError(
-            f"unknown method {name!r}; known: {', '.join(METHODS)}"
-        )
-    method = METHODS[name]
+    method = find(name)
     if aspects and not method.uses_aspects:
         raise errors.ConfigError(
             f"method {name!r} has no use for method.aspects={tuple(aspects)}"

@@ -16,15 +16,27 @@ from smad_jax import losses
 from smad_jax.aspects import Aspect
 from smad_jax.models import recognizer
 
+# The stream of videos without labels; methods that adapt to a test set ask for it.
+UNLABELLED = "target"
+
 Stream = Mapping[str, Any]
 Metrics = dict[str, jax.Array]
 
 
 class Method(nnx.Module):
-    """Cross-entropy of the action, and nothing against bias."""
+    """Cross-entropy of the action, and nothing against bias.
+
+    Attributes:
+        streams: What a batch holds: `train`, and `target` for a method that learns
+            from unlabelled videos of a test set too.
+        uses_aspects: Whether it takes labels of aspects.
+        sees_target_data: Whether it sees videos of a test set, without labels, before
+            it predicts them; such results compare with others of the kind only.
+    """
 
     streams: tuple[str, ...] = ("train",)
     uses_aspects: bool = False
+    sees_target_data: bool = False
 
     def __init__(
         self,
@@ -56,7 +68,8 @@ class Method(nnx.Module):
         Args:
             model: The recogniser in training.
             batch: For each stream, `video` [B, T, H, W, C] uint8, `label` [B],
-                `aspects` {name: [B, Z]} and `aspect_mask` {name: [B] bool}.
+                `aspects` {name: [B, Z]} and `aspect_mask` {name: [B] bool}; `target`
+                has `video` alone.
             key: For dropout and whatever else is random.
             step: [] int32, batches of the target taken before this one.
 

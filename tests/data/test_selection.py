@@ -56,3 +56,18 @@ def test_shuffling_depends_on_the_seed_alone():
     )
     assert first.tolist() == again.tolist()
     assert first.tolist() != other.tolist()
+
+
+def test_videos_without_labels_are_there_once_each_and_tell_nothing():
+    before = a_split()
+    repeated = dataclasses.replace(
+        before,
+        ids=(*before.ids[:-2], "v3", "v1"),
+        positions=np.array([*before.positions[:-2], 30, 10]),
+    )
+    after = selection.without_labels(repeated)
+    assert after.ids == before.ids[:-2]
+    np.testing.assert_array_equal(after.positions, before.positions[:-2])
+    np.testing.assert_array_equal(after.labels, np.zeros(V - 2))
+    assert not (after.aspects or after.aspect_labels or after.aspect_mask)
+    assert len(after.classes) == 1

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from smad_jax import aspects, losses
+from smad_jax import aspects, losses, methods
 from smad_jax.methods import base, smad
 from smad_jax.models import adversarial, layers, saar
 from smad_jax.torch_weights import networks as flat
@@ -43,7 +43,16 @@ def logits(name: str, dtype: str) -> Arrays:
 
 def training(name: str) -> Arrays:
     """Three steps of SMAD: losses and gradient norms on the way, the arrays after."""
-    graph, params, stats = networks.drawn(lambda: _trained(name))
+    return _three_steps(
+        lambda: _trained(name), lambda step: {"train": settings.batch(step)}
+    )
+
+
+def _three_steps(
+    build: Callable[[], base.Trained], batch_of: Callable[[int], step_lib.Batch]
+) -> Arrays:
+    """Losses and gradient norms on the way, the arrays after."""
+    graph, params, stats = networks.drawn(build)
     direction = optimizer.build(
         "sgd", weight_decay=1e-4, momentum=0.9, clip_norm=settings.CLIP_NORM
     )
@@ -54,7 +63,7 @@ def training(name: str) -> Arrays:
     take = step_lib.make_train_step(graph, base.loss, direction, rate)
     found = {}
     for step in range(settings.STEPS):
-        batch = jax.tree.map(jnp.asarray, {"train": settings.batch(step)})
+        batch = jax.tree.map(jnp.asarray, batch_of(step))
         state, metrics = take(state, batch, jax.random.key(0))
         found |= {
             f"{step}/{key}": value
@@ -144,6 +153,31 @@ def _joint_stream(name: str) -> Iterator[step_lib.Batch]:
     for number in itertools.count():
         video, label = settings.joint_batch(name, number)
         yield {"train": {"video": jnp.asarray(video), "label": jnp.asarray(label)}}
+
+
+def adapting(name: str) -> Arrays:
+    """Three steps of a method that sees unlabelled videos too."""
+    settings_of = {"weight": settings.DOMAIN_WEIGHT}
+    if name == "dann":
+        settings_of["hidden"] = settings.DISCRIMINATOR
+
+    def build() -> base.Trained:
+        model = networks.small(("slowonly", "B"), settings.NUM_CLASSES)
+        method = methods.build_method(
+            name,
+            model.backbone.width,
+            {},
+            ramp=schedules.dann_ramp(settings.STEPS),
+            rngs=nnx.Rngs(0),
+            settings=settings_of,
+        )
+        return base.Trained(model, method)
+
+    def batch(step: int) -> step_lib.Batch:
+        target = {"video": settings.target_video(step)}
+        return {"train": settings.batch(step), base.UNLABELLED: target}
+
+    return _three_steps(build, batch)
 
 
 def all_losses() -> Arrays:
@@ -264,6 +298,7 @@ _CASES: Mapping[str, Callable[[], Arrays]] = {
         for name in settings.TRAINED
     },
     "joint training": joint_training,
+    **{name: functools.partial(adapting, name) for name in settings.ADAPTING},
     "losses": all_losses,
     "gradient reversal": gradient_reversal,
     "saar": actionness,

@@ -105,6 +105,18 @@ def joint_batch(stream: str, number: int) -> tuple[np.ndarray, np.ndarray]:
     return video, rng.integers(0, NUM_CLASSES, len(video)).astype(np.int32)
 
 
+# Methods that adapt to unlabelled videos: two of them beside the three with labels.
+ADAPTING = ("dann", "mmd")
+TARGET_VIDEO = (2, *VIDEO[1:])
+DOMAIN_WEIGHT = 0.7
+DISCRIMINATOR = (6, 9)  # its hidden widths
+
+
+def target_video(step: int) -> np.ndarray:
+    """The unlabelled videos of one training step."""
+    return draws.normal(f"target {step}", TARGET_VIDEO)
+
+
 # Losses: one soft label and one row of tags hold zeros.
 LOGITS = 3 * draws.normal("logits", (4, 6))
 LABEL = np.array([5, 0, 2, 2])

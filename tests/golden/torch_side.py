@@ -85,6 +85,20 @@ def training(name: str) -> Arrays:
     backbone, saar_width = _backbone(settings.TRAINED[name])
     module = torch_models.Recognizer(backbone, settings.NUM_CLASSES, saar_width)
     heads = Heads(module.backbone.width)
+    trained = settings.TRAINED[name]
+
+    def terms(step: int) -> dict[str, torch.Tensor]:
+        return _losses(trained, module, heads, settings.batch(step), step)
+
+    return _three_steps(module, heads, terms)
+
+
+def _three_steps(
+    module: torch_models.Recognizer,
+    heads: nn.Module,
+    terms_of: Callable[[int], dict[str, torch.Tensor]],
+) -> Arrays:
+    """Descends the sum of the terms: losses and norms on the way, the arrays after."""
     for part, root in ((module, "model"), (heads, "method")):
         part.double().train()
         torch_models.load(part, draws.weights, root)
@@ -93,9 +107,8 @@ def training(name: str) -> Arrays:
     rates = cosine(settings.TRAINING_SCHEDULE)["rate"]  # by PyTorch's own schedulers
     found = {}
     for step in range(settings.STEPS):
-        batch = settings.batch(step)
         sgd.param_groups[0]["lr"] = float(rates[step])
-        terms = _losses(settings.TRAINED[name], module, heads, batch, step)
+        terms = terms_of(step)
         sgd.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         norm = nn.utils.clip_grad_norm_(parameters, settings.CLIP_NORM)
@@ -176,6 +189,77 @@ def joint() -> Arrays:
             sgd.step()
             losses.append(loss.item())
     return {"losses": np.array(losses)} | arrays(module, "model")
+
+
+class Discriminator(nn.Module):
+    """Linear, batch norm and ReLU a hidden layer, then one logit for the source."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        hidden = []
+        for out in settings.DISCRIMINATOR:
+            layers = {"fc": nn.Linear(width, out), "bn": nn.BatchNorm1d(out)}
+            hidden.append(nn.ModuleDict(layers))
+            width = out
+        self.discriminator = nn.ModuleDict(
+            {"hidden": nn.ModuleList(hidden), "fc": nn.Linear(width, 1)}
+        )
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        for layer in self.discriminator["hidden"]:
+            features = torch.relu(layer["bn"](layer["fc"](features)))
+        return self.discriminator["fc"](features)[:, 0]
+
+    def loss(
+        self, source: torch.Tensor, target: torch.Tensor, step: int
+    ) -> torch.Tensor:
+        """Half the cross-entropy of either domain; backwards, Ganin's ramp."""
+        strength = 2 / (1 + np.exp(-10 * step / settings.STEPS)) - 1
+        both = torch.cat([source, target])
+        logits = self((1 + strength) * both.detach() - strength * both)
+        called_source = torch.sigmoid(logits)
+        first = called_source[: len(source)].log().mean()
+        second = (1 - called_source[len(source) :]).log().mean()
+        return -0.5 * (first + second)
+
+
+def mmd(source: torch.Tensor, target: torch.Tensor, step: int) -> torch.Tensor:
+    """Means of five Gaussians over the pairs of each block."""
+    del step
+    both = torch.cat([source, target]).detach()
+    different = ~torch.eye(len(both), dtype=torch.bool)
+    mean = (both[:, None] - both).pow(2).sum(2)[different].mean()
+
+    def kernel(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        distance = (a[:, None] - b).pow(2).sum(2)
+        widths = [mean / 4 * 2**i for i in range(5)]
+        return torch.stack([torch.exp(-distance / width) for width in widths]).sum(0)
+
+    within = kernel(source, source).mean() + kernel(target, target).mean()
+    return within - 2 * kernel(source, target).mean()
+
+
+def adapting(method: str) -> Arrays:
+    """Three steps of a small SlowOnly that sees unlabelled videos too."""
+    backbone, saar_width = _backbone(settings.TRAINED["slowonly"])
+    module = torch_models.Recognizer(backbone, settings.NUM_CLASSES, saar_width)
+    discriminator = Discriminator(module.backbone.width)
+    heads = discriminator if method == "dann" else nn.Module()
+    distance = discriminator.loss if method == "dann" else mmd
+
+    def terms(step: int) -> dict[str, torch.Tensor]:
+        batch = settings.batch(step)
+        video = np.concatenate([batch["video"], settings.target_video(step)])
+        features = module.features(torch_models.to_video(video))
+        source, target = features.split([settings.VIDEO[0], settings.TARGET_VIDEO[0]])
+        label = torch.from_numpy(batch["label"]).long()
+        name = "domain" if method == "dann" else "mmd"
+        return {
+            "action": functional.cross_entropy(module.head(source), label),
+            name: settings.DOMAIN_WEIGHT * distance(source, target, step),
+        }
+
+    return _three_steps(module, heads, terms)
 
 
 def losses() -> Arrays:
@@ -323,6 +407,7 @@ CASES: dict[str, Callable[[], Arrays]] = {
         for name in settings.TRAINED
     },
     "joint training": joint,
+    **{name: functools.partial(adapting, name) for name in settings.ADAPTING},
     "losses": losses,
     "gradient reversal": gradient_reversal,
     "saar": saar,
