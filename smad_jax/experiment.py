@@ -5,6 +5,7 @@ The only module that knows all the others. Read `run` from top to bottom.
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -344,7 +345,7 @@ def evaluate(
     state: state_lib.TrainState,
     tests: Mapping[str, catalog.Split],
 ) -> dict[str, predict.Predictions]:
-    """Predicts every test split; saves the predictions and a few examples of each."""
+    """Adapts to and predicts every test split; saves predictions and a few examples."""
     predictor = predict.Predictor(
         graph,
         state.params,
@@ -375,8 +376,9 @@ def predict_split(
     split: catalog.Split,
     bad: bad_videos.BadVideos,
 ) -> tuple[predict.Predictions, predict.Examples]:
-    """Returns what the network says of every video of a split, seen as at test."""
-    batches = pipeline.test_batches(
+    """Returns what the network, adapted to it, says of every video of a split."""
+    open_batches = functools.partial(
+        pipeline.test_batches,
         split,
         sampling=config.data.sampling,
         transform=config.data.transform,
@@ -386,7 +388,8 @@ def predict_split(
         num_threads=config.data.num_threads,
         bad_videos=bad,
     )
-    return predictor.run(batches, np.asarray(split.ids), split.labels)
+    predictor.adapt(open_batches)
+    return predictor.run(open_batches(), np.asarray(split.ids), split.labels)
 
 
 def _bad_videos(

@@ -10,10 +10,13 @@ from ml_collections import config_dict
 
 from configs import (
     common,
+    slowonly_adabn,
     slowonly_baseline,
     slowonly_dann,
+    slowonly_frame_shuffle,
     slowonly_mmd,
     slowonly_omnidebias,
+    slowonly_sdn,
     slowonly_smad,
     tsn_baseline,
     tsn_omnidebias,
@@ -23,10 +26,13 @@ from smad_jax import experiment, methods
 from smad_jax.data import catalog
 
 CONFIGS = {
+    "slowonly_adabn": slowonly_adabn,
     "slowonly_baseline": slowonly_baseline,
     "slowonly_dann": slowonly_dann,
+    "slowonly_frame_shuffle": slowonly_frame_shuffle,
     "slowonly_mmd": slowonly_mmd,
     "slowonly_omnidebias": slowonly_omnidebias,
+    "slowonly_sdn": slowonly_sdn,
     "slowonly_smad": slowonly_smad,
     "tsn_baseline": tsn_baseline,
     "tsn_omnidebias": tsn_omnidebias,
@@ -225,12 +231,15 @@ RUNS = [
     ("slowonly_smad", ""),
     ("slowonly_smad", "aspects=none"),
     ("slowonly_smad", "labels=shuffled,saar=off"),
+    ("slowonly_adabn", ""),
     ("slowonly_dann", ""),
+    ("slowonly_frame_shuffle", ""),
     ("slowonly_mmd", "target=rare"),
+    ("slowonly_sdn", ""),
     ("tsn_baseline", ""),
     ("tsn_smad", ""),
 ]
-SEES_TARGET_DATA = {"slowonly_dann", "slowonly_mmd"}
+SEES_TARGET_DATA = {"slowonly_adabn", "slowonly_dann", "slowonly_mmd"}
 
 
 def test_every_method_is_in_a_config_that_is_run():

@@ -6,7 +6,7 @@ process works on its own devices alone: the last chunks need not be in step.
 
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -111,8 +111,12 @@ class Predictor:
         """
         self._mesh = sharding.make_mesh(jax.local_devices())
         self._view_chunk = view_chunk
-        place = jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec())
-        self._arrays = jax.device_put(_local((params, batch_stats)), place)
+        self._graph = graph
+        self._trained = _local((params, batch_stats))
+        self._place = jax.sharding.NamedSharding(
+            self._mesh, jax.sharding.PartitionSpec()
+        )
+        self._arrays = jax.device_put(self._trained, self._place)
         self._rows = jax.sharding.NamedSharding(
             self._mesh, jax.sharding.PartitionSpec(sharding.BATCH_AXIS)
         )
@@ -131,6 +135,29 @@ class Predictor:
 
         self._forward = jax.jit(forward)
         self._combine = jax.jit(combine)
+
+    def adapt(self, batches: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
+        """Lets the method adapt the trained network to a test set.
+
+        Whatever set it was adapted to before is forgotten. The method sees one view of
+        each video of a batch at a time: views of one video are much alike, and would
+        make poor statistics of a batch.
+
+        Args:
+            batches: Gives this process's share of the split, as `run` wants it.
+        """
+
+        def clips() -> Iterator[np.ndarray]:
+            for batch in batches():
+                video = batch["video"][batch["mask"] & ~batch["unreadable"]]
+                for view in range(video.shape[1] if len(video) else 0):
+                    yield video[:, view]
+
+        # on a device: NumPy arrays could not be changed in place
+        modules: Any = state_lib.merge(self._graph, *jax.device_put(self._trained))
+        modules.method.adapt(modules.model, clips)
+        batch_stats = jax.tree.map(np.asarray, state_lib.batch_stats_of(modules))
+        self._arrays = self._arrays[0], jax.device_put(batch_stats, self._place)
 
     def views(self, video: np.ndarray) -> dict[str, np.ndarray]:
         """Returns what the network says of every view.

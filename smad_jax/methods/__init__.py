@@ -8,13 +8,16 @@ from flax import nnx
 
 from smad_jax import errors
 from smad_jax.aspects import Aspect
-from smad_jax.methods import base, dann, mmd, smad
+from smad_jax.methods import adabn, base, dann, frame_shuffle, mmd, sdn, smad
 
 METHODS: dict[str, type[base.Method]] = {
     "baseline": base.Method,
     "smad": smad.Smad,
+    "adabn": adabn.AdaBn,
     "dann": dann.Dann,
     "mmd": mmd.Mmd,
+    "frame_shuffle": frame_shuffle.FrameShuffle,
+    "sdn": sdn.Sdn,
 }
 
 

@@ -5,11 +5,12 @@ another: a method is a loss, the extra heads it needs, and the way the views of 
 test video are combined.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from smad_jax import losses
@@ -80,6 +81,19 @@ class Method(nnx.Module):
         del step
         output = model(batch["train"]["video"], train=True, key=key)
         return action_loss(output, batch["train"])
+
+    def adapt(
+        self,
+        model: recognizer.Recognizer,
+        clips: Callable[[], Iterable[np.ndarray]],
+    ) -> None:
+        """Changes the trained model before it is tested on a set; here nothing.
+
+        Args:
+            model: As it was trained; to be changed in place.
+            clips: Called as often as wanted, gives this process's share of the test
+                set's clips, [B, T, H, W, C] uint8, without labels.
+        """
 
     def predict(self, logits: jax.Array, features: jax.Array) -> jax.Array:
         """Combines the views of a video into one distribution over actions.

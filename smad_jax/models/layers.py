@@ -20,6 +20,7 @@ Formulation = Literal["direct", "fold", "im2col"]
 KernelStart = Literal["kaiming", "pytorch"]
 GhostStatistics = Literal["mean", "first"]
 GHOST_STATISTICS = get_args(GhostStatistics)
+Inference = Literal["stored", "batch", "observe"]
 
 EPSILON = 1e-5
 MOMENTUM = 0.9  # the reference writes 0.1, the weight of the new value
@@ -243,6 +244,10 @@ class GhostBatchNorm(nnx.Module):
         mean: [C] running. var: [C] running.
         ghost_size: Videos in a group; zero means that the whole batch is one.
         ghost_statistics: Which groups the running statistics remember.
+        inference: What normalises where nothing is trained: `stored`, the running
+            statistics; `batch`, those of the whole batch; `observe`, the running ones
+            again. The last two leave the batch's mean and biased variance in place of
+            the running ones, for methods that adapt to a test set.
     """
 
     def __init__(
@@ -261,6 +266,7 @@ class GhostBatchNorm(nnx.Module):
         self.var = nnx.BatchStat(jnp.ones(width, kept))
         self.ghost_size = ghost_size
         self.ghost_statistics = ghost_statistics
+        self.inference: Inference = "stored"
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Normalises every channel and applies scale and bias.
@@ -278,9 +284,7 @@ class GhostBatchNorm(nnx.Module):
                 group holds a single value a channel.
         """
         if not train:
-            factor = self.scale[...] * lax.rsqrt(self.var[...] + EPSILON)
-            shift = self.bias[...] - self.mean[...] * factor
-            return (x * factor + shift).astype(x.dtype)
+            return self._infer(x)
         groups = _num_groups(x.shape, self.ghost_size)
         # Only the leading axis is split: another reshape would move a sharded batch
         # between devices, and on a CPU makes the gradient five times slower.
@@ -293,6 +297,20 @@ class GhostBatchNorm(nnx.Module):
         factor = self.scale[...] * lax.rsqrt(var + EPSILON)
         y = centred * factor + self.bias[...]
         return y.reshape(x.shape).astype(x.dtype)
+
+    def _infer(self, x: jax.Array) -> jax.Array:
+        """Normalises without training, as `inference` says."""
+        mean, var = self.mean[...], self.var[...]
+        if self.inference != "stored":
+            wide, axes = x.astype(self.mean.dtype), tuple(range(x.ndim - 1))
+            seen = wide.mean(axes)
+            self.mean[...] = seen
+            self.var[...] = jnp.square(wide - seen).mean(axes)
+            if self.inference == "batch":
+                mean, var = self.mean[...], self.var[...]
+        factor = self.scale[...] * lax.rsqrt(var + EPSILON)
+        shift = self.bias[...] - mean * factor
+        return (x * factor + shift).astype(x.dtype)
 
     def _remember(self, mean: jax.Array, var: jax.Array, count: int) -> None:
         """Moves the running statistics towards the groups' [G, 1, ..., 1, C]."""

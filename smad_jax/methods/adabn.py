@@ -1,0 +1,182 @@
+"""Adaptive batch norm (AdaBN), a row of Table 3: a test set's own statistics.
+
+Trained like the baseline. Before a test every batch norm of the network gets mean and
+variance over that test set; nothing else changes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.experimental import multihost_utils
+
+from smad_jax import errors
+from smad_jax.aspects import Aspect
+from smad_jax.methods import base
+from smad_jax.models import layers, recognizer
+
+_UNCHANGED = 1e-6  # in parts of a standard deviation
+
+
+class Moments(NamedTuple):
+    """Mean and biased variance of each layer's channels, [C] each, over some clips.
+
+    All clips of a set have the same number of values in a layer.
+    """
+
+    num_clips: int
+    means: tuple[np.ndarray, ...]
+    variances: tuple[np.ndarray, ...]
+
+
+class AdaBn(base.Method):
+    """Statistics of the test set in place of those of training.
+
+    `one_pass` sees the set once, each batch normalised by itself, and joins the
+    batches' moments by the law of total variance: exact for the first layer, and for
+    all if the set is one batch. `layer_by_layer` passes again, normalising by what it
+    has, until nothing changes; each pass makes one layer more exact, so there are at
+    most as many as layers.
+    """
+
+    sees_target_data = True
+
+    def __init__(
+        self,
+        num_features: int,
+        aspects: Mapping[str, Aspect],
+        *,
+        ramp: Callable[[jax.Array], jax.Array],
+        rngs: nnx.Rngs,
+        form: Literal["one_pass", "layer_by_layer"] = "one_pass",
+    ) -> None:
+        """Takes the form; there is nothing to learn.
+
+        Args:
+            num_features: D.
+            aspects: None of use.
+            ramp: Not used.
+            rngs: Not used.
+            form: How the statistics are found.
+
+        Raises:
+            ConfigError: if there is no such form.
+        """
+        if form not in ("one_pass", "layer_by_layer"):
+            raise errors.ConfigError(
+                f"unknown method.settings.form {form!r}; known: one_pass, "
+                "layer_by_layer"
+            )
+        self.form = form
+
+    def adapt(
+        self,
+        model: recognizer.Recognizer,
+        clips: Callable[[], Iterable[np.ndarray]],
+    ) -> None:
+        """Gives every batch norm of the network the statistics of the clips.
+
+        Raises:
+            DataError: if there is no clip at all.
+        """
+        found = _observe(model, clips(), "batch")
+        _store(model, found)
+        if self.form == "one_pass":
+            return
+        for _ in batch_norms(model):
+            before, found = found, _observe(model, clips(), "observe")
+            _store(model, found)
+            if _unchanged(before, found):
+                return
+
+
+def batch_norms(model: nnx.Module) -> list[layers.GhostBatchNorm]:
+    """Returns the batch norms of a network, always in the same order."""
+    return [
+        node
+        for _, node in nnx.iter_graph(model)
+        if isinstance(node, layers.GhostBatchNorm)
+    ]
+
+
+def combine(parts: list[Moments]) -> Moments:
+    """Returns the moments of parts of a set taken together.
+
+    The law of total variance: the mean of the variances and the variance of the means,
+    in float64. Means of batch variances alone would leave the second out.
+    """
+    counts = np.array([part.num_clips for part in parts], np.float64)
+    shares = counts / counts.sum()
+    means, variances = [], []
+    for layer in range(len(parts[0].means)):
+        each = np.stack([part.means[layer] for part in parts]).astype(np.float64)
+        within = np.stack([part.variances[layer] for part in parts])
+        mean = shares @ each
+        means.append(mean)
+        variances.append(shares @ (within + (each - mean) ** 2))
+    return Moments(int(counts.sum()), tuple(means), tuple(variances))
+
+
+def _observe(
+    model: recognizer.Recognizer,
+    batches: Iterable[np.ndarray],
+    inference: layers.Inference,
+) -> Moments:
+    """Moments at the entry of each batch norm over the clips of all processes."""
+    for norm in batch_norms(model):
+        norm.inference = inference
+    graph, arrays = nnx.split(model)
+    for norm in batch_norms(model):
+        norm.inference = "stored"
+
+    @jax.jit
+    def pass_through(arrays, clips):
+        network = nnx.merge(graph, arrays, copy=True)
+        network(clips, train=False)
+        norms = batch_norms(network)
+        means = tuple(norm.mean[...] for norm in norms)
+        return means, tuple(norm.var[...] for norm in norms)
+
+    parts = []
+    for clips in batches:
+        means, variances = jax.device_get(pass_through(arrays, clips))
+        parts.append(Moments(len(clips), means, variances))
+    nothing = tuple(np.zeros(norm.mean.shape) for norm in batch_norms(model))
+    own = combine(parts) if parts else Moments(0, nothing, nothing)
+    everyone = _of_all_processes(own)
+    if not sum(part.num_clips for part in everyone):
+        raise errors.DataError("no clip of the test set can be read to adapt to")
+    return combine(everyone)
+
+
+def _of_all_processes(own: Moments) -> list[Moments]:
+    """Returns every process's moments."""
+    if jax.process_count() == 1:
+        return [own]
+    gathered = multihost_utils.process_allgather(own)
+    return [
+        jax.tree.map(lambda rows, process=process: rows[process], gathered)
+        for process in range(jax.process_count())
+    ]
+
+
+def _store(model: recognizer.Recognizer, moments: Moments) -> None:
+    """Makes the moments the running statistics."""
+    triples = zip(batch_norms(model), moments.means, moments.variances, strict=True)
+    for norm, mean, variance in triples:
+        norm.mean[...] = jnp.asarray(mean, norm.mean.dtype)
+        norm.var[...] = jnp.asarray(variance, norm.var.dtype)
+
+
+def _unchanged(before: Moments, after: Moments) -> bool:
+    """Whether no statistic of any layer has moved."""
+    for layer, variance in enumerate(after.variances):
+        scale = np.sqrt(variance + layers.EPSILON)
+        moved = np.abs(after.means[layer] - before.means[layer]) / scale
+        spread = np.abs(variance - before.variances[layer]) / scale**2
+        if max(moved.max(), spread.max()) > _UNCHANGED:
+            return False
+    return True

@@ -1,0 +1,119 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from smad_jax import aspects, errors, methods
+from smad_jax.methods import base
+from smad_jax.training import schedules
+from smad_jax.training import state as state_lib
+from tests import networks
+
+B, T, H, W, K, D, Z = 6, 3, 5, 2, 9, 7, 4
+SCENE = aspects.Aspect("scene", "soft", Z, "test")
+TAGS = aspects.Aspect("scene", "tags", Z, "test")
+
+
+def batch(mask=(True,) * B):
+    rng = np.random.default_rng(0)
+    return {
+        "train": {
+            "video": rng.integers(0, 256, (B, T, H, W, 3), dtype=np.uint8),
+            "label": np.arange(B) % K,
+            "aspects": {"scene": rng.dirichlet(np.ones(Z), B).astype(np.float32)},
+            "aspect_mask": {"scene": np.array(mask)},
+        }
+    }
+
+
+def method_of(chosen, **settings):
+    return methods.build_method(
+        "sdn",
+        D,
+        chosen,
+        ramp=schedules.constant_strength,
+        rngs=nnx.Rngs(1),
+        settings=settings,
+    )
+
+
+def gradients(data, **settings):
+    method = method_of({"scene": SCENE}, **settings)
+    modules = base.Trained(networks.Little(D, K), method)
+    graph, params, batch_stats = state_lib.split(modules)
+
+    def objective(params):
+        modules = state_lib.merge(graph, params, batch_stats)
+        return base.loss(modules, data, key=jax.random.key(0), step=jnp.asarray(0))
+
+    gradient = jax.grad(objective, has_aux=True)
+    return jax.jit(gradient, compiler_options=networks.QUICKLY)(params)
+
+
+def flat(tree):
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+
+
+def test_reversal_scales_the_backbones_side_alone():
+    found = {a: gradients(batch(), reversal=a, hidden=(5,))[0] for a in (0.0, 0.5, 1.0)}
+    half, whole = (
+        flat(found[a]["model"]) - flat(found[0.0]["model"]) for a in (0.5, 1.0)
+    )
+    assert np.abs(whole).max() > 1e-3
+    np.testing.assert_allclose(half, 0.5 * whole, atol=1e-6)
+    for a in (0.5, 1.0):
+        np.testing.assert_allclose(
+            flat(found[a]["method"]), flat(found[0.0]["method"]), atol=1e-7
+        )
+
+
+def test_backbone_climbs_the_loss_that_the_head_descends():
+    method = method_of({"scene": SCENE}, hidden=(5,))
+    modules = base.Trained(networks.Little(D, K), method)
+    graph, params, batch_stats = state_lib.split(modules)
+    stream = batch()["train"]
+
+    def scene_loss(params):
+        modules = state_lib.merge(graph, params, batch_stats)
+        features = modules.model(stream["video"], train=True).features
+        logits = modules.method.scene_head(features, train=True)
+        return -(stream["aspects"]["scene"] * jax.nn.log_softmax(logits)).sum(1).mean()
+
+    plain = jax.jit(jax.grad(scene_loss), compiler_options=networks.QUICKLY)(params)
+    with_scene, metrics = gradients(batch(), hidden=(5,))
+    without, _ = gradients(batch(), hidden=(5,), reversal=0.0)
+    np.testing.assert_allclose(
+        flat(with_scene["model"]) - flat(without["model"]),
+        -flat(plain["model"]),
+        atol=1e-6,
+    )
+    np.testing.assert_allclose(
+        flat(with_scene["method"]), flat(plain["method"]), atol=1e-6
+    )
+    total = float(metrics["loss/action"] + metrics["loss/scene"])
+    assert float(metrics["loss"]) == pytest.approx(total, rel=1e-6)
+
+
+def test_videos_without_a_scene_label_are_left_out():
+    data, other = (batch(mask=[True, False, True, True, False, True]) for _ in "ab")
+    other["train"]["aspects"]["scene"][1] = [0, 0, 0, 1]
+    (first, told), (second, _) = (
+        gradients(each, hidden=(5,)) for each in (data, other)
+    )
+    np.testing.assert_array_equal(flat(first), flat(second))
+    assert float(told["loss/scene"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("chosen", "settings", "told"),
+    [
+        ({}, {}, r"needs method\.aspects=\('scene',\)"),
+        ({"scene": TAGS}, {}, "with soft labels"),
+        ({"scene": SCENE, "object": SCENE}, {}, "but they are"),
+        ({"scene": SCENE}, {"reversal": -1.0}, "reversal must be at least 0"),
+    ],
+)
+def test_what_sdn_cannot_work_with_is_refused(chosen, settings, told):
+    with pytest.raises(errors.ConfigError, match=told):
+        method_of(chosen, **settings)
