@@ -139,7 +139,7 @@ def test_batch_without_any_label_leaves_the_action_alone():
 @pytest.mark.parametrize(
     ("name", "chosen", "settings", "told"),
     [
-        ("smat", {}, {}, "known: baseline, smad, dann"),
+        ("smat", {}, {}, "known: baseline, smad, adabn"),
         ("smad", {}, {}, "at least one aspect"),
         ("smad", {"scene": SCENE}, {"weights": "dividid"}, "known: divided, each"),
         ("smad", {"scene": SCENE}, {"kl_reduction": "sum"}, "known: batchmean, mean"),
