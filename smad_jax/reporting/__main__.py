@@ -3,6 +3,7 @@
 python -m smad_jax.reporting compare runs/slowonly_baseline runs/slowonly_smad
 python -m smad_jax.reporting picture runs/slowonly_smad --set rare
 python -m smad_jax.reporting study --write docs/results.md --write-means README.md
+python -m smad_jax.reporting study --config configs/study.py:omnidebias
 python -m smad_jax.reporting tune --write docs/results.md
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 
 from smad_jax import errors
 from smad_jax.evaluation import predict
-from smad_jax.reporting import documents, figures, runs, study, tables
+from smad_jax.reporting import design, documents, figures, runs, study, tables
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,26 +43,32 @@ def _picture(arguments: argparse.Namespace) -> str:
 
 
 def _study(arguments: argparse.Namespace) -> str:
+    chosen = design.load(arguments.config)
+    part = f"study-{chosen.name}"
     text_file, means_file = arguments.write, arguments.write_means
     # Before hours of runs: afterwards it is late to learn of a misspelt name.
     if text_file:
-        documents.check(text_file, "study")
+        documents.check(text_file, part)
     if means_file:
-        documents.check(means_file, "study-means")
-    found = study.run(arguments.out, arguments.seeds, arguments.at_once, _progress)
+        documents.check(means_file, f"{part}-means")
+    found = study.run(
+        chosen, arguments.out, arguments.seeds, arguments.at_once, _progress
+    )
     if text_file:
-        documents.replace(text_file, "study", found.text)
+        documents.replace(text_file, part, found.text)
     if means_file:
-        documents.replace(means_file, "study-means", found.means)
+        documents.replace(means_file, f"{part}-means", found.means)
     return found.text
 
 
 def _tune(arguments: argparse.Namespace) -> str:
+    chosen = design.load(arguments.config)
+    part = f"tune-{chosen.name}"
     if arguments.write:
-        documents.check(arguments.write, "tune")
-    text = study.tune(arguments.out, arguments.at_once, _progress)
+        documents.check(arguments.write, part)
+    text = study.tune(chosen, arguments.out, arguments.at_once, _progress)
     if arguments.write:
-        documents.replace(arguments.write, "tune", text)
+        documents.replace(arguments.write, part, text)
     return text
 
 
@@ -88,15 +95,26 @@ def _parser() -> argparse.ArgumentParser:
         ("tune", _tune, "hyper-parameters of every arm on the tuning draws"),
     ):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--out", type=pathlib.Path, default=pathlib.Path("study"))
         command.add_argument(
-            "--at-once", type=_count, default=2, help="runs side by side"
+            "--config",
+            default="configs/study.py",
+            metavar="FILE[:NAME]",
+            help="which study (default: configs/study.py:smad)",
+        )
+        command.add_argument(
+            "--out",
+            type=pathlib.Path,
+            default=pathlib.Path("study"),
+            help="folder of its runs (default: study)",
+        )
+        command.add_argument(
+            "--at-once", type=_count, default=2, help="runs side by side (default: 2)"
         )
         command.add_argument(
             "--write",
             type=pathlib.Path,
             metavar="FILE",
-            help=f"Markdown file whose part `{name}` is to hold the tables",
+            help=f"Markdown file whose part `{name}-NAME` is to hold the tables",
         )
         command.set_defaults(run=run)
         if name == "study":
@@ -112,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
                 "--write-means",
                 type=pathlib.Path,
                 metavar="FILE",
-                help="the same for the table of means alone, part `study-means`",
+                help="the same for the table of means alone, part `study-NAME-means`",
             )
     return parser
 

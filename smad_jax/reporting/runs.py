@@ -25,6 +25,7 @@ class Run:
         n_seen: Number of videos of each test set.
         seconds: Wall time of the run that wrote it.
         commit: The code's commit, `-dirty` if it had changes.
+        sees_target_data: Whether it saw videos of a test set, without their labels.
     """
 
     folder: pathlib.Path
@@ -32,6 +33,7 @@ class Run:
     n_seen: dict[str, int]
     seconds: float
     commit: str
+    sees_target_data: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +84,7 @@ def finish(
         DataError: if a folder holds a run with other settings, before any is made;
             or if a run fails, naming its log, after the others have ended.
     """
-    strange = [line for job in jobs for line in _differences(job)]
-    if strange:
-        raise errors.DataError(
-            "\n  ".join(["remove these folders or choose another --out:", *strange])
-        )
+    check(jobs)
     missing = [job for job in jobs if _find(job.folder) is None]
     failed = []
     with futures.ThreadPoolExecutor(at_once) as pool:
@@ -112,6 +110,24 @@ def finish(
     if failed:
         raise errors.DataError(f"runs failed, see {', '.join(failed)}")
     return [read(job.folder) for job in jobs]
+
+
+def check(jobs: Sequence[Job]) -> None:
+    """Makes sure that no job's folder holds a run with other settings.
+
+    Raises:
+        DataError: naming folders and settings, if one does.
+    """
+    strange = [line for job in jobs for line in _differences(job)]
+    if strange:
+        raise errors.DataError(
+            "\n  ".join(["remove these folders or choose another --out:", *strange])
+        )
+
+
+def is_finished(folder: pathlib.Path) -> bool:
+    """Returns whether `folder` holds a finished run."""
+    return _find(folder) is not None
 
 
 def _find(folder: pathlib.Path) -> Run | None:

@@ -1,57 +1,22 @@
-"""The embedded study: the arms of Table 7 and a control, over seeds.
+"""The embedded studies: the arms of a design, over seeds.
 
 Every seed draws its own data. Hyper-parameters were chosen by `tune`, on a draw
 that no table uses, with the same number of trials for every arm.
 """
 
+import os
 import pathlib
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from smad_jax import errors
 from smad_jax.reporting import runs, tables
-
-BASELINE = "baseline"
-ARMS = {
-    BASELINE: "configs/slowonly_baseline.py",
-    "SAAR": "configs/slowonly_smad.py:aspects=none",
-    "MAAT": "configs/slowonly_smad.py:saar=off",
-    "SMAD": "configs/slowonly_smad.py",
-    "SMAD, shuffled labels": "configs/slowonly_smad.py:labels=shuffled",
-}
-# What is tested, the second arm subtracted from the first.
-PAIRS = (
-    *((arm, BASELINE) for arm in ARMS if arm != BASELINE),
-    ("SMAD", "SMAD, shuffled labels"),
-    ("SMAD", "MAAT"),
-)
-SETS = ("iid", "tail", "rare")
-
-# The draw of the data for tuning; the tables use others.
-TUNING_SEED = 1001
-_RATES = tuple(
-    (f"--config.optimizer.learning_rate={rate}",) for rate in (1.5e-3, 3e-3, 6e-3)
-)
-# Half the adversarial weight of an aspect, before the division by their number, and
-# how it grows during training; all at the middle one of the rates.
-_ADVERSARIES = tuple(
-    (
-        "--config.optimizer.learning_rate=0.003",
-        f"--config.method.settings.soft_ce_weight={weight}",
-        f"--config.method.settings.kl_weight={weight}",
-        f"--config.method.ramp={ramp}",
-    )
-    for weight, ramp in ((0.05, "dann"), (0.15, "dann"), (0.15, "constant"))
-)
-# What is tried for every arm, as often for each; the control takes SMAD's setting.
-SETTINGS = {
-    BASELINE: _RATES,
-    "SAAR": _RATES,
-    "MAAT": _ADVERSARIES,
-    "SMAD": _ADVERSARIES,
-}
+from smad_jax.reporting.design import BASELINE, Design
 
 Report = Callable[[str], None]
 
@@ -73,69 +38,86 @@ def seed_flags(seed: int) -> tuple[str, ...]:
     return (f"--config.seed={seed}", f"--config.data.embedded_seed={seed}")
 
 
-def run(out: pathlib.Path, seeds: Sequence[int], at_once: int, report: Report) -> Study:
+def run(
+    design: Design,
+    out: pathlib.Path,
+    seeds: Sequence[int],
+    at_once: int,
+    report: Report,
+) -> Study:
     """Makes what is missing of arms x seeds under `out`; returns the tables.
 
     Raises:
-        DataError: if a run fails, or its folder holds one with other settings.
+        DataError: if a run or a preparing command fails, or a folder holds a run with
+            other settings.
     """
-    jobs = [
-        runs.Job(config, seed_flags(seed), out / _plain(arm) / f"seed{seed}")
+    jobs = {
+        (arm, seed): _job(design, arm, seed, out)
         for seed in seeds
-        for arm, config in ARMS.items()
-    ]
-    done = dict(
-        zip(jobs, runs.finish(jobs, at_once=at_once, report=report), strict=True)
-    )
+        for arm in design.arms
+    }
+    runs.check(list(jobs.values()))
+    first = [job for (arm, _), job in jobs.items() if arm == BASELINE]
+    runs.finish(first, at_once=at_once, report=report)
+    if not all(runs.is_finished(job.folder) for job in jobs.values()):
+        for seed in seeds:
+            _prepare(design, seed, jobs[BASELINE, seed].folder, report)
+    made = runs.finish(list(jobs.values()), at_once=at_once, report=report)
+    done = dict(zip(jobs, made, strict=True))
     scores = {
         arm: {
-            name: [
-                finished.results[f"{name}/top1"]
-                for job, finished in done.items()
-                if job.config == config
-            ]
-            for name in SETS
+            name: [done[arm, seed].results[f"{name}/top1"] for seed in seeds]
+            for name in design.sets
         }
-        for arm, config in ARMS.items()
+        for arm in design.arms
     }
-    means, differences = tables.study(scores, PAIRS)
+    means, differences = tables.study(scores, design.pairs)
+    costs = _costs({arm: [done[arm, seed] for seed in seeds] for arm in design.arms})
     listed = " ".join(map(str, seeds))
-    origin = _origin(done.values(), at_once, f"study --seeds {listed}")
+    origin = _origin(
+        done.values(), at_once, f"study --config {design.source} --seeds {listed}"
+    )
     text = (
         f"Top-1 accuracy in per cent, mean ± standard deviation over seeds "
         f"{listed.replace(' ', ', ')}, each with its own draw of the data.\n\n"
         f"{means}\n\n"
         f"Paired differences in points, with a two-sided t-test; Holm's correction is "
         f"over all rows.\n\n"
-        f"{differences}\n\n{origin}\n"
+        f"{differences}\n\n"
+        f"Median wall time of a run, and whether it sees unlabelled videos of a test "
+        f"set.\n\n{costs}\n\n{origin}\n"
     )
     return Study(means, text)
 
 
-def tune(out: pathlib.Path, at_once: int, report: Report) -> str:
+def tune(design: Design, out: pathlib.Path, at_once: int, report: Report) -> str:
     """Tries every arm's settings on the tuning draw.
 
-    The score of a setting is the mean of the three accuracies on that draw.
+    The score of a setting is the mean of the accuracies on that draw's test sets.
 
     Raises:
+        ConfigError: if the design tunes nothing.
         DataError: if a run fails, or its folder holds one with other settings.
     """
+    if not design.settings:
+        raise errors.ConfigError(f"{design.source} has no settings to try")
+    draw = design.tuning_seed
     jobs = {
         (arm, setting): runs.Job(
-            ARMS[arm],
-            (*setting, *seed_flags(TUNING_SEED)),
-            out / "tune" / _plain(arm) / f"{_plain(_named(setting))}-seed{TUNING_SEED}",
+            design.command(arm)[0],
+            (*design.command(arm)[1], *setting, *seed_flags(draw)),
+            out / "tune" / _plain(arm) / f"{_plain(_named(setting))}-seed{draw}",
         )
-        for arm, settings in SETTINGS.items()
+        for arm, settings in design.settings.items()
         for setting in settings
     }
     finished = runs.finish(list(jobs.values()), at_once=at_once, report=report)
     scores = {
-        trial: 100 * np.array([run.results[f"{name}/top1"] for name in SETS])
+        trial: 100 * np.array([run.results[f"{name}/top1"] for name in design.sets])
         for trial, run in zip(jobs, finished, strict=True)
     }
     rows = []
-    for arm, settings in SETTINGS.items():
+    for arm, settings in design.settings.items():
         means = [scores[arm, setting].mean() for setting in settings]
         best = settings[int(np.argmax(means))]
         for setting, mean in zip(settings, means, strict=True):
@@ -143,11 +125,57 @@ def tune(out: pathlib.Path, at_once: int, report: Report) -> str:
             cells = (f"{value:.1f}" for value in values)
             chosen = "chosen" if setting == best else ""
             rows.append((arm, _named(setting), *cells, chosen))
-    table = tables.markdown(("arm", "setting", *SETS, "mean", ""), rows)
+    table = tables.markdown(("arm", "setting", *design.sets, "mean", ""), rows)
     return (
-        f"Top-1 accuracy in per cent on draw {TUNING_SEED}.\n\n{table}\n\n"
-        f"{_origin(finished, at_once, 'tune')}\n"
+        f"Top-1 accuracy in per cent on draw {draw}.\n\n{table}\n\n"
+        f"{_origin(finished, at_once, f'tune --config {design.source}')}\n"
     )
+
+
+def _job(design: Design, arm: str, seed: int, out: pathlib.Path) -> runs.Job:
+    """Returns the run of an arm on a seed's draw."""
+    config, flags = design.command(arm)
+    folder = out / _plain(arm) / f"seed{seed}"
+    return runs.Job(config, (*flags, *seed_flags(seed)), folder)
+
+
+def _prepare(design: Design, seed: int, baseline: pathlib.Path, report: Report) -> None:
+    """Runs the design's commands for one seed."""
+    for command in design.prepare:
+        places = {
+            "seed": str(seed),
+            "data_root": os.environ.get("DATA_ROOT", "") or "datasets",
+            "baseline": str(baseline),
+        }
+        words = [word.format(**places) for word in command.split()]
+        report(f"seed {seed}: python -m {' '.join(words)}")
+        ended = subprocess.run(
+            [sys.executable, "-m", *words], capture_output=True, text=True, check=False
+        )
+        if ended.returncode:
+            raise errors.DataError(
+                f"python -m {' '.join(words)} ended with {ended.returncode}:\n"
+                f"{ended.stderr.strip() or ended.stdout.strip()}"
+            )
+        report(ended.stdout.strip().splitlines()[-1])
+
+
+def _costs(done: dict[str, list[runs.Run]]) -> str:
+    """Returns the table of what each arm cost and saw."""
+    seconds = {
+        arm: float(np.median([run.seconds for run in arms_runs]))
+        for arm, arms_runs in done.items()
+    }
+    rows = [
+        (
+            arm,
+            f"{seconds[arm]:.0f}",
+            f"{seconds[arm] / seconds[BASELINE]:.2f}",
+            "yes" if any(run.sees_target_data for run in done[arm]) else "no",
+        )
+        for arm in done
+    ]
+    return tables.markdown(("arm", "seconds", "of the baseline's", "sees target"), rows)
 
 
 def _origin(finished: Iterable[runs.Run], at_once: int, command: str) -> str:

@@ -46,9 +46,9 @@ def test_missing_marker_is_an_error_and_leaves_the_file(act, tmp_path):
 @pytest.mark.parametrize(
     ("page", "name"),
     [
-        ("README.md", "study-means"),
-        ("docs/results.md", "study"),
-        ("docs/results.md", "tune"),
+        ("README.md", "study-smad-means"),
+        ("docs/results.md", "study-smad"),
+        ("docs/results.md", "tune-smad"),
     ],
 )
 def test_our_documents_have_their_markers(page, name):

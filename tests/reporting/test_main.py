@@ -17,6 +17,7 @@ def put(folder, iid):
         "n_seen": {"iid": 40},
         "seconds": 1.0,
         "commit": "abc",
+        "sees_target_data": False,
     }
     folder.mkdir()
     (folder / "results.json").write_text(json.dumps(record))
@@ -66,34 +67,34 @@ def test_picture_of_a_set_without_examples_ends_with_code_3(tmp_path, capsys):
 
 
 def test_study_is_printed_and_written_into_both_documents(fake_runs, tmp_path, capsys):
-    results = document(tmp_path / "results.md", "study", "tune")
-    readme = document(tmp_path / "README.md", "study-means")
+    results = document(tmp_path / "results.md", "study-smad", "tune-smad")
+    readme = document(tmp_path / "README.md", "study-smad-means")
     files = ("--write", results, "--write-means", readme)
     assert run("study", "--out", tmp_path / "out", "--seeds", 1, 3, *files) == 0
     told = capsys.readouterr()
     assert told.err.count(" ok\n") == len(fake_runs) == 10
     whole, means = results.read_text(), readme.read_text()
     assert told.out.strip() in whole
-    assert "old study" not in whole
-    assert "old tune" in whole
+    assert "old study-smad" not in whole
+    assert "old tune-smad" in whole
     table = means.split("-->\n")[1].rpartition("\n<!--")[0]
     assert table in whole
     assert {line[0] for line in table.splitlines()} == {"|"}
 
 
 def test_tuning_is_printed_and_written(fake_runs, tmp_path, capsys):
-    results = document(tmp_path / "results.md", "study", "tune")
+    results = document(tmp_path / "results.md", "study-smad", "tune-smad")
     assert run("tune", "--out", tmp_path / "out", "--write", results) == 0
     assert capsys.readouterr().out.strip() in results.read_text()
-    assert "old study" in results.read_text()
+    assert "old study-smad" in results.read_text()
 
 
 @pytest.mark.parametrize(
     ("name", "option", "marker"),
     [
-        ("study", "--write", "study"),
-        ("study", "--write-means", "study-means"),
-        ("tune", "--write", "tune"),
+        ("study", "--write", "study-smad"),
+        ("study", "--write-means", "study-smad-means"),
+        ("tune", "--write", "tune-smad"),
     ],
 )
 def test_document_without_its_markers_is_told_before_any_run(

@@ -16,6 +16,7 @@ RECORD = {
     "seed": 3,
     "seconds": 12.5,
     "commit": "abc",
+    "sees_target_data": False,
 }
 CONFIG = {
     "seed": 3,

@@ -1,84 +1,40 @@
-import importlib
+import dataclasses
 import json
 import pathlib
+import subprocess
 
 import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.reporting import runs, study
+from smad_jax.reporting import design, runs, study
 
 SEEDS = (1, 2, 4)
+FILE = pathlib.Path(__file__).parents[2] / "configs" / "study.py"
+
+
+@pytest.fixture
+def smad():
+    return dataclasses.replace(design.load(str(FILE)), source="configs/study.py")
+
+
+@pytest.fixture
+def omnidebias():
+    return design.load(f"{FILE}:omnidebias")
 
 
 def silent(line):
     pass
 
 
-def config_of(arm):
-    file, _, argument = study.ARMS[arm].partition(":")
-    return importlib.import_module(f"configs.{pathlib.Path(file).stem}").get_config(
-        argument
-    )
-
-
-def holds(config, flag):
-    """Whether a config has the value of a flag already."""
-    key, _, value = flag.removeprefix("--config.").partition("=")
-    for part in key.split("."):
-        config = config[part]
-    return config == (value if isinstance(config, str) else json.loads(value))
-
-
-@pytest.mark.parametrize("arm", study.SETTINGS)
-def test_setting_of_the_configs_is_among_those_tried(arm):
-    config, settings = config_of(arm), study.SETTINGS[arm]
-    assert any(all(holds(config, flag) for flag in setting) for setting in settings)
-
-
-def test_every_arm_has_as_many_trials():
-    assert {len(settings) for settings in study.SETTINGS.values()} == {3}
-    assert set(study.ARMS) - set(study.SETTINGS) == {"SMAD, shuffled labels"}
-
-
-def test_control_has_the_setting_of_smad():
-    control, smad = config_of("SMAD, shuffled labels"), config_of("SMAD")
-    assert control.data.aspect_labels == "shuffled"
-    control.data.aspect_labels = smad.data.aspect_labels
-    assert control.to_dict() == smad.to_dict()
-
-
-def test_arms_are_the_switches_of_table_7_and_a_control():
-    found = {
-        arm: (config.model.saar, config.method.name, config.data.aspect_labels)
-        for arm, config in ((arm, config_of(arm)) for arm in study.ARMS)
-    }
-    assert found == {
-        "baseline": (False, "baseline", "given"),
-        "SAAR": (True, "baseline", "given"),
-        "MAAT": (False, "smad", "given"),
-        "SMAD": (True, "smad", "given"),
-        "SMAD, shuffled labels": (True, "smad", "shuffled"),
-    }
-
-
-def test_every_arm_is_compared_with_the_baseline_and_smad_with_its_rivals():
-    assert {other for arm, other in study.PAIRS if arm == "SMAD"} == {
-        *("baseline", "MAAT", "SMAD, shuffled labels")
-    }
-    with_baseline = {arm for arm, other in study.PAIRS if other == "baseline"}
-    assert with_baseline == set(study.ARMS) - {"baseline"}
-    assert len(set(study.PAIRS)) == len(study.PAIRS) == 6
-
-
 def test_study_makes_every_arm_with_every_seed_in_a_folder_of_its_own(
-    fake_runs, tmp_path
+    smad, fake_runs, tmp_path
 ):
-    found = study.run(tmp_path, SEEDS, 1, silent)
+    found = study.run(smad, tmp_path, SEEDS, 1, silent)
     folders = {str(job.folder.relative_to(tmp_path)) for job in fake_runs}
     arms = ("baseline", "saar", "maat", "smad", "smad-shuffled-labels")
     assert folders == {f"{arm}/seed{seed}" for arm in arms for seed in SEEDS}
-    assert len(fake_runs) == len(study.ARMS) * len(SEEDS)
+    assert len(fake_runs) == len(smad.arms) * len(SEEDS)
     lines = found.means.splitlines()
     assert [cell.strip() for cell in lines[0].split("|")[1:-1]] == [
         *("arm", "iid", "tail", "rare")
@@ -93,35 +49,41 @@ def test_study_makes_every_arm_with_every_seed_in_a_folder_of_its_own(
     )
 
 
-def test_text_of_a_study_holds_tables_commits_and_command(fake_runs, tmp_path):
-    found = study.run(tmp_path, SEEDS, 1, silent)
+def test_text_of_a_study_holds_tables_commits_and_command(smad, fake_runs, tmp_path):
+    found = study.run(smad, tmp_path, SEEDS, 1, silent)
     assert found.means in found.text
     rows = [line for line in found.text.splitlines() if line.startswith("|")]
-    assert len(rows) == (2 + len(study.ARMS)) + (2 + 3 * len(study.PAIRS))
+    arms = len(smad.arms)
+    assert len(rows) == (2 + arms) + (2 + 3 * len(smad.pairs)) + (2 + arms)
     assert "seeds 1, 2, 4," in found.text
     assert "Commit c0, c1; 60 s a run, 1 at once" in found.text
-    assert "`python -m smad_jax.reporting study --seeds 1 2 4`" in found.text
+    assert (
+        "`python -m smad_jax.reporting study --config configs/study.py --seeds 1 2 4`"
+        in found.text
+    )
 
 
-def test_repeated_study_makes_nothing_again_and_says_the_same(fake_runs, tmp_path):
-    before = study.run(tmp_path, SEEDS, 1, silent)
+def test_repeated_study_makes_nothing_again_and_says_the_same(
+    smad, fake_runs, tmp_path
+):
+    before = study.run(smad, tmp_path, SEEDS, 1, silent)
     made = len(fake_runs)
-    assert study.run(tmp_path, SEEDS, 1, silent) == before
+    assert study.run(smad, tmp_path, SEEDS, 1, silent) == before
     assert len(fake_runs) == made
 
 
-def test_run_of_another_seed_is_not_taken_for_its_folders(fake_runs, tmp_path):
-    study.run(tmp_path, SEEDS, 1, silent)
+def test_run_of_another_seed_is_not_taken_for_its_folders(smad, fake_runs, tmp_path):
+    study.run(smad, tmp_path, SEEDS, 1, silent)
     path = tmp_path / "saar" / "seed2" / "config.json"
     path.write_text((tmp_path / "saar" / "seed1" / "config.json").read_text())
     with pytest.raises(errors.DataError, match=r"seed2: seed is 1, wanted 2"):
-        study.run(tmp_path, SEEDS, 1, silent)
+        study.run(smad, tmp_path, SEEDS, 1, silent)
 
 
 def test_tuning_tries_every_setting_for_every_arm_on_the_tuning_draw(
-    fake_runs, tmp_path
+    smad, fake_runs, tmp_path
 ):
-    text = study.tune(tmp_path, 1, silent)
+    text = study.tune(smad, tmp_path, 1, silent)
     folders = {str(job.folder.relative_to(tmp_path)) for job in fake_runs}
     assert len(folders) == 4 * 3
     assert {f for f in folders if "baseline" in f} == {
@@ -137,17 +99,17 @@ def test_tuning_tries_every_setting_for_every_arm_on_the_tuning_draw(
     assert len(rows) == len(fake_runs)
     assert sum("learning_rate=0.003" in row for row in rows) == 2 + 2 * 3
     assert "Commit c0, c1; 60 s a run, 1 at once" in text
-    assert "`python -m smad_jax.reporting tune`" in text
+    assert "`python -m smad_jax.reporting tune --config configs/study.py`" in text
 
 
-def test_tuning_chooses_the_best_mean_of_every_arm_once(fake_runs, tmp_path):
-    text = study.tune(tmp_path, 1, silent)
+def test_tuning_chooses_the_best_mean_of_every_arm_once(smad, fake_runs, tmp_path):
+    text = study.tune(smad, tmp_path, 1, silent)
     rows = [
         [cell.strip() for cell in line.split("|")[1:-1]]
         for line in text.splitlines()
         if line.startswith("|")
     ][2:]
-    for arm in study.SETTINGS:
+    for arm in smad.settings:
         means = {float(row[5]): row[6] for row in rows if row[0] == arm}
         assert means.pop(max(means)) == "chosen"
         assert set(means.values()) == {""}
@@ -156,14 +118,82 @@ def test_tuning_chooses_the_best_mean_of_every_arm_once(fake_runs, tmp_path):
 
 
 def test_new_setting_is_tried_and_old_numbers_stay_with_theirs(
-    fake_runs, tmp_path, monkeypatch
+    smad, fake_runs, tmp_path, monkeypatch
 ):
-    study.tune(tmp_path, 1, silent)
+    study.tune(smad, tmp_path, 1, silent)
     made = len(fake_runs)
     new = ("--config.optimizer.learning_rate=0.016",)
-    for arm, settings in study.SETTINGS.items():
-        monkeypatch.setitem(study.SETTINGS, arm, (new, *settings[:1]))
-    text = study.tune(tmp_path, 1, silent)
-    assert len(fake_runs) == made + len(study.SETTINGS)
+    for arm, settings in smad.settings.items():
+        monkeypatch.setitem(smad.settings, arm, (new, *settings[:1]))
+    text = study.tune(smad, tmp_path, 1, silent)
+    assert len(fake_runs) == made + len(smad.settings)
     assert "learning_rate=0.016" in text
     assert "learning_rate=0.006" not in text
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """Lets preparing commands end at once with a line; returns their words."""
+    started = []
+
+    def start(words, **options):
+        started.append(words[1:])
+        code = 3 if "--split" in words and "seed4" in " ".join(words) else 0
+        return subprocess.CompletedProcess(words, code, "a\ndone", "no such split")
+
+    monkeypatch.setattr(study.subprocess, "run", start)
+    monkeypatch.setenv("DATA_ROOT", "some/data")
+    return started
+
+
+def test_web_data_of_a_seed_are_made_by_its_baseline_before_they_are_needed(
+    omnidebias, fake_runs, commands, tmp_path
+):
+    lines = []
+
+    def report(line):
+        lines.append((line, len(fake_runs)))
+
+    study.run(omnidebias, tmp_path, (1, 2), 1, report)
+    web = "--data-root some/data --dataset embedded-web-seed{0}"
+    assert [" ".join(words) for words in commands] == [
+        line.format(seed)
+        for seed in (1, 2)
+        for line in (
+            "-m data_prep.embedded --web --seed {0} --out some/data",
+            f"-m data_prep.teacher_filter {web} --split raw --teacher "
+            f"{tmp_path}/baseline/seed{{0}}",
+            f"-m data_prep.omnidebias {web} --split positive --name web",
+        )
+    ]
+    prepared = [made for line, made in lines if "python -m" in line]
+    assert set(prepared) == {2}, "both baselines, and no other run yet"
+    assert ("done", 2) in lines
+    study.run(omnidebias, tmp_path, (1, 2), 1, report)
+    assert len(commands) == 6, "nothing is prepared again when all runs are there"
+
+
+def test_command_that_fails_stops_the_study_with_what_it_said(
+    omnidebias, fake_runs, commands, tmp_path
+):
+    with pytest.raises(errors.DataError, match="ended with 3:\nno such split"):
+        study.run(omnidebias, tmp_path, (1, 4), 1, silent)
+    assert {job.config for job in fake_runs} == {omnidebias.arms["baseline"]}
+
+
+def test_cost_is_the_median_beside_the_baselines(smad, fake_runs, tmp_path):
+    arms = {"baseline": smad.arms["baseline"], "DANN": "configs/slowonly_dann.py"}
+    pair = dataclasses.replace(smad, arms=arms, pairs=(("DANN", "baseline"),))
+    study.run(pair, tmp_path, SEEDS, 1, silent)
+    for seed, seconds in zip(SEEDS, (10, 90, 30), strict=True):
+        path = tmp_path / "dann" / f"seed{seed}" / "results.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": seconds}))
+    text = study.run(pair, tmp_path, SEEDS, 1, silent).text
+    rows = {
+        cells[0]: cells[1:]
+        for line in text.splitlines()[-8:]
+        if line.startswith("|")
+        for cells in [[cell.strip() for cell in line.split("|")[1:-1]]]
+    }
+    assert rows["baseline"] == ["60", "1.00", "no"]
+    assert rows["DANN"] == ["30", "0.50", "yes"]

@@ -15,6 +15,7 @@ def a_run(name, **results):
         n_seen={key: 10 for key in results},
         seconds=1.0,
         commit="abc",
+        sees_target_data=False,
     )
 
 

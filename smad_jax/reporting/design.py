@@ -1,0 +1,91 @@
+"""What a study compares: arms, pairs to test, and trials for tuning.
+
+A design is a Python file with `get_config`, as `configs/study.py` is; what follows the
+colon is its argument and names the study.
+"""
+
+import dataclasses
+import pathlib
+import runpy
+import shlex
+from collections.abc import Mapping
+
+from smad_jax import errors
+
+BASELINE = "baseline"
+
+
+@dataclasses.dataclass(frozen=True)
+class Design:
+    """A study on the embedded benchmark.
+
+    Attributes:
+        name: The study's, the part of a document that holds its tables.
+        source: Where it comes from, as on the command line.
+        arms: For each arm what follows `main.py --config`; the baseline is the first.
+        pairs: Arms to compare, the second subtracted from the first.
+        settings: For the arms that are tuned, the flags of every trial.
+        sets: Test sets.
+        tuning_seed: The draw that `tune` uses.
+        prepare: What is run for each seed when its baseline is there, each as
+            `python -m ...`, with `{seed}`, `{data_root}` and `{baseline}`, a folder.
+    """
+
+    name: str
+    source: str
+    arms: Mapping[str, str]
+    pairs: tuple[tuple[str, str], ...]
+    settings: Mapping[str, tuple[tuple[str, ...], ...]]
+    sets: tuple[str, ...]
+    tuning_seed: int
+    prepare: tuple[str, ...]
+
+    def command(self, arm: str) -> tuple[str, tuple[str, ...]]:
+        """Returns an arm's config and its further flags."""
+        config, *flags = shlex.split(self.arms[arm])
+        return config, tuple(flags)
+
+
+def load(source: str) -> Design:
+    """Returns the study that `FILE:NAME` describes.
+
+    Raises:
+        ConfigError: if there is none, or its arms do not fit together.
+    """
+    file, _, name = source.partition(":")
+    path = pathlib.Path(file)
+    if not path.is_file():
+        raise errors.ConfigError(f"no study at {file}; configs/study.py is one")
+    make = runpy.run_path(file).get("get_config")
+    if make is None:
+        raise errors.ConfigError(f"{file} has no get_config; configs/study.py has")
+    try:
+        given = make(name) if name else make()
+    except ValueError as error:
+        raise errors.ConfigError(str(error)) from error
+    fields = {field.name for field in dataclasses.fields(Design)} - {"source"}
+    if set(given) != fields:
+        raise errors.ConfigError(
+            f"{source} must describe a study by {', '.join(sorted(fields))}, but it "
+            f"has {', '.join(sorted(given))}"
+        )
+    design = Design(source=source, **given)
+    _check(design)
+    return design
+
+
+def _check(design: Design) -> None:
+    """Makes sure that arms exist and are tuned alike."""
+    if next(iter(design.arms), "") != BASELINE:
+        raise errors.ConfigError(f"{design.source}: the first arm must be {BASELINE!r}")
+    named = {arm for pair in design.pairs for arm in pair} | set(design.settings)
+    if unknown := sorted(named - set(design.arms)):
+        raise errors.ConfigError(
+            f"{design.source} has no arm {', '.join(unknown)}; known: "
+            f"{', '.join(design.arms)}"
+        )
+    trials = {arm: len(settings) for arm, settings in design.settings.items()}
+    if len(set(trials.values())) > 1:
+        raise errors.ConfigError(
+            f"{design.source}: every arm must have as many trials, but has {trials}"
+        )

@@ -1,0 +1,152 @@
+import importlib
+import json
+import pathlib
+
+import pytest
+
+from smad_jax import errors
+from smad_jax.reporting import design
+
+FILE = pathlib.Path(__file__).parents[2] / "configs" / "study.py"
+STUDIES = ("smad", "omnidebias")
+
+
+def load(name):
+    return design.load(f"{FILE}:{name}")
+
+
+def config_of(study, arm):
+    source, flags = study.command(arm)
+    file, _, argument = source.partition(":")
+    module = importlib.import_module(f"configs.{pathlib.Path(file).stem}")
+    assert not flags
+    return module.get_config(argument)
+
+
+def holds(config, flag):
+    """Whether a config has the value of a flag already."""
+    key, _, value = flag.removeprefix("--config.").partition("=")
+    for part in key.split("."):
+        config = config[part]
+    return config == (value if isinstance(config, str) else json.loads(value))
+
+
+def test_first_study_is_the_default():
+    assert design.load(str(FILE)).name == "smad"
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_setting_of_the_configs_is_among_those_tried(name):
+    study = load(name)
+    for arm, settings in study.settings.items():
+        config = config_of(study, arm)
+        assert any(all(holds(config, flag) for flag in setting) for setting in settings)
+
+
+def test_arms_of_one_name_are_the_same_in_every_study():
+    # for their runs share a folder
+    arms = {}
+    for name in STUDIES:
+        for arm, command in load(name).arms.items():
+            assert arms.setdefault(arm, command) == command
+
+
+def test_every_arm_has_as_many_trials():
+    study = load("smad")
+    assert {len(settings) for settings in study.settings.values()} == {3}
+    assert set(study.arms) - set(study.settings) == {"SMAD, shuffled labels"}
+
+
+def test_control_has_the_setting_of_smad():
+    study = load("smad")
+    control, smad = config_of(study, "SMAD, shuffled labels"), config_of(study, "SMAD")
+    assert control.data.aspect_labels == "shuffled"
+    control.data.aspect_labels = smad.data.aspect_labels
+    assert control.to_dict() == smad.to_dict()
+
+
+def test_arms_are_the_switches_of_table_7_and_a_control():
+    study = load("smad")
+    configs = {arm: config_of(study, arm) for arm in study.arms}
+    assert {
+        arm: (config.model.saar, config.method.name, config.data.aspect_labels)
+        for arm, config in configs.items()
+    } == {
+        "baseline": (False, "baseline", "given"),
+        "SAAR": (True, "baseline", "given"),
+        "MAAT": (False, "smad", "given"),
+        "SMAD": (True, "smad", "given"),
+        "SMAD, shuffled labels": (True, "smad", "shuffled"),
+    }
+
+
+def test_arms_of_table_9_differ_in_the_part_of_the_web_data_alone():
+    study = load("omnidebias")
+    configs = {arm: config_of(study, arm) for arm in study.arms if arm != "baseline"}
+    parts = {arm: config.data.web.media.split for arm, config in configs.items()}
+    assert parts == {
+        f"web {part}": f"embedded-web/web-{part}"
+        for part in ("bias", "mid", "unbias", "rand", "all")
+    }
+    for config in configs.values():
+        config.data.web.media.split = ""
+    assert len({config.to_json() for config in configs.values()}) == 1
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_arm_is_compared_with_the_baseline_and_no_pair_twice(name):
+    study = load(name)
+    with_baseline = {arm for arm, other in study.pairs if other == "baseline"}
+    assert with_baseline == set(study.arms) - {"baseline"}
+    assert len(set(study.pairs)) == len(study.pairs)
+
+
+DEMO = """
+def get_config(arg="demo"):
+    return {
+        "name": arg, "arms": {"baseline": "a.py", "other": "b.py --config.c=1"},
+        "pairs": (("other", "baseline"),), "sets": ("iid",), "tuning_seed": 7,
+        "settings": {"other": (("--config.d=2",),)}, "prepare": (), CHANGE
+    }
+"""
+
+
+def demo(tmp_path, change=""):
+    file = tmp_path / "demo.py"
+    file.write_text(DEMO.replace("CHANGE", change), "utf-8")
+    return str(file)
+
+
+def test_flags_of_an_arm_follow_its_config(tmp_path):
+    study = design.load(f"{demo(tmp_path)}:mine")
+    assert study.name == "mine"
+    assert study.command("other") == ("b.py", ("--config.c=1",))
+    assert study.command("baseline") == ("a.py", ())
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ('"arms": {"smad": "b.py"}', "the first arm must be 'baseline'"),
+        ('"pairs": (("sdn", "baseline"),)', "no arm sdn; known: baseline, other"),
+        ('"settings": {"sdn": ()}', "no arm sdn"),
+        ('"seeds": (1,)', "it has .*seeds"),
+        (
+            '"settings": {"other": ((), ()), "baseline": ((),)}',
+            "as many trials, but has .*'other': 2",
+        ),
+    ],
+)
+def test_design_that_does_not_fit_together_is_refused(change, told, tmp_path):
+    with pytest.raises(errors.ConfigError, match=told):
+        design.load(demo(tmp_path, change))
+
+
+def test_missing_file_or_study_names_what_there_is(tmp_path):
+    with pytest.raises(errors.ConfigError, match=r"configs/study\.py is one"):
+        design.load("configs/stud.py")
+    with pytest.raises(errors.ConfigError, match="known: smad, omnidebias"):
+        load("sdn")
+    (tmp_path / "empty.py").touch()
+    with pytest.raises(errors.ConfigError, match="no get_config"):
+        design.load(str(tmp_path / "empty.py"))
