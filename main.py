@@ -9,8 +9,11 @@ Run the same command again to go on where it stopped.
 
 import os
 import pathlib
+import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 
 import jax
 import ml_collections
@@ -36,6 +39,7 @@ FORCE = flags.DEFINE_bool(
 DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "One of several processes, as on a pod."
 )
+_AGAIN = "the same command goes on from the newest checkpoint"
 
 
 def main(argv: Sequence[str]) -> None:
@@ -53,6 +57,8 @@ def main(argv: Sequence[str]) -> None:
         log.logger.info(f"{name} in {workdir}")
         if DISTRIBUTED.value:
             _join_the_others()
+        else:  # there SIGTERM is JAX's own
+            signal.signal(signal.SIGTERM, _terminated)
         _keep_compiled()
         experiment.check(config)
         if splits.uses_embedded(config):
@@ -65,7 +71,9 @@ def main(argv: Sequence[str]) -> None:
     except loop.Interrupted as interruption:
         _stop(str(interruption), 128 + interruption.number)
     except KeyboardInterrupt:  # outside the training loop there is nothing to save
-        _stop("interrupted", 130)
+        _stop(f"interrupted; {_AGAIN}", 130)
+    except _Terminated:
+        _stop(f"stopped by SIGTERM; {_AGAIN}", 143)
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
@@ -77,11 +85,12 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
         return rest
     except (flags.Error, AttributeError, OSError) as error:
         if isinstance(error, AttributeError):  # a key: quoted once more by its origin
-            told = str(error).strip("\"'").replace("\\n", " ")
+            told = str(error).strip("\"'").replace("\\n", " ").replace("\\'", "'")
         else:
             # A mistake inside a config file comes with the trace of its loading,
-            # of which the last line says what is wrong.
+            # of which the last line says what is wrong, after the error's class.
             told = str(error).strip().splitlines()[-1].strip()
+            told = re.sub(r"^[A-Za-z.]+(Error|Exception): ", "", told)
         _stop(f"{told} (--help lists the flags)", 2)
         raise AssertionError("unreachable") from error
 
@@ -122,6 +131,14 @@ def _keep_compiled() -> None:
         jax.config.update("jax_compilation_cache_dir", ".jax_cache")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+class _Terminated(Exception):
+    """SIGTERM came outside the training loop, which has its own answer to it."""
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
 
 
 def _stop(message: str, code: int) -> None:

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from smad_jax import errors, methods, models, splits, torch_weights
+from smad_jax import aspects, errors, methods, models, splits, torch_weights
 from smad_jax import workdir as workdir_lib
 from smad_jax.data import bad_videos, catalog, order, pipeline, web
 from smad_jax.evaluation import accuracy, predict
@@ -125,6 +125,8 @@ def check(config: Config) -> None:
             "data.embedded_scale must be from 0.02 to 1, but it is "
             f"{config.data.embedded_scale}"
         )
+    for name in config.method.aspects:
+        aspects.get(name)
     if len(set(config.method.aspects)) < len(config.method.aspects):
         raise errors.ConfigError(f"method.aspects={config.method.aspects} repeats one")
     if "/" not in config.data.train:

@@ -24,7 +24,11 @@ def command(small_data, *flags, config=SMAD):
 
 
 def environment(devices=1):
-    flags = f"--xla_force_host_platform_device_count={devices}"
+    # compiling takes most of the time of a short run, see conftest.py
+    flags = (
+        f"--xla_force_host_platform_device_count={devices} "
+        "--xla_backend_optimization_level=0"
+    )
     return os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
 
 
@@ -249,6 +253,37 @@ def test_config_file_that_is_not_there_ends_with_one_line(flags):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_sigterm_while_testing_ends_with_a_line_and_its_code(small_data, tmp_path):
+    # in place of the test comes a run that gets the signal and then waits
+    script = """
+import os, signal, sys, time
+from absl import app
+import main
+from smad_jax import experiment
+
+def run(config, workdir, **options):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(30)
+
+experiment.run = run
+app.run(main.main, argv=sys.argv, flags_parser=main.parse_flags)
+"""
+    flags = command(small_data, *short(tmp_path))[2:]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *flags],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 143, done.stderr
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith("error: stopped by SIGTERM; the same command goes on")
+    assert "Traceback" not in done.stderr
+
+
 def test_finished_run_is_only_tested_again(small_data, tmp_path):
     assert run(small_data, *short(tmp_path)).returncode == 0
     before = losses(tmp_path)
@@ -277,7 +312,7 @@ def test_folder_of_another_config_is_refused_with_the_difference(small_data, tmp
         (["stray"], 2, "unexpected arguments: stray"),
         (["--config.model.name=resnet19"], 2, "unknown model 'resnet19'"),
         (["--config.method.name=smat"], 2, "unknown method 'smat'"),
-        (["--config.method.aspects=('scenes',)"], 3, "scenes"),
+        (["--config.method.aspects=('scenes',)"], 2, "unknown aspect 'scenes'"),
         (["--config.method.ramp=dan"], 2, "unknown method.ramp 'dan'"),
         (["--config.method.name=baseline"], 2, "has no use for method.aspects"),
         (["--config.evaluation.sets.iid=embedded/idd"], 3, "idd"),
@@ -302,7 +337,7 @@ def test_mistake_ends_with_its_code_and_one_clear_message(
 @pytest.mark.parametrize(
     ("config", "code", "told"),
     [
-        ("configs/slowonly_smad.py:sar=off", 2, "known: aspects, labels, loss, saar"),
+        ("configs/slowonly_smad.py:sar=off", 2, "error: unknown key 'sar' in"),
         ("configs/slowonly_smat.py", 2, "slowonly_smat.py"),
         ("configs/slowonly_smad.py:k200db", 3, "python -m data_prep.k200db"),
         ("configs/tsn_baseline.py:k200db", 3, "python -m data_prep.build_records"),

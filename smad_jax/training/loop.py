@@ -49,7 +49,8 @@ class Interrupted(Exception):
     """A signal asked for an end; everything was saved. Holds the signal's number."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}; all is saved")
+        name = signal.Signals(number).name
+        super().__init__(f"stopped by {name}; all is saved, run the same command again")
         self.number = number
 
 
