@@ -1,4 +1,4 @@
-"""What training asks of the features: one file a row of Table 3."""
+"""What training asks of the features: one file a row of Table 3, and later ones."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -8,7 +8,18 @@ from flax import nnx
 
 from smad_jax import errors
 from smad_jax.aspects import Aspect
-from smad_jax.methods import adabn, base, dann, frame_shuffle, mmd, sdn, smad
+from smad_jax.methods import (
+    adabn,
+    background_erasing,
+    base,
+    dann,
+    fame,
+    frame_shuffle,
+    mmd,
+    sdn,
+    smad,
+    still_mix,
+)
 
 METHODS: dict[str, type[base.Method]] = {
     "baseline": base.Method,
@@ -18,6 +29,9 @@ METHODS: dict[str, type[base.Method]] = {
     "mmd": mmd.Mmd,
     "frame_shuffle": frame_shuffle.FrameShuffle,
     "sdn": sdn.Sdn,
+    "still_mix": still_mix.StillMix,
+    "background_erasing": background_erasing.BackgroundErasing,
+    "fame": fame.Fame,
 }
 
 
