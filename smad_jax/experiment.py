@@ -17,7 +17,7 @@ from flax import nnx
 
 from smad_jax import aspects, errors, methods, models, splits, torch_weights
 from smad_jax import workdir as workdir_lib
-from smad_jax.data import bad_videos, catalog, order, pipeline, web
+from smad_jax.data import bad_videos, catalog, groups, order, pipeline, web
 from smad_jax.evaluation import accuracy, predict
 from smad_jax.methods import base
 from smad_jax.training import (
@@ -197,7 +197,9 @@ def make_plan(config: Config, train: catalog.Split, name: str) -> loop.Plan:
             },
             config.data.web_every,
         ),
-        chance={name: _chance(train, name) for name in train.aspects},
+        chance={
+            name: _chance(train, name) for name in train.aspects if name != groups.NAME
+        },
         on_non_finite=_one_of(
             {"stop": "stop", "skip": "skip"},
             "training.on_non_finite",

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from smad_jax import errors
-from smad_jax.data import catalog, embedded, preparation, selection, web
+from smad_jax.data import catalog, embedded, groups, preparation, selection, web
 
 Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
 
@@ -59,7 +59,7 @@ def open_splits(config: Config) -> Splits:
     """
     streams = web.read_streams(config.data.web)
     found = _open_all(config, _wanted(config, streams))
-    train = _deal(config, found["train"]["train"])
+    train = _grouped(config, _deal(config, found["train"]["train"]))
     for kind, splits in found.items():
         # the labels of the target are never looked at, so neither are their numbers
         for name, split in splits.items() if kind != "target" else ():
@@ -83,7 +83,8 @@ def open_train(config: Config) -> catalog.Split:
     Raises:
         DataError: if it is missing, with the commands that prepare it.
     """
-    return _open_all(config, _wanted(config, {})[:1])["train"]["train"]
+    found = _open_all(config, _wanted(config, {})[:1])
+    return _grouped(config, found["train"]["train"])
 
 
 class _Wanted(NamedTuple):
@@ -99,8 +100,9 @@ def _wanted(config: Config, streams: Mapping[str, web.WebStream]) -> list[_Wante
     """Returns every split that the config names."""
     tests = config.evaluation.sets.to_dict().items()
     target = config.data.target
+    aspects = [*config.method.aspects, *filter(None, [config.data.groups])]
     return [
-        _Wanted("train", "train", config.data.train, tuple(config.method.aspects)),
+        _Wanted("train", "train", config.data.train, tuple(dict.fromkeys(aspects))),
         *(
             _Wanted("web", name, stream.split, _labelled(config, stream))
             for name, stream in streams.items()
@@ -206,6 +208,17 @@ def _deal(config: Config, split: catalog.Split) -> catalog.Split:
     if dealt == "given":
         return split
     return selection.shuffle_aspects(split, config.seed)
+
+
+def _grouped(config: Config, split: catalog.Split) -> catalog.Split:
+    """Returns a training split with its groups, for a method that asks for some."""
+    aspect = config.data.groups
+    if not aspect:
+        return split
+    grouped = groups.with_groups(split, aspect)
+    if aspect in config.method.aspects:
+        return grouped
+    return groups.without_aspect(grouped, aspect)
 
 
 def _few(config: Config, split: catalog.Split) -> catalog.Split:

@@ -15,6 +15,7 @@ from smad_jax.methods import (
     dann,
     fame,
     frame_shuffle,
+    group_dro,
     mmd,
     sdn,
     smad,
@@ -32,6 +33,7 @@ METHODS: dict[str, type[base.Method]] = {
     "still_mix": still_mix.StillMix,
     "background_erasing": background_erasing.BackgroundErasing,
     "fame": fame.Fame,
+    "group_dro": group_dro.GroupDro,
 }
 
 
