@@ -121,6 +121,7 @@ def base() -> ml_collections.ConfigDict:
     config.data.embedded_scale = 1.0  # share of its videos
     config.data.aspect_labels = "given"  # or `shuffled` among videos, a control
     config.data.groups = ""  # an aspect: groups of class and rarity, for some methods
+    config.data.holdout = 0.0  # share of the training videos kept to fit on afterwards
     config.data.batch_size = 0
     config.data.max_videos = 0  # 0: all
     config.data.num_threads = 2  # of each stream

@@ -77,6 +77,10 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
             state = _train(
                 config, workdir, opened, plan, mesh, state, train_step, checkpoints
             )
+        refits = methods.find(config.method.name).refits
+        if refits and int(state.step) == plan.total_steps:
+            state = _refit(config, workdir, opened, mesh, graph, state)
+            checkpoints.save(state, _position(config, plan, state))
     found = evaluate(config, workdir, graph, state, opened.tests)
     results = {
         f"{name}/{metric}": value
@@ -113,6 +117,7 @@ def check(config: Config) -> None:
         if value < 1:
             raise errors.ConfigError(f"{key} must be at least 1, but it is {value}")
     _check_target(config)
+    methods.check_holdout(config.method.name, config.data.holdout)
     ghost_size = config.model.ghost_size
     for key, batch_size in _forward_sizes(config).items():
         if 0 < ghost_size < batch_size and batch_size % ghost_size:
@@ -426,10 +431,7 @@ def _train(
         sources[base.UNLABELLED] = opened.target
 
     def save(state: state_lib.TrainState) -> None:
-        step = int(state.step)
-        checkpoints.save(
-            state, {"step": step, "videos": step * plan.batch_size, "seed": config.seed}
-        )
+        checkpoints.save(state, _position(config, plan, state))
 
     with contextlib.ExitStack() as stack:
         journal = log.Journal(workdir if jax.process_index() == 0 else None, start)
@@ -451,6 +453,48 @@ def _train(
             save=save,
             journal=journal,
         )
+
+
+def _position(
+    config: Config, plan: loop.Plan, state: state_lib.TrainState
+) -> checkpoint.Position:
+    """Returns where a run is, to be kept beside its state."""
+    step = int(state.step)
+    return {"step": step, "videos": step * plan.batch_size, "seed": config.seed}
+
+
+def _refit(
+    config: Config,
+    workdir: pathlib.Path,
+    opened: splits.Splits,
+    mesh: jax.sharding.Mesh,
+    graph: nnx.GraphDef,
+    state: state_lib.TrainState,
+) -> state_lib.TrainState:
+    """Fits the trained network to features, as its method does; counts as a step.
+
+    A checkpoint of that step holds what came of it, so whoever reads the newest one
+    needs to know nothing of it, and a run that goes on does not fit again.
+    """
+    split = opened.train if opened.held_out is None else opened.held_out
+    predictor = predict.Predictor(
+        graph, state.params, state.batch_stats, view_chunk=config.evaluation.view_chunk
+    )
+    found, _ = predict_split(
+        config, predictor, split, _bad_videos(config, workdir, split)
+    )
+    rows = np.flatnonzero(found.probabilities.sum(axis=1))  # those that can be read
+    stream = {
+        "features": found.features[rows],
+        "label": split.labels[rows],
+        "aspects": {name: v[rows] for name, v in split.aspect_labels.items()},
+        "aspect_mask": {name: v[rows] for name, v in split.aspect_mask.items()},
+    }
+    params = predictor.refit(stream, rng=np.random.default_rng(config.seed))
+    log.logger.info(f"fitted again to features of {len(rows):,} videos")
+    return dataclasses.replace(
+        state, step=state.step + 1, params=sharding.replicate(params, mesh)
+    )
 
 
 def _streams(

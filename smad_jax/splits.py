@@ -13,14 +13,16 @@ Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
 class Splits(NamedTuple):
     """The training split, and by name the splits of web streams and of test sets.
 
-    `target` holds the unlabelled videos of methods that adapt to a test set, None for
-    the others.
+    `target` holds the unlabelled videos of methods that adapt to a test set, and
+    `held_out` those of the training set that a method is fitted to after training; None
+    for others.
     """
 
     train: catalog.Split
     web: Mapping[str, catalog.Split]
     tests: Mapping[str, catalog.Split]
     target: catalog.Split | None = None
+    held_out: catalog.Split | None = None
 
 
 def data_root(config: Config) -> pathlib.Path:
@@ -69,11 +71,15 @@ def open_splits(config: Config) -> Splits:
         name: web.match_aspects(_deal(config, split), train.aspects, config.data.train)
         for name, split in found["web"].items()
     }
+    train, held_out = _few(config, train), None
+    if config.data.holdout:
+        train, held_out = selection.hold_out(train, config.data.holdout, config.seed)
     return Splits(
-        _few(config, train),
+        train,
         {name: _few(config, split) for name, split in webs.items()},
         {name: _few(config, split) for name, split in found["test"].items()},
         next((_unlabelled(config, split) for split in found["target"].values()), None),
+        held_out,
     )
 
 

@@ -4,12 +4,18 @@ import dataclasses
 
 import numpy as np
 
+from smad_jax import errors
 from smad_jax.data import catalog
 
 
 def few_videos(split: catalog.Split, count: int) -> catalog.Split:
     """Returns at most `count` videos, evenly spaced over the list."""
     rows = np.unique(np.linspace(0, len(split) - 1, count).astype(int))
+    return rows_of(split, rows)
+
+
+def rows_of(split: catalog.Split, rows: np.ndarray) -> catalog.Split:
+    """Returns the videos in the given rows, in their order."""
     return dataclasses.replace(
         split,
         ids=tuple(split.ids[row] for row in rows),
@@ -18,6 +24,33 @@ def few_videos(split: catalog.Split, count: int) -> catalog.Split:
         aspect_labels={k: v[rows] for k, v in split.aspect_labels.items()},
         aspect_mask={k: v[rows] for k, v in split.aspect_mask.items()},
     )
+
+
+def hold_out(
+    split: catalog.Split, share: float, seed: int
+) -> tuple[catalog.Split, catalog.Split]:
+    """Divides a split in two at random, each class as nearly as can be by the share.
+
+    Args:
+        split: To be divided.
+        share: Of the videos to hold out, above 0 and below 1.
+        seed: Of the draw.
+
+    Returns:
+        What is left and what is held out, in the order of the split.
+
+    Raises:
+        ConfigError: if nothing would be held out.
+    """
+    drawn = np.random.default_rng([seed, 0x401D]).permutation(len(split))
+    drawn = drawn[np.argsort(split.labels[drawn], kind="stable")]
+    # of the ranking by class every place at which another whole video is due
+    due = np.diff(np.floor(share * np.arange(len(split) + 1) + 1e-9)) > 0
+    if not due.any():
+        raise errors.ConfigError(
+            f"data.holdout={share} of {len(split)} videos is not one; raise it"
+        )
+    return rows_of(split, np.sort(drawn[~due])), rows_of(split, np.sort(drawn[due]))
 
 
 def shuffle_aspects(split: catalog.Split, seed: int) -> catalog.Split:

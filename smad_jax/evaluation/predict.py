@@ -159,6 +159,19 @@ class Predictor:
         batch_stats = jax.tree.map(np.asarray, state_lib.batch_stats_of(modules))
         self._arrays = self._arrays[0], jax.device_put(batch_stats, self._place)
 
+    def refit(
+        self, stream: Mapping[str, Any], *, rng: np.random.Generator
+    ) -> state_lib.Tree:
+        """Lets the method fit the network to features; returns all parameters then.
+
+        Args:
+            stream: As `Method.refit` wants it, the same in every process.
+            rng: Likewise.
+        """
+        modules: Any = state_lib.merge(self._graph, *jax.device_put(self._trained))
+        modules.method.refit(modules.model, stream, rng=rng)
+        return jax.tree.map(np.asarray, state_lib.split(modules)[1])
+
     def views(self, video: np.ndarray) -> dict[str, np.ndarray]:
         """Returns what the network says of every view.
 

@@ -13,6 +13,7 @@ from smad_jax.methods import (
     background_erasing,
     base,
     dann,
+    dfr,
     fame,
     frame_shuffle,
     group_dro,
@@ -34,6 +35,7 @@ METHODS: dict[str, type[base.Method]] = {
     "background_erasing": background_erasing.BackgroundErasing,
     "fame": fame.Fame,
     "group_dro": group_dro.GroupDro,
+    "dfr": dfr.Dfr,
 }
 
 
@@ -71,6 +73,24 @@ def check_target(name: str, target: str) -> None:
         raise errors.ConfigError(
             f"method {name!r} has no use for data.target={target!r}; leave it empty, "
             f"or choose a method that has: {', '.join(wanting)}"
+        )
+
+
+def check_holdout(name: str, share: float) -> None:
+    """Makes sure that videos are held out only for a method that fits on them.
+
+    Raises:
+        ConfigError: if the share is none, or the method has no use for it.
+    """
+    if not 0 <= share < 1:
+        raise errors.ConfigError(
+            f"data.holdout must be at least 0 and below 1, but it is {share}"
+        )
+    if share and not find(name).refits:
+        refitting = [n for n, m in METHODS.items() if m.refits]
+        raise errors.ConfigError(
+            f"method {name!r} has no use for data.holdout={share}; set it to 0, or "
+            f"choose a method that has: {', '.join(refitting)}"
         )
 
 

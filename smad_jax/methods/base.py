@@ -33,11 +33,13 @@ class Method(nnx.Module):
         uses_aspects: Whether it takes labels of aspects.
         sees_target_data: Whether it sees videos of a test set, without labels, before
             it predicts them; such results compare with others of the kind only.
+        refits: Whether `refit` is to be called once, after training.
     """
 
     streams: tuple[str, ...] = ("train",)
     uses_aspects: bool = False
     sees_target_data: bool = False
+    refits: bool = False
 
     def __init__(
         self,
@@ -93,6 +95,23 @@ class Method(nnx.Module):
             model: As it was trained; to be changed in place.
             clips: Called as often as wanted, gives this process's share of the test
                 set's clips, [B, T, H, W, C] uint8, without labels.
+        """
+
+    def refit(
+        self,
+        model: recognizer.Recognizer,
+        stream: Stream,
+        *,
+        rng: np.random.Generator,
+    ) -> None:
+        """Fits the trained model to features that it gives; here nothing.
+
+        Args:
+            model: As it was trained; to be changed in place.
+            stream: Of the held-out videos, or without any of the training set:
+                `features` [V, D], the means over test views; `label` [V]; `aspects`
+                {name: [V, Z]} and `aspect_mask` {name: [V] bool}.
+            rng: For whatever is random.
         """
 
     def predict(self, logits: jax.Array, features: jax.Array) -> jax.Array:

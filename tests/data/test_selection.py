@@ -1,8 +1,9 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
-from smad_jax import aspects
+from smad_jax import aspects, errors
 from smad_jax.data import catalog, selection
 
 V, Z = 11, 3
@@ -71,3 +72,20 @@ def test_videos_without_labels_are_there_once_each_and_tell_nothing():
     np.testing.assert_array_equal(after.labels, np.zeros(V - 2))
     assert not (after.aspects or after.aspect_labels or after.aspect_mask)
     assert len(after.classes) == 1
+
+
+def test_held_out_videos_are_a_share_of_each_class_and_of_no_other():
+    labels = np.repeat([0, 1, 2, 3], [50, 10, 33, 7]).astype(np.int32)
+    ids = tuple(f"v{i:03}" for i in range(100))
+    split = catalog.Split(
+        *("demo", "train", ids, labels, tuple("abcd"), {}, {}, {}, None, np.arange(100))
+    )
+    kept, held = selection.hold_out(split, 0.2, seed=0)
+    assert sorted(kept.ids + held.ids) == list(ids)
+    assert len(held) == 20
+    assert np.abs(np.bincount(held.labels) - 0.2 * np.bincount(labels)).max() < 1
+    np.testing.assert_array_equal(held.labels, labels[held.positions])
+    assert selection.hold_out(split, 0.2, seed=0)[1].ids == held.ids
+    assert selection.hold_out(split, 0.2, seed=1)[1].ids != held.ids
+    with pytest.raises(errors.ConfigError, match="of 100 videos is not one"):
+        selection.hold_out(split, 0.005, seed=0)
