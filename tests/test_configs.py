@@ -10,7 +10,9 @@ from ml_collections import config_dict
 
 from configs import (
     common,
+    slowonly_actor_cut_mix,
     slowonly_adabn,
+    slowonly_albar,
     slowonly_background_erasing,
     slowonly_baseline,
     slowonly_dann,
@@ -31,7 +33,9 @@ from smad_jax import experiment, methods
 from smad_jax.data import catalog
 
 CONFIGS = {
+    "slowonly_actor_cut_mix": slowonly_actor_cut_mix,
     "slowonly_adabn": slowonly_adabn,
+    "slowonly_albar": slowonly_albar,
     "slowonly_background_erasing": slowonly_background_erasing,
     "slowonly_baseline": slowonly_baseline,
     "slowonly_dann": slowonly_dann,
@@ -241,7 +245,9 @@ RUNS = [
     ("slowonly_smad", ""),
     ("slowonly_smad", "aspects=none"),
     ("slowonly_smad", "labels=shuffled,saar=off"),
+    ("slowonly_actor_cut_mix", ""),
     ("slowonly_adabn", ""),
+    ("slowonly_albar", ""),
     ("slowonly_background_erasing", ""),
     ("slowonly_dann", ""),
     ("slowonly_dfr", ""),

@@ -9,7 +9,9 @@ from flax import nnx
 from smad_jax import errors
 from smad_jax.aspects import Aspect
 from smad_jax.methods import (
+    actor_cut_mix,
     adabn,
+    albar,
     background_erasing,
     base,
     dann,
@@ -36,6 +38,8 @@ METHODS: dict[str, type[base.Method]] = {
     "fame": fame.Fame,
     "group_dro": group_dro.GroupDro,
     "dfr": dfr.Dfr,
+    "actor_cut_mix": actor_cut_mix.ActorCutMix,
+    "albar": albar.Albar,
 }
 
 

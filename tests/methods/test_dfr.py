@@ -119,7 +119,7 @@ def test_layers_of_several_draws_are_averaged():
 
 def test_videos_without_a_group_are_left_out():
     stream = stream_of(np.zeros(V, int), mask=np.zeros(V, bool))
-    with pytest.raises(errors.DataError, match="no video .* has a group"):
+    with pytest.raises(errors.DataError, match=r"no video .* has a group"):
         method_of().refit(networks.Little(D, K), stream, rng=np.random.default_rng(0))
 
 
