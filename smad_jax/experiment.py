@@ -117,6 +117,7 @@ def check(config: Config) -> None:
         if value < 1:
             raise errors.ConfigError(f"{key} must be at least 1, but it is {value}")
     _check_target(config)
+    methods.check_groups(config.method.name, config.data.groups)
     methods.check_holdout(config.method.name, config.data.holdout)
     ghost_size = config.model.ghost_size
     for key, batch_size in _forward_sizes(config).items():
@@ -309,12 +310,13 @@ def describe(
 ) -> str:
     """Returns what is about to be trained, on what and where, in one paragraph."""
     train, target = opened.train, opened.target
+    against = [name for name in train.aspects if name != groups.NAME]
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params["model"]))
     rate = config.optimizer.learning_rate * batch_size_scale(config)
     return (
         f"{config.model.name}{' + SAAR' if config.model.saar else ''}, "
         f"{count:,} parameters; method {config.method.name}"
-        f"{' against ' + ', '.join(train.aspects) if train.aspects else ''}\n"
+        f"{' against ' + ', '.join(against) if against else ''}\n"
         f"{len(train):,} videos of {len(train.classes)} classes; "
         f"{plan.total_steps:,} steps of {plan.batch_size} videos, learning rate "
         f"{rate:.4g}; {jax.device_count()} x {jax.devices()[0].device_kind}, "

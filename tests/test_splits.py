@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from configs import common, slowonly_baseline, slowonly_smad
+from configs import common, slowonly_baseline, slowonly_dfr, slowonly_smad
 from smad_jax import errors, splits
 from smad_jax.data import catalog
 
@@ -118,3 +118,31 @@ def test_target_is_opened_without_its_labels_and_their_numbers_do_not_matter(
     assert len(target) == 5
     assert not target.labels.any()
     assert target.video(0).num_frames == 1
+
+
+def test_groups_take_the_place_of_the_aspect_that_they_come_from(small_data):
+    config = slowonly_dfr.get_config()
+    config.data.root = str(small_data)
+    config.data.embedded_scale = 0.05
+    found = splits.open_splits(config)
+    assert found.held_out is not None
+    whole = splits.open_train(config)
+    for split in (found.train, found.held_out, whole):
+        assert list(split.aspects) == ["group"]
+        values = split.aspect_labels["group"]
+        assert values.shape == (len(split), 3 * len(split.classes))
+        np.testing.assert_array_equal(values.argmax(axis=1) // 3, split.labels)
+    assert len(whole) == len(found.train) + len(found.held_out)
+    assert set(found.train.ids).isdisjoint(found.held_out.ids)
+    config.method.aspects = ("object",)
+    assert list(splits.open_train(config).aspects) == ["object", "group"]
+    config.method.aspects = ("scene",)
+    assert list(splits.open_train(config).aspects) == ["scene", "group"]
+
+
+def test_web_videos_have_no_group(small_data):
+    config = with_web(small_data, clips="embedded/iid")
+    config.data.groups = "scene"
+    webs = splits.open_splits(config).web
+    assert webs["clips"].aspect_mask["scene"].all()
+    assert not webs["clips"].aspect_mask["group"].any()

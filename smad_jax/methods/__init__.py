@@ -80,6 +80,20 @@ def check_target(name: str, target: str) -> None:
         )
 
 
+def check_groups(name: str, aspect: str) -> None:
+    """Makes sure that groups are made only for a method that goes by them.
+
+    Raises:
+        ConfigError: if groups of `aspect` are asked for and it does not.
+    """
+    if aspect and not find(name).uses_groups:
+        grouping = [n for n, m in METHODS.items() if m.uses_groups]
+        raise errors.ConfigError(
+            f"method {name!r} has no use for data.groups={aspect!r}; leave it empty, "
+            f"or choose a method that has: {', '.join(grouping)}"
+        )
+
+
 def check_holdout(name: str, share: float) -> None:
     """Makes sure that videos are held out only for a method that fits on them.
 

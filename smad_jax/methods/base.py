@@ -31,6 +31,7 @@ class Method(nnx.Module):
         streams: What a batch holds: `train`, and `target` for a method that learns
             from unlabelled videos of a test set too.
         uses_aspects: Whether it takes labels of aspects.
+        uses_groups: Whether these are groups of class and rarity (`data/groups.py`).
         sees_target_data: Whether it sees videos of a test set, without labels, before
             it predicts them; such results compare with others of the kind only.
         refits: Whether `refit` is to be called once, after training.
@@ -38,6 +39,7 @@ class Method(nnx.Module):
 
     streams: tuple[str, ...] = ("train",)
     uses_aspects: bool = False
+    uses_groups: bool = False
     sees_target_data: bool = False
     refits: bool = False
 

@@ -32,6 +32,7 @@ class Dfr(base.Method):
     """
 
     uses_aspects = True
+    uses_groups = True
     refits = True
 
     def __init__(

@@ -36,6 +36,7 @@ class GroupDro(base.Method):
     """
 
     uses_aspects = True
+    uses_groups = True
 
     def __init__(
         self,

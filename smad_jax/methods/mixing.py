@@ -1,9 +1,10 @@
 """What methods share that train on changed pixels: clips mixed on the device.
 
 Such a method is an augmentation inside the loss, so the pipeline, the step and the
-network stay as they are, and so does the label. StillMix, background erasing and FAME
-differ in what they do to a clip. All of it is linear in the pixels, so it makes no
-difference that the network normalises them afterwards.
+network stay as they are. StillMix, background erasing and FAME differ in what they do
+to a clip, and leave its label alone; ActorCutMix mixes labels too, in a loss of its
+own. All of it is linear in the pixels, so it makes no difference that the network
+normalises them afterwards.
 """
 
 from collections.abc import Callable, Mapping

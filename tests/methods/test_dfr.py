@@ -155,14 +155,20 @@ def test_what_dfr_cannot_work_with_is_refused(chosen, settings, told):
 
 
 @pytest.mark.parametrize(
-    ("name", "share", "told"),
+    ("check", "name", "value", "told"),
     [
-        ("dfr", 1.0, "at least 0 and below 1, but it is 1.0"),
-        ("baseline", 0.2, "no use for .*choose a method that has: dfr"),
+        (methods.check_holdout, "dfr", 1.0, "at least 0 and below 1, but it is 1.0"),
+        (methods.check_holdout, "baseline", 0.2, "holdout=0.2; set it to 0, .*: dfr"),
+        (
+            methods.check_groups,
+            "smad",
+            "scene",
+            "data.groups='scene'; .*: group_dro, d",
+        ),
     ],
 )
-def test_videos_are_held_out_for_methods_that_fit_to_them(name, share, told):
-    methods.check_holdout(name, 0.0)
-    methods.check_holdout("dfr", 0.2)
+def test_videos_are_held_out_and_grouped_for_methods_that_ask(check, name, value, told):
+    check(name, type(value)())
+    check("dfr", 0.2 if check is methods.check_holdout else "object")
     with pytest.raises(errors.ConfigError, match=told):
-        methods.check_holdout(name, share)
+        check(name, value)
