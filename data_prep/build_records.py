@@ -2,32 +2,36 @@
 
     python -m data_prep.build_records --videos DIR --name NAME --out DATA_ROOT
 
-DIR holds one folder a class, or `--list` gives one `relative/path label` a line. Every
-video is decoded once; those that fail are left out, counted by reason and listed in
-`bad_videos.jsonl`. The files themselves are stored unchanged. With `--images` the
-folders hold JPEG or PNG images, which training sees as videos of one frame; a list may
-name both.
+DIR holds one folder a class, or `--list` names the videos, in one of the forms of
+`list_formats`. Every video is decoded once; those that fail are left out, counted by
+reason and listed in `bad_videos.jsonl`. Files are stored unchanged, or made smaller
+(`--short-side`); a folder of frames becomes one file. With `--images` the class folders
+hold images, which training sees as videos of one frame; a list may name both. Stopped,
+the same command goes on with the next shard.
 """
 
 import argparse
 import collections
-import concurrent.futures
 import dataclasses
-import glob
 import hashlib
-import json
 import os
 import pathlib
 import shlex
 import shutil
 import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from data_prep import video_lists
+from data_prep import (
+    class_folders,
+    list_formats,
+    record_store,
+    tfds_files,
+    video_files,
+    video_lists,
+)
 from smad_jax import errors
-from smad_jax.data import catalog, records, video
+from smad_jax.data import catalog, record_files, records, video
 
 DEFAULT_HOLDOUT = 0.2
 
@@ -35,43 +39,41 @@ DEFAULT_HOLDOUT = 0.2
 _TAKEN_NAMES = ("embedded", "k200db", "k400")
 _NAME_ENDS = ",=:/"
 
-_CHECK_TIME = 120.0  # seconds a file; checking decodes all of it
-_SHARD_BYTES = 256 << 20
-
-
-class Checked(NamedTuple):
-    """A video after reading: its content and frames, or why it cannot be used."""
-
-    content: bytes
-    num_frames: int
-    error: video.VideoError | None
-
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What may be chosen, as on the command line.
 
     Attributes:
-        check: `decode` every frame, `open` each file and decode one, or `none`.
-        min_frames: Fewer frames are too few.
-        keep_truncated: Keep videos whose end is missing, with the frames that decode.
+        rules: What the files must hold.
         holdout: Share of each class held out as `val` where no list says.
         num_shards: Files to spread the videos over; 0 for one every 256 MiB.
+        file_format: `tfrecord` or `array_record`.
         num_jobs: Files checked at the same time.
         overwrite: Replace a data set of the same name.
     """
 
-    check: str = "decode"
-    min_frames: int = 1
-    keep_truncated: bool = False
+    rules: video_files.Rules = dataclasses.field(default_factory=video_files.Rules)
     holdout: float = DEFAULT_HOLDOUT
     num_shards: int = 0
+    file_format: record_files.FileFormat = "tfrecord"
     num_jobs: int = 1
     overwrite: bool = False
 
 
 class Report(NamedTuple):
-    """What came of a build: the data set's folder, counts, and failures by reason."""
+    """What came of a build.
+
+    Attributes:
+        folder: The data set's.
+        num_listed: Videos wanted.
+        num_stored: Of them, those stored.
+        split_sizes: Videos of each split.
+        num_classes: K.
+        reasons: Videos left out, by reason.
+        examples: One of them for each reason.
+        notes: What the reader of the lists had to say.
+    """
 
     folder: pathlib.Path
     num_listed: int
@@ -80,34 +82,7 @@ class Report(NamedTuple):
     num_classes: int
     reasons: collections.Counter[str]
     examples: dict[str, str]
-
-
-def check(path: pathlib.Path, options: Options) -> Checked:
-    """Returns the file's content and its number of frames, or what is wrong with it.
-
-    Without checks the number is 0, unknown.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        return Checked(b"", 0, video.VideoError("missing", reason))
-    if options.check == "none":
-        return Checked(content, 0, None)
-    try:
-        facts = video.probe(
-            content,
-            count="decoded" if options.check == "decode" else "stated",
-            time_limit=_CHECK_TIME,
-        )
-    except video.VideoError as error:
-        return Checked(b"", 0, error)
-    if facts.failure and not options.keep_truncated:
-        return Checked(b"", 0, video.VideoError("truncated", facts.failure))
-    if facts.num_frames < options.min_frames:
-        detail = f"{facts.num_frames} frames, wanted {options.min_frames}"
-        return Checked(b"", 0, video.VideoError("too_short", detail))
-    return Checked(content, facts.num_frames, None)
+    notes: tuple[str, ...] = ()
 
 
 def build(
@@ -121,6 +96,9 @@ def build(
     recipe: Mapping[str, catalog.Json] | None = None,
 ) -> Report:
     """Makes the data set `<out>/<name>`, which appears whole or not at all.
+
+    Stopped by the user or a full disk, what is finished stays hidden in `out`, and the
+    same call goes on there.
 
     Args:
         root: The folder that all ids are relative to.
@@ -136,37 +114,42 @@ def build(
         DataError: if the list breaks a rule or too little can be read.
     """
     options = options or Options()
-    names, label_of, held_out = video_lists.resolve(root, source, classes)
-    folder = _claim(out, name, overwrite=options.overwrite)
-    partial = out / f".{name}.partial-{os.getpid()}"
-    partial.mkdir(parents=True)
+    wanted = video_lists.resolve(root, source, classes)
+    folder = record_store.claim(out, name, overwrite=options.overwrite)
+    plan = record_store.Plan(
+        root=root,
+        label_of=wanted.label_of,
+        frames=wanted.frames,
+        rules=options.rules,
+        num_shards=options.num_shards,
+        file_format=options.file_format,
+    )
+    partial = record_store.workplace(out, name, plan)
+    good, bad = record_store.store(plan, partial, options.num_jobs)
+    reasons = collections.Counter(error.reason for error in bad.values())
     try:
-        good, bad = _store(root, partial, label_of, options)
-        stored = {id: label for id, label in label_of.items() if id in good}
-        reasons = collections.Counter(error.reason for error in bad.values())
-        _check_any(stored, label_of, reasons)
-        if source.val is None:
-            held_out = video_lists.hold_out(stored, options.holdout)
-        sizes = _write_splits(partial, names, stored, held_out)
-        catalog.write_dataset_file(
-            partial,
-            name=name,
-            classes=names,
-            num_videos=len(stored),
-            recipe={**(recipe or {}), "listed": len(label_of), "bad": dict(reasons)},
-        )
-        _publish(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    examples = {error.reason: f"{id} ({error.detail})" for id, error in bad.items()}
+        sizes = _write_splits(partial, wanted, good, bad, source, options.holdout)
+    except errors.DataError:
+        shutil.rmtree(partial)  # going on would end here again
+        raise
+    catalog.write_dataset_file(
+        partial,
+        name=name,
+        classes=wanted.classes,
+        num_videos=len(good),
+        recipe={**(recipe or {}), "listed": len(wanted.label_of), "bad": dict(reasons)},
+    )
+    tfds_files.write(partial)
+    record_store.publish(partial, folder)
     return Report(
         folder=folder,
-        num_listed=len(label_of),
-        num_stored=len(stored),
+        num_listed=len(wanted.label_of),
+        num_stored=len(good),
         split_sizes=sizes,
-        num_classes=len(names),
+        num_classes=len(wanted.classes),
         reasons=reasons,
-        examples=examples,
+        examples={error.reason: f"{id} ({error.detail})" for id, error in bad.items()},
+        notes=tuple(source.notes),
     )
 
 
@@ -178,6 +161,7 @@ def summary(report: Report) -> str:
         f"{report.folder}: {report.num_stored} of {report.num_listed} videos "
         f"({share:.1%}), {report.num_classes} classes; splits: {sizes}"
     ]
+    lines += [f"note: {note}" for note in report.notes]
     if report.reasons:
         lines += ["", f"{'left out':16} {'videos':>7}  for example"]
         lines += [
@@ -216,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         classes = video_lists.read_classes(chosen.classes) if chosen.classes else None
         report = build(
             chosen.videos,
-            _source(chosen),
+            source(chosen),
             name=chosen.name,
             out=chosen.out,
             classes=classes,
@@ -227,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("\nstopped; nothing was left behind", file=sys.stderr)
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
     print(summary(report))
     return 0
@@ -243,25 +227,142 @@ def _parser() -> argparse.ArgumentParser:
     add("--videos", type=folder, help="folder of the videos")
     add("--name", help="name of the data set")
     add("--out", type=folder, help="folder of the data sets")
-    add("--list", type=folder, help="lines `relative/path label`; else class folders")
+    add("--list", type=folder, help="list of the videos; else class folders")
+    add_format(parser)
     held = parser.add_mutually_exclusive_group()
     held.add_argument("--val-list", type=folder, help="list of the validation videos")
     held.add_argument(
         "--holdout",
         type=float,
         default=DEFAULT_HOLDOUT,
-        help="share of each class held out for validation, 0 for none",
+        help="share of each class held out for validation where no list says, 0 for "
+        "none (default: %(default)s)",
     )
     add("--images", action="store_true", help="class folders hold images, no videos")
     add("--classes", type=folder, help="class names, one a line, in label order")
-    add("--num-shards", type=int, default=0, help="files to write; 0: one a 256 MiB")
-    add("--check", choices=("decode", "open", "none"), default="decode")
-    add("--min-frames", type=int, default=1, help="fewer frames are too few")
-    add("--keep-truncated", action="store_true", help="keep what decodes of them")
-    add("--jobs", type=int, default=os.cpu_count() or 1, help="files checked at once")
+    add_rules(parser)
+    add(
+        "--short-side",
+        type=int,
+        default=0,
+        help="make larger videos smaller, to a short side of so many pixels (256 or "
+        "340 are usual); 0 stores the files as they are (default: %(default)s)",
+    )
+    add(
+        "--file-format",
+        choices=record_files.FILE_FORMATS,
+        default="tfrecord",
+        help="of the records (default: %(default)s)",
+    )
+    add(
+        "--num-shards",
+        type=int,
+        default=0,
+        help="files to write, 0 for one every 256 MiB (default: %(default)s)",
+    )
     add("--overwrite", action="store_true", help="replace a data set of that name")
     add("--reindex", type=folder, help="only write the index files of this folder anew")
     return parser
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag that says which form a list has."""
+    forms = "; ".join(
+        f"{name}: {row.form}" for name, row in list_formats.FORMATS.items()
+    )
+    parser.add_argument(
+        "--format",
+        choices=("auto", *list_formats.FORMATS),
+        default="auto",
+        metavar="FORM",
+        help=f"of the lists (default: %(default)s, told by their first lines); {forms}",
+    )
+
+
+def add_rules(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags about what a file must hold."""
+    add = parser.add_argument
+    add(
+        "--check",
+        choices=("decode", "open", "none"),
+        default="decode",
+        help="decode every frame, open each file, or trust them (default: %(default)s)",
+    )
+    add(
+        "--min-frames",
+        type=int,
+        default=1,
+        help="fewer frames are too few (default: %(default)s)",
+    )
+    add("--keep-truncated", action="store_true", help="keep what decodes of them")
+    add(
+        "--frame-template",
+        default=video_files.Rules.frame_template,
+        help="of file names in folders of frames (default: %(default)s)",
+    )
+    add(
+        "--jobs",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="files checked at once (default: the machine's cores, %(default)s)",
+    )
+
+
+def rules(chosen: argparse.Namespace, short_side: int = 0) -> video_files.Rules:
+    """Returns what the flags of `add_rules` say, checked.
+
+    Raises:
+        ConfigError: if they contradict one another.
+        DataError: if there is no folder of videos.
+    """
+    if chosen.min_frames > 1 and chosen.check == "none":
+        raise errors.ConfigError("--min-frames needs --check decode or open")
+    if short_side < 0 or short_side % 2 or 0 < short_side < 16:
+        raise errors.ConfigError(
+            f"--short-side must be an even number of at least 16, not {short_side}"
+        )
+    try:
+        distinct = {chosen.frame_template.format(number) for number in (1, 2)}
+    except (LookupError, ValueError):
+        distinct = set()
+    if len(distinct) < 2:
+        raise errors.ConfigError(
+            f"--frame-template {chosen.frame_template!r} must hold the frame's number, "
+            "as in 'img_{:05}.jpg'"
+        )
+    if not chosen.videos.is_dir():
+        raise errors.DataError(f"--videos {chosen.videos} is not a folder")
+    return video_files.Rules(
+        check=chosen.check,
+        min_frames=chosen.min_frames,
+        keep_truncated=chosen.keep_truncated,
+        short_side=short_side,
+        frame_template=chosen.frame_template,
+    )
+
+
+def source(chosen: argparse.Namespace) -> video_lists.Source:
+    """Returns the videos that the flags name, by class folders or lists.
+
+    Raises:
+        ConfigError: if the flags do not go together.
+        DataError: if a list is malformed or there are no videos.
+    """
+    if chosen.list is None:
+        if chosen.val_list is not None:
+            raise errors.ConfigError("--val-list needs --list")
+        if chosen.format != "auto":
+            raise errors.ConfigError("--format needs --list")
+        return class_folders.find_videos(
+            chosen.videos,
+            video_lists.IMAGE_EXTENSIONS if chosen.images else video_lists.EXTENSIONS,
+        )
+    if chosen.images:
+        raise errors.ConfigError(
+            "--images is for class folders; leave it out with --list, which may name "
+            "images"
+        )
+    return list_formats.read(chosen.videos, chosen.list, chosen.val_list, chosen.format)
 
 
 def _options(chosen: argparse.Namespace) -> Options:
@@ -269,16 +370,11 @@ def _options(chosen: argparse.Namespace) -> Options:
     _check_name(chosen.name)
     if not 0 <= chosen.holdout < 1:
         raise errors.ConfigError(f"--holdout must be 0 to 1, not {chosen.holdout}")
-    if chosen.min_frames > 1 and chosen.check == "none":
-        raise errors.ConfigError("--min-frames needs --check decode or open")
-    if not chosen.videos.is_dir():
-        raise errors.DataError(f"--videos {chosen.videos} is not a folder")
     return Options(
-        check=chosen.check,
-        min_frames=chosen.min_frames,
-        keep_truncated=chosen.keep_truncated,
+        rules=rules(chosen, chosen.short_side),
         holdout=chosen.holdout,
         num_shards=chosen.num_shards,
+        file_format=chosen.file_format,
         num_jobs=max(1, chosen.jobs),
         overwrite=chosen.overwrite,
     )
@@ -298,23 +394,6 @@ def _check_name(name: str) -> None:
         )
 
 
-def _source(chosen: argparse.Namespace) -> video_lists.Source:
-    if chosen.list is None:
-        if chosen.val_list is not None:
-            raise errors.ConfigError("--val-list needs --list")
-        return video_lists.find_videos(
-            chosen.videos,
-            video_lists.IMAGE_EXTENSIONS if chosen.images else video_lists.EXTENSIONS,
-        )
-    if chosen.images:
-        raise errors.ConfigError(
-            "--images is for class folders; leave it out with --list, which may name "
-            "images"
-        )
-    val = None if chosen.val_list is None else video_lists.read_list(chosen.val_list)
-    return video_lists.Source(video_lists.read_list(chosen.list), val)
-
-
 def _recipe(chosen: argparse.Namespace) -> dict[str, catalog.Json]:
     """How the data set was made, with a hash of each list."""
     recipe: dict[str, catalog.Json] = {"made_by": "data_prep.build_records"}
@@ -324,162 +403,66 @@ def _recipe(chosen: argparse.Namespace) -> dict[str, catalog.Json]:
             recipe[key] = str(path)
             if path.is_file():
                 recipe[f"{key}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    for key in ("images", "holdout", "check", "min_frames", "keep_truncated"):
+    for key in (
+        "format",
+        "images",
+        "holdout",
+        "check",
+        "min_frames",
+        "keep_truncated",
+        "short_side",
+    ):
         recipe[key] = getattr(chosen, key)
     return recipe
 
 
-def _check_any(
-    stored: Mapping[str, int],
-    label_of: Mapping[str, int],
-    reasons: collections.Counter[str],
-) -> None:
-    """Raises DataError if not one video is left."""
-    if not stored:
-        counts = ", ".join(f"{key} {n}" for key, n in reasons.most_common())
-        raise errors.DataError(
-            f"none of the {len(label_of)} videos can be used: {counts}"
-        )
-
-
 def _write_splits(
     folder: pathlib.Path,
-    names: Sequence[str],
-    stored: Mapping[str, int],
-    held_out: set[str],
+    wanted: video_lists.Resolved,
+    good: set[str],
+    bad: Mapping[str, video.VideoError],
+    source: video_lists.Source,
+    holdout: float,
 ) -> dict[str, int]:
-    """Writes the lists train, val and all; returns their sizes."""
-    train = {id: label for id, label in stored.items() if id not in held_out}
-    val = {id: label for id, label in stored.items() if id in held_out}
-    video_lists.check_classes(names, train.values(), "after leaving out bad videos, ")
-    parts = {"train": train, "val": val, "all": stored}
-    parts = {split: part for split, part in parts.items() if part}
-    for split, part in parts.items():
-        catalog.write_split(folder, split, list(part), list(part.values()))
-    return {split: len(part) for split, part in parts.items()}
-
-
-def _claim(out: pathlib.Path, name: str, *, overwrite: bool) -> pathlib.Path:
-    """The data set's folder, free or to be replaced; tidies up after crashes."""
-    folder = out / name
-    for left in out.glob(f".{glob.escape(name)}.partial-*"):
-        if not _is_running(left.name.rpartition("-")[2]):
-            shutil.rmtree(left, ignore_errors=True)
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return folder
-    if not overwrite:
-        raise errors.ConfigError(
-            f"{folder} exists; choose another --name or add --overwrite, which also "
-            "removes its splits and aspect labels"
+    """Writes the lists of the splits, and of all; returns their sizes."""
+    if not good:
+        reasons = collections.Counter(error.reason for error in bad.values())
+        counts = ", ".join(f"{key} {n}" for key, n in reasons.most_common())
+        raise errors.DataError(
+            f"none of the {len(wanted.label_of)} videos can be used: {counts}"
         )
-    if not (folder / "dataset.json").is_file() and not any(folder.glob("*.tfrecord")):
-        raise errors.ConfigError(f"{folder} is no data set; remove it by hand")
-    return folder
-
-
-def _is_running(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def _store(
-    root: pathlib.Path,
-    folder: pathlib.Path,
-    label_of: Mapping[str, int],
-    options: Options,
-) -> tuple[set[str], dict[str, video.VideoError]]:
-    """Writes the records and `bad_videos.jsonl`; ids stored, and errors by id."""
-    good: set[str] = set()
-    bad: dict[str, video.VideoError] = {}
-    num_shards = options.num_shards or _num_shards(root, label_of)
-    with records.RecordWriter(folder / "videos", num_shards) as writer:
-        for id, checked in _progress(
-            _check_all(root, list(label_of), options), label_of
-        ):
-            if checked.error is not None:
-                bad[id] = checked.error
-                continue
-            content, num_frames, _ = checked
-            writer.write(records.VideoRecord(id, content, label_of[id], num_frames))
-            good.add(id)
-    with open(folder / "bad_videos.jsonl", "w", encoding="utf-8") as file:
-        for id, error in bad.items():
-            line = {"id": id, "reason": error.reason, "detail": error.detail}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    return good, bad
-
-
-def _check_all(
-    root: pathlib.Path, ids: Sequence[str], options: Options
-) -> Iterator[tuple[str, Checked]]:
-    """Checks files at the same time, yields in order; few are in memory at once."""
-    with concurrent.futures.ThreadPoolExecutor(options.num_jobs) as pool:
-        waiting: collections.deque = collections.deque()
-        try:
-            for id in ids:
-                waiting.append((id, pool.submit(check, root / id, options)))
-                if len(waiting) > 2 * options.num_jobs:
-                    id, future = waiting.popleft()
-                    yield id, future.result()
-            while waiting:
-                id, future = waiting.popleft()
-                yield id, future.result()
-        finally:
-            for _, future in waiting:
-                future.cancel()
-
-
-def _progress(
-    results: Iterator[tuple[str, Checked]], label_of: Mapping[str, int]
-) -> Iterator[tuple[str, Checked]]:
-    """Passes `results` on, with a line on stderr every few seconds."""
-    total, bad, start = len(label_of), 0, time.monotonic()
-    said = start
-    for done, result in enumerate(results, start=1):
-        yield result
-        bad += result[1].error is not None
-        now = time.monotonic()
-        if now - said > 5 or done == total:
-            left = (now - start) / done * (total - done)
-            print(
-                f"{done} of {total} videos, {bad} left out, {left:.0f} s to go",
-                file=sys.stderr,
+    stored = {id: label for id, label in wanted.label_of.items() if id in good}
+    parts = {
+        split: [id for id in ids if id in good] for split, ids in wanted.splits.items()
+    }
+    if source.hold_out:
+        held_out = video_lists.hold_out(stored, holdout)
+        parts["train"], parts["val"] = (
+            [id for id in stored if (id in held_out) == is_val]
+            for is_val in (False, True)
+        )
+    for split, ids in parts.items():
+        if split.startswith("train"):
+            video_lists.check_classes(
+                wanted.classes,
+                (stored[id] for id in ids),
+                "after leaving out bad videos, ",
             )
-            said = now
-
-
-def _num_shards(root: pathlib.Path, ids: Iterable[str]) -> int:
-    """One shard for every 256 MiB of video."""
-    total = 0
-    for id in ids:
-        try:
-            total += (root / id).stat().st_size
-        except OSError:
-            continue
-    return 1 + total // _SHARD_BYTES
-
-
-def _publish(partial: pathlib.Path, folder: pathlib.Path) -> None:
-    """Puts the finished folder in its place."""
-    if folder.exists():
-        old = folder.with_name(f"{partial.name}-old")
-        os.replace(folder, old)
-        os.replace(partial, folder)
-        shutil.rmtree(old)
-    else:
-        os.replace(partial, folder)
+    parts = {split: ids for split, ids in {**parts, "all": list(stored)}.items() if ids}
+    for split, ids in parts.items():
+        catalog.write_split(folder, split, ids, [stored[id] for id in ids])
+    return {split: len(ids) for split, ids in parts.items()}
 
 
 def _reindex(folder: pathlib.Path) -> int:
     """Writes the index of every shard in `folder` anew."""
-    paths = sorted(folder.glob("*.tfrecord"))
+    paths = [
+        path
+        for file_format in record_files.FILE_FORMATS
+        for path in sorted(folder.glob(f"*.{file_format}"))
+    ]
     if not paths:
-        raise errors.DataError(f"no *.tfrecord in {folder}")
+        raise errors.DataError(f"no *.tfrecord or *.array_record in {folder}")
     for path in paths:
         print(f"{path}: {records.rebuild_index(path)} records")
     return 0

@@ -1,7 +1,7 @@
-"""Lists of videos and their classes, as people have them, read and checked.
+"""Wanted videos and their classes, read from lists and checked.
 
-A list file, class folders, or class folders in `train` and `val`; labels as numbers
-from 0 or as class names. Every fault names its file, line, value and rule.
+Labels are numbers from 0 or class names. Every fault names its file, line, value and
+rule. `list_formats` knows the forms that lists come in, `class_folders` reads folders.
 """
 
 import collections
@@ -9,7 +9,7 @@ import hashlib
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from smad_jax import errors
@@ -17,32 +17,100 @@ from smad_jax import errors
 EXTENSIONS = (
     ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv".split()
 )
-IMAGE_EXTENSIONS = (".jpeg", ".jpg", ".png")
-_SPLIT_FOLDERS = (
-    ("train", "val"),
-    ("train", "validation"),
-    ("videos_train", "videos_val"),
-)
-_LIST_LINE = re.compile(
+IMAGE_EXTENSIONS = tuple(".bmp .gif .jpeg .jpg .png .tif .tiff .webp".split())
+LIST_LINE = re.compile(
     rf"(?P<path>.*({'|'.join(map(re.escape, [*EXTENSIONS, *IMAGE_EXTENSIONS]))}))"
     r"\s*[\s,]\s*(?P<label>\S.*)",
     re.IGNORECASE,
 )
 
 
+class Frames(NamedTuple):
+    """Where the frames of a video lie that is stored as one image a frame.
+
+    Attributes:
+        folder: Relative to the folder of videos.
+        first: Number in the name of the first frame.
+        num_frames: Of them.
+    """
+
+    folder: str
+    first: int
+    num_frames: int
+
+
 class Entry(NamedTuple):
-    """One wanted video: id, class name or number as written, and where that stands."""
+    """One wanted video.
+
+    Attributes:
+        id: Its path, relative to the folder of videos.
+        label: Class name or number, as written.
+        where: File and line that want it.
+        split: `train`, `val` or another name; empty where the list does not say.
+        frames: Its frames, if it is a folder of images.
+    """
 
     id: str
     label: str
     where: str
+    split: str = ""
+    frames: Frames | None = None
 
 
 class Source(NamedTuple):
-    """The wanted videos; `val` is None if some are to be held out of `train`."""
+    """The wanted videos.
 
-    train: list[Entry]
-    val: list[Entry] | None
+    Attributes:
+        splits: By name of the split, in the order of the lists.
+        hold_out: Whether some of `train` are to become `val`.
+        classes: Class names in order, where the lists come with them.
+        notes: What a reader of the lists should know.
+    """
+
+    splits: Mapping[str, Sequence[Entry]]
+    hold_out: bool = False
+    classes: Sequence[str] | None = None
+    notes: Sequence[str] = ()
+
+
+class Resolved(NamedTuple):
+    """The wanted videos, every rule checked.
+
+    Attributes:
+        classes: Class names in order.
+        label_of: The class number of each id, in the order of the lists.
+        splits: The ids of each split, each once.
+        frames: Of the ids that are folders of images.
+    """
+
+    classes: list[str]
+    label_of: dict[str, int]
+    splits: dict[str, list[str]]
+    frames: dict[str, Frames]
+
+
+def numbered_lines(path: pathlib.Path) -> Iterator[tuple[str, str]]:
+    """Yields `FILE, line N` and the text of each line that is not blank.
+
+    Raises:
+        DataError: if the file cannot be read, or naming a line that is not UTF-8.
+    """
+    try:
+        content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    except OSError as error:
+        raise errors.DataError(
+            f"cannot read the list {path}: {error.strerror}"
+        ) from error
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        where = f"{path}, line {number}"
+        try:
+            text = line.decode().rstrip()
+        except UnicodeDecodeError as error:
+            raise errors.DataError(
+                f"{where}: {line!r} is not UTF-8; lists must be, save it as such"
+            ) from error
+        if text.strip():
+            yield where, text
 
 
 def read_list(path: pathlib.Path) -> list[Entry]:
@@ -55,19 +123,12 @@ def read_list(path: pathlib.Path) -> list[Entry]:
         DataError: naming file, line and rule.
     """
     entries = []
-    try:
-        lines = path.read_text("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise errors.DataError(f"cannot read the list {path}: {error}") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        if match := _LIST_LINE.fullmatch(line.rstrip()):
+    for where, line in numbered_lines(path):
+        if match := LIST_LINE.fullmatch(line):
             name, label = match["path"], match["label"]
         else:
             separators = [mark for mark in "\t ," if mark in line.strip()]
-            name, _, label = line.rstrip().rpartition((separators or [" "])[0])
+            name, _, label = line.rpartition((separators or [" "])[0])
         if not name.strip() or not label.strip():
             raise errors.DataError(
                 f"{where}: expected `relative/path label`, found {line!r}"
@@ -82,72 +143,60 @@ def read_list(path: pathlib.Path) -> list[Entry]:
     return entries
 
 
-def find_videos(root: pathlib.Path, extensions: Sequence[str] = EXTENSIONS) -> Source:
-    """Returns the videos in the class folders of `root`, in order of their names.
-
-    Where `root` holds `train` and `val` folders (or `videos_train` and `videos_val`),
-    the class folders are looked for in those.
-
-    Args:
-        root: The folder.
-        extensions: Of the files wanted, `IMAGE_EXTENSIONS` for images.
-
-    Raises:
-        DataError: if there are none.
-    """
-    for train, val in _SPLIT_FOLDERS:
-        if (root / train).is_dir() and (root / val).is_dir():
-            source = Source(
-                _in_classes(root, train, extensions), _in_classes(root, val, extensions)
-            )
-            break
-    else:
-        source = Source(_in_classes(root, "", extensions), None)
-    if not source.train:
-        raise errors.DataError(
-            f"no class folder in {root} holds one of {', '.join(extensions)}; give a "
-            "list of `relative/path label` lines with --list, or --images for folders "
-            "of images"
-        )
-    return source
-
-
 def resolve(
     root: pathlib.Path, source: Source, classes: Sequence[str] | None
-) -> tuple[list[str], dict[str, int], set[str]]:
-    """Returns class names, the label of each id, and the ids of the `val` list.
+) -> Resolved:
+    """Returns the wanted videos with their class numbers, every rule checked.
 
     Args:
         root: The folder that all ids are relative to.
         source: The wanted videos.
-        classes: Class names in order; None derives them from the labels.
+        classes: Class names in order; None takes those of the lists, or derives them
+            from the labels.
 
     Raises:
         DataError: if a path leads out of `root`, a label is unknown or out of range, a
-            video has two labels or stands in both lists, or a class has no video.
+            video has two labels or stands in the lists for training and for
+            validation, or a class has no training video.
     """
-    everything = [*source.train, *(source.val or [])]
-    names, number_of = _number_classes(everything, classes)
+    everything = [entry for entries in source.splits.values() for entry in entries]
+    names, number_of = _number_classes(everything, classes or source.classes)
     label_of: dict[str, int] = {}
     first: dict[str, Entry] = {}
-    for entry in everything:
-        id = _inside(root, entry)
-        label = number_of[entry.label]
-        if label_of.setdefault(id, label) != label:
-            raise errors.DataError(
-                f"{entry.where}: {id!r} has label {entry.label!r}, but "
-                f"{first[id].where} says {first[id].label!r}; one video has one label"
-            )
-        first.setdefault(id, entry)
-    held_out = {_inside(root, entry) for entry in source.val or []}
-    for entry in source.train:
-        if (id := _inside(root, entry)) in held_out:
+    frames: dict[str, Frames] = {}
+    splits: dict[str, dict[str, Entry]] = {}
+    for split, entries in source.splits.items():
+        members = splits.setdefault(split, {})
+        for entry in entries:
+            id = _inside(root, entry)
+            label = number_of[entry.label]
+            if label_of.setdefault(id, label) != label:
+                raise errors.DataError(
+                    f"{entry.where}: {id!r} has label {entry.label!r}, but "
+                    f"{first[id].where} says {first[id].label!r}; one video has one "
+                    "label"
+                )
+            if entry.frames:
+                frames[id] = entry.frames
+            first.setdefault(id, entry)
+            members.setdefault(id, entry)
+    for split, members in splits.items():
+        if split.startswith("train"):
+            _check_apart(members, splits.get(split.replace("train", "val"), {}))
+            check_classes(names, (label_of[id] for id in members))
+    return Resolved(
+        names, label_of, {split: list(ids) for split, ids in splits.items()}, frames
+    )
+
+
+def _check_apart(train: Mapping[str, Entry], val: Mapping[str, Entry]) -> None:
+    """Raises DataError if a video is in both."""
+    for id, entry in train.items():
+        if id in val:
             raise errors.DataError(
                 f"{entry.where}: {id!r} is in the validation list too; a video may be "
                 "in one of them only"
             )
-    check_classes(names, (label_of[_inside(root, entry)] for entry in source.train))
-    return names, label_of, held_out
 
 
 def hold_out(label_of: Mapping[str, int], share: float) -> set[str]:
@@ -202,20 +251,6 @@ def check_classes(names: Sequence[str], labels: Iterable[int], after: str = "") 
             f"{after}{len(empty)} of {len(names)} classes have no training video: "
             f"{', '.join(map(repr, empty[:5]))}{', ...' * (len(empty) > 5)}{hint}"
         )
-
-
-def _in_classes(
-    root: pathlib.Path, part: str, extensions: Sequence[str]
-) -> list[Entry]:
-    """The files of these extensions in the class folders of `root / part`."""
-    entries = []
-    top = root / part
-    for folder in sorted(path for path in top.iterdir() if path.is_dir()):
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in extensions and not path.is_dir():
-                id = path.relative_to(root).as_posix()
-                entries.append(Entry(id, folder.name, str(path)))
-    return entries
 
 
 def _number_classes(

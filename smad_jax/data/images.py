@@ -1,4 +1,4 @@
-"""JPEG and PNG files to pictures, as the reference's image pipeline decodes them.
+"""Image files to pictures, as the reference's image pipeline decodes them.
 
 OpenCV decodes, and turns the picture as its EXIF orientation says. To the rest of the
 data layer an image is a video of one frame; `video` calls this module for such files.
@@ -11,17 +11,41 @@ _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xda", b"\xff\xd9"
+_GIF_END = b"\x3b"
+# FFmpeg's name of each format, by the first bytes of its files.
+_CODECS = {
+    _JPEG: "mjpeg",
+    _PNG: "png",
+    b"BM": "bmp",
+    b"GIF87a": "gif",
+    b"GIF89a": "gif",
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+}
+
+
+def codec(content: bytes) -> str:
+    """Returns FFmpeg's name of an image file's format, by its first bytes.
+
+    That is mjpeg (for JPEG), png, bmp, gif, tiff or webp; empty for other files.
+    """
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return "webp"
+    return next(
+        (name for start, name in _CODECS.items() if content[: len(start)] == start), ""
+    )
 
 
 def is_image(content: bytes) -> bool:
-    """Returns whether a file is JPEG or PNG, by its first bytes."""
-    return content.startswith((_JPEG, _PNG))
+    """Returns whether a file is an image of a format that `codec` knows."""
+    return bool(codec(content))
 
 
 def decode(content: bytes) -> np.ndarray | None:
     """Returns the upright picture [H, W, 3] uint8 RGB, or None if it cannot be had.
 
-    Grey pictures get three equal channels, 16 bits become 8, transparency is dropped.
+    Of a GIF or TIFF with several pictures, the first. Grey pictures get three equal
+    channels, 16 bits become 8, transparency is dropped.
     For a file whose end is missing (`ends_early`) it depends on OpenCV's version.
     """
     try:
@@ -31,10 +55,32 @@ def decode(content: bytes) -> np.ndarray | None:
     return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
+def encode_jpeg(picture: np.ndarray, quality: int) -> bytes:
+    """Returns `picture`, [H, W, 3] uint8 RGB, as a JPEG file; `quality` is 0..100."""
+    flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    return cv2.imencode(".jpg", picture[..., ::-1], flags)[1].tobytes()
+
+
 def ends_early(content: bytes) -> bool:
-    """Returns whether the end of the image is missing from the file."""
-    if content.startswith(_PNG):
-        return _PNG_END not in content
+    """Returns whether the end of the image is missing from the file.
+
+    A TIFF does not tell.
+    """
+    match codec(content):
+        case "png":
+            return _PNG_END not in content
+        case "mjpeg":
+            return _jpeg_ends_early(content)
+        case "bmp":
+            return int.from_bytes(content[2:6], "little") > len(content)
+        case "webp":
+            return 8 + int.from_bytes(content[4:8], "little") > len(content)
+        case "gif":
+            return not content.rstrip(b"\0").endswith(_GIF_END)
+    return False
+
+
+def _jpeg_ends_early(content: bytes) -> bool:
     # a thumbnail in a block has an end of its own: what counts is one behind the pixels
     place = len(_JPEG_START)
     while content[place : place + 1] == b"\xff":

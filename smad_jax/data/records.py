@@ -1,9 +1,10 @@
-"""Records on disk: TFRecord shards of tf.train.Example, opened by position.
+"""Records on disk: shards of tf.train.Example, opened by position.
 
-A shard is an ordinary TFRecord file that every reader of the format accepts. Beside
-it lies an index, `<shard>.index`, with the place and the id of each record, so that
-record i is one read and the ids are known without touching a single video. Nothing
-here needs TensorFlow. What the records of a data set mean is `catalog`'s business.
+A shard is an ordinary TFRecord or ArrayRecord file that every reader of the format
+accepts. Beside it lies an index, `<shard>.index`, with the place and the id of each
+record, so that record i is one read and the ids are known without touching a single
+video. Nothing here needs TensorFlow. What the records of a data set mean is `catalog`'s
+business.
 """
 
 import abc
@@ -18,10 +19,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
-import google_crc32c
 import numpy as np
 
 from smad_jax import errors
+from smad_jax.data import record_files
 
 Fields = Mapping[str, bytes | int]
 
@@ -29,7 +30,6 @@ REINDEX_COMMAND = "python -m data_prep.build_records --reindex"
 
 _INDEX_MAGIC = b"SMADIDX1"
 _INDEX_HEADER = struct.Struct("<8sQQQ")  # magic, records, bytes of shard, bytes of ids
-_FRAME = 16  # bytes around a payload: length, its checksum, the payload's checksum
 
 
 class VideoRecord(NamedTuple):
@@ -144,13 +144,6 @@ def _first_integer(values: memoryview) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def _checksum(data: bytes) -> bytes:
-    """The masked CRC-32C that TFRecord stores, 4 bytes little endian."""
-    crc = google_crc32c.value(data)
-    rotated = (crc >> 15 | crc << 17) & 0xFFFFFFFF
-    return ((rotated + 0xA282EAD8) & 0xFFFFFFFF).to_bytes(4, "little")
-
-
 class _Writer(abc.ABC):
     """A context manager that closes what is whole and discards what is not."""
 
@@ -173,10 +166,10 @@ class _Writer(abc.ABC):
 
 
 class ShardWriter(_Writer):
-    """Writes one TFRecord file and its index; both appear on `close`, or neither.
+    """Writes one record file and its index; both appear on `close`, or neither.
 
-    Used as a context manager; leaving it by an exception removes what was written.
-    Equal records give equal bytes.
+    The extension of the path says which format. Used as a context manager; leaving it
+    by an exception removes what was written. Equal records give equal bytes.
 
     Raises:
         DataError: if an id is written twice or holds a line break.
@@ -186,9 +179,10 @@ class ShardWriter(_Writer):
         self._path = pathlib.Path(path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._partial = partial_path(self._path)
-        self._file = open(self._partial, "wb")
+        self._file = record_files.WRITERS[self._path.suffix](self._partial)
         self._places: list[tuple[int, int]] = []
         self._ids: dict[str, None] = {}
+        self._is_open = True
 
     def write(self, id: str, fields: Fields) -> None:
         """Appends a record of `fields` and the field `id`."""
@@ -198,32 +192,34 @@ class ShardWriter(_Writer):
                 f"id {id!r} {fault}; ids must be unique single lines"
             )
         payload = encode_example({"id": id.encode(), **fields})
-        length = len(payload).to_bytes(8, "little")
-        self._places.append((self._file.tell(), len(payload)))
+        place = self._file.append(payload, len(self._ids))
+        self._places.append((place, len(payload)))
         self._ids[id] = None
-        for part in (length, _checksum(length), payload, _checksum(payload)):
-            self._file.write(part)
 
     def close(self) -> None:
         """Finishes both files and gives them their names."""
-        if self._file.closed:
+        if not self._is_open:
             return
-        size = self._file.tell()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        # the index goes last: a shard without one is an error, not a wrong answer
-        os.replace(self._partial, self._path)
+        self._is_open = False
+        try:
+            self._file.finish()
+            size = self._partial.stat().st_size
+            # the index goes last: a shard without one is an error, not a wrong answer
+            os.replace(self._partial, self._path)
+        except BaseException:
+            self.discard()
+            raise
         _write_index(self._path, size, self._places, list(self._ids))
 
     def discard(self) -> None:
         """Removes what was written so far."""
+        self._is_open = False
         self._file.close()
         self._partial.unlink(missing_ok=True)
 
 
 class RecordWriter(_Writer):
-    """Writes `<prefix>-00000-of-0000N.tfrecord` shards, record k to shard k mod N.
+    """Writes `<prefix>-00000-of-0000N.<format>` shards, record k to shard k mod N.
 
     Used as a context manager; an exception removes what was written. Nothing carries
     its final name before `close`.
@@ -231,16 +227,22 @@ class RecordWriter(_Writer):
     Args:
         path_prefix: Path without the shard suffix, `<folder>/videos` for videos.
         num_shards: N, at least 1.
+        file_format: Of the shards.
     """
 
-    def __init__(self, path_prefix: str | os.PathLike[str], num_shards: int = 1):
+    def __init__(
+        self,
+        path_prefix: str | os.PathLike[str],
+        num_shards: int = 1,
+        file_format: record_files.FileFormat = "tfrecord",
+    ):
         if not 1 <= num_shards <= 99_999:
             raise errors.ConfigError(
                 f"number of shards must be 1 to 99999, not {num_shards}"
             )
         self._shards = [
             ShardWriter(
-                f"{os.fspath(path_prefix)}-{shard:05}-of-{num_shards:05}.tfrecord"
+                f"{os.fspath(path_prefix)}-{shard:05}-of-{num_shards:05}.{file_format}"
             )
             for shard in range(num_shards)
         ]
@@ -280,6 +282,13 @@ class _Index(NamedTuple):
     ids: list[str]
 
 
+class ShardSize(NamedTuple):
+    """Size of a shard's file."""
+
+    num_records: int
+    num_bytes: int
+
+
 class RecordReader:
     """Random access to the records of all shards, in shard order.
 
@@ -289,6 +298,7 @@ class RecordReader:
     Args:
         folder: Where the shards lie.
         stem: The file name up to the shard suffix; `<stem>.tfrecord` alone counts too.
+            Shards are TFRecord or ArrayRecord files.
 
     Raises:
         DataError: if there is no shard, one is missing, a shard has no index, or the
@@ -303,13 +313,27 @@ class RecordReader:
         self._places = [index.places for index in indexes]
         self._starts = np.cumsum([0, *(len(index.ids) for index in indexes)])
         self._ids = [id for index in indexes for id in index.ids]
-        self._files: dict[int, int] = {}
+        self._files: dict[int, record_files.Shard] = {}
         self._lock = threading.Lock()
 
     @property
     def ids(self) -> list[str]:
         """Ids by position."""
         return self._ids
+
+    @property
+    def file_format(self) -> record_files.FileFormat:
+        """Format of the shards."""
+        is_array = self._paths[0].suffix == ".array_record"
+        return "array_record" if is_array else "tfrecord"
+
+    @property
+    def shard_sizes(self) -> list[ShardSize]:
+        """Records and bytes of each shard, in order."""
+        return [
+            ShardSize(len(places), path.stat().st_size)
+            for places, path in zip(self._places, self._paths, strict=True)
+        ]
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -324,10 +348,9 @@ class RecordReader:
             raise IndexError(f"record {position} of {len(self)}")
         shard = int(np.searchsorted(self._starts, position, side="right")) - 1
         row = position - int(self._starts[shard])
-        offset, size = (int(number) for number in self._places[shard][row])
+        place, size = (int(number) for number in self._places[shard][row])
         try:
-            data = os.pread(self._open(shard), size + _FRAME, offset)
-            return decode_example(_unframe(data, size))
+            return decode_example(self._open(shard).read(place, size))
         except (ValueError, LookupError, StopIteration, OSError) as error:
             raise errors.DataError(
                 f"{self._paths[shard]}, record {row} (id {self._ids[position]!r}): "
@@ -360,12 +383,13 @@ class RecordReader:
         """Closes the files; a later read opens them again."""
         with self._lock:
             while self._files:
-                os.close(self._files.popitem()[1])
+                self._files.popitem()[1].close()
 
-    def _open(self, shard: int) -> int:
+    def _open(self, shard: int) -> record_files.Shard:
         with self._lock:
             if shard not in self._files:
-                self._files[shard] = os.open(self._paths[shard], os.O_RDONLY)
+                path = self._paths[shard]
+                self._files[shard] = record_files.SHARDS[path.suffix](path)
             return self._files[shard]
 
     def __reduce__(self) -> tuple[type[Self], tuple[pathlib.Path, str]]:
@@ -379,30 +403,28 @@ class RecordReader:
 def rebuild_index(path: str | os.PathLike[str]) -> int:
     """Writes the index of the shard at `path` by reading it; returns its records.
 
-    This also opens TFRecord files that other programs wrote, given the field `id`.
+    This also opens files of the two formats that other programs wrote, given the field
+    `id`.
 
     Raises:
         DataError: if the shard is cut short, a checksum fails or an id is missing.
     """
     path = pathlib.Path(path)
-    places, ids, size = [], [], path.stat().st_size
-    with open(path, "rb") as file:
-        while (offset := file.tell()) < size:
-            try:
-                length = int.from_bytes(file.read(8), "little")
-                file.seek(offset)
-                fields = decode_example(_unframe(file.read(length + _FRAME), length))
-                id = fields["id"]
-                if not isinstance(id, bytes):
-                    raise ValueError("field 'id' must be bytes")
-            except (ValueError, LookupError, StopIteration) as error:
-                raise errors.DataError(
-                    f"{path}, record {len(ids)} at byte {offset} of {size}: {error}; "
-                    "the file is cut short or damaged, build or copy it again"
-                ) from error
-            places.append((offset, length))
+    read = record_files.PAYLOADS.get(path.suffix, record_files.tfrecord_payloads)
+    places, ids = [], []
+    try:
+        for place, payload in read(path):
+            id = decode_example(payload)["id"]
+            if not isinstance(id, bytes):
+                raise ValueError("field 'id' must be bytes")
+            places.append((place, len(payload)))
             ids.append(id.decode())
-    _write_index(path, size, places, ids)
+    except (ValueError, LookupError, StopIteration, OSError) as error:
+        raise errors.DataError(
+            f"{path}, record {len(ids)}: {error}; the file is cut short or damaged, "
+            "build or copy it again"
+        ) from error
+    _write_index(path, path.stat().st_size, places, ids)
     return len(ids)
 
 
@@ -458,18 +480,6 @@ def read_aspect(folder: str | os.PathLike[str], aspect: str) -> AspectValues:
     return AspectValues(reader.ids, values)
 
 
-def _unframe(data: bytes, size: int) -> bytes:
-    """The payload of `size` bytes in a framed record, both checksums checked."""
-    if len(data) != size + _FRAME:
-        raise ValueError(f"expected {size + _FRAME} bytes, found {len(data)}")
-    if data[8:12] != _checksum(data[:8]) or int.from_bytes(data[:8], "little") != size:
-        raise ValueError("checksum of the record's length does not hold")
-    payload = data[12 : 12 + size]
-    if data[12 + size :] != _checksum(payload):
-        raise ValueError("checksum of the record does not hold")
-    return payload
-
-
 def _index_path(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(path.name + ".index")
 
@@ -522,13 +532,15 @@ def _shard_paths(folder: pathlib.Path, stem: str) -> list[pathlib.Path]:
     found = sorted(
         name
         for name in names
-        if name.startswith(f"{stem}-") and name.endswith(".tfrecord")
+        if name.startswith(f"{stem}-")
+        and pathlib.PurePath(name).suffix in record_files.SHARDS
     )
     if not found:
-        raise errors.DataError(f"no {stem}*.tfrecord in {folder}")
-    total = found[0].removesuffix(".tfrecord").rpartition("-of-")[2]
+        raise errors.DataError(f"no {stem}*.tfrecord or .array_record in {folder}")
+    kind = pathlib.PurePath(found[0]).suffix
+    total = found[0].removesuffix(kind).rpartition("-of-")[2]
     expected = [
-        f"{stem}-{shard:05}-of-{total}.tfrecord"
+        f"{stem}-{shard:05}-of-{total}{kind}"
         for shard in range(int(total) if total.isdigit() else 0)
     ]
     if found != expected:

@@ -142,6 +142,30 @@ def decode(
     return np.stack(frames)[places]
 
 
+def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarray]:
+    """Yields every frame of `video` in display order, upright: [H, W, 3] uint8 RGB.
+
+    All have the size of the first. An image has one.
+
+    Args:
+        video: The encoded file.
+        time_limit: Seconds after which the attempt is given up.
+
+    Raises:
+        VideoError: where decoding fails; the frames before that were yielded.
+    """
+    if images.is_image(video):
+        yield _picture(video, last=0)
+        return
+    reformatter = av.video.reformatter.VideoReformatter()
+    shape = None
+    with _open(video, time.monotonic() + time_limit) as opened:
+        for frame in _decoded(opened):
+            picture = _upright(frame, reformatter, shape)
+            shape = picture.shape
+            yield picture
+
+
 def probe(
     video: bytes,
     *,
@@ -214,7 +238,7 @@ def _probe_picture(content: bytes) -> Facts:
         width=width,
         height=height,
         rotation=0,
-        codec="png" if content.startswith(b"\x89PNG") else "mjpeg",
+        codec=images.codec(content),
         rate=0.0,
         failure="",
     )

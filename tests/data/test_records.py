@@ -6,23 +6,30 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.data import records
+from smad_jax.data import record_files, records
 
 
-def write(folder, count=7, num_shards=3):
+def write(folder, count=7, num_shards=3, file_format="tfrecord"):
     videos = [
         records.VideoRecord(f"class {i % 2}/ü{i}.mp4", bytes([i]) * 300 * i, i - 1, i)
         for i in range(count)
     ]
-    with records.RecordWriter(folder / "videos", num_shards) as writer:
+    with records.RecordWriter(folder / "videos", num_shards, file_format) as writer:
         for video in videos:
             writer.write(video)
     return videos
 
 
-def test_records_come_back_as_they_were_written(tmp_path):
-    videos = write(tmp_path)
+@pytest.fixture(params=record_files.FILE_FORMATS)
+def file_format(request):
+    return request.param
+
+
+def test_records_come_back_as_they_were_written(tmp_path, file_format):
+    videos = write(tmp_path, file_format=file_format)
     reader = records.RecordReader(tmp_path)
+    assert reader.file_format == file_format
+    assert [shard.num_records for shard in reader.shard_sizes] == [3, 2, 2]
     assert len(reader) == len(videos)
     found = [reader.video(position) for position in range(len(reader))]
     assert found == videos[0::3] + videos[1::3] + videos[2::3]
@@ -65,15 +72,28 @@ def test_another_reader_of_the_format_reads_the_shards(tmp_path):
     assert ids == [video.id.encode() for video in videos]
 
 
-def test_equal_records_give_equal_bytes(tmp_path):
-    write(tmp_path / "a")
-    write(tmp_path / "b")
+def test_arrayrecord_shards_are_read_by_grain(tmp_path):
+    videos = write(tmp_path, num_shards=1, file_format="array_record")
+    path = tmp_path / "videos-00000-of-00001.array_record"
+    with grain.sources.ArrayRecordDataSource(str(path)) as source:
+        payloads = [source[row] for row in (6, 0)]
+    ids = [records.decode_example(payload)["id"] for payload in payloads]
+    assert ids == [videos[6].id.encode(), videos[0].id.encode()]
+
+
+def test_equal_records_give_equal_bytes(tmp_path, file_format):
+    write(tmp_path / "a", file_format=file_format)
+    write(tmp_path / "b", file_format=file_format)
+    assert len(list((tmp_path / "a").iterdir())) == 6
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
-def test_an_exception_leaves_no_file_behind(tmp_path):
-    with pytest.raises(RuntimeError), records.RecordWriter(tmp_path / "v", 2) as writer:
+def test_an_exception_leaves_no_file_behind(tmp_path, file_format):
+    with (
+        pytest.raises(RuntimeError),
+        records.RecordWriter(tmp_path / "v", 2, file_format) as writer,
+    ):
         writer.write(records.VideoRecord("a", b"x", 0, 1))
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
@@ -89,16 +109,28 @@ def test_repeated_or_broken_ids_are_refused(tmp_path, id):
         writer.write(records.VideoRecord(id, b"x", 0, 1))
 
 
-def test_flipped_bit_names_file_and_record(tmp_path):
-    write(tmp_path, num_shards=1)
-    path = tmp_path / "videos-00000-of-00001.tfrecord"
+def test_flipped_bit_names_file_and_record(tmp_path, file_format):
+    write(tmp_path, num_shards=1, file_format=file_format)
+    path = tmp_path / f"videos-00000-of-00001.{file_format}"
     data = bytearray(path.read_bytes())
-    data[-100] ^= 4
+    data[data.rindex(bytes([6]) * 1000) + 999] ^= 4
     path.write_bytes(data)
     reader = records.RecordReader(tmp_path)
     assert reader.video(0).num_frames == 0
-    with pytest.raises(errors.DataError, match=r"00001\.tfrecord, record 6.*checksum"):
+    with pytest.raises(
+        errors.DataError, match=rf"00001\.{file_format}, record 6.*(checksum|hash)"
+    ):
         reader.video(6)
+
+
+def test_truncated_arrayrecord_names_the_command_that_repairs(tmp_path):
+    write(tmp_path, num_shards=1, file_format="array_record")
+    path = tmp_path / "videos-00000-of-00001.array_record"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(errors.DataError, match=r"cut short or was changed.*--reindex"):
+        records.RecordReader(tmp_path)
+    with pytest.raises(errors.DataError, match=r"array_record, record 0: .* cut short"):
+        records.rebuild_index(path)
 
 
 def test_truncated_shard_names_the_command_that_repairs(tmp_path):
@@ -107,14 +139,16 @@ def test_truncated_shard_names_the_command_that_repairs(tmp_path):
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(errors.DataError, match=r"cut short or was changed.*--reindex"):
         records.RecordReader(tmp_path)
-    with pytest.raises(errors.DataError, match=r"record 6 at byte .* cut short"):
+    with pytest.raises(errors.DataError, match=r"record 6: at byte .* cut short"):
         records.rebuild_index(path)
 
 
 @pytest.mark.parametrize("content", [None, b"nonsense", b"SMADIDX1" + bytes(40)])
-def test_missing_or_broken_index_is_rebuilt_by_the_named_command(tmp_path, content):
-    videos = write(tmp_path, num_shards=1)
-    path = tmp_path / "videos-00000-of-00001.tfrecord"
+def test_missing_or_broken_index_is_rebuilt_by_the_named_command(
+    tmp_path, content, file_format
+):
+    videos = write(tmp_path, num_shards=1, file_format=file_format)
+    path = tmp_path / f"videos-00000-of-00001.{file_format}"
     index = tmp_path / f"{path.name}.index"
     before = index.read_bytes()
     index.unlink()
@@ -144,8 +178,8 @@ def test_position_out_of_range_is_an_index_error(tmp_path):
         records.RecordReader(tmp_path)[7]
 
 
-def test_threads_and_pickled_copies_read_the_same(tmp_path):
-    write(tmp_path)
+def test_threads_and_pickled_copies_read_the_same(tmp_path, file_format):
+    write(tmp_path, file_format=file_format)
     reader = records.RecordReader(tmp_path)
     expected = [reader.video(i) for i in range(7)]
     copy = pickle.loads(pickle.dumps(reader))

@@ -1,5 +1,8 @@
+import errno
 import io
 import json
+import subprocess
+import sys
 
 import av
 import cv2
@@ -8,7 +11,7 @@ import pytest
 
 from configs import common
 from data_prep import build_records
-from smad_jax.data import catalog, records
+from smad_jax.data import catalog, record_files, records, video
 
 
 def encode(num_frames, seed=0):
@@ -109,8 +112,33 @@ def test_list_may_name_images_and_videos(tmp_path, pictures):
     }
 
 
+def test_images_of_every_format_are_decoded_and_other_files_reported(
+    tmp_path, pictures, capsys
+):
+    picture = np.random.default_rng(1).integers(0, 256, (24, 32, 3), np.uint8)
+    for extension in ("webp", "bmp", "gif", "tiff"):
+        content = cv2.imencode(f".{extension}", picture)[1].tobytes()
+        (pictures / f"golf/{extension}.{extension}").write_bytes(content)
+        (pictures / f"golf/cut-{extension}.{extension}").write_bytes(content[:-50])
+    (pictures / "golf/vector.svg").write_text("<svg/>")
+    assert run(tmp_path, pictures, "--images", "--holdout", "0") == 0
+    split = catalog.open_split(tmp_path / "data", "toy", "all")
+    for extension in ("webp", "bmp", "gif", "tiff"):
+        row = split.ids.index(f"golf/{extension}.{extension}")
+        decoded = video.decode(split.video(row).video, [0])[0]
+        assert decoded.shape == (24, 32, 3)
+        if extension in ("bmp", "tiff"):
+            np.testing.assert_array_equal(decoded, picture[..., ::-1])
+        assert f"golf/cut-{extension}.{extension}" not in split.ids
+    output = capsys.readouterr().out
+    assert "were passed over: 1 .mp4, 1 .svg" in output
+
+
 def test_images_beside_videos_are_left_alone_unless_told(tmp_path, pictures, capsys):
     assert run(tmp_path, pictures, "--holdout", "0") == 0
+    output = capsys.readouterr().out
+    assert "passed over: 2 .jpg, 1 .jpeg, 1 .png" in output
+    assert "1 folders in" in output and "are no classes: '-run'" in output
     assert catalog.open_split(tmp_path / "data", "toy", "all").ids == ("golf/film.mp4",)
     (pictures / "golf/film.mp4").unlink()
     assert run(tmp_path, pictures, name="none") == 3
@@ -167,13 +195,171 @@ def test_folder_that_is_no_data_set_is_never_removed(tmp_path, films, capsys):
     assert (tmp_path / "data/toy/thesis.tex").exists()
 
 
-def test_interrupted_build_leaves_nothing(tmp_path, films, monkeypatch):
+KILLED_AT_THE_SECOND_SHARD = """
+import os, signal, sys
+from data_prep import build_records
+from smad_jax.data import records
+
+close, closed = records.ShardWriter.close, []
+
+def kill(writer):
+    closed.append(writer)
+    if len(closed) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    close(writer)
+
+records.ShardWriter.close = kill
+build_records.main(sys.argv[1:])
+"""
+
+
+def test_killed_build_goes_on_and_ends_in_the_same_bytes(
+    tmp_path, films, capsys, monkeypatch
+):
+    assert run(tmp_path, films, "--num-shards", "3", name="whole") == 0
+    arguments = ["--videos", str(films), "--name", "toy"]
+    arguments += ["--out", str(tmp_path / "data"), "--num-shards", "3"]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_AT_THE_SECOND_SHARD, *arguments], check=False
+    )
+    assert killed.returncode == -9
+    assert not (tmp_path / "data/toy").exists()
+    capsys.readouterr()
+    read = []
+    check = build_records.video_files.check
+    monkeypatch.setattr(
+        build_records.video_files,
+        "check",
+        lambda root, id, *more: read.append(id) or check(root, id, *more),
+    )
+    assert build_records.main(arguments) == 0
+    assert len(read) == 8  # the four files of the first shard are done
+    assert "going on after 4 of 12 videos" in capsys.readouterr().err
+    whole = sorted(path.name for path in (tmp_path / "data/whole").iterdir())
+    assert sorted(path.name for path in (tmp_path / "data/toy").iterdir()) == whole
+    assert len(list((tmp_path / "data/toy").glob("videos-*-of-00003.tfrecord"))) == 3
+    for name in whole:
+        if "record" in name or name == "bad_videos.jsonl":
+            content = (tmp_path / "data/toy" / name).read_bytes()
+            assert content == (tmp_path / "data/whole" / name).read_bytes()
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [
+        "toy",
+        "whole",
+    ]
+
+
+def test_changed_wishes_begin_anew(tmp_path, films, monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(build_records.catalog, "write_split", interrupt)
-    assert run(tmp_path, films) == 130
-    assert list((tmp_path / "data").iterdir()) == []
+    with monkeypatch.context() as patched:
+        patched.setattr(build_records.catalog, "write_split", interrupt)
+        assert run(tmp_path, films) == 130
+    assert "the same command goes on from here" in capsys.readouterr().err
+    assert run(tmp_path, films, "--min-frames", "2") == 0
+    assert "going on" not in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["toy"]
+
+
+def test_full_disk_says_what_to_do_and_the_next_run_goes_on(
+    tmp_path, films, monkeypatch, capsys
+):
+    write = records.ShardWriter.write
+
+    def full(self, id, fields):
+        if id == "sit down/2.mp4":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, id, fields)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(records.ShardWriter, "write", full)
+        assert run(tmp_path, films, "--num-shards", "12") == 3
+    error = capsys.readouterr().err
+    assert "no space left for" in error and "run the same command again" in error
+    assert not (tmp_path / "data/toy").exists()
+    assert run(tmp_path, films, "--num-shards", "12") == 0
+    assert "going on after" in capsys.readouterr().err
+    assert len(catalog.open_split(tmp_path / "data", "toy", "all")) == 9
+
+
+@pytest.mark.parametrize("file_format", record_files.FILE_FORMATS)
+def test_device_without_room_is_a_full_disk(file_format):
+    writer = record_files.WRITERS[f".{file_format}"]
+    with pytest.raises(OSError) as caught:
+        file = writer(build_records.pathlib.Path("/dev/full"))
+        for row in range(40):
+            file.append(bytes(1 << 20), row)
+        file.finish()
+    file.close()
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_larger_videos_are_made_smaller_once(tmp_path, films):
+    (films / "sit down/text.avi").unlink()
+    assert run(tmp_path, films, "--short-side", "16") == 0
+    split = catalog.open_split(tmp_path / "data", "toy", "all")
+    row = split.ids.index("sit down/3.mp4")
+    facts = video.probe(split.video(row).video)
+    assert (facts.width, facts.height) == (22, 16)  # of 32x24, to an even number
+    assert facts.num_frames == split.video(row).num_frames == 4
+    assert catalog.read_dataset_file(tmp_path / "data/toy").recipe["short_side"] == 16
+    assert run(tmp_path, films, "--short-side", "24", name="same") == 0
+    same = catalog.open_split(tmp_path / "data", "same", "all")
+    assert same.video(row).video == (films / "sit down/3.mp4").read_bytes()
+
+
+def test_folders_of_frames_become_one_file_each(tmp_path, capsys):
+    root = tmp_path / "frames"
+    rng = np.random.default_rng(0)
+    # grey, as FFmpeg and OpenCV spread colours over pixels differently
+    pictures = rng.integers(0, 256, (5, 24, 32, 1), np.uint8).repeat(3, axis=-1)
+    for name in ("run/a b", "run/lacks one", "sit/-c"):
+        (root / name).mkdir(parents=True)
+        for number, picture in enumerate(pictures, start=1):
+            cv2.imwrite(str(root / name / f"img_{number:05}.jpg"), picture)
+    (root / "run/lacks one/img_00004.jpg").unlink()
+    path = tmp_path / "list.txt"
+    path.write_text("run/a b 5 run\nrun/lacks one 5 run\nsit/-c 4 sit\n")
+    lists = ["--list", str(path), "--format", "rawframes", "--holdout", "0"]
+    assert run(tmp_path, root, *lists) == 0
+    assert "missing" in (output := capsys.readouterr().out)
+    assert "run/lacks one (frame img_00004.jpg" in output
+    split = catalog.open_split(tmp_path / "data", "toy", "all")
+    assert split.ids == ("run/a b", "sit/-c")
+    stored = [split.video(row) for row in range(2)]
+    assert [one.num_frames for one in stored] == [5, 4]
+    frames = video.decode(stored[0].video, [4, 1])
+    expected = [cv2.imread(str(root / f"run/a b/img_0000{n}.jpg")) for n in (5, 2)]
+    error = np.abs(frames.astype(int) - np.stack(expected)[..., ::-1])
+    assert error.max() <= 2
+    for number in range(1, 6):
+        jpeg = (root / f"run/a b/img_{number:05}.jpg").read_bytes()
+        assert jpeg in stored[0].video
+
+
+def test_three_splits_of_ucf101_are_lists_of_one_data_set(tmp_path, films):
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "classInd.txt").write_text("1 -jump\n2 sit down\n")
+    for number, tested in enumerate("0123", start=0):
+        if number:
+            others = [f"sit down/{i}.mp4" for i in "0123" if i != tested]
+            text = "".join(f"{id} 2\n" for id in others) + "-jump/-a.mp4 1\n"
+            (lists / f"trainlist0{number}.txt").write_text(text)
+            (lists / f"testlist0{number}.txt").write_text(f"sit down/{tested}.mp4\n")
+    films.joinpath("sit down").rename(films / "sit")
+    for path in lists.iterdir():
+        path.write_text(path.read_text().replace("sit down", "sit"))
+    assert run(tmp_path, films, "--list", str(lists)) == 0
+    splits = {
+        path.stem: len(path.read_text().splitlines())
+        for path in (tmp_path / "data/toy/splits").glob("*.txt")
+    }
+    assert splits == {
+        **{f"train{number}": 4 for number in (1, 2, 3)},
+        **{f"val{number}": 1 for number in (1, 2, 3)},
+        **{"train": 4, "val": 1, "all": 5},
+    }
 
 
 def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path, films):
@@ -222,6 +408,9 @@ def test_cheaper_checks_store_what_they_know(tmp_path, films, check, num_frames)
         ),
         (["--min-frames", "3", "--check", "none"], 2, "--min-frames needs"),
         (["--videos", "/nowhere"], 3, "is not a folder"),
+        (["--format", "ucf101"], 2, "--format needs --list"),
+        (["--short-side", "255"], 2, "must be an even number"),
+        (["--frame-template", "img.jpg"], 2, "must hold the frame's number"),
     ],
 )
 def test_wrong_use_has_a_code_and_a_message(

@@ -40,30 +40,31 @@ def test_wrong_line_is_named(tmp_path, text, message):
 
 
 def resolve(tmp_path, train, val=None, classes=None):
-    train = entries(tmp_path, train)
-    val = None if val is None else entries(tmp_path, val)
-    source = video_lists.Source(train, val)
-    return video_lists.resolve(tmp_path, source, classes)
+    splits = {"train": entries(tmp_path, train)}
+    if val is not None:
+        splits["val"] = entries(tmp_path, val)
+    return video_lists.resolve(tmp_path, video_lists.Source(splits), classes)
 
 
 def test_class_names_are_numbered_in_sorted_order(tmp_path):
     found = resolve(tmp_path, "a.mp4 sit\nb.mp4 jump\nc.mp4 sit\n", "d.mp4 jump\n")
-    names, label_of, held_out = found
-    assert names == ["jump", "sit"]
-    assert label_of == {"a.mp4": 1, "b.mp4": 0, "c.mp4": 1, "d.mp4": 0}
-    assert held_out == {"d.mp4"}
+    assert found.classes == ["jump", "sit"]
+    assert found.label_of == {"a.mp4": 1, "b.mp4": 0, "c.mp4": 1, "d.mp4": 0}
+    assert found.splits == {"train": ["a.mp4", "b.mp4", "c.mp4"], "val": ["d.mp4"]}
 
 
 def test_class_file_orders_names_and_forgives_underscores(tmp_path):
     text = "a.mp4 ride_bike\nb.mp4 jump\n"
-    names, label_of, _ = resolve(tmp_path, text, classes=["ride bike", "jump"])
-    assert names == ["ride bike", "jump"]
-    assert label_of == {"a.mp4": 0, "b.mp4": 1}
+    found = resolve(tmp_path, text, classes=["ride bike", "jump"])
+    assert found.classes == ["ride bike", "jump"]
+    assert found.label_of == {"a.mp4": 0, "b.mp4": 1}
 
 
 def test_paths_are_made_plain_and_repeats_count_once(tmp_path):
     text = f"x/../a.mp4 0\n./a.mp4 0\n{tmp_path}/b.mp4 1\n"
-    assert resolve(tmp_path, text)[1] == {"a.mp4": 0, "b.mp4": 1}
+    found = resolve(tmp_path, text)
+    assert found.label_of == {"a.mp4": 0, "b.mp4": 1}
+    assert found.splits == {"train": ["a.mp4", "b.mp4"]}
 
 
 @pytest.mark.parametrize(
@@ -85,37 +86,6 @@ def test_broken_rule_is_named(tmp_path, train, val, classes, message):
         resolve(tmp_path, train, val, classes)
 
 
-def test_class_folders_are_found_in_order_of_their_names(tmp_path):
-    for name in ("sit/b.mp4", "sit/deep/a.AVI", "jump/é.webm", "jump/note.txt"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    source = video_lists.find_videos(tmp_path)
-    assert source.val is None
-    assert [(e.id, e.label) for e in source.train] == [
-        ("jump/é.webm", "jump"),
-        ("sit/b.mp4", "sit"),
-        ("sit/deep/a.AVI", "sit"),
-    ]
-
-
-def test_train_and_val_folders_are_splits_not_classes(tmp_path):
-    for name in ("videos_train/sit/a.mp4", "videos_val/sit/b.mp4"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True)
-        path.touch()
-    source = video_lists.find_videos(tmp_path)
-    assert [(e.id, e.label) for e in source.train] == [
-        ("videos_train/sit/a.mp4", "sit")
-    ]
-    assert [e.id for e in source.val] == ["videos_val/sit/b.mp4"]
-
-
-def test_folder_without_videos_is_a_data_error(tmp_path):
-    with pytest.raises(errors.DataError, match="no class folder"):
-        video_lists.find_videos(tmp_path)
-
-
 def test_hold_out_is_by_class_and_by_the_hash_of_the_id():
     label_of = {f"v{i}": i % 2 for i in range(20)} | {"single": 2, "p": 3, "q": 3}
     held_out = video_lists.hold_out(label_of, 0.3)
@@ -131,3 +101,10 @@ def test_repeated_class_name_is_refused(tmp_path):
     path.write_text("a\nb\na\n")
     with pytest.raises(errors.DataError, match="has 'a' twice"):
         video_lists.read_classes(path)
+
+
+def test_line_that_is_not_utf8_is_named(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes("a.mp4 0\nfilé.mp4 1\n".encode("latin-1"))
+    with pytest.raises(errors.DataError, match=r"line 2: .* is not UTF-8"):
+        video_lists.read_list(path)
