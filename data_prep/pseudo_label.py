@@ -321,8 +321,8 @@ def run(chosen: argparse.Namespace) -> str:
         aspect = aspects.Aspect(chosen.aspect, "soft", 2, "")
     if aspect.kind != "soft":
         raise errors.ConfigError(
-            f"{chosen.aspect!r} has tags given by people, not pseudo-labels; they come "
-            "from HVU's annotations, which no command reads yet"
+            f"{chosen.aspect!r} has tags given by people, not pseudo-labels; run "
+            "python -m data_prep.hvu_tags"
         )
     if chosen.source:
         labels = _given_labels(chosen, known)

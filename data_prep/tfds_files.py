@@ -21,7 +21,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
-from etils import epath
 from tensorflow_datasets.core import dataset_info, file_adapters, naming, splits
 
 from smad_jax import errors
@@ -44,7 +43,7 @@ def write(folder: pathlib.Path) -> None:
     reader = records.RecordReader(folder, SPLIT)
     file_format = reader.file_format
     template = naming.ShardedFileTemplate(
-        data_dir=epath.Path(folder),
+        data_dir=tfds.core.Path(folder),
         template=_TEMPLATE,
         dataset_name=_plain_name(facts.name),
         split=SPLIT,

@@ -61,7 +61,7 @@ def root(tmp_path):
             "kinetics400",
             "k200db-train",
             ("scene", "object", "event"),
-            ["build_records", "pseudo_label", "pseudo_label", "k200db"],
+            ["build_records", "pseudo_label", "pseudo_label", "hvu_tags", "k200db"],
         ),
         (
             "aras",
@@ -93,7 +93,7 @@ def root(tmp_path):
         ),
         (NAME, "k200db-val", (), ["pseudo_label", "k200db"]),
         (NAME, "train", ("the weather",), ["pseudo_label"]),
-        (NAME, "train", ("attribute", "context"), []),
+        (NAME, "train", ("attribute", "context"), ["hvu_tags"]),
         (NAME, "other", (), []),
     ],
 )

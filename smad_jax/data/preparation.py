@@ -12,7 +12,8 @@ from smad_jax import aspects as aspect_table
 _BUILT_SPLITS = ("train", "val", "all")  # by data_prep.build_records
 # What to say of downloaded videos and images: their folder, and further flags.
 _SOURCES = {
-    "kinetics400": "kinetics400",
+    # without its list of validation videos, `val` would be a random part of the others
+    "kinetics400": "kinetics400 --list train.csv --val-list val.csv",
     "aras": "aras_clips --holdout 0",
     "googleimage": "googleimage --images --holdout 0",
     "insvideo": "insvideo --holdout 0",
@@ -42,7 +43,8 @@ def commands(
 
     What is there already gets no line. `DIR` and `FILE` stand for what only the reader
     knows, as do `kinetics400`, `aras_clips`, `googleimage` and `insvideo`, the folders
-    of downloaded videos and images. What no command makes is said in a comment.
+    of downloaded videos and images, and the names of published lists. What no command
+    makes is said in a comment.
 
     Args:
         data_root: The folder that holds the data sets.
@@ -217,20 +219,25 @@ def _label_lines(folder: pathlib.Path, place: str, aspects: Iterable[str]) -> li
         for aspect in dict.fromkeys(aspects)
         if not (folder / "aspects" / f"{aspect}.tfrecord").is_file()
     ]
-    lines = [_label_line(aspect, place) for aspect in missing]
+    lines = [_label_line(aspect, place) for aspect in missing if not _is_tags(aspect)]
     if any(line.endswith("--from FILE") for line in lines):
         lines.append("# without such a FILE: --labeller appearance instead of --from")
+    if any(map(_is_tags, missing)):  # one command for event, attribute and context
+        lines.append(
+            f"python -m data_prep.hvu_tags {place} --annotations HVU_Train_V1.0.csv "
+            "HVU_Val_V1.0.csv --tags HVU_Tags_Categories_V1.0.csv"
+        )
     return lines
+
+
+def _is_tags(aspect: str) -> bool:
+    """Whether the labels of an aspect are tags that people gave."""
+    known = aspect_table.ASPECTS.get(aspect)
+    return known is not None and known.kind == "tags"
 
 
 def _label_line(aspect: str, place: str) -> str:
     """The line that labels an aspect; `place` gives the data set as options."""
-    known = aspect_table.ASPECTS.get(aspect)
-    if known and known.kind == "tags":
-        return (
-            f"# the tags of {aspect!r} come from HVU's annotations, which no command "
-            "reads yet"
-        )
     return (
         f"python -m data_prep.pseudo_label {place} --aspect {shlex.quote(aspect)} "
         "--from FILE"

@@ -175,7 +175,7 @@ def test_empty_class_stops_a_training_split_only(root):
         ("embedded-seed4", "train", (), "python -m data_prep.embedded --seed 4"),
         ("toy", "trian", (), "did you mean 'train'.*there is: train"),
         ("toy", "train", ("object",), "data_prep.pseudo_label .* --aspect object"),
-        ("toy", "train", ("event",), "HVU's annotations, which no command reads"),
+        ("toy", "train", ("event",), "data_prep.hvu_tags .* --dataset toy"),
         ("toy", "k200db-val", (), "data_prep.k200db .* --split train"),
         ("toy", "webcam", (), "write the split's `id label` lines to .*webcam.txt"),
     ],

@@ -31,8 +31,8 @@ def test_the_papers_data_is_prepared_in_order(root):
         step for step in dict.fromkeys(steps) if "--aspect object" not in step
     ]
     assert list(dict.fromkeys(steps)) == [
-        "python -m data_prep.build_records --videos kinetics400 --name kinetics400 "
-        f"--out {root}",
+        "python -m data_prep.build_records --videos kinetics400 --list train.csv "
+        f"--val-list val.csv --name kinetics400 --out {root}",
         f"python -m data_prep.pseudo_label {place} --aspect scene --from FILE",
         f"python -m data_prep.pseudo_label {place} --aspect object --from FILE",
         HINT,
@@ -42,6 +42,17 @@ def test_the_papers_data_is_prepared_in_order(root):
         f"python -m data_prep.aras --data-root {root} --dataset aras "
         "--list aras_test_balance.txt --names k400_actions.txt",
     ]
+
+
+def test_tags_of_all_aspects_come_from_one_command(root):
+    wanted = ("event", "scene", "attribute", "context")
+    _, pseudo, hint, tags = preparation.commands(
+        root, "kinetics400", "train", aspects=wanted
+    )
+    assert "--aspect scene" in pseudo and hint == HINT
+    assert tags.startswith(
+        f"python -m data_prep.hvu_tags --data-root {root} --dataset kinetics400 "
+    )
 
 
 def test_what_is_there_is_not_prepared_again(root):

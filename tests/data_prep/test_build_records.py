@@ -1,10 +1,8 @@
 import errno
-import io
 import json
 import subprocess
 import sys
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -12,18 +10,7 @@ import pytest
 from configs import common
 from data_prep import build_records
 from smad_jax.data import catalog, record_files, records, video
-
-
-def encode(num_frames, seed=0):
-    out = io.BytesIO()
-    with av.open(out, "w", format="mp4") as file:
-        stream = file.add_stream("libx264", rate=8)
-        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
-        pictures = np.random.default_rng(seed).integers(0, 256, (num_frames, 24, 32, 3))
-        for picture in pictures.astype(np.uint8):
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        file.mux(stream.encode(None))
-    return out.getvalue()
+from tests import noise_videos
 
 
 @pytest.fixture
@@ -35,8 +22,8 @@ def films(tmp_path):
     for seed, name in enumerate(names):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode(3 + seed % 2, seed))
-    (folder / "sit down/cut.mp4").write_bytes(encode(9)[:-700])
+        path.write_bytes(noise_videos.encode(3 + seed % 2, seed))
+    (folder / "sit down/cut.mp4").write_bytes(noise_videos.encode(9)[:-700])
     (folder / "sit down/text.avi").write_bytes(b"no video" * 99)
     (folder / "run/gone.mp4").symlink_to(folder / "nowhere.mp4")
     return folder
@@ -82,7 +69,7 @@ def pictures(tmp_path):
         picture = rng.integers(0, 256, (24, 32, 3), np.uint8)
         path.write_bytes(cv2.imencode(path.suffix, picture)[1].tobytes())
     path.with_name("cut.jpg").write_bytes(path.read_bytes()[:-30])
-    (folder / "golf/film.mp4").write_bytes(encode(3))
+    (folder / "golf/film.mp4").write_bytes(noise_videos.encode(3))
     return folder
 
 
