@@ -3,6 +3,7 @@
 import argparse
 import collections
 import importlib
+import pathlib
 import re
 import shlex
 
@@ -156,3 +157,20 @@ def test_commands_after_a_build_are_complete(root, check):
     assert (setting, flag) == (f"DATA_ROOT={root}", "--config")
     # as the flag is split: the file, then the config's argument
     assert common.parse(config.partition(":")[2]).train == NAME
+
+
+def test_commands_of_the_preparation_guide_are_complete(check):
+    text = (
+        pathlib.Path(build_records.__file__).with_name("README.md").read_text("utf-8")
+    )
+    lines = re.sub(r"\\\n\s+", "", text).splitlines()
+    commands = [line for line in lines if line.startswith("    python ")]
+    names = check("\n".join(commands))
+    assert set(names) >= {
+        *("check_data", "build_records", "hvu_tags", "k200db", "aras"),
+        *("teacher_filter", "omnidebias"),
+    }
+    configs = [line.split()[3] for line in commands if "main.py" in line]
+    for file, _, argument in (config.partition(":") for config in configs):
+        module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+        module.get_config(argument)
