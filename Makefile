@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 # Further requirements for the tests, as in
-#   make test EXTRA_REQUIREMENTS=requirements-parity.txt
+#   make test EXTRA_REQUIREMENTS="requirements-parity.txt requirements-beam.txt"
 EXTRA_REQUIREMENTS ?=
 
 .PHONY: demo test lint clean demo-baseline demo-smad
@@ -23,7 +23,8 @@ demo-baseline demo-smad: demo-%: $(VENV)/.ready
 	$(RUN) main.py --config configs/slowonly_$*.py
 
 # One stamp for each set of requirements, so that a further one is not missed.
-READY_TEST = $(VENV)/.ready-test$(addprefix -,$(notdir $(EXTRA_REQUIREMENTS)))
+blank := $(subst x,,x x)
+READY_TEST = $(VENV)/.ready-test$(subst $(blank),,$(addprefix -,$(notdir $(EXTRA_REQUIREMENTS))))
 
 test: $(READY_TEST)
 	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)

@@ -1,348 +1,206 @@
-"""Pseudo-labels of an aspect for a data set: joined from a file, or by appearance.
+"""Pseudo-labels of an aspect for a data set: by a network, from a file, or by looks.
 
+    python -m data_prep.pseudo_label --data-root R --dataset D --aspect scene \
+        --labeller resnet50 --weights weights/resnet50_places365
     python -m data_prep.pseudo_label --data-root R --dataset D --aspect scene --from F
     python -m data_prep.pseudo_label --data-root R --dataset D --labeller appearance
 
-F holds what a network gave elsewhere (App. A.1 uses ResNet-50 of Places365 and
-ImageNet): a CSV `id,p0,p1,...` or `id,label`, or an NPZ with `ids` and
-`probabilities`. Where no network is at hand, `appearance` clusters the videos by
-colour and edges of a few frames: no names, but soft labels of what a scene looks like.
+The first shows a network 25 frames of each video, or the image, and averages its
+softmax (App. A.1: ResNet-50 of Places365 and of ImageNet); `torch_weights import` makes
+the folder of weights. Stopped, the same command goes on where it was. `--runner` does
+the same on Apache Beam, whose own options come last (`-- --flink_master=...`).
+
+F holds what a network gave elsewhere: a CSV `id,p0,p1,...` or `id,label`, or an NPZ
+with `ids` and `probabilities`. Where no network is at hand, `appearance` clusters the
+videos by colour and edges of a few frames: no names, but soft labels of what a scene
+looks like.
 """
 
 import argparse
-import concurrent.futures
-import csv
+import concurrent.futures.process
 import dataclasses
-import difflib
 import pathlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-import cv2
-import numpy as np
-import scipy.cluster.vq
-
+from data_prep import appearance, beam_labels, label_files, label_parts, network_labels
 from smad_jax import aspects, errors
-from smad_jax.data import catalog, records, sampling, video
-
-_TOLERANCE = 0.01  # of a row's sum; files often round to two or three digits
-_SIDE = 64  # pixels; frames are shrunk to a square before they are described
-_ATTEMPTS = 20
-
-
-class Labels(NamedTuple):
-    """Soft labels of V videos: ids, and [V, Z] float32 rows that sum to one."""
-
-    ids: list[str]
-    values: np.ndarray
-
-
-def read_csv(path: pathlib.Path, *, num_labels: int | None = None) -> Labels:
-    """Returns the labels of a CSV, `id,p0,p1,...` or `id,label`; a header may lead.
-
-    Args:
-        path: The file.
-        num_labels: Z. Rows of probabilities need not state it; hard labels must.
-
-    Raises:
-        DataError: naming file and line, if a row breaks a rule.
-    """
-    ids, rows = [], []
-    width, first_line = 0, {}
-    for line, row in _csv_rows(path):
-        where = f"{path}, line {line}"
-        if not width:
-            width = len(row)
-            if width < 2:
-                raise errors.DataError(f"{where}: expected `id,p0,p1,...`, found {row}")
-        if len(row) != width:
-            raise errors.DataError(
-                f"{where}: {len(row)} columns, but the rows before have {width}"
-            )
-        if (id := row[0]) in first_line:
-            raise errors.DataError(
-                f"{where}: id {id!r} was on line {first_line[id]} before"
-            )
-        first_line[id] = line
-        numbers = _numbers(row[1:], where)
-        if width == 2:
-            numbers = _one_hot(numbers[0], num_labels, where)
-        ids.append(id)
-        rows.append(_checked(numbers, num_labels, where))
-    if not ids:
-        raise errors.DataError(f"{path} holds no labels")
-    return Labels(ids, np.stack(rows))
-
-
-def _csv_rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each row but a header."""
-    if not path.is_file():
-        raise errors.DataError(f"no file of labels at {path}")
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        for number, row in enumerate(reader):
-            if not row or (number == 0 and row[0].strip().lower() == "id"):
-                continue
-            yield reader.line_num, [cell.strip() for cell in row]
-
-
-def _numbers(cells: Sequence[str], where: str) -> np.ndarray:
-    try:
-        return np.array([float(cell) for cell in cells])
-    except ValueError as error:
-        raise errors.DataError(f"{where}: {error}") from error
-
-
-def _one_hot(label: float, num_labels: int | None, where: str) -> np.ndarray:
-    if num_labels is None:
-        raise errors.DataError(
-            f"{where}: hard labels do not say how many there are; give --num-labels"
-        )
-    if label != int(label if np.isfinite(label) else -1) or not 0 <= label < num_labels:
-        raise errors.DataError(
-            f"{where}: label {label:g} must be a whole number from 0 to "
-            f"{num_labels - 1}"
-        )
-    return np.eye(num_labels)[int(label)]
-
-
-def _checked(row: np.ndarray, num_labels: int | None, where: str) -> np.ndarray:
-    """`row` as float32, if it is a distribution over `num_labels` labels."""
-    if num_labels is not None and len(row) != num_labels:
-        raise errors.DataError(
-            f"{where}: {len(row)} probabilities, but the aspect has {num_labels} labels"
-        )
-    if not np.isfinite(row).all():
-        raise errors.DataError(
-            f"{where}: probability {int(np.argmin(np.isfinite(row)))} is not finite"
-        )
-    if row.min() < 0 or abs(row.sum() - 1) > _TOLERANCE:
-        raise errors.DataError(
-            f"{where}: probabilities must be at least 0 and sum to 1, but the least is "
-            f"{row.min():g} and the sum {row.sum():g}"
-        )
-    return (row / row.sum()).astype(np.float32)
-
-
-def read_npz(path: pathlib.Path, *, num_labels: int | None = None) -> Labels:
-    """Returns the labels of an NPZ with `ids` [V] and `probabilities` [V, Z].
-
-    Raises:
-        DataError: naming file and row, if a row breaks a rule.
-    """
-    if not path.is_file():
-        raise errors.DataError(f"no file of labels at {path}")
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            ids, values = content["ids"].tolist(), content["probabilities"]
-    except (KeyError, ValueError, OSError) as error:
-        raise errors.DataError(
-            f"{path} must be an NPZ with `ids` and `probabilities`: {error}"
-        ) from error
-    if values.ndim != 2 or len(values) != len(ids) or not ids:
-        raise errors.DataError(
-            f"{path}: {len(ids)} ids need probabilities [{len(ids)}, Z], but they are "
-            f"{list(values.shape)}"
-        )
-    ids = [id.decode() if isinstance(id, bytes) else str(id) for id in ids]
-    seen: set[str] = set()
-    for row, id in enumerate(ids):
-        if id in seen:
-            raise errors.DataError(f"{path}, row {row}: id {id!r} comes twice")
-        seen.add(id)
-    rows = [
-        _checked(value.astype(np.float64), num_labels, f"{path}, row {row}")
-        for row, value in enumerate(values)
-    ]
-    return Labels(ids, np.stack(rows))
-
-
-def check_ids(ids: Iterable[str], known: Sequence[str]) -> None:
-    """Does nothing if every id is that of a stored video.
-
-    Raises:
-        DataError: naming the first unknown ids and the nearest known one.
-    """
-    stored = set(known)
-    unknown = [id for id in ids if id not in stored]
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise errors.DataError(
-            f"{len(unknown)} labels belong to no stored video, the first to "
-            f"{unknown[0]!r}{hint}"
-        )
-
-
-def describe_frames(frames: np.ndarray) -> np.ndarray:
-    """Returns one descriptor of what frames look like, [D] float64.
-
-    Histograms of colour (4 x 4 x 4) and of gradient orientation (8, weighted by
-    strength) in quarters of the frame; each sums to one over the frame, then the root
-    is taken, so that Euclidean distance compares distributions. Mean over the frames.
-
-    Args:
-        frames: [T, H, W, 3] uint8, RGB.
-    """
-    rows = []
-    for frame in frames:
-        small = cv2.resize(frame, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-        level = (small // 64).astype(np.int64)
-        colour = np.bincount(
-            (level @ np.array([16, 4, 1])).ravel(), minlength=64
-        ).astype(np.float64)
-        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float64)
-        down, across = np.gradient(grey)
-        turn = np.floor(np.arctan2(down, across) % np.pi / np.pi * 8).astype(np.int64)
-        side = np.arange(_SIDE) * 2 // _SIDE
-        quarter = side[:, None] * 2 + side
-        edges = np.bincount(
-            (quarter * 8 + np.minimum(turn, 7)).ravel(),
-            weights=np.hypot(down, across).ravel(),
-            minlength=32,
-        )
-        rows.append(
-            np.concatenate(
-                [colour / colour.sum(), edges / max(float(edges.sum()), 1e-9)]
-            )
-        )
-    return np.sqrt(np.mean(rows, axis=0))
-
-
-def cluster(descriptors: np.ndarray, num_labels: int, *, seed: int) -> np.ndarray:
-    """Returns [V, Z] float32 soft labels: softmax of squared distances to k means.
-
-    The temperature is set so that a middling video is e^2 times likelier to belong to
-    its own cluster than to the next. Clusters are numbered from large to small.
-
-    Args:
-        descriptors: [V, D] float64.
-        num_labels: Z, at least 2.
-        seed: Of the first means.
-
-    Raises:
-        DataError: if there are too few different videos for so many clusters.
-    """
-    different = len(np.unique(descriptors, axis=0))
-    if not 2 <= num_labels <= different:
-        raise errors.DataError(
-            f"number of labels must be 2 to {different}, the number of videos that "
-            f"look different, but it is {num_labels}"
-        )
-    rng = np.random.default_rng(seed)
-    for _ in range(_ATTEMPTS):
-        try:
-            means, member = scipy.cluster.vq.kmeans2(
-                descriptors, num_labels, iter=50, minit="++", missing="raise", rng=rng
-            )
-            break
-        except scipy.cluster.vq.ClusterError:  # a cluster ran empty; start elsewhere
-            continue
-    else:
-        raise errors.DataError(
-            f"{num_labels} clusters do not stay filled; ask for fewer (--num-labels)"
-        )
-    size = np.bincount(member, minlength=num_labels)
-    means = means[np.argsort(-size, kind="stable")]
-    squared = ((descriptors[:, None] - means) ** 2).sum(axis=-1)
-    nearest = np.partition(squared, 1, axis=1)
-    gap = float(np.median(nearest[:, 1] - nearest[:, 0]))
-    logits = -squared / max(gap / 2, 1e-12)
-    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def label_by_appearance(
-    folder: pathlib.Path, *, num_labels: int, num_frames: int, seed: int, num_jobs: int
-) -> Labels:
-    """Returns soft labels of a data set's videos by clustering how they look.
-
-    A video that cannot be decoded, or whose record is damaged, gets no label
-    (training masks it) and is named on stderr.
-
-    Args:
-        folder: The data set's folder.
-        num_labels: Z.
-        num_frames: Frames of each video to look at, evenly spaced.
-        seed: Of the clustering.
-        num_jobs: Videos decoded at the same time.
-    """
-    reader = records.RecordReader(folder, "videos")
-
-    def describe(position: int) -> np.ndarray | None:
-        try:
-            stored = reader.video(position)
-            indices = sampling.test_frames(stored.num_frames, count=num_frames)
-            frames = video.decode(stored.video, indices, num_frames=stored.num_frames)
-        except (video.VideoError, errors.DataError) as error:
-            id = reader.ids[position]
-            print(f"no label for {id!r}: {error}", file=sys.stderr)
-            return None
-        return describe_frames(frames)
-
-    # by id: how the videos were written must not decide the clusters
-    positions = sorted(range(len(reader)), key=lambda position: reader.ids[position])
-    with concurrent.futures.ThreadPoolExecutor(num_jobs) as pool:
-        found = list(zip(positions, pool.map(describe, positions), strict=True))
-    readable = [(place, row) for place, row in found if row is not None]
-    if not readable:
-        raise errors.DataError(f"no video of {folder} can be decoded")
-    values = cluster(np.stack([row for _, row in readable]), num_labels, seed=seed)
-    return Labels([reader.ids[place] for place, _ in readable], values)
-
-
-def _given_labels(chosen: argparse.Namespace, known: Sequence[str]) -> Labels:
-    """Labels of `--from`, each of a stored video."""
-    read = read_npz if chosen.source.suffix == ".npz" else read_csv
-    num_labels = chosen.num_labels
-    if num_labels is None and read is read_csv and chosen.aspect in aspects.ASPECTS:
-        lines = _csv_rows(chosen.source)
-        if len(next(lines, (0, []))[1]) == 2:  # hard labels state no number of labels
-            num_labels = aspects.get(chosen.aspect).num_labels
-    labels = read(chosen.source, num_labels=num_labels)
-    check_ids(labels.ids, known)
-    return labels
+from smad_jax.data import catalog, records
+from smad_jax.models import labellers
 
 
 def run(chosen: argparse.Namespace) -> str:
     """Makes the labels that the command line asks for; returns what there is to say.
 
     Raises:
-        ConfigError: if the aspect has tags instead of soft labels.
+        ConfigError: if the aspect is unknown or has tags instead of soft labels, or if
+            the labeller does not fit.
         DataError: if data are missing or malformed.
     """
     folder = chosen.data_root / chosen.dataset
     catalog.read_dataset_file(folder)
-    known = records.RecordReader(folder, "videos").ids
-    if chosen.aspect in aspects.ASPECTS:
-        aspect = aspects.get(chosen.aspect)
-    else:
-        aspect = aspects.Aspect(chosen.aspect, "soft", 2, "")
+    aspect = aspects.get(chosen.aspect)
     if aspect.kind != "soft":
         raise errors.ConfigError(
             f"{chosen.aspect!r} has tags given by people, not pseudo-labels; run "
             "python -m data_prep.hvu_tags"
         )
+    if chosen.labeller in labellers.NAMES:
+        return _run_network(chosen, folder, aspect)
     if chosen.source:
-        labels = _given_labels(chosen, known)
+        labels = _given_labels(chosen, records.RecordReader(folder, "videos").ids)
         source = f"joined from {chosen.source.name}"
     else:
-        labels = label_by_appearance(
+        labels = appearance.label_by_appearance(
             folder,
-            num_labels=chosen.num_labels or 16,
-            num_frames=chosen.num_frames,
+            num_labels=chosen.num_labels,
+            num_frames=chosen.num_frames or 3,
             seed=chosen.seed,
             num_jobs=chosen.jobs,
         )
         source = "clusters of appearance"
+        if warning := appearance.warning(labels.values):
+            print(f"warning: {warning}", file=sys.stderr)
     num_labels = labels.values.shape[1]
     aspect = dataclasses.replace(aspect, num_labels=num_labels, source=source)
     catalog.add_aspect(folder, aspect, labels.ids, labels.values)
+    num_videos = len(records.RecordReader(folder, "videos"))
     return (
         f"{chosen.aspect}: {num_labels} labels, {source}, for {len(labels.ids)} of "
-        f"{len(known)} videos"
+        f"{num_videos} videos"
     )
+
+
+def _given_labels(
+    chosen: argparse.Namespace, known: Sequence[str]
+) -> label_files.Labels:
+    """Labels of `--from`, each of a stored video."""
+    read = (
+        label_files.read_npz if chosen.source.suffix == ".npz" else label_files.read_csv
+    )
+    num_labels = chosen.num_labels
+    if num_labels is None and read is label_files.read_csv:
+        lines = label_files.csv_rows(chosen.source)
+        if len(next(lines, (0, []))[1]) == 2:  # hard labels state no number of labels
+            num_labels = aspects.get(chosen.aspect).num_labels
+    labels = read(chosen.source, num_labels=num_labels)
+    label_files.check_ids(labels.ids, known)
+    return labels
+
+
+def _run_network(
+    chosen: argparse.Namespace, folder: pathlib.Path, aspect: aspects.Aspect
+) -> str:
+    """Labels by a network: what is missing of the parts, then the whole."""
+    if not chosen.weights:
+        raise errors.ConfigError(
+            f"--labeller {chosen.labeller} needs --weights FOLDER; make it with "
+            "python -m smad_jax.torch_weights import"
+        )
+    if chosen.runner:
+        beam_labels.import_beam()  # before any work
+    weights = network_labels.check_weights(chosen.weights, chosen.labeller)
+    if weights.num_labels != (chosen.num_labels or aspect.num_labels):
+        raise errors.ConfigError(
+            f"{chosen.weights} gives {weights.num_labels} labels, but "
+            f"{chosen.aspect!r} has {chosen.num_labels or aspect.num_labels}; if that "
+            f"is meant, say --num-labels {weights.num_labels}"
+        )
+    job = _job(chosen, folder, weights)
+    job.parts.mkdir(parents=True, exist_ok=True)
+    _do_parts(chosen, job)
+    path = folder / "aspects" / f"{chosen.aspect}.tfrecord"
+    reports = label_parts.gather(job, path)
+    label_parts.write_bad(path.with_suffix(".bad.jsonl"), reports)
+    source = f"{chosen.labeller} of {chosen.weights.name}, {job.num_frames} frames"
+    catalog.enter_aspect(
+        folder,
+        dataclasses.replace(aspect, num_labels=weights.num_labels, source=source),
+    )
+    label_parts.remove_parts(job)
+    return _summary(chosen, path, reports)
+
+
+def _job(
+    chosen: argparse.Namespace, folder: pathlib.Path, weights: network_labels.Weights
+) -> label_parts.Job:
+    """The job that the command line asks for, its parts in a folder of their own."""
+    num_frames = chosen.num_frames or network_labels.NUM_FRAMES
+    ids = records.RecordReader(folder, "videos").ids
+    stored = sorted(folder.glob("videos*.tfrecord"))
+    identity = {
+        "weights": weights.digest,
+        "frames": num_frames,
+        "part size": chosen.part_size,
+        "ids": label_parts.digest(ids),
+        "bytes": sum(path.stat().st_size for path in stored),
+    }
+    return label_parts.Job(
+        folder=folder.absolute(),
+        weights=chosen.weights.absolute(),
+        labeller=chosen.labeller,
+        parts=label_parts.parts_folder(folder.absolute(), chosen.aspect, identity),
+        num_videos=len(ids),
+        part_size=chosen.part_size,
+        num_frames=num_frames,
+        batch_size=chosen.batch_size,
+        num_threads=chosen.jobs,
+    )
+
+
+def _do_parts(chosen: argparse.Namespace, job: label_parts.Job) -> None:
+    """Does the parts that are missing, and says how it goes."""
+    parts = label_parts.undone(job)
+    done = job.num_parts - len(parts)
+    if done:
+        print(f"{done} of {job.num_parts} parts were done before", file=sys.stderr)
+    if not parts:
+        return
+    if chosen.runner:
+        options = chosen.runner_options
+        counted = beam_labels.run(job, parts, runner=chosen.runner, options=options)
+        said = ", ".join(f"{name} {n}" for name, n in sorted(counted.items()))
+        print(f"{chosen.runner}: {said}", file=sys.stderr)
+        return
+    try:
+        for report in label_parts.run(job, parts, num_workers=chosen.num_workers):
+            done += 1
+            print(
+                f"part {done} of {job.num_parts}: {report.num_labelled} labelled, "
+                f"{len(report.bad)} bad, "
+                f"{report.num_videos / report.seconds:.1f} videos/s",
+                file=sys.stderr,
+            )
+    except concurrent.futures.process.BrokenProcessPool as error:
+        raise errors.DataError(
+            "a worker process was killed, for want of memory perhaps; the same command "
+            "goes on with the parts that are missing, with fewer --num-workers or a "
+            "smaller --batch-size if need be"
+        ) from error
+
+
+def _summary(
+    chosen: argparse.Namespace,
+    path: pathlib.Path,
+    reports: Sequence[label_parts.Report],
+) -> str:
+    """What came of all parts, and where the time went."""
+    num_labelled = sum(report.num_labelled for report in reports)
+    num_videos = sum(report.num_videos for report in reports)
+    seconds = sum(report.seconds for report in reports)
+    decoding = sum(report.decoding_seconds for report in reports)
+    network = sum(report.network_seconds for report in reports)
+    lines = [
+        f"{chosen.aspect}: labels by {chosen.labeller} for {num_labelled} of "
+        f"{num_videos} videos",
+        f"{num_videos / seconds:.2f} videos/s a worker; decoding took {decoding:.1f} s "
+        f"(in {chosen.jobs} threads), the network {network:.1f} s of {seconds:.1f} s",
+    ]
+    if reasons := label_parts.count_reasons(reports):
+        counts = ", ".join(f"{reason} {n}" for reason, n in reasons.most_common())
+        bad = path.with_suffix(".bad.jsonl")
+        lines.append(f"without label: {counts}; {bad} lists them")
+    return "\n".join(lines)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -358,18 +216,70 @@ def _parser() -> argparse.ArgumentParser:
     ways.add_argument(
         "--from", dest="source", type=pathlib.Path, help="CSV or NPZ made elsewhere"
     )
-    ways.add_argument("--labeller", choices=("appearance",), help="make them here")
-    add("--num-labels", type=int, help="number of labels (appearance: 16)")
-    add("--num-frames", type=int, default=3, help="frames to look at (default: 3)")
-    add("--jobs", type=int, default=2, help="videos decoded at once (default: 2)")
+    ways.add_argument(
+        "--labeller",
+        choices=("appearance", *labellers.NAMES),
+        help="make them here: a network, or clusters of appearance",
+    )
+    add("--weights", type=pathlib.Path, help="folder of the network's weights")
+    add(
+        "--num-labels",
+        type=_positive,
+        help="number of labels (appearance: 16, fewer for under 64 videos; default: "
+        "as the aspect has)",
+    )
+    add(
+        "--num-frames",
+        type=_positive,
+        help="frames to look at (default: 25; appearance: 3)",
+    )
+    add("--jobs", type=_positive, default=2, help="videos decoded at once (default: 2)")
     add("--seed", type=int, default=0, help="of the clustering (default: 0)")
+    network = parser.add_argument_group("labelling by a network").add_argument
+    network(
+        "--batch-size",
+        type=_positive,
+        default=50,
+        help="images at once through the network (default: 50)",
+    )
+    network(
+        "--part-size",
+        type=_positive,
+        default=500,
+        help="videos of a part, the most that is lost if stopped (default: 500)",
+    )
+    network(
+        "--num-workers",
+        type=_positive,
+        default=1,
+        help="processes; from two on without accelerator (default: 1, this one)",
+    )
+    network("--runner", help="of Apache Beam, instead of processes, as FlinkRunner")
+    network(
+        "runner_options",
+        nargs="*",
+        metavar="-- OPTION",
+        help="the runner's own options, as --flink_master=HOST:PORT",
+    )
     return parser
+
+
+def _positive(text: str) -> int:
+    """A whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if chosen.runner_options and not chosen.runner:
+        parser.error(f"without --runner, what are {chosen.runner_options}?")
     try:
-        print(run(_parser().parse_args(arguments)))
+        print(run(chosen))
     except errors.UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

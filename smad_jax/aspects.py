@@ -6,6 +6,7 @@ from HVU, where the paper's *context* is called *concept*.
 """
 
 import dataclasses
+import difflib
 from typing import Literal
 
 from smad_jax import errors
@@ -47,7 +48,10 @@ def get(name: str) -> Aspect:
         ConfigError: if there is none of that name.
     """
     if name not in ASPECTS:
+        near = difflib.get_close_matches(name, ASPECTS, 1)
         raise errors.ConfigError(
-            f"unknown aspect {name!r}; known: {', '.join(sorted(ASPECTS))}"
+            f"unknown aspect {name!r}; "
+            + (f"did you mean {near[0]!r}? " if near else "")
+            + f"known: {', '.join(sorted(ASPECTS))}"
         )
     return ASPECTS[name]

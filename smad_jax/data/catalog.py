@@ -302,13 +302,27 @@ def add_aspect(
     Raises:
         DataError: if there is no such data set or the shapes disagree.
     """
-    facts = read_dataset_file(folder)
+    read_dataset_file(folder)
     if np.ndim(values) != 2 or np.shape(values)[1] != aspect.num_labels:
         raise errors.DataError(
             f"labels of {aspect.name!r} must be [V, {aspect.num_labels}], but they are "
             f"{list(np.shape(values))}"
         )
     records.write_aspect(folder, aspect.name, ids, values)
+    enter_aspect(folder, aspect)
+
+
+def enter_aspect(folder: str | os.PathLike[str], aspect: aspect_table.Aspect) -> None:
+    """Enters an aspect in `dataset.json`, whose labels are stored already.
+
+    Args:
+        folder: The data set's folder; it is complete already.
+        aspect: Name, kind, Z and source of the labels.
+
+    Raises:
+        DataError: if there is no such data set.
+    """
+    facts = read_dataset_file(folder)
     write_dataset_file(
         folder,
         name=facts.name,

@@ -221,7 +221,10 @@ def _label_lines(folder: pathlib.Path, place: str, aspects: Iterable[str]) -> li
     ]
     lines = [_label_line(aspect, place) for aspect in missing if not _is_tags(aspect)]
     if any(line.endswith("--from FILE") for line in lines):
-        lines.append("# without such a FILE: --labeller appearance instead of --from")
+        lines.append(
+            "# without such a FILE: --labeller resnet50 --weights DIR instead of "
+            "--from, or --labeller appearance"
+        )
     if any(map(_is_tags, missing)):  # one command for event, attribute and context
         lines.append(
             f"python -m data_prep.hvu_tags {place} --annotations HVU_Train_V1.0.csv "

@@ -28,6 +28,7 @@ LABELLERS: dict[str, Builder] = {
     "efficientnet_lite0": efficientnet.EfficientNetLite0,
 }
 IMAGE_MODELS = ("resnet18", "resnet50")
+NAMES = (*sorted(LABELLERS), *IMAGE_MODELS)
 # EfficientNet's own; all others normalise as the action models do.
 _EFFICIENTNET_MEAN, _EFFICIENTNET_STD = 127.0, 128.0
 

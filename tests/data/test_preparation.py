@@ -3,7 +3,10 @@ import pytest
 
 from smad_jax.data import catalog, preparation, records
 
-HINT = "# without such a FILE: --labeller appearance instead of --from"
+HINT = (
+    "# without such a FILE: --labeller resnet50 --weights DIR instead of --from, or "
+    "--labeller appearance"
+)
 
 
 @pytest.fixture

@@ -1,34 +1,18 @@
+import re
+import sys
+
 import numpy as np
 import pytest
 
-from data_prep import embedded_videos, pseudo_label
-from smad_jax import errors
-from smad_jax.data import catalog, embedded, records
+from data_prep import build_records, network_labels, pseudo_label
+from smad_jax.data import catalog
+from smad_jax.torch_weights import __main__ as torch_weights_main
+from smad_jax.torch_weights import networks
+from smad_jax.torch_weights import weights as weight_folders
+from tests import efficientnet_file
+from tests.data_prep.test_network_labels import colours
 
 V = 36
-
-
-@pytest.fixture
-def data_root(tmp_path):
-    """Videos of three very different scenes, one of them cut short."""
-    folder = tmp_path / "tiny"
-    factors = embedded.Factors(
-        np.arange(V) % 10, np.array([0, 8, 11])[np.arange(V) % 3], np.full(V, -1)
-    )
-    clips = embedded.render(factors, seed=0, stream=0)
-    with records.RecordWriter(folder / "videos", 2) as writer:
-        for row in range(V):
-            file = embedded_videos.encode(clips.video[row])
-            if row == V - 1:
-                file = file[:60]
-            writer.write(records.VideoRecord(f"clip {row:02}", file, row % 10, 4))
-    catalog.write_split(
-        folder, "train", [f"clip {row:02}" for row in range(V)], factors.action
-    )
-    catalog.write_dataset_file(
-        folder, name="tiny", classes=embedded.ACTIONS, num_videos=V
-    )
-    return tmp_path
 
 
 def run(data_root, *more):
@@ -74,65 +58,6 @@ def test_an_npz_is_joined_by_id(data_root, tmp_path):
     assert split.aspect_labels["object"][2].tolist() == [0.25, 0.75]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("clip 01,.5,.5\nclip 02,.5,.6\n", "line 2: .* the sum 1.1"),
-        ("clip 01,.5,.5\nclip 02,1.5,-.5\n", "line 2: .* the least is -0.5"),
-        ("clip 01,.5,.5\nclip 02,nan,.5\n", "line 2: probability 0 is not finite"),
-        ("clip 01,.5,.5\nclip 02,.2,.3,.5\n", "line 2: 4 columns, but .* have 3"),
-        ("clip 01,.5,.5\nclip 02,half,.5\n", "line 2: could not convert .*'half'"),
-        ("clip 01,.5,.5\nclip 01,.5,.5\n", "line 2: id 'clip 01' was on line 1"),
-        ("id,p0,p1\n", "holds no labels"),
-        ("clip 01\n", "line 1: expected `id,p0,p1,...`"),
-    ],
-)
-def test_a_broken_row_is_named_with_its_line(tmp_path, text, message):
-    file = tmp_path / "labels.csv"
-    file.write_text(text)
-    with pytest.raises(errors.DataError, match=message):
-        pseudo_label.read_csv(file)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a,2.5\n", "label 2.5 must be a whole number from 0 to 6"),
-        ("a,7\n", "label 7 must be a whole number from 0 to 6"),
-        ("a,nan\n", "label nan must be"),
-        ("a,.5,.5\n", "2 probabilities, but the aspect has 7 labels"),
-    ],
-)
-def test_labels_beyond_the_aspects_number_are_refused(tmp_path, text, message):
-    file = tmp_path / "labels.csv"
-    file.write_text(text)
-    with pytest.raises(errors.DataError, match=message):
-        pseudo_label.read_csv(file, num_labels=7)
-
-
-def test_hard_labels_without_their_number_are_refused(tmp_path):
-    file = tmp_path / "labels.csv"
-    file.write_text("a,2\n")
-    with pytest.raises(errors.DataError, match="--num-labels"):
-        pseudo_label.read_csv(file)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"ids": ["a"]}, "probabilities"),
-        ({"ids": ["a"], "probabilities": np.ones((2, 1))}, r"\[1, Z\]"),
-        ({"ids": ["a", "a"], "probabilities": np.ones((2, 1))}, "row 1: id 'a' comes"),
-        ({"ids": ["a"], "probabilities": np.full((1, 2), np.nan)}, "row 0: .* finite"),
-    ],
-)
-def test_a_broken_npz_is_refused(tmp_path, arrays, message):
-    file = tmp_path / "labels.npz"
-    np.savez(file, **arrays)
-    with pytest.raises(errors.DataError, match=message):
-        pseudo_label.read_npz(file)
-
-
 def test_labels_of_unknown_videos_are_refused_with_a_near_match(
     data_root, tmp_path, capsys
 ):
@@ -152,40 +77,6 @@ def test_aspects_with_tags_are_refused(data_root, capsys):
     assert "tags given by people" in capsys.readouterr().err
 
 
-def appearance(data_root):
-    return pseudo_label.label_by_appearance(
-        data_root / "tiny", num_labels=3, num_frames=2, seed=0, num_jobs=2
-    )
-
-
-def test_appearance_tells_scenes_apart_and_leaves_broken_videos_out(data_root):
-    labels = appearance(data_root)
-    assert len(labels.ids) == V - 1
-    np.testing.assert_allclose(labels.values.sum(axis=1), 1, rtol=1e-5)
-    hard = labels.values.argmax(axis=1)
-    truth = np.arange(V - 1) % 3
-    assert all(len(set(hard[truth == scene].tolist())) == 1 for scene in range(3))
-    assert len(set(hard[:3].tolist())) == 3
-
-
-def test_appearance_names_and_leaves_out_damaged_records(data_root, capsys):
-    path = data_root / "tiny" / "videos-00000-of-00002.tfrecord"
-    content = bytearray(path.read_bytes())
-    content[-50] ^= 1  # in the last record of this shard
-    path.write_bytes(content)
-    labels = appearance(data_root)
-    assert len(labels.ids) == V - 2
-    assert "clip 34" not in labels.ids
-    output = capsys.readouterr().err
-    for name in ("clip 34", f"clip {V - 1}"):
-        assert f"no label for '{name}'" in output
-
-
-def test_appearance_gives_the_same_labels_twice(data_root):
-    first, again = appearance(data_root), appearance(data_root)
-    np.testing.assert_array_equal(first.values, again.values)
-
-
 def test_the_command_stores_labels_by_appearance(data_root, capsys):
     assert run(data_root, "--labeller", "appearance", "--num-labels", "4") == 0
     assert "35 of 36 videos" in capsys.readouterr().out
@@ -195,15 +86,107 @@ def test_the_command_stores_labels_by_appearance(data_root, capsys):
     assert not split.aspect_mask["scene"][V - 1]
 
 
-def test_large_clusters_come_first():
-    rng = np.random.default_rng(0)
-    spots = np.repeat([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], [5, 20, 10], axis=0)
-    values = pseudo_label.cluster(spots + rng.normal(0, 0.1, (35, 2)), 3, seed=1)
-    assert np.bincount(values.argmax(axis=1)).tolist() == [20, 10, 5]
+def test_a_misspelt_aspect_is_refused_with_its_near_match(data_root, capsys):
+    assert run(data_root, "--labeller", "appearance", "--aspect", "scnee") == 2
+    assert "'scnee'; did you mean 'scene'? known: att" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("num_labels", [1, 4])
-def test_more_clusters_than_different_videos_are_refused(num_labels):
-    spots = np.array([[0.0], [0.0], [1.0], [2.0]])
-    with pytest.raises(errors.DataError, match="must be 2 to 3"):
-        pseudo_label.cluster(spots, num_labels, seed=0)
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """A folder of weights, as far as it is looked at, and a network that tells colours.
+
+    Its 365 labels are the three colours and 362 nothings.
+    """
+    arrays = {"head/bias": np.zeros(365, np.float32)}
+    manifest = weight_folders.Manifest(networks.Network("resnet18", 365))
+    weight_folders.save_weights(tmp_path / "places", arrays, manifest)
+    monkeypatch.setattr(
+        network_labels,
+        "load_network",
+        lambda *_: lambda images: np.pad(colours(images), ((0, 0), (0, 362))),
+    )
+    return tmp_path / "places"
+
+
+def test_a_networks_labels_are_joined_like_others(data_root, weights, capsys):
+    network = ("--labeller", "resnet18", "--weights", str(weights))
+    assert run(data_root, *network, "--part-size", "20") == 0
+    output = capsys.readouterr()
+    assert "labels by resnet18 for 35 of 36 videos" in output.out
+    assert "without label: truncated 1" in output.out
+    assert "part 2 of 2: 15 labelled, 1 bad" in output.err
+    split = catalog.open_split(data_root, "tiny", "train", aspects=("scene",))
+    assert split.aspects["scene"].source == "resnet18 of places, 25 frames"
+    assert split.aspect_labels["scene"].shape == (V, 365)
+    assert not split.aspect_mask["scene"][V - 1]
+    np.testing.assert_allclose(
+        split.aspect_labels["scene"][: V - 1].sum(axis=1), 1, atol=2e-3
+    )
+    folder = data_root / "tiny" / "aspects"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "scene.bad.jsonl",
+        "scene.tfrecord",
+        "scene.tfrecord.index",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--labeller", "resnet18"), "needs --weights FOLDER"),
+        (("--labeller", "resnet50"), "are of 'resnet18', not of 'resnet50'"),
+        (("--aspect", "object"), "365 labels, but 'object' has 1000.*--num-labels 365"),
+        (("--runner", "DirectRunner"), "requirements-beam.txt"),
+    ],
+)
+def test_what_does_not_fit_a_network_is_refused(
+    data_root, weights, capsys, monkeypatch, arguments, message
+):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    given = ("--labeller", "resnet18") if "--labeller" not in arguments else ()
+    if arguments != ("--labeller", "resnet18"):
+        given += ("--weights", str(weights))
+    assert run(data_root, *given, *arguments) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_options_of_a_runner_without_runner_are_refused(data_root, capsys):
+    with pytest.raises(SystemExit):
+        run(data_root, "--labeller", "appearance", "--", "--flink_master=here")
+    assert "without --runner" in capsys.readouterr().err
+
+
+# ImageNet's numbers, as in the labellers' own test: keyboards and their keys, bow tie,
+# suit and Windsor tie, horizontal and parallel bars and volleyball.
+EXPECTED = {
+    "keys/video_90.mov": {508, 810, 878},
+    "talk/carphone_pristine.mp4": {457, 834, 906},
+    "ball/test_video_structuralize.mp4": {602, 702, 890},
+}
+
+
+def test_real_weights_name_what_real_videos_show(real_data, tmp_path, monkeypatch):
+    file = efficientnet_file.path()
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")
+    for id in [*EXPECTED, "ball/corrupted.mp4"]:
+        (tmp_path / "source" / id).parent.mkdir(parents=True, exist_ok=True)
+        content = (real_data / "videos" / id.partition("/")[2]).read_bytes()
+        (tmp_path / "source" / id).write_bytes(content)
+    build = ("--videos", str(tmp_path / "source"), "--name", "tiny", "--holdout", "0")
+    assert build_records.main([*build, "--out", str(tmp_path), "--check", "none"]) == 0
+    place = ("--model", "efficientnet_lite0", "--out", str(tmp_path / "weights"))
+    assert torch_weights_main.main(["import", str(file), *place]) == 0
+    # two processes, each loading the network for itself
+    network = (
+        "--labeller",
+        "efficientnet_lite0",
+        "--weights",
+        str(tmp_path / "weights"),
+    )
+    sizes = ("--num-frames", "3", "--batch-size", "3", "--part-size", "2")
+    more = ("--aspect", "object", "--num-workers", "2")
+    assert run(tmp_path, *network, *sizes, *more) == 0
+    split = catalog.open_split(tmp_path, "tiny", "all", aspects=("object",))
+    rows = dict(zip(split.ids, split.aspect_labels["object"], strict=True))
+    for id, labels in EXPECTED.items():
+        assert int(rows[id].argmax()) in labels

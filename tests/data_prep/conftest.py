@@ -1,0 +1,65 @@
+import pathlib
+
+import numpy as np
+import pytest
+
+from data_prep import embedded_videos, label_parts, network_labels
+from smad_jax.data import catalog, embedded, records
+from tests.data_prep.test_network_labels import colours
+
+NUM_VIDEOS = 36
+
+
+@pytest.fixture
+def data_root(tmp_path: pathlib.Path) -> pathlib.Path:
+    """Videos of three very different scenes, one of them cut short."""
+    folder = tmp_path / "tiny"
+    factors = embedded.Factors(
+        np.arange(NUM_VIDEOS) % 10,
+        np.array([0, 8, 11])[np.arange(NUM_VIDEOS) % 3],
+        np.full(NUM_VIDEOS, -1),
+    )
+    clips = embedded.render(factors, seed=0, stream=0)
+    with records.RecordWriter(folder / "videos", 2) as writer:
+        for row in range(NUM_VIDEOS):
+            file = embedded_videos.encode(clips.video[row])
+            if row == NUM_VIDEOS - 1:
+                file = file[:60]
+            writer.write(records.VideoRecord(f"clip {row:02}", file, row % 10, 4))
+    catalog.write_split(
+        folder, "train", [f"clip {row:02}" for row in range(NUM_VIDEOS)], factors.action
+    )
+    catalog.write_dataset_file(
+        folder, name="tiny", classes=embedded.ACTIONS, num_videos=NUM_VIDEOS
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Replaces the network by one that tells colours; returns its batches' sizes."""
+    sizes = []
+
+    def classify(images):
+        sizes.append(len(images))
+        return colours(images)
+
+    monkeypatch.setattr(network_labels, "load_network", lambda *_: classify)
+    return sizes
+
+
+@pytest.fixture
+def job(data_root, calls):
+    folder = data_root / "tiny"
+    (folder / "parts").mkdir()
+    return label_parts.Job(
+        folder=folder,
+        weights=folder / "none",
+        labeller="resnet18",
+        parts=folder / "parts",
+        num_videos=NUM_VIDEOS,
+        part_size=7,
+        num_frames=3,
+        batch_size=8,
+        num_threads=2,
+    )
