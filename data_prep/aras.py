@@ -7,7 +7,8 @@ clips are those of its `aras_clips`, stored by `build_records` as the data set `
 Writes the splits `aras104`, with the class numbers of the Kinetics data set, and
 `aras64`, the clips of K200db's classes with their numbers. The list repeats clips of
 small classes (1038 lines, 921 clips); the paper counts the repeats, `--unique` drops
-them.
+them. `--against` names lists that were trained on, as kinetics400/train; clips that
+show the same as one of their videos are dropped.
 """
 
 import argparse
@@ -16,7 +17,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from data_prep import video_lists
+import numpy as np
+
+from data_prep import near_duplicates, video_lists
 from smad_jax import errors
 from smad_jax.data import catalog, records
 
@@ -124,10 +127,30 @@ def write_splits(chosen: argparse.Namespace) -> list[str]:
         lines = list(dict.fromkeys(lines))
     id_of = find_ids(lines, records.RecordReader(folder, "videos").ids)
     report = [write_split(folder, "aras104", lines, id_of, all_classes)]
+    if chosen.against:
+        seen, report = _seen(chosen)
+        lines = [line for line in lines if id_of.get(line.path) not in seen]
+        report.append(write_split(folder, "aras104", lines, id_of, all_classes))
     if not (kinetics / "splits" / f"{chosen.k200}.txt").is_file():
         return [*report, f"no split {chosen.k200!r} in {kinetics}, so no 'aras64'"]
     classes = catalog.read_classes(kinetics, chosen.k200)
     return [*report, write_split(folder, "aras64", lines, id_of, classes)]
+
+
+def _seen(chosen: argparse.Namespace) -> tuple[set[str], list[str]]:
+    """Ids of clips that show the same as a training video, and what there is to say."""
+    split = catalog.open_split(chosen.data_root, chosen.dataset, "aras104")
+    _, first = np.unique(np.array(split.ids), return_index=True)  # lines repeat clips
+    screened = near_duplicates.leave_out(
+        chosen.data_root,
+        split,
+        np.sort(first),
+        chosen.against,
+        report="aras104",
+        num_jobs=chosen.jobs,
+    )
+    kept = {split.ids[row] for row in screened.rows}
+    return set(split.ids) - kept, screened.lines
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -143,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--kinetics", default="kinetics400", help="data set trained on")
     add("--k200", default="k200db-train", help="its split with K200db's classes")
     add("--unique", action="store_true", help="each clip once")
+    near_duplicates.add_options(parser)
     return parser
 
 

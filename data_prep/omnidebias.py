@@ -6,6 +6,8 @@ Reads a split and its scene pseudo-labels, ranks the media of each action class 
 frequency of their scene in that class, and writes five splits beside it: `web-bias`,
 `web-mid` and `web-unbias`, the thirds from usual to unusual; `web-rand`, of a third's
 size, drawn at random; `web-all`. OmniDebias trains on the unbiased one (Sec. 5.2).
+`--against` names lists that will be tested on, as kinetics400/val: what shows the same
+as one of their videos is in no part. `teacher_filter` does that too; once is enough.
 """
 
 import argparse
@@ -16,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep import z_frequency
+from data_prep import near_duplicates, z_frequency
 from smad_jax import errors
 from smad_jax.data import catalog
 
@@ -104,7 +106,18 @@ def write_splits(chosen: argparse.Namespace) -> list[str]:
     classes = _classes(chosen, source)
     actions = z_frequency.renumber(source.labels, source.classes, classes)
     factors = z_frequency.hard_labels(source, chosen.aspect)
-    parts = divide(source.ids, actions, factors, classes, seed=chosen.seed)
+    usable = np.flatnonzero((actions >= 0) & (factors >= 0))
+    screened = near_duplicates.leave_out(
+        chosen.data_root,
+        source,
+        usable,
+        chosen.against,
+        report=chosen.name,
+        num_jobs=chosen.jobs,
+    )
+    remaining = np.full_like(actions, -1)
+    remaining[screened.rows] = actions[screened.rows]
+    parts = divide(source.ids, remaining, factors, classes, seed=chosen.seed)
     if empty := [name for name, rows in parts._asdict().items() if not len(rows)]:
         raise errors.DataError(
             f"{len(parts.all)} media of {chosen.dataset}/{chosen.split} have one of "
@@ -119,6 +132,7 @@ def write_splits(chosen: argparse.Namespace) -> list[str]:
         )
         if count
     ]
+    lines += screened.lines
     for part, rows in parts._asdict().items():
         name = f"{chosen.name}-{part}"
         catalog.write_split(
@@ -129,7 +143,7 @@ def write_splits(chosen: argparse.Namespace) -> list[str]:
             classes,
         )
         lines.append(
-            z_frequency.describe_part(name, rows, actions, factors, chosen.seed)
+            z_frequency.describe_part(name, rows, remaining, factors, chosen.seed)
         )
     return lines
 
@@ -171,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--target", help="DATASET/SPLIT whose classes, and their numbers, to take")
     add("--seed", type=int, default=0, help="of the random part")
     add("--name", default="web", help="the splits are called NAME-bias and so on")
+    near_duplicates.add_options(parser)
     return parser
 
 

@@ -5,8 +5,9 @@
 The teacher is a finished run, or a file of what some network said. A medium is kept if
 the teacher's first answer is its label, the class whose query found it; that is the
 rule of OmniSource, whose author states it without a threshold. `--threshold` asks for
-a probability of that class instead. Writes the split `positive` beside the other; the
-label stays the query's.
+a probability of that class instead. `--against` names the lists that will be tested
+on, as kinetics400/val; what shows the same as one of their videos is left out. Writes
+the split `positive` beside the other; the label stays the query's.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep import z_frequency
+from data_prep import near_duplicates, z_frequency
 from smad_jax import errors, teacher
 from smad_jax.data import catalog
 
@@ -146,7 +147,15 @@ def write_split(chosen: argparse.Namespace) -> list[str]:
             f"the teacher takes none of {len(source)} media for what they are called; "
             "is it trained to its end, on classes of these names?"
         )
-    rows = np.flatnonzero(kept)
+    screened = near_duplicates.leave_out(
+        chosen.data_root,
+        source,
+        np.flatnonzero(kept),
+        chosen.against,
+        report=chosen.name,
+        num_jobs=chosen.jobs,
+    )
+    rows = screened.rows
     catalog.write_split(
         chosen.data_root / chosen.dataset,
         chosen.name,
@@ -163,7 +172,9 @@ def write_split(chosen: argparse.Namespace) -> list[str]:
             if (labels < 0).any()
             else []
         ),
-        f"{chosen.name}: {len(rows)} of {len(source)} media, {kept.mean():.1%}",
+        *screened.lines,
+        f"{chosen.name}: {len(rows)} of {len(source)} media, "
+        f"{len(rows) / len(source):.1%}",
     ]
 
 
@@ -196,6 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--views", type=int, default=0, help="test views; 0: as the run was tested")
     add("--save", type=pathlib.Path, help="keep the teacher's answers as this NPZ")
     add("--name", default="positive", help="name of the split to write")
+    near_duplicates.add_options(parser)
     return parser
 
 
