@@ -1,0 +1,227 @@
+"""Independence, separation and sufficiency of predictions (Table 4), as NMI.
+
+Y is the action, Y' the prediction and S a secondary label, such as the pseudo-scene:
+three [V] int arrays. A negative number stands for what is not known, and such videos
+are left out. NMI is taken inside each group and averaged over the groups by their size;
+a group in which either side is constant counts as 0, and so does one of a single video.
+
+All of these are estimates from counts, and come out too high where groups are small:
+at 48 videos a class, predictions that have nothing to do with the scene still show a
+separation of about 0.3. Compare sets of one size, and look at the control beside it.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from smad_jax import errors
+from smad_jax.evaluation import contingency, information
+
+Averaging = contingency.Averaging
+
+NUM_PERMUTATIONS = 10  # behind each control, which is their mean
+_INTERVAL = (2.5, 97.5)  # percentiles
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """One measure with what is needed to judge it.
+
+    Attributes:
+        value: Of the videos as they are.
+        low: End of its 95 % interval over videos; NaN without a bootstrap. Drawing
+            videos with repeats raises every NMI, so the interval has the spread of the
+            bootstrap around the value. How far the value itself is too high is not in
+            it: the control tells that.
+        high: The other end.
+        control: Its mean when the secondary labels are dealt anew inside each group:
+            what chance alone would show.
+    """
+
+    value: float
+    low: float
+    high: float
+    control: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Measures:
+    """Table 4 of one set of predictions; lower is fairer.
+
+    Attributes:
+        independence: NMI(Y', S).
+        oracle: NMI(Y, S), the independence of flawless predictions.
+        amplified: Independence minus oracle, the bias that the model adds.
+        separation: Mean over y of NMI(Y', S | Y = y).
+        sufficiency: Mean over y' of NMI(Y, S | Y' = y').
+        num_videos: How many videos have all three labels.
+    """
+
+    independence: Measured
+    oracle: Measured
+    amplified: Measured
+    separation: Measured
+    sufficiency: Measured
+    num_videos: int
+
+
+def independence(
+    predicted: np.ndarray,
+    secondary: np.ndarray,
+    *,
+    mean: information.Mean = "arithmetic",
+) -> float:
+    """Returns NMI(Y', S), 0 to 1; with the labels for Y' it is the oracle.
+
+    Args:
+        predicted: [V] int.
+        secondary: [V] int.
+        mean: Which mean of the two entropies divides; the paper does not say.
+
+    Raises:
+        DataError: if lengths differ or no video has both labels.
+        ValueError: for arrays of another kind.
+    """
+    predicted, secondary = _known(predicted=predicted, secondary=secondary)
+    return information.normalized_mutual_information(predicted, secondary, mean=mean)
+
+
+def separation(
+    label: np.ndarray,
+    predicted: np.ndarray,
+    secondary: np.ndarray,
+    *,
+    mean: information.Mean = "arithmetic",
+    average: Averaging = "groups",
+) -> float:
+    """Returns the mean over classes of NMI(Y', S | Y = y), by their share of videos.
+
+    Args:
+        label: [V] int, the true actions.
+        predicted: [V] int.
+        secondary: [V] int.
+        mean: Which mean of the two entropies divides.
+        average: `groups` for the mean of the groups' NMI, `ratio` for I(Y', S | Y)
+            over the mean of H(Y' | Y) and H(S | Y); the paper does not say.
+
+    Raises:
+        DataError: if lengths differ or no video has all labels.
+        ValueError: for arrays of another kind, or another mean or average.
+    """
+    table = _table(label, predicted, secondary, mean, average)
+    return table.measure(table.counts, "separation")
+
+
+def sufficiency(
+    label: np.ndarray,
+    predicted: np.ndarray,
+    secondary: np.ndarray,
+    *,
+    mean: information.Mean = "arithmetic",
+    average: Averaging = "groups",
+) -> float:
+    """Returns the mean over predictions of NMI(Y, S | Y' = y'); see `separation`.
+
+    Classes that were never predicted are no group.
+    """
+    table = _table(label, predicted, secondary, mean, average)
+    return table.measure(table.counts, "sufficiency")
+
+
+def measures(
+    label: np.ndarray,
+    predicted: np.ndarray,
+    secondary: np.ndarray,
+    *,
+    num_bootstrap: int,
+    seed: int,
+    mean: information.Mean = "arithmetic",
+    average: Averaging = "groups",
+) -> Measures:
+    """Returns all measures with intervals and controls.
+
+    Args:
+        label: [V] int, the true actions.
+        predicted: [V] int.
+        secondary: [V] int.
+        num_bootstrap: Draws of V videos with repeats behind the intervals; 0 for none.
+        seed: Of these draws and of the controls.
+        mean: See `separation`.
+        average: See `separation`.
+
+    Raises:
+        DataError: if lengths differ or no video has all labels.
+        ValueError: for arrays of another kind, or another mean or average.
+    """
+    table = _table(label, predicted, secondary, mean, average)
+    rng = np.random.default_rng(seed)
+    draws = [table.measure_all(table.draw(rng)) for _ in range(num_bootstrap)]
+    # the same deals for every measure: those of independence and oracle differ less
+    deals = [
+        contingency.amplified(
+            {
+                name: table.control(name, np.random.default_rng((seed, number)))
+                for name in contingency.KINDS
+            }
+        )
+        for number in range(NUM_PERMUTATIONS)
+    ]
+    found = {
+        name: Measured(
+            value,
+            *_interval(value, np.array([draw[name] for draw in draws])),
+            float(np.mean([deal[name] for deal in deals])),
+        )
+        for name, value in table.measure_all(table.counts).items()
+    }
+    return Measures(**found, num_videos=table.num_videos)
+
+
+def _interval(value: float, drawn: np.ndarray) -> tuple[float, float]:
+    """The percentiles of bootstrap draws, moved so that the value is in their middle.
+
+    Their own mean is higher than the value, by the bias of counting.
+    """
+    if not len(drawn):
+        return float("nan"), float("nan")
+    low, high = np.percentile(drawn, _INTERVAL) - drawn.mean() + value
+    return float(low), float(high)
+
+
+def _table(
+    label: np.ndarray,
+    predicted: np.ndarray,
+    secondary: np.ndarray,
+    mean: information.Mean,
+    average: Averaging,
+) -> contingency.Table:
+    """The table of the videos that have all three labels."""
+    return contingency.Table(
+        *_known(label=label, predicted=predicted, secondary=secondary),
+        mean=mean,
+        average=average,
+    )
+
+
+def _known(**labels: np.ndarray) -> list[np.ndarray]:
+    """The labels of the videos that have all of them, as int64.
+
+    Raises:
+        DataError: if lengths differ or there is no such video.
+        ValueError: for arrays of another kind.
+    """
+    arrays = {name: np.asarray(values) for name, values in labels.items()}
+    for name, values in arrays.items():
+        if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
+            raise ValueError(
+                f"{name} must be [V] integers, but it is {list(values.shape)} "
+                f"{values.dtype}"
+            )
+    sizes = {name: len(values) for name, values in arrays.items()}
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{size} of {name}" for name, size in sizes.items())
+        raise errors.DataError(f"each video needs every label, but there are {told}")
+    known = np.logical_and.reduce([values >= 0 for values in arrays.values()])
+    if not known.any():
+        raise errors.DataError(f"no video has labels of {' and '.join(arrays)}")
+    return [values[known].astype(np.int64) for values in arrays.values()]

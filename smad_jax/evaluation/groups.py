@@ -1,0 +1,270 @@
+"""Where a classifier fails: by class, by class and scene, by rarity (Sec. 3).
+
+A group is a class together with a secondary label, such as the pseudo-scene. Labels
+are [V] int arrays; a negative secondary label or class is not known, and belongs to no
+group. A negative prediction, of a video that could not be read, is wrong.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from smad_jax import errors
+
+MIN_VIDEOS = 5  # below it the accuracy of a group says little
+THIRDS = ("frequent", "middle", "rare")
+
+
+class Groups(NamedTuple):
+    """The groups that occur, by class and then by secondary label; all are [G].
+
+    Attributes:
+        label: Class of each group.
+        secondary: Secondary label of each.
+        num_videos: In each.
+        num_correct: How many of them are predicted right.
+    """
+
+    label: np.ndarray
+    secondary: np.ndarray
+    num_videos: np.ndarray
+    num_correct: np.ndarray
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """Share of each group that is right, [G], 0 to 1."""
+        return self.num_correct / self.num_videos
+
+    def take(self, rows: np.ndarray) -> "Groups":
+        """Returns some of the groups, by [n] positions or a [G] mask."""
+        return Groups(*(column[rows] for column in self))
+
+
+class Spread(NamedTuple):
+    """Equalised odds: how much the accuracy of a class depends on the secondary label.
+
+    Attributes:
+        label: [n] classes with at least two groups that are large enough.
+        deviation: [n] standard deviation of P(Y' = y | Y = y, S = s) over s.
+        mean: Their mean; NaN if there is none.
+        chance: The same mean when secondary labels are dealt anew inside each class:
+            groups are small, so that their accuracies differ by chance alone.
+    """
+
+    label: np.ndarray
+    deviation: np.ndarray
+    mean: float
+    chance: float
+
+
+class Third(NamedTuple):
+    """Accuracy of the videos whose scene is about equally usual for their class.
+
+    Attributes:
+        name: One of `THIRDS`.
+        num_videos: In it.
+        accuracy: Share of them that is right; NaN if there is none.
+        worst_label: Class of the lowest accuracy in it; -1 if there is none.
+        worst_accuracy: That accuracy.
+    """
+
+    name: str
+    num_videos: int
+    accuracy: float
+    worst_label: int
+    worst_accuracy: float
+
+
+def group_accuracy(
+    label: np.ndarray, predicted: np.ndarray, secondary: np.ndarray
+) -> Groups:
+    """Returns every group that occurs, with how many of its videos are right.
+
+    Args:
+        label: [V] int.
+        predicted: [V] int.
+        secondary: [V] int.
+
+    Raises:
+        DataError: if the lengths differ.
+    """
+    label, predicted, secondary = _same_length(label, predicted, secondary)
+    known = (label >= 0) & (secondary >= 0)
+    num_labels = int(secondary.max(initial=0)) + 1
+    found, group = np.unique(
+        label[known] * num_labels + secondary[known], return_inverse=True
+    )
+    right = (label == predicted)[known]
+    size = len(found)
+    return Groups(
+        *np.divmod(found, num_labels),
+        np.bincount(group, minlength=size),
+        np.bincount(group[right], minlength=size),
+    )
+
+
+def worst_groups(
+    groups: Groups, *, count: int = 10, min_videos: int = MIN_VIDEOS
+) -> Groups:
+    """Returns the groups of the lowest accuracy, the worst first.
+
+    Of equal accuracies the larger group comes first, then the lower class.
+
+    Args:
+        groups: From `group_accuracy`.
+        count: How many at most.
+        min_videos: Smaller groups are passed over.
+    """
+    large = groups.take(groups.num_videos >= min_videos)
+    order = np.lexsort(
+        (large.secondary, large.label, -large.num_videos, large.accuracy)
+    )
+    return large.take(order[:count])
+
+
+def worst_class(label: np.ndarray, predicted: np.ndarray) -> tuple[int, float]:
+    """Returns the class of the lowest accuracy and that accuracy; the lowest of equals.
+
+    Raises:
+        DataError: if the lengths differ or there is no video.
+    """
+    groups = group_accuracy(label, predicted, np.zeros(len(label), np.int64))
+    if not len(groups.label):
+        raise errors.DataError("there is no video whose class is known")
+    row = int(np.argmin(groups.accuracy))
+    return int(groups.label[row]), float(groups.accuracy[row])
+
+
+def equalised_odds(
+    label: np.ndarray,
+    predicted: np.ndarray,
+    secondary: np.ndarray,
+    *,
+    min_videos: int = MIN_VIDEOS,
+    seed: int = 0,
+    num_permutations: int = 10,
+) -> Spread:
+    """Returns the spread that equalised odds wants to be 0 (Sec. 3).
+
+    Args:
+        label: [V] int.
+        predicted: [V] int.
+        secondary: [V] int.
+        min_videos: Smaller groups are passed over.
+        seed: Of the permutations.
+        num_permutations: Behind `chance`, which is their mean.
+
+    Raises:
+        DataError: if the lengths differ.
+    """
+    label, predicted, secondary = _same_length(label, predicted, secondary)
+    labels, deviation = _deviations(label, predicted, secondary, min_videos)
+    if not len(labels):
+        return Spread(labels, deviation, float("nan"), float("nan"))
+    rng = np.random.default_rng(seed)
+    given = np.argsort(label, kind="stable")
+    # dealt among the videos that have one, or groups would not keep their sizes
+    given = given[secondary[given] >= 0]
+    chance = []
+    for _ in range(num_permutations):
+        order = given[np.argsort(label[given] + rng.random(len(given)))]
+        dealt = np.full_like(secondary, -1)
+        dealt[given] = secondary[order]
+        chance.append(_deviations(label, predicted, dealt, min_videos)[1].mean())
+    return Spread(labels, deviation, float(deviation.mean()), float(np.mean(chance)))
+
+
+def _deviations(
+    label: np.ndarray, predicted: np.ndarray, secondary: np.ndarray, min_videos: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Classes of two or more large groups, and the deviation of their accuracies."""
+    groups = group_accuracy(label, predicted, secondary)
+    large = groups.take(groups.num_videos >= min_videos)
+    labels, owner, size = np.unique(
+        large.label, return_inverse=True, return_counts=True
+    )
+    mean = np.bincount(owner, large.accuracy, len(labels)) / np.maximum(size, 1)
+    square = np.bincount(
+        owner, (large.accuracy - mean[owner]) ** 2, minlength=len(labels)
+    )
+    kept = size >= 2
+    return labels[kept], np.sqrt(square[kept] / size[kept])
+
+
+def rarity_thirds(
+    label: np.ndarray, secondary: np.ndarray, *, ids: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns [V] int: 0, 1, 2 for the frequent, middle and rare third of each class.
+
+    Inside a class videos are ordered by how usual their secondary label is for it, as
+    OmniDebias orders web media (App. B): parts differ by one video at most, and the
+    remainder goes to the rare end. -1 where a label is not known.
+
+    Args:
+        label: [V] int.
+        secondary: [V] int.
+        ids: [V] names, by which equals are ordered; else by their place.
+
+    Raises:
+        DataError: if the lengths differ.
+    """
+    label, secondary = _same_length(label, secondary)
+    known = np.flatnonzero((label >= 0) & (secondary >= 0))
+    num_labels = int(secondary.max(initial=0)) + 1
+    pair = label[known] * num_labels + secondary[known]
+    _, group, size = np.unique(pair, return_inverse=True, return_counts=True)
+    names = known if ids is None else np.asarray(ids)[known]
+    order = known[np.lexsort((names, secondary[known], -size[group], label[known]))]
+    found = np.full(len(label), -1)
+    _, start, count = np.unique(label[order], return_index=True, return_counts=True)
+    place = np.arange(len(order)) - np.repeat(start, count)
+    # n // 3 and 2 n // 3 are the cuts
+    whole = np.repeat(count, count)
+    found[order] = (place >= whole // 3).astype(int) + (place >= 2 * whole // 3)
+    return found
+
+
+def accuracy_by_third(
+    label: np.ndarray, predicted: np.ndarray, third: np.ndarray
+) -> tuple[Third, ...]:
+    """Returns the accuracy of each of the `THIRDS`, frequent to rare.
+
+    Args:
+        label: [V] int.
+        predicted: [V] int.
+        third: [V] from `rarity_thirds`.
+
+    Raises:
+        DataError: if the lengths differ.
+    """
+    groups = group_accuracy(label, predicted, third)
+    found = []
+    for number, name in enumerate(THIRDS):
+        part = groups.take(groups.secondary == number)
+        if not len(part.label):
+            found.append(Third(name, 0, float("nan"), -1, float("nan")))
+            continue
+        count, worst = int(part.num_videos.sum()), int(np.argmin(part.accuracy))
+        found.append(
+            Third(
+                name,
+                count,
+                float(part.num_correct.sum() / count),
+                int(part.label[worst]),
+                float(part.accuracy[worst]),
+            )
+        )
+    return tuple(found)
+
+
+def _same_length(*arrays: np.ndarray) -> list[np.ndarray]:
+    """The arrays, if each has one entry a video.
+
+    Raises:
+        DataError: if they have not.
+    """
+    columns = [np.asarray(array, np.int64) for array in arrays]
+    if len({column.shape for column in columns}) > 1 or columns[0].ndim != 1:
+        shapes = ", ".join(str(list(column.shape)) for column in columns)
+        raise errors.DataError(f"each video needs one of every label, not {shapes}")
+    return columns
