@@ -1,0 +1,136 @@
+"""How much of a secondary label a fresh linear classifier reads off frozen features.
+
+That an adversary in training ends at chance proves little: it may have lagged behind.
+A classifier trained afterwards, on features that no longer move, is the test (Sec. 3).
+"""
+
+import dataclasses
+import warnings
+
+import numpy as np
+from sklearn import exceptions, linear_model, model_selection
+
+from smad_jax import errors
+
+_MAX_ITERATIONS = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Accuracy of a probe on the half of the videos that it did not see.
+
+    Attributes:
+        accuracy: Share of the held-out half that is right, 0 to 1.
+        low: End of its 95 % interval over these videos (Wilson).
+        high: The other end.
+        majority: Share that always answering the most frequent label would get right.
+        chance: One over the number of labels that occur.
+        num_train: Videos that the probe learnt from.
+        num_test: Videos in the held-out half.
+        num_labels: Labels that occur.
+    """
+
+    accuracy: float
+    low: float
+    high: float
+    majority: float
+    chance: float
+    num_train: int
+    num_test: int
+    num_labels: int
+
+
+def evaluate(
+    features: np.ndarray,
+    labels: np.ndarray,
+    *,
+    max_videos: int = 0,
+    strength: float = 1.0,
+    seed: int = 0,
+) -> Result:
+    """Returns what logistic regression on one half reads off the other half.
+
+    Features are scaled to mean 0 and deviation 1 by the training half.
+
+    Args:
+        features: [V, D].
+        labels: [V] int; a negative one is not known and left out, as is a row of zeros,
+            of a video that could not be read.
+        max_videos: Use as many at most, drawn at random; 0 for all.
+        strength: C, the weight of the loss against the norm of the weights.
+        seed: Of the halves.
+
+    Raises:
+        DataError: if the arrays do not go together or fewer than two labels occur twice.
+    """
+    features, labels = np.asarray(features), np.asarray(labels)
+    if features.ndim != 2 or len(features) != len(labels):
+        raise errors.DataError(
+            f"features {list(features.shape)} must be [V, D] with one label a video, "
+            f"but there are {len(labels)}"
+        )
+    rows = np.flatnonzero((labels >= 0) & features.any(axis=1))
+    if 0 < max_videos < len(rows):
+        rows = np.random.default_rng(seed).choice(rows, max_videos, replace=False)
+    _, codes, counts = np.unique(labels[rows], return_inverse=True, return_counts=True)
+    # a label of one video can be learnt or tested, not both
+    rows, codes = rows[counts[codes] > 1], codes[counts[codes] > 1]
+    num_labels = int((counts > 1).sum())
+    if num_labels < 2:
+        raise errors.DataError(
+            f"a probe needs two labels with two videos each; {len(labels)} videos have "
+            f"{num_labels} such labels"
+        )
+    train, test = _halves(codes, num_labels, seed)
+    predicted = _fit_and_predict(
+        features[rows[train]], codes[train], features[rows[test]], strength
+    )
+    right = int((predicted == codes[test]).sum())
+    most_frequent = np.bincount(codes[train]).argmax()
+    low, high = wilson(right, len(test))
+    return Result(
+        accuracy=right / len(test),
+        low=low,
+        high=high,
+        majority=float((codes[test] == most_frequent).mean()),
+        chance=1 / num_labels,
+        num_train=len(train),
+        num_test=len(test),
+        num_labels=num_labels,
+    )
+
+
+def wilson(right: int, total: int) -> tuple[float, float]:
+    """Returns the 95 % interval of a share, `right` of `total` (Wilson's score)."""
+    z = 1.96
+    share = right / total
+    middle = share + z**2 / (2 * total)
+    half = z * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
+    scale = 1 + z**2 / total
+    return float((middle - half) / scale), float((middle + half) / scale)
+
+
+def _halves(
+    codes: np.ndarray, num_labels: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train and test on, every label in both where that is possible."""
+    enough = len(codes) // 2 >= num_labels
+    train, test = model_selection.train_test_split(
+        np.arange(len(codes)),
+        test_size=0.5,
+        random_state=seed,
+        stratify=codes if enough else None,
+    )
+    return np.asarray(train), np.asarray(test)
+
+
+def _fit_and_predict(
+    features: np.ndarray, codes: np.ndarray, others: np.ndarray, strength: float
+) -> np.ndarray:
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    deviation = np.where(deviation > 0, deviation, 1)
+    probe = linear_model.LogisticRegression(C=strength, max_iter=_MAX_ITERATIONS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+        probe.fit((features - mean) / deviation, codes)
+    return np.asarray(probe.predict((others - mean) / deviation))
