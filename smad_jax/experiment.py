@@ -15,7 +15,8 @@ import jax
 import numpy as np
 from flax import nnx
 
-from smad_jax import aspects, errors, methods, models, splits, torch_weights
+from smad_jax import aspects as aspect_table
+from smad_jax import errors, methods, models, splits, torch_weights
 from smad_jax import workdir as workdir_lib
 from smad_jax.data import bad_videos, catalog, groups, order, pipeline, web
 from smad_jax.evaluation import accuracy, predict
@@ -70,6 +71,9 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
         # Only now is it certain that this config can go on in this folder.
         if first_process:
             workdir_lib.claim(workdir, config)
+            workdir_lib.write_labels(
+                workdir, workdir_lib.Labels(train.classes, train.aspects)
+            )
         log.logger.info(describe(config, opened, plan, state))
         if resumed is not None:
             log.logger.info(f"going on from step {resumed}")
@@ -132,7 +136,7 @@ def check(config: Config) -> None:
             f"{config.data.embedded_scale}"
         )
     for name in config.method.aspects:
-        aspects.get(name)
+        aspect_table.get(name)
     if len(set(config.method.aspects)) < len(config.method.aspects):
         raise errors.ConfigError(f"method.aspects={config.method.aspects} repeats one")
     if "/" not in config.data.train:
@@ -224,7 +228,12 @@ def build(
         momentum=config.optimizer.momentum,
         clip_norm=config.optimizer.clip_norm,
     )
-    graph, state = state_lib.create(lambda: _modules(config, train, plan), direction)
+    graph, state = state_lib.create(
+        lambda: build_modules(
+            config, train.classes, train.aspects, total_steps=plan.total_steps
+        ),
+        direction,
+    )
     if config.init.folder:
         state = _with_weights(
             state, pathlib.Path(config.init.folder), config.init.allow
@@ -248,16 +257,27 @@ def _with_weights(
     )
 
 
-def _modules(config: Config, train: catalog.Split, plan: loop.Plan) -> base.Trained:
-    """Builds the network and the method's heads with fresh parameters."""
+def build_modules(
+    config: Config,
+    classes: Sequence[str],
+    aspects: Mapping[str, aspect_table.Aspect],
+    *,
+    total_steps: int,
+) -> base.Trained:
+    """Builds the network and the method's heads with fresh parameters.
+
+    Args:
+        config: From a file in `configs/`.
+        classes: [K] names of the actions.
+        aspects: What the training stream carries labels for, by name.
+        total_steps: Of the run, for what changes in its course.
+    """
     rngs = nnx.Rngs(config.seed)
-    model = models.build_model(
-        num_classes=len(train.classes), rngs=rngs, **config.model
-    )
+    model = models.build_model(num_classes=len(classes), rngs=rngs, **config.model)
     ramp = _one_of(
         {
             "constant": schedules.constant_strength,
-            "dann": schedules.dann_ramp(plan.total_steps),
+            "dann": schedules.dann_ramp(total_steps),
         },
         "method.ramp",
         config.method.ramp,
@@ -265,7 +285,7 @@ def _modules(config: Config, train: catalog.Split, plan: loop.Plan) -> base.Trai
     method = methods.build_method(
         config.method.name,
         model.backbone.width,
-        train.aspects,
+        aspects,
         ramp=ramp,
         rngs=rngs,
         settings=config.method.settings,
@@ -388,8 +408,16 @@ def predict_split(
     bad: bad_videos.BadVideos,
 ) -> tuple[predict.Predictions, predict.Examples]:
     """Returns what the network, adapted to it, says of every video of a split."""
-    open_batches = functools.partial(
-        pipeline.test_batches,
+    open_batches = functools.partial(test_batches, config, split, bad)
+    predictor.adapt(open_batches)
+    return predictor.run(open_batches(), np.asarray(split.ids), split.labels)
+
+
+def test_batches(
+    config: Config, split: catalog.Split, bad: bad_videos.BadVideos
+) -> pipeline.Batches[pipeline.TestBatch]:
+    """Returns this process's share of a split, seen as at test."""
+    return pipeline.test_batches(
         split,
         sampling=config.data.sampling,
         transform=config.data.transform,
@@ -399,8 +427,6 @@ def predict_split(
         num_threads=config.data.num_threads,
         bad_videos=bad,
     )
-    predictor.adapt(open_batches)
-    return predictor.run(open_batches(), np.asarray(split.ids), split.labels)
 
 
 def _bad_videos(

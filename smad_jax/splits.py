@@ -93,6 +93,35 @@ def open_train(config: Config) -> catalog.Split:
     return _grouped(config, found["train"]["train"])
 
 
+def open_place(
+    config: Config, place: str, *, aspects: Sequence[str] = ()
+) -> catalog.Split:
+    """Opens any DATASET/SPLIT, of the config's draw where that is what it names.
+
+    Args:
+        config: Says where data sets lie.
+        place: DATASET/SPLIT; `embedded` is the config's draw of the benchmark.
+        aspects: Names of the aspects whose labels are wanted.
+
+    Raises:
+        ConfigError: if `place` is something else.
+        MissingDataError: if it is missing, with the commands that prepare it.
+    """
+    dataset, _, split = place.rpartition("/")
+    if not dataset or not split:
+        raise errors.ConfigError(f"expected DATASET/SPLIT, but found {place!r}")
+    return catalog.open_split(
+        data_root(config), _folder_name(config, dataset), split, aspects=aspects
+    )
+
+
+def labelled_aspects(config: Config, place: str) -> tuple[str, ...]:
+    """Returns the aspects that the data set of a DATASET/SPLIT has labels for."""
+    dataset = place.rpartition("/")[0]
+    folder = data_root(config) / _folder_name(config, dataset)
+    return catalog.labelled_aspects(folder)
+
+
 class _Wanted(NamedTuple):
     """A split to be opened: what for, under which name, DATASET/SPLIT and aspects."""
 

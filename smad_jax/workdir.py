@@ -8,15 +8,28 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import ml_collections
 
+from smad_jax import aspects as aspect_table
 from smad_jax import errors
 from smad_jax.training import log
 
 Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
+
+
+class Labels(NamedTuple):
+    """What a run's network answers, so that it can be asked without the training data.
+
+    Attributes:
+        classes: [K] names of the actions, in the order of its answers.
+        aspects: What its method was trained against, by name.
+    """
+
+    classes: tuple[str, ...]
+    aspects: Mapping[str, aspect_table.Aspect]
 
 
 def run_name(file: str, argument: str, *, smoke: bool = False) -> str:
@@ -79,6 +92,43 @@ def read_config(workdir: pathlib.Path) -> Config:
     return ml_collections.ConfigDict(
         json.loads((workdir / "config.json").read_text("utf-8"))
     )
+
+
+def write_labels(workdir: pathlib.Path, labels: Labels) -> None:
+    """Writes `labels.json`, which `read_labels` reads."""
+    content = {
+        "classes": list(labels.classes),
+        "aspects": {
+            name: {
+                "kind": aspect.kind,
+                "num_labels": aspect.num_labels,
+                "source": aspect.source,
+            }
+            for name, aspect in labels.aspects.items()
+        },
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    _write(workdir / "labels.json", text)
+
+
+def read_labels(workdir: pathlib.Path) -> Labels | None:
+    """Returns what the run's network answers; None for a run older than the file.
+
+    Raises:
+        DataError: if the file is damaged.
+    """
+    path = workdir / "labels.json"
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        found = {
+            name: aspect_table.Aspect(name, **row)
+            for name, row in content["aspects"].items()
+        }
+        return Labels(tuple(content["classes"]), found)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise errors.DataError(f"{path} is damaged: {error!r}") from error
 
 
 def environment() -> dict[str, Any]:

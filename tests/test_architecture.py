@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "smad_jax.methods": {"errors", "aspects", "losses", "models"},
     "smad_jax.training": {"errors"},
     "smad_jax.evaluation": {"errors", "training"},
-    "smad_jax.workdir": {"errors", "training"},
+    "smad_jax.workdir": {"errors", "aspects", "training"},
     "smad_jax.splits": {"errors", "data"},
     "smad_jax.experiment": {
         "errors",
@@ -34,6 +34,8 @@ MAY_IMPORT = {
         "torch_weights",
     },
     "smad_jax.teacher": {
+        "errors",
+        "torch_weights",
         "experiment",
         "splits",
         "workdir",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from configs import common, slowonly_smad
-from smad_jax import errors, experiment, teacher
+from smad_jax import errors, experiment, teacher, workdir
 from smad_jax.data import catalog
 from smad_jax.evaluation import predict
 
@@ -82,11 +82,53 @@ def test_run_without_its_checkpoint_is_no_teacher(finished, small_data, tmp_path
         teacher.load(tmp_path, small_data)
 
 
-def test_teacher_whose_classes_are_not_there_says_which_data_it_needs(
-    finished, tmp_path
+def test_training_data_need_not_be_there(finished, asked, tmp_path, small_data):
+    alone = teacher.load(finished, tmp_path / "nothing")
+    assert alone.classes == asked.classes
+    split = catalog.open_split(small_data, "embedded-seed0-x0.05", "rare")
+    np.testing.assert_array_equal(
+        alone.predict(split).probabilities, asked.predict(split).probabilities
+    )
+
+
+def test_run_older_than_its_list_of_classes_asks_the_training_data(
+    finished, asked, small_data, tmp_path
 ):
+    old = tmp_path / "old"
+    old.mkdir()
+    for path in finished.iterdir():
+        if path.name != "labels.json":
+            (old / path.name).symlink_to(path)
+    assert teacher.load(old, small_data).classes == asked.classes
     with pytest.raises(errors.DataError, match=r"python -m data_prep\.embedded"):
-        teacher.load(finished, tmp_path)
+        teacher.load(old, tmp_path)
+
+
+def test_features_of_the_views_have_the_mean_that_predictions_keep(
+    finished, small_data
+):
+    split = catalog.open_split(small_data, "embedded-seed0-x0.05", "rare")
+    three = teacher.load(finished, small_data, test_views=3)
+    found = three.features(split)
+    assert found.features.shape[:2] == (len(split), 3)
+    assert found.ids.tolist() == list(split.ids)
+    np.testing.assert_allclose(
+        found.features.mean(axis=1), three.predict(split).features, atol=1e-5
+    )
+
+
+def test_checkpoint_of_another_network_is_refused_by_the_name_of_an_array(
+    finished, small_data, tmp_path
+):
+    for path in finished.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    labels = workdir.read_labels(finished)
+    assert labels is not None
+    (tmp_path / "labels.json").unlink()
+    more = workdir.Labels((*labels.classes, "an 11th"), labels.aspects)
+    workdir.write_labels(tmp_path, more)
+    with pytest.raises(errors.DataError, match=r"2 arrays differ; model/head/bias is"):
+        teacher.load(tmp_path, small_data)
 
 
 def test_weights_that_a_run_began_with_need_not_be_there(

@@ -1,6 +1,7 @@
-"""Parts and controls of a split: fewer videos, labels dealt out at random, or none."""
+"""Parts of a split and controls: fewer videos, other classes, labels dealt out."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,6 +25,39 @@ def rows_of(split: catalog.Split, rows: np.ndarray) -> catalog.Split:
         aspect_labels={k: v[rows] for k, v in split.aspect_labels.items()},
         aspect_mask={k: v[rows] for k, v in split.aspect_mask.items()},
     )
+
+
+def with_classes(split: catalog.Split, classes: Sequence[str]) -> catalog.Split:
+    """Returns the split in another numbering of classes, found by their names.
+
+    Videos of a class that has no such name are left out. An underscore in a name is as
+    good as a blank.
+
+    Args:
+        split: Its labels are positions in `split.classes`.
+        classes: [K] names of the wanted numbering.
+
+    Raises:
+        DataError: if no class of the split is among them.
+    """
+    if tuple(classes) == split.classes:
+        return split
+    number_of = {_plain(name): number for number, name in enumerate(classes)}
+    table = np.array([number_of.get(_plain(name), -1) for name in split.classes])
+    labels = table[split.labels].astype(np.int32)
+    if (labels < 0).all():
+        raise errors.DataError(
+            f"{split.dataset}/{split.name} shares no class with what is wanted; its "
+            f"first is {split.classes[0]!r}, the first wanted is {classes[0]!r}"
+        )
+    renumbered = dataclasses.replace(split, labels=labels, classes=tuple(classes))
+    return rows_of(renumbered, np.flatnonzero(labels >= 0))
+
+
+def hard_labels(split: catalog.Split, aspect: str) -> np.ndarray:
+    """Returns [V] int64: the likeliest label, the lowest of ties, -1 where missing."""
+    likeliest = np.argmax(split.aspect_labels[aspect], axis=1)
+    return np.where(split.aspect_mask[aspect], likeliest, -1)
 
 
 def hold_out(
@@ -85,3 +119,7 @@ def without_labels(split: catalog.Split) -> catalog.Split:
         aspect_mask={},
         positions=split.positions[rows],
     )
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ").strip()

@@ -6,7 +6,7 @@ process works on its own devices alone: the last chunks need not be in step.
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -87,6 +87,22 @@ class Examples:
                 labels=arrays["labels"],
                 predictions=arrays["predictions"],
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class ViewFeatures:
+    """The features of every view of every video of a split, in the split's order.
+
+    Attributes:
+        ids: [V] names of the videos.
+        labels: [V] int, true actions.
+        features: [V, N, D], views in temporal order; zeros for a video that could not
+            be read.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    features: np.ndarray
 
 
 class Predictor:
@@ -233,16 +249,30 @@ class Predictor:
                     }
                     | {k: v[kept, 0] for k, v in views.items() if k == "actionness"}
                 )
-        gathered = _gather([np.concatenate(c) for c in zip(*found, strict=True)])
-        index, probabilities, features = gathered
-        if not np.array_equal(np.sort(index), np.arange(len(ids))):
-            raise RuntimeError(
-                f"predicted {len(index)} videos, {len(np.unique(index))} of them "
-                f"different, but the list holds {len(ids)}"
-            )
-        order = np.argsort(index)
-        predictions = Predictions(ids, labels, probabilities[order], features[order])
-        return predictions, _examples(shown)
+        probabilities, features = _in_order(found, len(ids))
+        return Predictions(ids, labels, probabilities, features), _examples(shown)
+
+    def features(
+        self, batches: Iterable[Mapping[str, Any]], ids: np.ndarray, labels: np.ndarray
+    ) -> ViewFeatures:
+        """Returns the features of every view of a whole split.
+
+        Args:
+            batches: This process's share of the split, from `pipeline.test_batches`.
+            ids: [V] names of the split's videos.
+            labels: [V] true actions.
+
+        Raises:
+            RuntimeError: if the batches do not hold every video exactly once.
+        """
+        found = []
+        for batch in batches:
+            features = self.views(batch["video"])["features"]
+            features = features * ~batch["unreadable"][:, None, None]
+            kept = batch["mask"]
+            found.append((batch["index"][kept], features[kept]))
+        (features,) = _in_order(found, len(ids))
+        return ViewFeatures(ids, labels, features)
 
     def _run(self, clips: np.ndarray, size: int) -> dict[str, np.ndarray]:
         """Runs at most `size` clips, padded to so many."""
@@ -255,6 +285,25 @@ class Predictor:
 def _local(tree: Any) -> Any:
     """Returns replicated global arrays as NumPy arrays of this process."""
     return jax.tree.map(lambda leaf: np.asarray(leaf.addressable_data(0)), tree)
+
+
+def _in_order(
+    found: Sequence[tuple[np.ndarray, ...]], num_videos: int
+) -> list[np.ndarray]:
+    """The arrays of all batches and processes in the split's order.
+
+    Args:
+        found: For each batch the rows of the split, and the arrays that belong to them.
+        num_videos: V, how many rows there should be.
+    """
+    index, *arrays = _gather([np.concatenate(c) for c in zip(*found, strict=True)])
+    if not np.array_equal(np.sort(index), np.arange(num_videos)):
+        raise RuntimeError(
+            f"predicted {len(index)} videos, {len(np.unique(index))} of them "
+            f"different, but the list holds {num_videos}"
+        )
+    order = np.argsort(index)
+    return [array[order] for array in arrays]
 
 
 def _gather(arrays: list[np.ndarray]) -> list[np.ndarray]:

@@ -61,7 +61,8 @@ def evaluate(
         seed: Of the halves.
 
     Raises:
-        DataError: if the arrays do not go together or fewer than two labels occur twice.
+        DataError: if the arrays do not go together, or fewer than two labels occur
+            twice.
     """
     features, labels = np.asarray(features), np.asarray(labels)
     if features.ndim != 2 or len(features) != len(labels):

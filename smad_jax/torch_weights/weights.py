@@ -15,11 +15,11 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 
 from smad_jax import errors
 from smad_jax.models import recognizer
 from smad_jax.torch_weights import convert, networks
+from smad_jax.training import checkpoint
 
 Tree = networks.Tree
 _FORMAT = "smad_jax weights 1"
@@ -138,26 +138,16 @@ def load_arrays(folder: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
 def _load_run(workdir: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
     """Reads the model of a run's newest checkpoint, without building the model."""
     model = json.loads((workdir / "config.json").read_text("utf-8"))["model"]
-    with ocp.CheckpointManager(
-        (workdir / "checkpoints").absolute(),
-        item_handlers={
-            "state": ocp.PyTreeCheckpointHandler(),
-            "position": ocp.JsonCheckpointHandler(),
-        },
-    ) as manager:
-        step = manager.latest_step()
-        if step is None:
-            raise errors.DataError(f"no checkpoint in {workdir}; train first")
-        tree = manager.item_metadata(step)["state"].tree
-        # as NumPy: the devices of the run need not be here
-        plain = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
-        wanted = ocp.args.PyTreeRestore(restore_args=plain)
-        saved = manager.restore(step, args=ocp.args.Composite(state=wanted))["state"]
-    arrays = networks.flatten(saved["params"]["model"], saved["batch_stats"]["model"])
+    step, *parts = checkpoint.read_trained(workdir / "checkpoints")
+    arrays = {
+        path.removeprefix("model/"): array
+        for part in parts
+        for path, array in part.items()
+        if path.startswith("model/")
+    }
     network = networks.Network(
         model["name"], len(arrays["head/bias"]), model.get("shortcut")
     )
-    arrays = {path: np.asarray(array) for path, array in arrays.items()}
     return arrays, Manifest(network, source=f"step {step} of {workdir.name}")
 
 

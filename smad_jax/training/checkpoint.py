@@ -7,9 +7,11 @@ another number of devices or processes.
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
@@ -17,6 +19,7 @@ from smad_jax import errors
 from smad_jax.training import state as state_lib
 
 Position = dict[str, int]
+Arrays = dict[str, np.ndarray]
 
 
 class Checkpoints:
@@ -104,13 +107,51 @@ class Checkpoints:
         return state_lib.TrainState(**saved["state"]), saved["position"]
 
 
+def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:
+    """Returns the newest step with its parameters and batch statistics, by flat path.
+
+    As NumPy arrays: neither the devices of the run nor its optimiser need be here.
+
+    Args:
+        folder: The `checkpoints` folder of a run.
+
+    Raises:
+        DataError: if there is no checkpoint.
+    """
+    with ocp.CheckpointManager(
+        folder.absolute(),
+        item_handlers={
+            "state": ocp.PyTreeCheckpointHandler(),
+            "position": ocp.JsonCheckpointHandler(),
+        },
+    ) as manager:
+        step = manager.latest_step() if folder.is_dir() else None
+        if step is None:
+            raise errors.DataError(
+                f"no checkpoint in {folder}; train first with python main.py --config "
+                "..."
+            )
+        tree = manager.item_metadata(step)["state"].tree
+        plain = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+        wanted = ocp.args.PyTreeRestore(restore_args=plain)
+        saved = manager.restore(step, args=ocp.args.Composite(state=wanted))["state"]
+    return step, flatten(saved["params"]), flatten(saved["batch_stats"])
+
+
+def flatten(tree: Any) -> dict[str, Any]:
+    """Returns the leaves of a tree by their paths, as `head/kernel`."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {path_of(keys): leaf for keys, leaf in leaves}
+
+
+def path_of(keys: Sequence[Any]) -> str:
+    """Returns the path that the keys to a leaf make, as `head/kernel`."""
+    return jax.tree_util.keystr(tuple(keys), simple=True, separator="/")
+
+
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
     """Returns the shape of every array of a tree, by its path."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
-        for path, leaf in leaves
-    }
+    return {path: tuple(leaf.shape) for path, leaf in flatten(tree).items()}
 
 
 def _as_tree(state: state_lib.TrainState) -> dict[str, Any]:

@@ -38,6 +38,27 @@ def test_more_videos_than_there_are_is_all_of_them():
     assert selection.few_videos(a_split(), 50).ids == a_split().ids
 
 
+def test_classes_are_renumbered_by_name_and_unknown_ones_left_out():
+    named = dataclasses.replace(a_split(), classes=("walk_the dog", "run"))
+    found = selection.with_classes(named, ("jump", "run", "walk the dog"))
+    assert found.classes == ("jump", "run", "walk the dog")
+    np.testing.assert_array_equal(found.labels, [2, 1] * 5 + [2])
+    some = selection.with_classes(named, ("run",))
+    assert some.ids == ("v1", "v3", "v5", "v7", "v9")
+    np.testing.assert_array_equal(some.labels, 0)
+    np.testing.assert_array_equal(some.positions, [10, 30, 50, 70, 90])
+    np.testing.assert_array_equal(some.aspect_labels["scene"][:, 0], [1, 3, 5, 7, 9])
+    with pytest.raises(errors.DataError, match=r"demo/train shares no class"):
+        selection.with_classes(named, ("swim",))
+
+
+def test_hard_label_is_the_likeliest_where_there_is_one():
+    split = a_split()
+    split.aspect_labels["scene"][2] = [0.2, 0.6, 0.2]
+    labels = selection.hard_labels(split, "scene")
+    assert labels.tolist() == [-1, 0, 1, -1, 0, 0, -1, 0, 0, -1, 0]
+
+
 def test_shuffling_deals_labels_and_mask_together_and_leaves_the_rest():
     before = a_split()
     after = selection.shuffle_aspects(before, seed=4)
