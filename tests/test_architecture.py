@@ -43,6 +43,16 @@ MAY_IMPORT = {
         "evaluation",
         "training",
     },
+    "smad_jax.commands": {
+        "errors",
+        "data",
+        "evaluation",
+        "experiment",
+        "splits",
+        "teacher",
+    },
+    # the program of that name, which stands above what it is called after
+    "smad_jax.evaluation.__main__": {"errors", "commands"},
     "smad_jax.reporting": {"errors", "evaluation"},
     "data_prep": {
         "errors",
@@ -82,6 +92,8 @@ def modules():
 
 
 def part_of(module: str) -> str:
+    if module in MAY_IMPORT:
+        return module
     parts = module.split(".")
     return ".".join(parts[:2]) if parts[0] == "smad_jax" else parts[0]
 

@@ -19,7 +19,7 @@ import json
 import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -51,6 +51,14 @@ class StoredVideo(NamedTuple):
 
     video: bytes
     num_frames: int
+
+
+class Reader(Protocol):
+    """Where the videos of a split come from: records, or files as they lie about."""
+
+    def video(self, position: int) -> records.VideoRecord:
+        """The video at `position`; DataError if it cannot be read."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +93,7 @@ class Split:
         aspects: The aspects asked for, by name.
         aspect_labels: By aspect, [V, Z] float16; zeros where there is no label.
         aspect_mask: By aspect, [V] bool; False where there is no label.
-        reader: The stored videos.
+        reader: The videos.
         positions: [V] int64, the record of each video in `reader`.
     """
 
@@ -97,7 +105,7 @@ class Split:
     aspects: Mapping[str, aspect_table.Aspect]
     aspect_labels: Mapping[str, np.ndarray]
     aspect_mask: Mapping[str, np.ndarray]
-    reader: records.RecordReader
+    reader: Reader
     positions: np.ndarray
 
     def __len__(self) -> int:

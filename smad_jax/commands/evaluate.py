@@ -1,0 +1,137 @@
+"""`evaluate`: accuracy, fairness and worst groups of any network on any test set."""
+
+import argparse
+import dataclasses
+import pathlib
+from typing import Any
+
+from smad_jax import splits, teacher
+from smad_jax.commands import network
+from smad_jax.data import catalog, selection
+from smad_jax.evaluation import groups, summary
+
+HELP = "accuracy, fairness and worst groups on any test set"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of this command."""
+    network.add_options(parser)
+    add = parser.add_argument
+    add("--split", required=True, nargs="+", metavar="DATASET/SPLIT", help="test sets")
+    add(
+        "--aspects",
+        nargs="*",
+        help="secondary labels to measure against (default: all soft ones there are)",
+    )
+    add("--bootstrap", type=int, default=200, help="draws behind intervals; 0: none")
+    add("--seed", type=int, default=0, help="of draws and permutations")
+    add(
+        "--min-videos",
+        type=int,
+        default=groups.MIN_VIDEOS,
+        help="groups of fewer videos are passed over",
+    )
+    add("--worst", type=int, default=10, help="how many of the worst groups to list")
+    add(
+        "--out",
+        type=pathlib.Path,
+        help="folder to write (default: evaluation/ in the run's folder)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Tests the network on every split; writes JSON and predictions; returns tables.
+
+    Raises:
+        UserError: for whatever the user can put right.
+    """
+    asked = network.open_network(arguments)
+    out = arguments.out or arguments.run / "evaluation"
+    tables = []
+    for place in arguments.split:
+        given = _open(asked, place, arguments.aspects)
+        split = selection.with_classes(given, asked.classes)
+        said = asked.predict(split)
+        name = place.replace("/", "-")
+        said.save(out / f"{name}.npz")
+        report = summary.summarize(
+            said.probabilities,
+            split.labels,
+            {aspect: selection.hard_labels(split, aspect) for aspect in split.aspects},
+            classes=asked.classes,
+            ids=said.ids,
+            num_bootstrap=arguments.bootstrap,
+            seed=arguments.seed,
+            min_videos=arguments.min_videos,
+            num_worst=arguments.worst,
+        )
+        report |= {"run": str(arguments.run), "split": place}
+        report["left_out"] = len(given) - len(split)
+        network.write_json(out / f"{name}.json", report)
+        tables += [table(place, report), f"written: {out / name}.json and .npz"]
+    return "\n\n".join(tables)
+
+
+def _open(
+    asked: teacher.Teacher, place: str, wanted: list[str] | None
+) -> catalog.Split:
+    """The split with the soft labels that are wanted of it."""
+    names = splits.labelled_aspects(asked.config, place) if wanted is None else wanted
+    split = splits.open_place(asked.config, place, aspects=names)
+    soft = {name: one for name, one in split.aspects.items() if one.kind == "soft"}
+    return dataclasses.replace(split, aspects=soft)
+
+
+def table(place: str, report: dict[str, Any]) -> str:
+    """Returns what a reader wants of a report of `summary.summarize`, as text."""
+    score = report["accuracy"]
+    worst = score["worst_class"]
+    lines = [
+        f"{place}: {report['num_videos']} videos of {report['num_classes']} classes"
+        + (f", {report['unreadable']} unreadable" if report["unreadable"] else "")
+        + (
+            f"; {report['left_out']} left out, whose classes the network does not know"
+            if report.get("left_out")
+            else ""
+        ),
+        " ".join(f"{n} {v:.1%}" for n, v in score.items() if n != "worst_class"),
+        f"worst class: {worst['name']}, {worst['accuracy']:.1%}",
+    ]
+    for name, part in report["aspects"].items():
+        lines += ["", *_aspect_lines(name, part)]
+    return "\n".join(lines)
+
+
+def _aspect_lines(name: str, part: dict[str, Any]) -> list[str]:
+    """The lines about one aspect."""
+    lines = [f"{name:<14}{'value':>8}  {'95 % interval':<18}{'by chance':>10}"]
+    for measure, found in part["measures"].items():
+        interval = (
+            "" if found["low"] is None else f"{found['low']:.3f} to {found['high']:.3f}"
+        )
+        lines.append(
+            f"{measure:<14}{found['value']:>8.3f}  {interval:<18}"
+            f"{found['control']:>10.3f}"
+        )
+    odds = part["equalised_odds"]
+    if odds["spread"] is not None:
+        lines.append(
+            f"accuracy of a class deviates by {odds['spread']:.1%} from {name} to "
+            f"{name} ({odds['chance']:.1%} by chance), over {odds['num_classes']} "
+            "classes"
+        )
+    lines += [
+        f"{third['third']} {name}: {third['accuracy']:.1%} of "
+        f"{third['num_videos']}; worst {third['worst_class']} "
+        f"{third['worst_accuracy']:.1%}"
+        for third in part["rarity"]
+        if third["num_videos"]
+    ]
+    if part["worst_groups"]:
+        lines.append(f"{'worst groups':<24}{name:>8}{'videos':>8}{'right':>8}")
+        lines += [
+            f"{group['class']:<24}{group['label']:>8}{group['num_videos']:>8}"
+            f"{group['accuracy']:>8.1%}"
+            for group in part["worst_groups"]
+        ]
+    return lines

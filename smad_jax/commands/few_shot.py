@@ -1,0 +1,69 @@
+"""`few_shot`: episodes of few examples on extracted features (Table 5)."""
+
+import argparse
+import dataclasses
+import pathlib
+
+from smad_jax.commands import network
+from smad_jax.evaluation import features as feature_files
+from smad_jax.evaluation import few_shot
+
+HELP = "few-shot episodes by cosine similarity"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of this command."""
+    add = parser.add_argument
+    add(
+        "--features",
+        required=True,
+        type=pathlib.Path,
+        metavar="NPZ",
+        help="what the command `features` wrote",
+    )
+    add("--shots", type=int, nargs="+", default=[1, 5], help="examples of each class")
+    add("--ways", type=int, default=5, help="classes of an episode")
+    add("--queries", type=int, default=1, help="queries of each class")
+    add("--episodes", type=int, default=10_000, help="how many episodes")
+    add(
+        "--rule",
+        choices=few_shot.RULES,
+        default=few_shot.RULES[0],
+        help="how several examples make one score",
+    )
+    add("--seed", type=int, default=0, help="of the episodes")
+    add("--out", type=pathlib.Path, help="JSON file to write too")
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Returns the accuracy for each number of shots.
+
+    Raises:
+        UserError: for whatever the user can put right.
+    """
+    videos = feature_files.Features.load(arguments.features)
+    readable = videos.features.any(axis=1)
+    lines, report = [], {}
+    for shots in arguments.shots:
+        found = few_shot.evaluate(
+            videos.features[readable],
+            videos.labels[readable],
+            videos.ids[readable],
+            num_ways=arguments.ways,
+            num_shots=shots,
+            num_queries=arguments.queries,
+            num_episodes=arguments.episodes,
+            rule=arguments.rule,
+            seed=arguments.seed,
+        )
+        report[f"{shots}-shot"] = dataclasses.asdict(found)
+        lines.append(
+            f"{shots}-shot, {arguments.ways}-way: {found.accuracy:.1%} "
+            f"± {found.interval:.1%} over {found.num_episodes} episodes of "
+            f"{found.num_classes} classes"
+        )
+    if not readable.all():
+        lines.append(f"{(~readable).sum()} unreadable videos are left out")
+    if arguments.out:
+        network.write_json(arguments.out, report)
+    return "\n".join(lines)

@@ -1,0 +1,103 @@
+"""The options that choose a network, and opening what they choose."""
+
+import argparse
+import importlib.util
+import json
+import pathlib
+import sys
+
+from smad_jax import errors, experiment, teacher
+from smad_jax.data import preparation
+
+
+def add_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Adds the options that `open_network` reads."""
+    add = parser.add_argument
+    folder = pathlib.Path
+    add(
+        "--run",
+        type=folder,
+        required=required,
+        help="folder of a finished run, or of imported weights",
+    )
+    add(
+        "--data-root",
+        type=folder,
+        default=folder(preparation.default_root()),
+        help="folder of the data sets",
+    )
+    add("--views", type=int, default=0, help="test views; 0: as the run was tested")
+    add(
+        "--config",
+        default="",
+        help="with imported weights: the config that says how videos are seen, as "
+        "configs/slowonly_baseline.py:k200db",
+    )
+    add(
+        "--classes",
+        type=folder,
+        help="with imported weights: their class names, one a line",
+    )
+
+
+def open_network(arguments: argparse.Namespace) -> teacher.Teacher:
+    """Returns the network that the command line chooses.
+
+    Raises:
+        ConfigError: if imported weights come without config or classes.
+        DataError: if it cannot be opened.
+    """
+    run: pathlib.Path = arguments.run
+    if arguments.views < 0:
+        raise errors.ConfigError(f"--views must be at least 0, not {arguments.views}")
+    if not (run / "weights.json").is_file():
+        return teacher.load(run, arguments.data_root, test_views=arguments.views)
+    if not (arguments.config and arguments.classes):
+        raise errors.ConfigError(
+            f"{run} holds imported weights, which say neither how videos are seen nor "
+            "what the classes are called; add --config configs/NAME.py:DATA and "
+            "--classes FILE"
+        )
+    return teacher.load_weights(
+        run,
+        _read_config(arguments.config),
+        _read_classes(arguments.classes),
+        arguments.data_root,
+        test_views=arguments.views,
+    )
+
+
+def write_json(path: pathlib.Path, content: object) -> None:
+    """Writes a JSON file that is never seen half written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    part.replace(path)
+
+
+def _read_config(place: str) -> experiment.Config:
+    """The config of FILE or FILE:ARGUMENT, as `main.py` reads it."""
+    name, _, argument = place.partition(":")
+    specification = importlib.util.spec_from_file_location("chosen_config", name)
+    if specification is None or specification.loader is None:
+        raise errors.ConfigError(f"--config {name} is no Python file")
+    module = importlib.util.module_from_spec(specification)
+    try:
+        sys.path.insert(0, "")  # config files import `configs.common`
+        specification.loader.exec_module(module)
+        return module.get_config(argument)
+    except (OSError, ValueError, ImportError, AttributeError) as error:
+        raise errors.ConfigError(f"--config {place}: {error}") from error
+    finally:
+        sys.path.remove("")
+
+
+def _read_classes(path: pathlib.Path) -> list[str]:
+    try:
+        names = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise errors.DataError(f"cannot read --classes {path}: {error}") from error
+    names = [name.strip() for name in names if name.strip()]
+    if not names:
+        raise errors.DataError(f"--classes {path} names no class")
+    return names

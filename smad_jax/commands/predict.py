@@ -1,0 +1,235 @@
+"""`predict`: a folder of videos to a table of likely actions and a sheet of them."""
+
+import argparse
+import collections
+import csv
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from smad_jax import errors, experiment, teacher
+from smad_jax.commands import network
+from smad_jax.data import bad_videos, catalog, pipeline, records, video
+
+HELP = "a folder of videos to a CSV of likely actions and a picture sheet"
+
+EXTENSIONS = (
+    *(".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".flv"),
+    *(".wmv", ".3gp", ".ts", ".gif", ".jpg", ".jpeg", ".png"),
+)
+_COLUMNS = 6
+
+
+class Files:
+    """The videos of a folder, in the place of a data set's records."""
+
+    def __init__(self, folder: pathlib.Path, ids: Sequence[str]) -> None:
+        self._folder = folder
+        self._ids = ids
+
+    def video(self, position: int) -> records.VideoRecord:
+        """Returns the file at `position`; its frames are counted when it is opened.
+
+        Raises:
+            VideoError: if it cannot be read.
+        """
+        id = self._ids[position]
+        try:
+            content = (self._folder / id).read_bytes()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise video.VideoError("missing", reason) from error
+        return records.VideoRecord(id, content, 0, 0)
+
+
+class Failures(bad_videos.BadVideos):
+    """Remembers every video that fails, with the reason, and never stops."""
+
+    def __init__(self, num_videos: int) -> None:
+        super().__init__(None, limit=1.0, num_videos=num_videos)
+        self.found: dict[int, tuple[str, str]] = {}
+
+    def record(
+        self, index: int, id: str, reason: str, detail: str, replacement: str | None
+    ) -> None:
+        """Notes reason and detail under the video's row."""
+        super().record(index, id, reason, detail, replacement)
+        self.found[index] = (reason, detail)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of this command."""
+    network.add_options(parser)
+    add, folder = parser.add_argument, pathlib.Path
+    add("--videos", type=folder, required=True, help="folder, searched to its depths")
+    add("--out", type=folder, default=folder("predictions.csv"), help="CSV to write")
+    add("--top", type=int, default=5, help="likeliest classes to list")
+    add("--pictures", type=int, default=36, help="videos on the sheet; 0: no sheet")
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Predicts every video; returns where the files are, and the bad videos.
+
+    Raises:
+        UserError: for whatever the user can put right.
+    """
+    if arguments.top < 1:
+        raise errors.ConfigError(f"--top must be at least 1, not {arguments.top}")
+    split = open_folder(arguments.videos)
+    asked = network.open_network(arguments)
+    failures, frames = Failures(len(split)), {}
+    batches = experiment.test_batches(asked.config, split, failures)
+    watched = _watch(batches, frames, arguments.pictures)
+    said, _ = asked.predictor.run(watched, np.asarray(split.ids), split.labels)
+    _write_csv(arguments.out, asked, split.ids, said.probabilities, failures, arguments)
+    lines = [f"{arguments.out}: {len(split) - failures.count} of {len(split)} videos"]
+    if arguments.pictures:
+        sheet = arguments.out.with_suffix(".png")
+        draw_sheet(sheet, split.ids, frames, said.probabilities, asked.classes)
+        lines.append(f"{sheet}: {len(frames)} of them")
+    if failures.count:
+        counts = collections.Counter(reason for reason, _ in failures.found.values())
+        told = ", ".join(f"{reason} {n}" for reason, n in counts.most_common())
+        lines.append(f"{failures.count} cannot be used ({told}):")
+        lines += [
+            f"  {split.ids[row]}: {reason}, {detail}"
+            for row, (reason, detail) in sorted(failures.found.items())
+        ]
+    return "\n".join(lines)
+
+
+def open_folder(folder: pathlib.Path) -> catalog.Split:
+    """Returns the videos and images of a folder as a split without labels.
+
+    Raises:
+        DataError: if there is none.
+    """
+    if not folder.is_dir():
+        raise errors.DataError(f"--videos {folder} is not a folder")
+    ids = sorted(
+        os.path.relpath(os.path.join(place, name), folder)
+        for place, _, names in os.walk(folder)
+        for name in names
+        if name.lower().endswith(EXTENSIONS)
+    )
+    if not ids:
+        raise errors.DataError(
+            f"no videos in {folder}; files of these endings count: "
+            f"{' '.join(EXTENSIONS)}"
+        )
+    return catalog.Split(
+        dataset=str(folder),
+        name="",
+        ids=tuple(ids),
+        labels=np.zeros(len(ids), np.int32),
+        classes=("",),
+        aspects={},
+        aspect_labels={},
+        aspect_mask={},
+        reader=Files(folder, ids),
+        positions=np.arange(len(ids)),
+    )
+
+
+def _watch(
+    batches: pipeline.Batches[pipeline.TestBatch],
+    frames: dict[int, np.ndarray],
+    count: int,
+) -> Iterator[pipeline.TestBatch]:
+    """Yields the batches, and keeps the middle frame of the first `count` videos."""
+    for batch in batches:
+        views, num_frames = batch["video"].shape[1:3]
+        usable = batch["mask"] & ~batch["unreadable"]
+        for row in np.flatnonzero(usable)[: max(count - len(frames), 0)]:
+            middle = batch["video"][row, views // 2, num_frames // 2]
+            frames[int(batch["index"][row])] = middle.copy()
+        yield batch
+
+
+def _write_csv(
+    path: pathlib.Path,
+    asked: teacher.Teacher,
+    ids: Sequence[str],
+    probabilities: np.ndarray,
+    failures: Failures,
+    arguments: argparse.Namespace,
+) -> None:
+    """Writes one line a video: the likeliest classes, or why there are none."""
+    top = min(arguments.top, len(asked.classes))
+    heads = [f"{name}_{rank + 1}" for rank in range(top) for name in ("class", "p")]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["video", "problem", *heads])
+        for row, id in enumerate(ids):
+            if row in failures.found:
+                writer.writerow([id, ": ".join(failures.found[row]), *[""] * 2 * top])
+                continue
+            cells: list[str] = []
+            for label in np.argsort(-probabilities[row], kind="stable")[:top]:
+                value = f"{probabilities[row, label]:.4f}"
+                cells += [asked.classes[label], value]
+            writer.writerow([id, "", *cells])
+
+
+def draw_sheet(
+    path: pathlib.Path,
+    ids: Sequence[str],
+    frames: dict[int, np.ndarray],
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+) -> None:
+    """Draws a frame of each video above its likeliest action, as PNG.
+
+    Args:
+        path: File to write.
+        ids: [V] names of the videos.
+        frames: [H, W, 3] uint8 by the row of the video, those that are to be drawn.
+        probabilities: [V, K].
+        classes: [K] names.
+    """
+    rows = sorted(frames)
+    columns = max(1, min(_COLUMNS, len(rows)))
+    height = max(1, -(-len(rows) // columns))
+    figure, axes = plt.subplots(
+        height,
+        columns,
+        figsize=(2.1 * columns, 2.6 * height),
+        layout="constrained",
+        squeeze=False,
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, row in zip(axes.flat, rows, strict=False):
+        best = int(probabilities[row].argmax())
+        axis.imshow(frames[row])
+        axis.set_title(
+            f"{_short(classes[best])}\n{probabilities[row, best]:.0%}",
+            fontsize=9,
+            parse_math=False,
+        )
+        axis.text(
+            0.5,
+            -0.03,
+            _short(ids[row]),
+            fontsize=6,
+            ha="center",
+            va="top",
+            transform=axis.transAxes,
+            parse_math=False,
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _short(name: str, length: int = 26) -> str:
+    """The name, or its end if it is long: what tells files apart is there."""
+    return name if len(name) <= length else f"…{name[1 - length :]}"

@@ -1,0 +1,121 @@
+"""A file of features: one vector a video, its views one after the other (Sec. 6.2).
+
+Ten clips of 512 features are a vector of 5120 in the paper.
+"""
+
+import dataclasses
+import os
+import pathlib
+import zipfile
+from collections.abc import Sequence
+
+import numpy as np
+
+from smad_jax import errors
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """Features of V videos.
+
+    Attributes:
+        ids: [V] names of the videos.
+        labels: [V] int, positions in `classes`.
+        classes: [K] names.
+        features: [V, N * D] float32, block n being view n's in temporal order; zeros
+            for a video that could not be read.
+        num_views: N.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    classes: np.ndarray
+    features: np.ndarray
+    num_views: int
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes an NPZ file, which is never seen half written."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        with open(part, "wb") as file:
+            np.savez(file, allow_pickle=False, **dataclasses.asdict(self))
+        os.replace(part, path)
+
+    @staticmethod
+    def load(path: pathlib.Path) -> "Features":
+        """Reads what `save` wrote.
+
+        Raises:
+            DataError: if it is no such file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                found = Features(
+                    ids=content["ids"],
+                    labels=content["labels"],
+                    classes=content["classes"],
+                    features=content["features"],
+                    num_views=int(content["num_views"]),
+                )
+        except FileNotFoundError as error:
+            raise errors.DataError(
+                f"no features at {path}; python -m smad_jax.evaluation features makes "
+                "such a file"
+            ) from error
+        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+            raise errors.DataError(f"{path} is no file of features: {error}") from error
+        if found.features.ndim != 2 or not (
+            len(found.features) == len(found.ids) == len(found.labels)
+        ):
+            raise errors.DataError(
+                f"{path}: features {list(found.features.shape)} must be [V, D] with an "
+                f"id and a label for each of the V videos"
+            )
+        return found
+
+    def rows_of(self, ids: Sequence[str]) -> np.ndarray:
+        """Returns the row of each of these videos.
+
+        Raises:
+            DataError: naming one that has no features.
+        """
+        row_of = {id: row for row, id in enumerate(self.ids.tolist())}
+        missing = [id for id in ids if id not in row_of]
+        if missing:
+            raise errors.DataError(
+                f"{len(missing)} of {len(ids)} videos have no features, "
+                f"{missing[0]!r} among them; extract those of the whole data set"
+            )
+        return np.array([row_of[id] for id in ids], np.int64)
+
+
+def concatenated(views: np.ndarray) -> np.ndarray:
+    """Returns [V, N * D] float32 of the views' features [V, N, D]."""
+    return views.reshape(len(views), -1).astype(np.float32)
+
+
+def merged(parts: Sequence[Features]) -> Features:
+    """Returns all videos of several files; of a video that comes twice, the first.
+
+    Raises:
+        DataError: if their vectors or classes differ.
+    """
+    first = parts[0]
+    for part in parts[1:]:
+        if part.features.shape[1] != first.features.shape[1]:
+            raise errors.DataError(
+                f"features of {part.features.shape[1]} and {first.features.shape[1]} "
+                "numbers do not go together; extract them with one network and --views"
+            )
+        if part.classes.tolist() != first.classes.tolist():
+            raise errors.DataError("the files of features number their classes apart")
+    ids = np.concatenate([part.ids for part in parts])
+    _, rows = np.unique(ids, return_index=True)
+    rows = np.sort(rows)
+    return Features(
+        ids=ids[rows],
+        labels=np.concatenate([part.labels for part in parts])[rows],
+        classes=first.classes,
+        features=np.concatenate([part.features for part in parts])[rows],
+        num_views=first.num_views,
+    )

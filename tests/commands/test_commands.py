@@ -1,0 +1,299 @@
+"""The commands of `python -m smad_jax.evaluation`, from the command line on."""
+
+import csv
+import json
+import pathlib
+
+import cv2
+import numpy as np
+import pytest
+
+from smad_jax import teacher
+from smad_jax.data import catalog, embedded
+from smad_jax.evaluation import (
+    __main__,
+    accuracy,
+    fairness,
+    few_shot,
+    linear_svm,
+    predict,
+    probe,
+)
+from smad_jax.evaluation import features as feature_files
+from smad_jax.torch_weights import weights
+
+DATASET = "embedded-seed0-x0.05"
+
+
+@pytest.fixture
+def ask(capsys):
+    """Runs a command; returns the exit code and what it printed."""
+
+    def run(*arguments):
+        code = __main__.main([str(argument) for argument in arguments])
+        told = capsys.readouterr()
+        return code, told.out + told.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def asked(fresh_run, small_data):
+    return teacher.load(fresh_run, small_data)
+
+
+@pytest.fixture(scope="module")
+def pool(fresh_run, small_data, tmp_path_factory):
+    """A file of features of all videos that the benchmark divides."""
+    path = tmp_path_factory.mktemp("features") / "pool.npz"
+    options = ["--run", fresh_run, "--data-root", small_data, "--views", 3]
+    arguments = ["features", *options, "--split", "embedded/pool", "--out", path]
+    assert __main__.main([str(argument) for argument in arguments]) == 0
+    return path
+
+
+def test_evaluate_reports_the_measures_of_what_the_network_said(
+    fresh_run, small_data, tmp_path, ask
+):
+    code, told = ask(
+        *("evaluate", "--run", fresh_run, "--data-root", small_data),
+        *("--split", "embedded/rare", "--bootstrap", 10, "--out", tmp_path),
+    )
+    assert code == 0, told
+    report = json.loads((tmp_path / "embedded-rare.json").read_text("utf-8"))
+    said = predict.Predictions.load(tmp_path / "embedded-rare.npz")
+    split = catalog.open_split(small_data, DATASET, "rare", aspects=("scene",))
+    expected = accuracy.summary(said.probabilities, split.labels)
+    found = report["accuracy"]
+    assert {name: found[name] for name in expected} == expected
+    measures = fairness.measures(
+        split.labels,
+        said.probabilities.argmax(axis=1),
+        split.aspect_labels["scene"].argmax(axis=1),
+        num_bootstrap=10,
+        seed=0,
+    )
+    scene = report["aspects"]["scene"]["measures"]
+    assert scene["separation"]["value"] == measures.separation.value
+    assert scene["independence"]["high"] == measures.independence.high
+    assert set(report["aspects"]) == {"object", "scene"}
+    assert "worst class: " in told
+    assert f"top1 {expected['top1']:.1%}" in told
+
+
+def test_evaluate_finds_classes_by_their_names(
+    fresh_run, small_data, web_data, tmp_path, ask
+):
+    code, told = ask(
+        *("evaluate", "--run", fresh_run, "--data-root", small_data, "--split"),
+        *(f"{web_data}/{name}" for name in ("train", "backwards")),
+        *("--out", tmp_path),
+    )
+    assert code == 0, told
+    straight, backwards = (
+        json.loads((tmp_path / f"{web_data}-{name}.json").read_text("utf-8"))
+        for name in ("train", "backwards")
+    )
+    assert straight["accuracy"] == backwards["accuracy"]
+    assert straight["aspects"] == {}, "the stills have no labels of aspects"
+
+
+def test_imported_weights_say_what_their_run_says(
+    fresh_run, small_data, tmp_path, ask, asked
+):
+    arrays, manifest = weights.load_arrays(fresh_run)
+    plain = {path: a for path, a in arrays.items() if not path.startswith("saar/")}
+    weights.save_weights(tmp_path / "imported", plain, manifest)
+    (tmp_path / "classes.txt").write_text("\n".join(embedded.ACTIONS))
+    given = ["evaluate", "--run", tmp_path / "imported", "--data-root", small_data]
+    given += ["--split", f"{DATASET}/rare", "--out", tmp_path]
+    code, told = ask(*given)
+    assert code == 2
+    assert "add --config configs/NAME.py:DATA and --classes FILE" in told
+    code, told = ask(
+        *(*given, "--config", "configs/slowonly_baseline.py", "--bootstrap", 0),
+        *("--classes", tmp_path / "classes.txt"),
+    )
+    assert code == 0, told
+    said = predict.Predictions.load(tmp_path / f"{DATASET}-rare.npz")
+    split = catalog.open_split(small_data, DATASET, "rare")
+    # a fresh SAAR changes nothing
+    expected = asked.predict(split)
+    np.testing.assert_allclose(said.probabilities, expected.probabilities, atol=1e-5)
+    code, told = ask(*given, "--config", "nowhere.py", "--classes", "none.txt")
+    assert code == 2
+    assert "--config nowhere.py" in told
+
+
+def test_block_of_a_feature_vector_is_the_feature_of_that_view(
+    pool, fresh_run, small_data
+):
+    found = feature_files.Features.load(pool)
+    split = catalog.open_split(small_data, DATASET, "pool")
+    views = teacher.load(fresh_run, small_data, test_views=3).features(split).features
+    size = views.shape[2]
+    for view in range(3):
+        block = found.features[:, view * size : (view + 1) * size]
+        np.testing.assert_allclose(block, views[:, view], atol=1e-5)
+    assert found.ids.tolist() == list(split.ids)
+    assert found.labels.tolist() == split.labels.tolist()
+    assert found.num_views == 3
+
+
+def test_static_video_has_equal_blocks(fresh_run, small_data, web_data, tmp_path, ask):
+    options = ["--run", fresh_run, "--data-root", small_data, "--views", 4]
+    code, told = ask(
+        *("features", *options, "--split", f"{web_data}/few"),
+        *("--out", tmp_path / "few.npz"),
+    )
+    assert code == 0, told
+    found = feature_files.Features.load(tmp_path / "few.npz")
+    blocks = found.features.reshape(3, 4, -1)
+    np.testing.assert_allclose(blocks, blocks[:, :1].repeat(4, 1), atol=1e-5)
+    assert blocks.std(axis=(0, 2)).min() > 0
+
+
+def test_few_shot_and_svm_are_those_of_the_extracted_features(
+    pool, small_data, tmp_path, ask
+):
+    videos = feature_files.Features.load(pool)
+    out = tmp_path / "few_shot.json"
+    code, told = ask(
+        *("few_shot", "--features", pool, "--episodes", 200, "--shots", 2, "--out", out)
+    )
+    assert code == 0, told
+    expected = few_shot.evaluate(
+        *(videos.features, videos.labels, videos.ids), num_shots=2, num_episodes=200
+    )
+    found = json.loads(out.read_text())["2-shot"]
+    assert found["accuracy"] == expected.accuracy
+    lists = [f"{DATASET}/{name}" for name in ("train", "tail")]
+    code, told = ask(
+        *("svm", "--features", pool, pool, "--data-root", small_data, "--out", out),
+        *("--train", *lists, "--test", *lists[::-1]),
+    )
+    assert code == 0, told
+    train, tail = (
+        catalog.open_split(small_data, DATASET, name) for name in ("train", "tail")
+    )
+    one, other = (
+        (videos.features[videos.rows_of(split.ids)], split.labels)
+        for split in (train, tail)
+    )
+    accuracies = [
+        linear_svm.accuracy(*one, *other),
+        linear_svm.accuracy(*other, *one),
+    ]
+    found = json.loads(out.read_text())
+    assert [split["accuracy"] for split in found["splits"]] == accuracies
+    assert found["mean"] == pytest.approx(sum(accuracies) / 2)
+    assert f"mean of 2 splits: {found['mean']:.1%}" in told
+    code, told = ask("svm", "--features", pool, "--train", *lists, "--test", lists[0])
+    assert (code, "they go in pairs" in told) == (2, True)
+
+
+def test_probe_stands_beside_majority_chance_and_the_runs_adversary(
+    fresh_run, small_data, tmp_path, ask, asked
+):
+    code, told = ask(
+        *("probe", "--run", fresh_run, "--data-root", small_data),
+        *("--split", "embedded/pool", "--out", tmp_path / "probe.json"),
+    )
+    assert code == 0, told
+    report = json.loads((tmp_path / "probe.json").read_text())
+    split = catalog.open_split(small_data, DATASET, "pool", aspects=("scene",))
+    said = asked.predict(split)
+    expected = probe.evaluate(
+        said.features, split.aspect_labels["scene"].argmax(axis=1)
+    )
+    assert report["scene"]["accuracy"] == expected.accuracy
+    assert report["scene"]["adversary"] == 0.25, "that of the last logged step"
+    assert report["object"]["adversary"] is None
+    assert f"{expected.majority:.1%}" in told
+
+
+@pytest.fixture
+def folder(tmp_path, small_data):
+    """Videos and a picture of a folder, and what is none."""
+    folder = tmp_path / "my videos"
+    (folder / "deep, deep").mkdir(parents=True)
+    split = catalog.open_split(small_data, DATASET, "iid")
+    (folder / "b $x^2$.MP4").write_bytes(split.video(1).video)
+    (folder / "deep, deep" / "a.mp4").write_bytes(split.video(0).video)
+    (folder / "still.png").write_bytes(
+        cv2.imencode(".png", np.full((40, 50, 3), 90, np.uint8))[1].tobytes()
+    )
+    (folder / "cut.mp4").write_bytes(split.video(2).video[:300])
+    (folder / "gone.mp4").symlink_to("nowhere.mp4")
+    (folder / "notes.txt").write_text("no video")
+    return folder
+
+
+def test_predict_lists_likely_classes_and_says_what_is_wrong_with_bad_videos(
+    fresh_run, small_data, folder, tmp_path, ask, asked
+):
+    out = tmp_path / "said.csv"
+    code, told = ask(
+        *("predict", "--run", fresh_run, "--data-root", tmp_path / "nothing"),
+        *("--videos", folder, "--out", out, "--top", 4),
+    )
+    assert code == 0, told
+    with open(out, encoding="utf-8", newline="") as file:
+        rows = {row["video"]: row for row in csv.DictReader(file)}
+    assert list(rows) == [
+        *("b $x^2$.MP4", "cut.mp4", "deep, deep/a.mp4", "gone.mp4", "still.png")
+    ]
+    split = catalog.open_split(small_data, DATASET, "iid")
+    said = asked.predict(split).probabilities
+    for name, row in (("deep, deep/a.mp4", 0), ("b $x^2$.MP4", 1)):
+        order = np.argsort(-said[row])[:4]
+        names = [rows[name][f"class_{rank}"] for rank in (1, 2, 3, 4)]
+        assert names == [embedded.ACTIONS[label] for label in order]
+        values = [float(rows[name][f"p_{rank}"]) for rank in (1, 2, 3, 4)]
+        np.testing.assert_allclose(values, said[row][order], atol=1e-4)
+        assert rows[name]["problem"] == ""
+    assert rows["cut.mp4"]["problem"].startswith("truncated: ")
+    assert rows["gone.mp4"]["problem"] == "missing: No such file or directory"
+    assert rows["cut.mp4"]["class_1"] == ""
+    assert "2 cannot be used (missing 1, truncated 1)" in told.replace(
+        "truncated 1, missing 1", "missing 1, truncated 1"
+    )
+    picture = cv2.imread(str(out.with_suffix(".png")))
+    assert picture is not None
+    assert picture.std() > 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("predict", "--videos", "no/where"), 3, "--videos no/where is not a folder"),
+        (("predict", "--videos", "docs"), 3, "no videos in docs"),
+        (("predict", "--videos", "docs", "--top", "0"), 2, "--top must be at least 1"),
+        (("evaluate", "--split", "rare"), 2, "expected DATASET/SPLIT"),
+        (("evaluate", "--split", "embedded/rar"), 3, "did you mean 'rare'"),
+        (("features", "--split", "a/b", "--views", "-1"), 2, "--views must be at"),
+    ],
+)
+def test_mistakes_are_told_in_one_line_with_the_exit_code(
+    fresh_run, small_data, ask, arguments, code, message, monkeypatch
+):
+    monkeypatch.chdir(pathlib.Path(__file__).parents[2])
+    command, *rest = arguments
+    found, told = ask(*(command, "--run", fresh_run, "--data-root", small_data, *rest))
+    assert (found, message in told) == (code, True), told
+
+
+def test_file_that_holds_no_features_is_refused(tmp_path, ask):
+    (tmp_path / "text.npz").write_text("no features")
+    for name, message in (("text", "is no file of features"), ("none", "no features")):
+        code, told = ask("few_shot", "--features", tmp_path / f"{name}.npz")
+        assert (code, message in told) == (3, True)
+
+
+@pytest.mark.parametrize("command", __main__.COMMANDS)
+def test_help_of_a_command_shows_defaults(command, capsys):
+    with pytest.raises(SystemExit):
+        __main__.main([command, "--help"])
+    told = capsys.readouterr().out
+    assert "(default: " in told
+    assert "default: None" not in told
