@@ -236,7 +236,10 @@ def build(
     )
     if config.init.folder:
         state = _with_weights(
-            state, pathlib.Path(config.init.folder), config.init.allow
+            state,
+            pathlib.Path(config.init.folder),
+            allow=config.init.allow,
+            fresh=config.init.fresh,
         )
     rate = learning_rate(config, plan)
     train_step = step_lib.make_train_step(graph, base.loss, direction, rate)
@@ -244,11 +247,19 @@ def build(
 
 
 def _with_weights(
-    state: state_lib.TrainState, folder: pathlib.Path, allow: Sequence[str]
+    state: state_lib.TrainState,
+    folder: pathlib.Path,
+    *,
+    allow: Sequence[str],
+    fresh: Sequence[str],
 ) -> state_lib.TrainState:
-    """Returns the state with the model's arrays taken from a weights folder."""
+    """Returns the state with the model's arrays from a weights folder, or a run's."""
     params, batch_stats = torch_weights.initialise(
-        state.params["model"], state.batch_stats["model"], folder, allow=allow
+        state.params["model"],
+        state.batch_stats["model"],
+        folder,
+        allow=allow,
+        fresh=fresh,
     )
     return dataclasses.replace(
         state,

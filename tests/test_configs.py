@@ -5,11 +5,13 @@ import json
 import math
 import pathlib
 
+import numpy as np
 import pytest
 from ml_collections import config_dict
 
 from configs import (
     common,
+    finetune,
     slowonly_actor_cut_mix,
     slowonly_adabn,
     slowonly_albar,
@@ -25,18 +27,22 @@ from configs import (
     slowonly_sdn,
     slowonly_smad,
     slowonly_still_mix,
+    transfer,
     tsn_baseline,
     tsn_omnidebias,
     tsn_smad,
 )
-from smad_jax import experiment, methods
+from smad_jax import experiment, methods, splits
 from smad_jax.data import catalog
+from smad_jax.training import checkpoint, sharding
 
 CONFIGS = {
     "slowonly_actor_cut_mix": slowonly_actor_cut_mix,
     "slowonly_adabn": slowonly_adabn,
     "slowonly_albar": slowonly_albar,
     "slowonly_background_erasing": slowonly_background_erasing,
+    "finetune": finetune,
+    "transfer": transfer,
     "slowonly_baseline": slowonly_baseline,
     "slowonly_dann": slowonly_dann,
     "slowonly_dfr": slowonly_dfr,
@@ -189,6 +195,64 @@ def test_no_web_data_is_the_baseline(name, train):
     baseline = CONFIGS[name.replace("omnidebias", "baseline")]
     config = CONFIGS[name].get_config(f"{train},web=none")
     assert config.to_dict() == baseline.get_config(train).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("argument", "train", "tests"),
+    [
+        ("ucf101", "ucf101/train1", ["ucf101-test1"]),
+        ("hmdb51,split=3", "hmdb51/train3", ["hmdb51-test3"]),
+        ("diving48", "diving48/train-v2", ["diving48-test-v2"]),
+        ("diving48,labels=v1", "diving48/train-v1", ["diving48-test-v1"]),
+        ("mine", "mine/train", ["val"]),
+    ],
+)
+def test_finetuning_names_the_official_lists(argument, train, tests):
+    for name in ("finetune", "transfer"):
+        config = CONFIGS[name].get_config(argument)
+        assert config.data.train == train
+        assert list(config.evaluation.sets) == tests
+        assert config.init.fresh == ("head/*",)
+
+
+def test_finetuning_recipes_of_table_6():
+    lower = finetune.get_config("ucf101")
+    assert (lower.model.name, lower.model.saar) == ("slowonly_r18", True)
+    assert lower.init.folder == "runs/slowonly_smad-k200db"
+    assert (lower.optimizer.learning_rate, lower.data.batch_size) == (0.01, 128)
+    assert (lower.training.epochs, lower.optimizer.warmup_epochs) == (50, 0)
+    assert lower.model.dropout == 0.5
+    upper = transfer.get_config("ucf101,run=runs/mine,saar=off")
+    assert (upper.model.name, upper.model.saar) == ("resnet3d_18", False)
+    assert upper.init.folder == "runs/mine"
+    assert (upper.optimizer.learning_rate, upper.data.batch_size) == (5e-4, 32)
+    sampling, transform = upper.data.sampling, upper.data.transform
+    assert (sampling.num_frames, sampling.stride, transform.size) == (16, 1, 112)
+    with pytest.raises(ValueError, match="known: 1, 2, 3"):
+        finetune.get_config("ucf101,split=4")
+
+
+def test_finetuning_keeps_backbone_and_saar_and_drops_head_and_adversaries(
+    fresh_run, small_data, tmp_path
+):
+    config = common.smoke(finetune.get_config(f"run={fresh_run}"))
+    config.data.root = str(small_data)
+    config.data.embedded_seed = 0
+    config.training.max_steps = 1
+    config.seed = 5
+    train = splits.open_train(config)
+    plan = experiment.make_plan(config, train, "finetune")
+    _, state, _ = experiment.build(config, train, plan, sharding.make_mesh())
+    begun = checkpoint.flatten(state.params)
+    _, learnt, _ = checkpoint.read_trained(fresh_run / "checkpoints")
+    assert {path.split("/")[0] for path in begun} == {"model"}
+    assert any(path.startswith("method/") for path in learnt)
+    assert any(path.startswith("model/saar/") for path in begun)
+    for path, array in begun.items():
+        same = np.array_equal(array, learnt[path])
+        assert same == (path != "model/head/kernel"), path
+    results = experiment.run(config, tmp_path)
+    assert set(results) >= {"iid/top1", "tail/top1", "rare/top1"}
 
 
 def updates(config, num_videos):

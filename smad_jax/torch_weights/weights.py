@@ -157,16 +157,19 @@ def initialise(
     folder: pathlib.Path,
     *,
     allow: Sequence[str] = (),
+    fresh: Sequence[str] = (),
 ) -> tuple[Tree, Tree]:
     """Returns the trees of a fresh model with the weights of a folder in them.
 
     Args:
         params: Of the model, as `training.state.split` gives them.
         batch_stats: Of the model, likewise.
-        folder: What `save_weights` wrote.
+        folder: What `save_weights` wrote, or the workdir of a run.
         allow: Patterns of paths that may be missing on either side or differ in
             shape, and then stay fresh: `head/*` where the classes are others,
             `saar/*` where the weights are of a model without SAAR.
+        fresh: Patterns of paths that stay fresh whatever the weights hold: `head/*`
+            where as many classes may be other ones.
 
     Returns:
         New trees of the same paths, shapes and dtypes.
@@ -175,17 +178,22 @@ def initialise(
         DataError: listing everything that does not fit and is not allowed.
     """
     arrays, manifest = load_arrays(folder)
-    fresh = networks.flatten(params, batch_stats)
-    problems = {path: "missing in the weights" for path in fresh.keys() - arrays.keys()}
-    problems |= {path: "unknown to the model" for path in arrays.keys() - fresh.keys()}
-    for path in fresh.keys() & arrays.keys():
-        theirs, ours = arrays[path].shape, fresh[path].shape
+    arrays = {
+        path: array
+        for path, array in arrays.items()
+        if not convert.is_allowed((path,), fresh)
+    }
+    own = networks.flatten(params, batch_stats)
+    problems = {path: "missing in the weights" for path in own.keys() - arrays.keys()}
+    problems |= {path: "unknown to the model" for path in arrays.keys() - own.keys()}
+    for path in own.keys() & arrays.keys():
+        theirs, ours = arrays[path].shape, own[path].shape
         if theirs != ours:
             problems[path] = f"{theirs} in the weights but {ours} in the model"
     lines = [
         f"  {path} is {what}"
         for path, what in sorted(problems.items())
-        if not convert.is_allowed((path,), allow)
+        if not convert.is_allowed((path,), (*allow, *fresh))
     ]
     if lines:
         raise errors.DataError(
@@ -196,6 +204,6 @@ def initialise(
         path: value
         if path in problems
         else jnp.asarray(arrays[path], jax.dtypes.canonicalize_dtype(value.dtype))
-        for path, value in fresh.items()
+        for path, value in own.items()
     }
     return networks.unflatten(filled)
