@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 
 # Before JAX is imported: its device count cannot change afterwards.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -29,6 +30,16 @@ def real_data() -> pathlib.Path:
     if not folder:
         pytest.skip("no real videos; SMAD_TEST_DATA names their folder")
     return pathlib.Path(folder)
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """The command of a headless Chromium; the test skips without one."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip(f"no browser; one of {', '.join(names)} would do")
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -115,8 +126,11 @@ def fresh_run(
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With SMAD_NO_SKIPS set, a skipped test fails the run."""
+    """With SMAD_NO_SKIPS set, a skipped test fails the run, unless it is optional."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("SMAD_NO_SKIPS") and reporter and reporter.stats.get("skipped"):
+    if not os.environ.get("SMAD_NO_SKIPS") or reporter is None:
+        return
+    skipped = reporter.stats.get("skipped", [])
+    if any("optional" not in report.keywords for report in skipped):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         reporter.write_line("skipped tests count as failures here", red=True)

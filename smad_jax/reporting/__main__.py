@@ -5,6 +5,7 @@ python -m smad_jax.reporting picture runs/slowonly_smad --set rare
 python -m smad_jax.reporting study --write docs/results.md --write-means README.md
 python -m smad_jax.reporting study --config configs/study.py:omnidebias
 python -m smad_jax.reporting tune --write docs/results.md
+python -m smad_jax.reporting audit --predictions P.csv --aspect scene=S.csv
 """
 
 import argparse
@@ -16,6 +17,7 @@ from typing import Any
 from smad_jax import errors
 from smad_jax.evaluation import predict
 from smad_jax.reporting import design, documents, figures, runs, study, tables
+from smad_jax.reporting.audit import command as audit
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,6 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     picture.add_argument("--set", default="rare", help="test set (default: rare)")
     picture.add_argument("--out", type=pathlib.Path, help="PNG file to write")
     picture.set_defaults(run=_picture)
+
+    command = commands.add_parser(
+        "audit", help="page on the bias of any classifier's predictions"
+    )
+    audit.add_flags(command)
 
     for name, run, text in (
         ("study", _study, "all arms over seeds on the embedded benchmark"),

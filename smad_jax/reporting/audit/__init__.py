@@ -1,0 +1,1 @@
+"""The bias audit of any classifier: files in, one self-contained page out."""

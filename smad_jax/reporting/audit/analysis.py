@@ -1,0 +1,253 @@
+"""All numbers of an audit, before any of them is put into words."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from smad_jax.evaluation import fairness
+from smad_jax.reporting import tables
+from smad_jax.reporting.audit import joining, leaning, rates
+
+MAX_LEANS = 12
+MAX_GROUPS = 8
+_LARGE = 50_000  # videos; from here on fewer bootstrap draws say the same
+_PERMUTATIONS = 99_999
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """One model, one aspect.
+
+    Attributes:
+        measures: Table 4 of the model.
+        thirds: Accuracy where the value is usual, middling and rare in the class.
+        gap: The first of them minus the last.
+        leans: See `leaning.leans`; at most `MAX_LEANS`.
+        num_leans: How many there are altogether.
+        groups: See `leaning.worst_groups`; at most `MAX_GROUPS`.
+    """
+
+    measures: fairness.Measures
+    thirds: tuple[rates.Rate, ...]
+    gap: float
+    leans: list[leaning.Lean]
+    num_leans: int
+    groups: list[leaning.Group]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two models in the thirds of one aspect.
+
+    Attributes:
+        thirds: The change in each third.
+        adjusted: Their p-values by Holm's rule.
+        gap: By how much the gap between usual and rare changes, second minus first.
+        p_gap: Of the two-sided paired permutation test of that.
+    """
+
+    thirds: tuple[rates.Change, ...]
+    adjusted: tuple[float, ...]
+    gap: float
+    p_gap: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassRow:
+    """One class in the table of all classes, for the audited model.
+
+    Attributes:
+        label: The class.
+        rate: Its accuracy.
+        commonest: Its most frequent value, of the first aspect.
+        share: How many of its videos show that, between 0 and 1.
+        there: Its accuracy on these.
+        elsewhere: Its accuracy on the others.
+    """
+
+    label: int
+    rate: rates.Rate
+    commonest: int
+    share: float
+    there: rates.Rate
+    elsewhere: rates.Rate
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """What was found.
+
+    Attributes:
+        material: What was looked at.
+        accuracy: By model.
+        verdicts: By aspect, by model.
+        change: Of accuracy between two models; None if there is one.
+        comparisons: By aspect; empty if there is one model.
+        class_rows: By aspect, for the audited model, the worst class first.
+        num_bootstrap: Draws behind the intervals of the measures.
+    """
+
+    material: joining.Material
+    accuracy: Mapping[str, rates.Rate]
+    verdicts: Mapping[str, Mapping[str, Verdict]]
+    change: rates.Change | None
+    comparisons: Mapping[str, Comparison]
+    class_rows: Mapping[str, list[ClassRow]]
+    num_bootstrap: int
+
+
+def analyse(
+    material: joining.Material,
+    *,
+    num_bootstrap: int,
+    seed: int,
+    report: Callable[[str], None],
+) -> Audit:
+    """Returns all numbers of an audit.
+
+    Args:
+        material: One model, or two to be compared.
+        num_bootstrap: Draws behind the intervals; a tenth of it for large sets.
+        seed: Of draws and permutations.
+        report: Receives a line about each part that takes time.
+    """
+    if len(material.labels) >= _LARGE:
+        num_bootstrap = min(num_bootstrap, max(20, num_bootstrap // 10))
+    right = {
+        name: predicted == material.labels
+        for name, predicted in material.models.items()
+    }
+    thirds = {
+        aspect.name: leaning.rarity(
+            material.labels, aspect.values, _usual(material, aspect)
+        )
+        for aspect in material.aspects
+    }
+    verdicts: dict[str, dict[str, Verdict]] = {}
+    for aspect in material.aspects:
+        verdicts[aspect.name] = {}
+        for name, predicted in material.models.items():
+            report(f"measuring how {name} depends on the {aspect.name}")
+            measured = fairness.measures(
+                material.labels,
+                predicted,
+                aspect.values,
+                num_bootstrap=num_bootstrap,
+                seed=seed,
+            )
+            verdicts[aspect.name][name] = _verdict(
+                material, aspect, predicted, measured, thirds[aspect.name]
+            )
+    audited = next(iter(material.models.values()))
+    change, comparisons = None, {}
+    if len(right) == 2:
+        first, second = right.values()
+        change = rates.mcnemar(first, second)
+        comparisons = {
+            name: _compare(first, second, third, np.random.default_rng(seed))
+            for name, third in thirds.items()
+        }
+    return Audit(
+        material=material,
+        accuracy={name: rates.rate(hit) for name, hit in right.items()},
+        verdicts=verdicts,
+        change=change,
+        comparisons=comparisons,
+        class_rows={
+            aspect.name: _class_rows(_count(material, aspect, audited))
+            for aspect in material.aspects
+        },
+        num_bootstrap=num_bootstrap,
+    )
+
+
+def _count(
+    material: joining.Material, aspect: joining.Aspect, predicted: np.ndarray
+) -> leaning.Counts:
+    return leaning.count(
+        material.labels,
+        predicted,
+        aspect.values,
+        len(material.classes),
+        len(aspect.names),
+    )
+
+
+def _usual(material: joining.Material, aspect: joining.Aspect) -> np.ndarray:
+    """[K, Z] counts that say what is usual: of training videos if they are known."""
+    if aspect.train is not None:
+        return aspect.train
+    return _count(material, aspect, material.labels).shown
+
+
+def _verdict(
+    material: joining.Material,
+    aspect: joining.Aspect,
+    predicted: np.ndarray,
+    measured: fairness.Measures,
+    third: np.ndarray,
+) -> Verdict:
+    counts = _count(material, aspect, predicted)
+    right = predicted == material.labels
+    parts = tuple(rates.rate(right[third == n]) for n in range(3))
+    leans, num_leans = leaning.leans(counts, MAX_LEANS)
+    return Verdict(
+        measures=measured,
+        thirds=parts,
+        gap=parts[0].share - parts[2].share,
+        leans=leans,
+        num_leans=num_leans,
+        groups=leaning.worst_groups(
+            counts, material.labels, predicted, aspect.values, limit=MAX_GROUPS
+        ),
+    )
+
+
+def _compare(
+    first: np.ndarray, second: np.ndarray, third: np.ndarray, rng: np.random.Generator
+) -> Comparison:
+    """McNemar's test in each third, and a permutation test of the gap between them.
+
+    Under its null hypothesis the two answers to a video may be swapped. Only where
+    exactly one is right does that change anything, so the change of a third under
+    random swaps is a binomial draw of such videos.
+    """
+    changes = tuple(
+        rates.mcnemar(first[third == n], second[third == n]) for n in (0, 1, 2)
+    )
+    usual, rare = changes[0], changes[2]
+    gap = usual.difference - rare.difference
+
+    def swapped(change: rates.Change) -> np.ndarray:
+        differ = change.first_only + change.second_only
+        ahead = rng.binomial(differ, 0.5, _PERMUTATIONS)
+        return (2 * ahead - differ) / max(1, change.num_videos)
+
+    drawn = swapped(usual) - swapped(rare)
+    extreme = int((np.abs(drawn) >= abs(gap) - 1e-12).sum())
+    return Comparison(
+        thirds=changes,
+        adjusted=tuple(tables.holm([change.p for change in changes])),
+        gap=gap,
+        p_gap=(extreme + 1) / (_PERMUTATIONS + 1),
+    )
+
+
+def _class_rows(counts: leaning.Counts) -> list[ClassRow]:
+    """A row for every class that occurs, the least accurate first."""
+    found = []
+    for label in np.flatnonzero(counts.shown.any(axis=1)).tolist():
+        shown, right = counts.shown[label], counts.right[label]
+        top = int(shown.argmax())
+        found.append(
+            ClassRow(
+                label=label,
+                rate=rates.of(right.sum(), shown.sum()),
+                commonest=top,
+                share=float(shown[top] / shown.sum()),
+                there=rates.of(right[top], shown[top]),
+                elsewhere=rates.of(right.sum() - right[top], shown.sum() - shown[top]),
+            )
+        )
+    return sorted(found, key=lambda row: row.rate.share)

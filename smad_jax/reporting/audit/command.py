@@ -1,0 +1,162 @@
+"""The subcommand `audit`: its flags, and the order in which things are done."""
+
+import argparse
+import os
+import pathlib
+import re
+import sys
+
+from smad_jax import errors
+from smad_jax.reporting.audit import analysis, inputs, joining, page, thumbnails
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of `audit`."""
+    file = {"type": pathlib.Path, "metavar": "FILE"}
+    parser.add_argument(
+        "--predictions",
+        required=True,
+        **file,
+        help="CSV with a header, or NPZ: id, and prediction or one column of "
+        "probabilities a class",
+    )
+    parser.add_argument(
+        "--labels", **file, help="id, label (default: of --predictions)"
+    )
+    parser.add_argument("--other", **file, help="predictions of a second model")
+    parser.add_argument(
+        "--aspect",
+        action="append",
+        required=True,
+        type=_named_file,
+        metavar="NAME=FILE",
+        help="pseudo-labels, such as scene=scene.csv; CSV, NPZ, an aspect's .tfrecord "
+        "or a data set's folder; may be repeated",
+    )
+    parser.add_argument("--classes", **file, help="names of the actions, one a line")
+    parser.add_argument(
+        "--names",
+        action="append",
+        default=[],
+        type=_named_file,
+        metavar="NAME=FILE",
+        help="names of an aspect's labels, one a line",
+    )
+    parser.add_argument(
+        "--train",
+        **file,
+        help="id, label of the training videos, which then say what is rare",
+    )
+    parser.add_argument(
+        "--videos",
+        type=pathlib.Path,
+        metavar="FOLDER",
+        help="videos named by id, or a data set's folder, for thumbnails",
+    )
+    parser.add_argument(
+        "--model-names", nargs="+", default=[], metavar="NAME", help="for the page"
+    )
+    parser.add_argument("--bootstrap", type=int, default=200, help="draws behind NMI")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("audit.html"))
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Writes the page and returns what to tell.
+
+    Raises:
+        UserError: for whatever is wrong with the files.
+    """
+    if arguments.bootstrap < 0:
+        raise errors.ConfigError(
+            f"--bootstrap must be 0 or more, not {arguments.bootstrap}"
+        )
+    _report("reading")
+    material = _material(arguments)
+    audit = analysis.analyse(
+        material, num_bootstrap=arguments.bootstrap, seed=arguments.seed, report=_report
+    )
+    pictures = {}
+    if arguments.videos:
+        _report("reading videos")
+        pictures = thumbnails.thumbnails(arguments.videos, page.examples(audit))
+    text = page.render(audit, pictures, arguments.seed)
+    _write(arguments.out, text)
+    return f"audit: {arguments.out}"
+
+
+def _material(arguments: argparse.Namespace) -> joining.Material:
+    """Reads and joins the files that the flags name."""
+    predictions = arguments.predictions
+    labels = arguments.labels
+    if labels is None:
+        if not inputs.has_labels(predictions):
+            raise errors.ConfigError(
+                f"{predictions} holds no labels; name their file with --labels"
+            )
+        labels = predictions
+    files = [predictions, *([arguments.other] if arguments.other else [])]
+    aspects, twice = dict(arguments.aspect), len(arguments.aspect)
+    if len(aspects) < twice:
+        raise errors.ConfigError("--aspect names one aspect twice")
+    names = dict(arguments.names)
+    if unknown := sorted(set(names) - set(aspects)):
+        raise errors.ConfigError(f"--names {unknown[0]}: there is no such --aspect")
+    return joining.join(
+        dict(
+            zip(
+                _model_names(files, arguments.model_names),
+                [inputs.read(file, "prediction") for file in files],
+                strict=True,
+            )
+        ),
+        inputs.read(labels, "label"),
+        {name: inputs.read(file, name) for name, file in aspects.items()},
+        classes=inputs.read_names(arguments.classes) if arguments.classes else (),
+        aspect_names={name: inputs.read_names(file) for name, file in names.items()},
+        train=inputs.read(arguments.train, "label") if arguments.train else None,
+    )
+
+
+def _model_names(files: list[pathlib.Path], given: list[str]) -> list[str]:
+    """Names for the page: those given, or as much of the paths as tells them apart.
+
+    A run's predictions are all called alike, and the folder tells which run it is.
+    """
+    if given:
+        if len(given) != len(files) or len(set(given)) < len(given):
+            raise errors.ConfigError(
+                f"--model-names must be {len(files)} different names, one for each "
+                f"file of predictions, not {' '.join(given)}"
+            )
+        return given
+    plain = [file.stem for file in files]
+    if len(set(plain)) == len(files):
+        return plain
+    parts = [[*file.with_suffix("").parts] for file in files]
+    size = min(map(len, parts))
+    apart = [n for n in range(1, size + 1) if parts[0][-n] != parts[1][-n]]
+    if not apart:
+        raise errors.ConfigError("--other must be another file than --predictions")
+    return [part[-apart[0]] for part in parts]
+
+
+def _named_file(text: str) -> tuple[str, pathlib.Path]:
+    """Reads NAME=FILE."""
+    name, found, file = text.partition("=")
+    if not (found and file and re.fullmatch(r"[\w -]+", name)):
+        raise argparse.ArgumentTypeError(f"expected NAME=FILE, not {text}")
+    return name, pathlib.Path(file)
+
+
+def _report(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+    """Writes a file that is never seen half written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part-{os.getpid()}")
+    part.write_text(text, "utf-8")
+    part.replace(path)

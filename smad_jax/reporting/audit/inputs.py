@@ -1,0 +1,306 @@
+"""Predictions, labels and pseudo-labels from files of any origin.
+
+A table says one thing of every id: a class, by number or by name, or a distribution.
+CSV (also with tabs or semicolons), NPZ, split lists and the TFRecords of our data sets
+are read. What a file may not hold is refused with its line or id; what is left out by
+convention is counted, for the page to tell.
+"""
+
+import csv
+import io
+import pathlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from smad_jax import errors
+from smad_jax.data import records
+
+_TOLERANCE = 0.01  # float16 labels and probabilities printed with three digits pass
+
+
+class Table(NamedTuple):
+    """What a file says of V ids, each named once.
+
+    Attributes:
+        path: The file.
+        ids: [V] str.
+        answers: [V] str or int, a class for each; None if the file has distributions.
+        shares: [V, Z], rows that sum to one, or to zero where nothing is known.
+        names: [Z] names of the columns of `shares`; empty if they are only numbered.
+        repeated: How many rows repeated an earlier one and were dropped.
+    """
+
+    path: pathlib.Path
+    ids: np.ndarray
+    answers: np.ndarray | None
+    shares: np.ndarray | None
+    names: tuple[str, ...]
+    repeated: int
+
+    @property
+    def hard(self) -> np.ndarray:
+        """[V] the answers; of distributions the likeliest column, or -1 for none."""
+        if self.answers is not None:
+            return self.answers
+        assert self.shares is not None
+        return np.where(self.shares.any(axis=1), self.shares.argmax(axis=1), -1)
+
+
+def read(path: pathlib.Path, column: str) -> Table:
+    """Returns the table in a file.
+
+    Args:
+        path: `.csv`, `.tsv`, `.npz`, `.txt` (a split list), an aspect's `.tfrecord`, or
+            the folder of one of our data sets, where `column` names the aspect.
+        column: The column wanted, `prediction`, `label` or an aspect's name. Without
+            it, an only column beside the id is taken, or all of them together as a
+            distribution.
+
+    Raises:
+        DataError: if the file is missing or breaks a rule; it names the id or line.
+    """
+    if path.is_dir():
+        table = _read_record(path, column)
+    elif not path.is_file():
+        raise errors.DataError(f"no file at {path}")
+    elif path.suffix == ".tfrecord":
+        table = _read_record(path.parent.parent, path.stem)
+    elif path.suffix == ".npz":
+        table = _read_npz(path, column)
+    elif path.suffix == ".txt":
+        table = _read_list(path)
+    else:
+        table = _read_csv(path, column)
+    if not len(table.ids):
+        raise errors.DataError(f"{path} says nothing of any id")
+    _check_shares(table)
+    return _without_repeats(table)
+
+
+def has_labels(path: pathlib.Path) -> bool:
+    """Returns whether a file of predictions holds the true labels too."""
+    if path.suffix == ".npz" and path.is_file():
+        with np.load(path) as arrays:
+            return bool({"label", "labels"} & set(arrays))
+    if path.suffix in (".txt", ".tfrecord") or not path.is_file():
+        return False
+    return "label" in next(_rows(path), (1, []))[1]
+
+
+def read_names(path: pathlib.Path) -> tuple[str, ...]:
+    """Returns names, one a line; what follows the last blank may be a number.
+
+    Raises:
+        DataError: if the file is missing or a name comes twice.
+    """
+    if not path.is_file():
+        raise errors.DataError(f"no file of names at {path}")
+    lines = _text(path).splitlines()
+    names = tuple(re.sub(r"\s+\d+$", "", line.strip()) for line in lines if line)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise errors.DataError(f"{path} has the name {twice!r} twice")
+    return names
+
+
+def _read_csv(path: pathlib.Path, column: str) -> Table:
+    """The table of a CSV file with a header."""
+    lines = _rows(path)
+    _, header = next(lines, (1, []))
+    if "id" not in header:
+        raise errors.DataError(
+            f"{path} must begin with a header that names the columns, one of them "
+            f"`id` and one `{column}` (or one column of probabilities a class), but "
+            f"it begins with {','.join(header)[:80]!r}"
+        )
+    if len(set(header)) < len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise errors.DataError(f"{path} has two columns called {twice!r}")
+    rows = []
+    for number, row in lines:
+        if len(row) != len(header):
+            raise errors.DataError(
+                f"{path}, line {number}: {len(row)} cells, the header has {len(header)}"
+            )
+        rows.append(row)
+    cells = np.array(rows, object).reshape(len(rows), len(header))
+    ids = cells[:, header.index("id")].astype(str)
+    places = [i for i, n in enumerate(header) if n not in ("id", "label", "prediction")]
+    if column not in header and column != "prediction" and "label" in header:
+        column = "label"  # of an aspect
+    if column in header:
+        return Table(path, ids, cells[:, header.index(column)].astype(str), None, (), 0)
+    if len(places) == 1 and column != "prediction":
+        return Table(path, ids, cells[:, places[0]].astype(str), None, (), 0)
+    if len(places) < 2:
+        raise errors.DataError(
+            f"{path} has neither a column `{column}` nor one of probabilities for "
+            f"each class; its columns: {', '.join(header)}"
+        )
+    shares = _numbers(path, cells[:, places], ids)
+    return Table(path, ids, None, shares, _column_names(header, places), 0)
+
+
+def _numbers(path: pathlib.Path, cells: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Cells as numbers; the first that is none is named."""
+    try:
+        return cells.astype(np.float64)
+    except ValueError:
+        for id, row in zip(ids, cells, strict=True):
+            for cell in row:
+                try:
+                    float(cell)
+                except ValueError as error:
+                    raise errors.DataError(
+                        f"{path}: expected probabilities for {str(id)!r}, found "
+                        f"{cell!r}"
+                    ) from error
+        raise
+
+
+def _column_names(header: Sequence[str], places: Sequence[int]) -> tuple[str, ...]:
+    """Names of probability columns; none if they are numbered 0, 1, 2, ..."""
+    names = tuple(header[place] for place in places)
+    numbers = [re.sub("^p_?", "", name) for name in names]
+    return () if numbers == [str(n) for n in range(len(names))] else names
+
+
+def _rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
+    """Yields line numbers and cells, empty lines left out."""
+    text = _text(path)
+    first = text[: text.find("\n")] if "\n" in text else text
+    delimiter = max(",\t;", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        for row in reader:
+            if row:
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise errors.DataError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def _text(path: pathlib.Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise errors.DataError(
+            f"{path} must be text in UTF-8, byte {error.start} is not"
+        ) from error
+
+
+def _read_list(path: pathlib.Path) -> Table:
+    """The table of a split list: `id label` lines, the id may hold blanks."""
+    ids, answers = [], []
+    for number, line in enumerate(_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        id, _, answer = line.rstrip().rpartition(" ")
+        if not id:
+            raise errors.DataError(f"{path}, line {number}: expected `id label`")
+        ids.append(id)
+        answers.append(answer)
+    return Table(path, np.array(ids, str), np.array(answers, str), None, (), 0)
+
+
+def _read_npz(path: pathlib.Path, column: str) -> Table:
+    """The table of an NPZ file; singular and plural names are the same."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name.removesuffix("s"): name for name in arrays}
+            id_name = found.get("id")
+            wanted = [column.removesuffix("s"), "probabilitie", "value", "label"]
+            if column in ("prediction", "label"):
+                wanted = wanted[: 3 if column == "prediction" else 1]
+            name = next((found[w] for w in wanted if w in found), None)
+            if id_name is None or name is None:
+                raise errors.DataError(
+                    f"{path} must hold `ids` and `{column}` or `probabilities`, but it "
+                    f"holds {', '.join(sorted(arrays)) or 'nothing'}"
+                )
+            ids, values = arrays[id_name], arrays[name]
+            classes = tuple(map(str, arrays["classes"])) if "classes" in arrays else ()
+    except (ValueError, OSError) as error:
+        if isinstance(error, errors.UserError):
+            raise
+        raise errors.DataError(
+            f"{path} is not an NPZ file of plain arrays ({error})"
+        ) from error
+    ids = ids.astype(str)
+    if ids.ndim != 1 or values.ndim not in (1, 2) or len(values) != len(ids):
+        raise errors.DataError(
+            f"{path}: {name} must be [{len(ids)}] or [{len(ids)}, classes], one row "
+            f"for each id, but it is {list(values.shape)}"
+        )
+    if values.ndim == 2:
+        return Table(path, ids, None, values, classes, 0)
+    if values.dtype.kind == "f":
+        if not np.array_equal(values, np.floor(values)):
+            raise errors.DataError(f"{path}: {name} must be whole numbers or names")
+        values = values.astype(np.int64)
+    answers = values if values.dtype.kind in "iu" else values.astype(str)
+    return Table(path, ids, answers, None, (), 0)
+
+
+def _read_record(folder: pathlib.Path, aspect: str) -> Table:
+    """The table of an aspect of one of our data sets."""
+    found = records.read_aspect(folder, aspect)
+    path = folder / "aspects" / f"{aspect}.tfrecord"
+    return Table(path, np.array(found.ids, str), None, found.values, (), 0)
+
+
+def _check_shares(table: Table) -> None:
+    """Refuses rows that are no distributions, naming the first."""
+    if table.shares is None:
+        return
+    sums = table.shares.sum(axis=1, dtype=np.float64)
+    finite = np.isfinite(sums)
+    low = table.shares.min(axis=1)
+    bad = ~finite | (low < 0) | ((np.abs(sums - 1) > _TOLERANCE) & (sums != 0))
+    if not bad.any():
+        return
+    row = int(np.argmax(bad))
+    where = f"{table.path}: the row of {str(table.ids[row])!r}"
+    if not finite[row]:
+        raise errors.DataError(f"{where} holds NaN or infinity; write finite numbers")
+    if low[row] < 0:
+        raise errors.DataError(
+            f"{where} holds {low[row]:.4g}; probabilities are from 0 to 1. For logits, "
+            "take the softmax first"
+        )
+    if set(np.unique(table.shares[row])) <= {0, 1}:
+        raise errors.DataError(
+            f"{where} has {sums[row]:.0f} tags; the audit needs one label a video, so "
+            "give a CSV file with the one to look at"
+        )
+    raise errors.DataError(
+        f"{where} sums to {sums[row]:.4f}; the probabilities of all classes must sum "
+        f"to 1, within {_TOLERANCE} ({int(bad.sum())} of {len(bad)} rows do not)"
+    )
+
+
+def _without_repeats(table: Table) -> Table:
+    """Keeps the first of equal rows; refuses rows that contradict each other."""
+    _, first, group = np.unique(table.ids, return_index=True, return_inverse=True)
+    if len(first) == len(table.ids):
+        return table
+    earlier = first[group]
+    rows = table.shares if table.answers is None else table.answers[:, None]
+    assert rows is not None
+    again = np.flatnonzero(earlier != np.arange(len(earlier)))
+    differs = again[(rows[again] != rows[earlier[again]]).any(axis=1)]
+    if len(differs):
+        id = str(table.ids[differs[0]])
+        raise errors.DataError(
+            f"{table.path} says two different things of {id!r}; "
+            "keep one row for each id"
+        )
+    keep = np.sort(first)
+    return table._replace(
+        ids=table.ids[keep],
+        answers=None if table.answers is None else table.answers[keep],
+        shares=None if table.shares is None else table.shares[keep],
+        repeated=len(again),
+    )

@@ -1,0 +1,269 @@
+"""One row a video from several tables: names become numbers, ids become rows."""
+
+import dataclasses
+import difflib
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from smad_jax import errors
+from smad_jax.reporting.audit import inputs
+
+
+class Aspect(NamedTuple):
+    """Hard pseudo-labels of one aspect.
+
+    Attributes:
+        name: `scene` for instance.
+        names: [Z] of its values.
+        values: [V] int, -1 where there is no label.
+        train: [K, Z] number of training videos of each class and value; None if the
+            training set was not given.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    values: np.ndarray
+    train: np.ndarray | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """All that an audit looks at.
+
+    Attributes:
+        ids: [V] of the videos.
+        classes: [K] names of the actions.
+        labels: [V] int.
+        models: By name, [V] int predictions, -1 for a video that could not be read.
+        aspects: At least one.
+        notes: What was left out or taken by convention, in words.
+    """
+
+    ids: np.ndarray
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    models: Mapping[str, np.ndarray]
+    aspects: tuple[Aspect, ...]
+    notes: tuple[str, ...]
+
+
+def join(
+    models: Mapping[str, inputs.Table],
+    labels: inputs.Table,
+    aspects: Mapping[str, inputs.Table],
+    *,
+    classes: Sequence[str] = (),
+    aspect_names: Mapping[str, Sequence[str]] | None = None,
+    train: inputs.Table | None = None,
+) -> Material:
+    """Joins tables by id.
+
+    Every predicted id needs a label. Labelled videos without a prediction, and videos
+    without a label of an aspect, are left out and noted.
+
+    Args:
+        models: Predictions by the model's name, the audited one first.
+        labels: True actions.
+        aspects: Pseudo-labels by aspect.
+        classes: Names of the actions; those of the files without them.
+        aspect_names: Names of an aspect's values, likewise.
+        train: Classes of the training videos, whose scenes decide what is rare.
+
+    Raises:
+        DataError: if ids or names are unknown, or nothing is left to measure.
+    """
+    first, *others = models.values()
+    tables = [labels, *models.values(), *([train] if train else [])]
+    names = _vocabulary("class", classes, tables)
+    ids, notes = first.ids, _repeats([*models.values(), labels])
+    for other in others:
+        _same_ids(first, other)
+    truth = _encode(_pick(labels, ids, first), names, "class", labels)
+    if len(labels.ids) > len(ids):
+        count = len(labels.ids) - len(ids)
+        notes.append(f"{count:,} labelled videos have no prediction and are left out.")
+    if len(np.unique(truth)) < 2:
+        raise errors.DataError(
+            f"all {len(ids)} videos are of one class, {names[truth[0]]!r}; an audit "
+            "needs at least two"
+        )
+    predicted = {
+        model: _encode(_pick(table, ids, first), names, "class", table)
+        for model, table in models.items()
+    }
+    joined = [
+        _join_aspect(name, table, ids, (aspect_names or {}).get(name, ()), train, names)
+        for name, table in aspects.items()
+    ]
+    notes += _gaps(predicted, joined)
+    return Material(ids, names, truth, predicted, tuple(joined), tuple(notes))
+
+
+def _join_aspect(
+    name: str,
+    table: inputs.Table,
+    ids: np.ndarray,
+    given: Sequence[str],
+    train: inputs.Table | None,
+    classes: Sequence[str],
+) -> Aspect:
+    """One aspect's values for the ids, and its counts in the training set."""
+    names = _vocabulary(name, given, [table])
+    values = _encode(table.hard, names, name, table)
+    known = _rows_of(table.ids, ids)
+    picked = np.where(known >= 0, values[known], -1)
+    if not (picked >= 0).any():
+        raise errors.DataError(
+            f"no predicted video has a {name} label in {table.path}; its ids are like "
+            f"{str(table.ids[0])!r}, those of the predictions like {str(ids[0])!r}"
+        )
+    if len(np.unique(picked[picked >= 0])) < 2:
+        raise errors.DataError(
+            f"all videos have the same {name} label, {names[picked.max()]!r}; there is "
+            "nothing to compare"
+        )
+    counts = None
+    if train is not None:
+        rows = _rows_of(table.ids, train.ids)
+        scenes = np.where(rows >= 0, values[rows], -1)
+        labels = _encode(train.hard, classes, "class", train)
+        if not (scenes >= 0).any():
+            raise errors.DataError(
+                f"no training video of {train.path} has a {name} label in {table.path}"
+            )
+        shown = scenes >= 0
+        cells = labels[shown] * len(names) + scenes[shown]
+        counts = np.bincount(cells, minlength=len(classes) * len(names))
+        counts = counts.reshape(len(classes), len(names))
+    return Aspect(name, names, picked, counts)
+
+
+def _vocabulary(
+    kind: str, given: Sequence[str], tables: Iterable[inputs.Table]
+) -> tuple[str, ...]:
+    """Names of all values: those given, those of columns, or those that occur."""
+    tables = list(tables)
+    if given:
+        return tuple(given)
+    for table in tables:
+        if table.names:
+            return table.names
+    sizes = [t.shares.shape[1] for t in tables if t.shares is not None]
+    answers = [np.unique(t.answers) for t in tables if t.answers is not None]
+    numbers = [_whole_numbers(values) for values in answers]
+    if all(found is not None for found in numbers):
+        highest = [int(n.max()) + 1 for n in numbers if n is not None]
+        return tuple(f"{kind} {n}" for n in range(max(sizes + highest)))
+    texts = {str(text) for values in answers for text in values}
+    if sizes:
+        raise errors.DataError(
+            f"the probabilities have {sizes[0]} columns without names, but the labels "
+            f"are names such as {min(texts)!r}; name the columns, or give the "
+            f"names in order (--classes FILE, or --names {kind}=FILE for an aspect)"
+        )
+    return tuple(sorted(texts))
+
+
+def _whole_numbers(values: np.ndarray) -> np.ndarray | None:
+    """Values as numbers from 0 on, or None if one of them is a name."""
+    if values.dtype.kind in "iu":
+        return values
+    texts = [str(value).strip() for value in values]
+    if not all(text.isascii() and text.isdecimal() for text in texts):
+        return None
+    return np.array([int(text) for text in texts])
+
+
+def _encode(
+    values: np.ndarray, names: Sequence[str], kind: str, table: inputs.Table
+) -> np.ndarray:
+    """Positions in `names` of values that are names, numbers or columns."""
+    if table.answers is None and table.names and table.names != tuple(names):
+        # the columns of this file stand in an order of their own
+        columns = np.array([*table.names, ""], object)  # -1 is the last
+        known = values >= 0
+        named = table._replace(answers=columns[values])
+        positions = np.full(len(values), -1, np.int64)
+        positions[known] = _encode(columns[values[known]], names, kind, named)
+        return positions
+    found, inverse = np.unique(values, return_inverse=True)
+    place = {name: n for n, name in enumerate(names)}
+    numbers = np.empty(len(found), np.int64)
+    for row, value in enumerate(found):
+        text = str(value).strip()
+        if text in place:
+            numbers[row] = place[text]
+        elif text.removeprefix("-").isdecimal() and text.isascii():
+            numbers[row] = int(text)
+        else:
+            near = difflib.get_close_matches(text, names, 1)
+            raise errors.DataError(
+                f"{table.path}: unknown {kind} {text!r}"
+                + (f"; did you mean {near[0]!r}?" if near else "")
+                + f" ({len(names)} are known, {names[0]!r} is the first)"
+            )
+    lowest = -1 if table.answers is None else 0  # no answer: a row of zeros
+    if numbers.min() < lowest or numbers.max() >= len(names):
+        wrong = numbers.min() if numbers.min() < lowest else numbers.max()
+        raise errors.DataError(
+            f"{table.path}: {kind} {wrong} must be from 0 to {len(names) - 1}"
+        )
+    return numbers[inverse]
+
+
+def _rows_of(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """[len(wanted)] position of each wanted id in `ids`, -1 if it is not there."""
+    place = {id: row for row, id in enumerate(ids.tolist())}
+    return np.array([place.get(id, -1) for id in wanted.tolist()], np.int64)
+
+
+def _pick(table: inputs.Table, ids: np.ndarray, first: inputs.Table) -> np.ndarray:
+    """Answers of a table in the order of `ids`, all of which it must know."""
+    rows = _rows_of(table.ids, ids)
+    if (unknown := rows < 0).any():
+        raise errors.DataError(
+            f"{int(unknown.sum())} of {len(ids)} ids in {first.path} are not in "
+            f"{table.path}, for instance {str(ids[np.argmax(unknown)])!r}"
+        )
+    return table.hard[rows]
+
+
+def _same_ids(first: inputs.Table, other: inputs.Table) -> None:
+    """Two models are compared video by video, so both must have seen all of them."""
+    extra = np.setdiff1d(other.ids, first.ids)
+    if len(extra):
+        raise errors.DataError(
+            f"{len(extra)} ids in {other.path} are not in {first.path}, for instance "
+            f"{str(extra[0])!r}; both models must have predicted the same videos"
+        )
+
+
+def _gaps(
+    predicted: Mapping[str, np.ndarray], aspects: Iterable[Aspect]
+) -> Iterator[str]:
+    """A note for every model or aspect that does not know all videos."""
+    for model, values in predicted.items():
+        if unread := int((values < 0).sum()):
+            yield (
+                f"{model} has no answer for {unread:,} videos (rows of zeros); they "
+                "count as wrong, and the measures of dependence leave them out."
+            )
+    for aspect in aspects:
+        if missing := int((aspect.values < 0).sum()):
+            yield (
+                f"{missing:,} videos have no {aspect.name} label; what is said about "
+                f"{aspect.name} leaves them out."
+            )
+
+
+def _repeats(tables: Iterable[inputs.Table]) -> list[str]:
+    """A note for every table that named ids more than once."""
+    return [
+        f"{pathlib.PurePath(table.path).name} repeats {table.repeated:,} rows word for "
+        "word; each video counts once."
+        for table in tables
+        if table.repeated
+    ]

@@ -1,0 +1,117 @@
+"""Shares of videos with intervals, and tests that say which of them differ."""
+
+from typing import NamedTuple, SupportsInt
+
+import numpy as np
+from scipy import stats
+
+_Z = 1.959964  # 95 % of a normal distribution
+
+
+class Rate(NamedTuple):
+    """A share of videos, with its 95 % Wilson interval, all between 0 and 1."""
+
+    hits: int
+    num_videos: int
+    share: float
+    low: float
+    high: float
+
+
+class Change(NamedTuple):
+    """Two models on the same videos.
+
+    Attributes:
+        num_videos: Videos compared.
+        first_only: How many only the first gets right.
+        second_only: How many only the second gets right.
+        difference: Second minus first, as a share of all.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        p: Of the exact two-sided McNemar test.
+    """
+
+    num_videos: int
+    first_only: int
+    second_only: int
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def wilson(hits: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns both ends of 95 % Wilson intervals; 0 and 1 where nothing was seen.
+
+    Args:
+        hits: Any shape, how many of `counts`.
+        counts: The same shape.
+    """
+    n = np.maximum(counts, 1)
+    share = hits / n
+    centre = share + _Z**2 / (2 * n)
+    half = _Z * np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+    low, high = (centre - half) / (1 + _Z**2 / n), (centre + half) / (1 + _Z**2 / n)
+    seen = counts > 0
+    return np.where(seen, low.clip(0), 0.0), np.where(seen, high.clip(max=1), 1.0)
+
+
+def of(hits: SupportsInt, num_videos: SupportsInt) -> Rate:
+    """Returns the rate of `hits` among `num_videos`."""
+    some, all_ = int(hits), int(num_videos)
+    low, high = wilson(np.array(some), np.array(all_))
+    return Rate(some, all_, some / max(all_, 1), float(low), float(high))
+
+
+def rate(hit: np.ndarray) -> Rate:
+    """Returns the rate of a [n] bool array."""
+    return of(hit.sum(), len(hit))
+
+
+def mcnemar(first: np.ndarray, second: np.ndarray) -> Change:
+    """Compares two models that saw the same videos.
+
+    Only videos that one gets right and the other wrong count; if the models are
+    equally good, each of the two kinds is as likely (exact binomial test). The
+    interval of the difference is Wald's for paired shares.
+
+    Args:
+        first: [n] bool, whether the first model is right.
+        second: [n] bool, likewise.
+    """
+    n = max(1, len(first))
+    ahead, behind = int((second & ~first).sum()), int((first & ~second).sum())
+    differ = ahead + behind
+    p = float(stats.binomtest(ahead, differ).pvalue) if differ else 1.0
+    difference = (ahead - behind) / n
+    half = _Z * np.sqrt(max(0.0, differ - (ahead - behind) ** 2 / n)) / n
+    return Change(
+        len(first), behind, ahead, difference, difference - half, difference + half, p
+    )
+
+
+def more_than_chance(
+    hits: np.ndarray, counts: np.ndarray, all_hits: np.ndarray, all_counts: np.ndarray
+) -> np.ndarray:
+    """Returns p-values of one-sided exact tests that a group has more hits.
+
+    Fisher's test: of `all_counts` videos `all_hits` are hits; is it chance that the
+    `counts` of the group have `hits` of them?
+    """
+    return stats.hypergeom.sf(hits - 1, all_counts, all_hits, counts)
+
+
+def discoveries(p_values: np.ndarray, rate: float = 0.05) -> np.ndarray:
+    """Returns which p-values stand when one in twenty findings may be false.
+
+    Benjamini and Hochberg's rule; [n] bool for [n] p-values.
+    """
+    count = len(p_values)
+    if not count:
+        return np.zeros(0, bool)
+    order = np.argsort(p_values, kind="stable")
+    below = p_values[order] <= rate * np.arange(1, count + 1) / count
+    last = int(np.flatnonzero(below)[-1]) + 1 if below.any() else 0
+    found = np.zeros(count, bool)
+    found[order[:last]] = True
+    return found

@@ -1,0 +1,76 @@
+"""Small pictures of videos, as data URIs for a page that loads nothing."""
+
+import base64
+import pathlib
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from smad_jax import errors
+from smad_jax.data import records, video
+
+_SIDE = 96  # pixels of the shorter side, at most
+_QUALITY = 70
+_ENDINGS = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".jpg", ".png")
+
+
+def thumbnails(folder: pathlib.Path, ids: Iterable[str]) -> dict[str, str]:
+    """Returns the middle frame of each video that is found and can be read.
+
+    Args:
+        folder: One of our data sets, or a folder of files named by id, with or without
+            their ending, in any folder below.
+        ids: Of the videos wanted.
+
+    Returns:
+        By id, a JPEG of at most 96 pixels a side, as a data URI.
+
+    Raises:
+        DataError: if there is no such folder.
+    """
+    if not folder.is_dir():
+        raise errors.DataError(f"no folder of videos at {folder}")
+    find = _stored if any(folder.glob("videos*.tfrecord")) else _files
+    pictures = {}
+    for id, content in find(folder, list(ids)).items():
+        try:
+            count = video.probe(content).num_frames
+            frame = video.decode(content, np.array([max(0, count // 2)]))[0]
+        except video.VideoError:
+            continue  # the page shows the id alone
+        pictures[id] = _data_uri(frame)
+    return pictures
+
+
+def _stored(folder: pathlib.Path, ids: list[str]) -> dict[str, bytes]:
+    """Videos from a data set's records."""
+    reader = records.RecordReader(folder)
+    position = {id: place for place, id in enumerate(reader.ids)}
+    found = {id: reader.video(position[id]).video for id in ids if id in position}
+    reader.close()
+    return found
+
+
+def _files(folder: pathlib.Path, ids: list[str]) -> dict[str, bytes]:
+    """Videos from files, the whole path below the folder before the bare name."""
+    paths: dict[str, pathlib.Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in _ENDINGS and path.is_file():
+            below = path.relative_to(folder).as_posix()
+            for name in (path.stem, path.name, below.removesuffix(path.suffix), below):
+                paths.setdefault(name, path)
+    # only names that the folder lists: an id such as ../x opens nothing
+    return {id: paths[id].read_bytes() for id in ids if id in paths}
+
+
+def _data_uri(frame: np.ndarray) -> str:
+    """A [H, W, 3] uint8 RGB frame as a JPEG in base64."""
+    height, width = frame.shape[:2]
+    scale = _SIDE / min(height, width)
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    bgr = np.ascontiguousarray(frame[..., ::-1])
+    encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()

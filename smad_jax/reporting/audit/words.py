@@ -1,0 +1,207 @@
+"""An audit in plain words: what was found, and what to do about it."""
+
+import unicodedata
+
+from smad_jax.evaluation import fairness
+from smad_jax.reporting.audit import analysis, joining, rates
+
+_GAP = 0.05  # share of videos that makes a gap worth acting on
+_FEW = 200  # videos in a third whose interval is too wide to decide by
+
+
+def name(text: str) -> str:
+    """Returns a name in quotation marks that cannot disturb the text around it.
+
+    Control and direction characters are dropped, and the rest is isolated, so that an
+    Arabic name inside an English sentence leaves its numbers in place.
+    """
+    return f"“\u2068{plain(text)}\u2069”"
+
+
+def plain(text: str) -> str:
+    """Returns a name without control and direction characters, at most 80 long."""
+    kept = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
+    kept = kept.strip() or "(no name)"
+    return kept if len(kept) <= 80 else f"{kept[:79]}…"
+
+
+def percent(share: float) -> str:
+    """Returns a share in per cent, to a tenth."""
+    return f"{100 * share:.1f}\u00a0%"
+
+
+def points(difference: float) -> str:
+    """Returns a signed difference of shares in percentage points."""
+    return f"{100 * difference:+.1f}".replace("-", "\u2212") + " points"
+
+
+def number(value: float, sign: str = "") -> str:
+    """Returns a measure to three digits."""
+    return f"{value:{sign}.3f}".replace("-", "\u2212")
+
+
+def p_value(p: float) -> str:
+    """Returns a p-value, tiny ones as a bound."""
+    return "p\u00a0<\u00a00.001" if p < 0.001 else f"p\u00a0=\u00a0{p:.3f}"
+
+
+def interval(rate: rates.Rate) -> str:
+    """Returns both ends of a rate's interval in per cent."""
+    return f"{100 * rate.low:.1f} to {100 * rate.high:.1f} %"
+
+
+def findings(audit: analysis.Audit) -> list[str]:
+    """Returns the first paragraphs of the page, a sentence or three each."""
+    model, rate = next(iter(audit.accuracy.items()))
+    said = [
+        f"{name(model)} is right on {percent(rate.share)} of {rate.num_videos:,} "
+        f"videos ({interval(rate)} at 95 % confidence)."
+    ]
+    for aspect in audit.material.aspects:
+        verdict = audit.verdicts[aspect.name][model]
+        said.append(_about_thirds(aspect, verdict))
+        said.append(_about_measures(aspect, verdict.measures))
+        said.append(_about_leans(audit, aspect, verdict))
+    if audit.change is not None:
+        said.append(_about_change(audit, audit.change))
+    return said
+
+
+def _about_thirds(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
+    usual, rare = verdict.thirds[0], verdict.thirds[2]
+    apart = usual.low > rare.high
+    judged = (
+        "The gap is larger than chance explains."
+        if apart
+        else "The intervals overlap, so this may be chance."
+    )
+    return (
+        f"Where the {aspect.name} is usual for the action it is right on "
+        f"{percent(usual.share)}, where it is rare on {percent(rare.share)}: a gap of "
+        f"{100 * verdict.gap:.1f} points. {judged}"
+    )
+
+
+def _about_measures(aspect: joining.Aspect, found: fairness.Measures) -> str:
+    extra = found.amplified
+    if extra.low > 0:
+        first = "tell more about the {} than the true actions do: bias is amplified"
+    elif extra.high < 0:
+        first = "tell less about the {} than the true actions do"
+    else:
+        first = "tell about as much of the {} as the true actions do"
+    within = found.separation
+    if within.low > within.control:
+        second = "Among videos of one and the same action they still depend on it"
+    else:
+        second = "Among videos of one and the same action no dependence is certain"
+    return (
+        f"Its answers {first.format(aspect.name)} (NMI "
+        f"{number(found.independence.value)} against {number(found.oracle.value)}). "
+        f"{second} (separation {number(within.value)}, chance alone shows "
+        f"{number(within.control)})."
+    )
+
+
+def _about_leans(
+    audit: analysis.Audit, aspect: joining.Aspect, verdict: analysis.Verdict
+) -> str:
+    if not verdict.leans:
+        return (
+            f"With no {aspect.name} is any action answered more often than by chance."
+        )
+    first = verdict.leans[0]
+    label, value = audit.material.classes[first.label], aspect.names[first.value]
+    return (
+        f"{_pairs(verdict.num_leans)} of action and {aspect.name} stand out more "
+        f"than chance explains; most of all {name(label)} with {name(value)}, the "
+        f"answer to {percent(first.here.share)} of the other videos there and to "
+        f"{percent(first.elsewhere.share)} elsewhere."
+    )
+
+
+def _pairs(count: int) -> str:
+    return "1 pair" if count == 1 else f"{count} pairs"
+
+
+def _about_change(audit: analysis.Audit, change: rates.Change) -> str:
+    first, second = audit.accuracy
+    if change.p >= 0.05:
+        return (
+            f"{name(second)} and {name(first)} do not differ surely over all videos "
+            f"({points(change.difference)}, McNemar's test: {p_value(change.p)})."
+        )
+    better = "better" if change.difference > 0 else "worse"
+    return (
+        f"{name(second)} is {better} than {name(first)} over all videos "
+        f"({points(change.difference)}, McNemar's test: {p_value(change.p)})."
+    )
+
+
+def advice(audit: analysis.Audit) -> list[str]:
+    """Returns what to do next, the most useful first."""
+    model = next(iter(audit.accuracy))
+    steps, small = [], []
+    for aspect in audit.material.aspects:
+        verdict = audit.verdicts[aspect.name][model]
+        usual, rare = verdict.thirds[0], verdict.thirds[2]
+        if verdict.gap > _GAP and usual.low > rare.high:
+            steps.append(
+                f"Train against the {aspect.name}: an adversarial head on these labels "
+                "(SMAD; configs/slowonly_smad.py is an example) aims at the "
+                f"{100 * verdict.gap:.1f} points between usual and rare. Judge it by "
+                "the rare third, not by all videos."
+            )
+        if verdict.leans:
+            steps.append(_collect(audit, aspect, verdict))
+        if rare.num_videos < _FEW:
+            small.append(aspect.name)
+    steps += _choice(audit)
+    if not steps:
+        steps.append(
+            "Nothing here asks for a remedy. Audit another aspect, or videos with "
+            "rarer scenes, before calling the model unbiased."
+        )
+    if small:
+        steps.append(
+            f"Add test videos: the rare third by {' and '.join(small)} has fewer than "
+            f"{_FEW}, and its accuracy is known to some points only."
+        )
+    steps.append(
+        "Look at a dozen of the examples below. The labels of scene or object usually "
+        "come from a network; where they are wrong, the group is no finding."
+    )
+    return steps
+
+
+def _collect(
+    audit: analysis.Audit, aspect: joining.Aspect, verdict: analysis.Verdict
+) -> str:
+    pairs = [
+        f"{name(audit.material.classes[lean.label])} without "
+        f"{name(aspect.names[lean.value])}"
+        for lean in verdict.leans[:3]
+    ]
+    return (
+        f"Collect training videos that break the habit: {'; '.join(pairs)}, and other "
+        f"actions with them. Of web data keep the third with the "
+        "rarest labels (OmniDebias)."
+    )
+
+
+def _choice(audit: analysis.Audit) -> list[str]:
+    """Which of two models to take, where a test tells."""
+    if audit.change is None:
+        return []
+    first, second = audit.accuracy
+    told = []
+    for aspect, comparison in audit.comparisons.items():
+        rare, p = comparison.thirds[2], comparison.adjusted[2]
+        if p < 0.05:
+            better = second if rare.difference > 0 else first
+            told.append(
+                f"Where the {aspect} may change after deployment, prefer "
+                f"{name(better)}: on the rare third {name(second)} is at "
+                f"{points(rare.difference)} ({p_value(p)})."
+            )
+    return told

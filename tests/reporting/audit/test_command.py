@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from smad_jax.reporting import __main__ as command
+from smad_jax.reporting.audit import command as audit
+from smad_jax.reporting.audit import thumbnails
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Predictions of 60 videos of the tiny set, with their labels."""
+    ids = [f"v{n}" for n in range(60)]
+    labels = np.arange(60) % 3
+    scenes = np.arange(60) % 4
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        np.savez(
+            tmp_path / name / "p.npz",
+            ids=ids,
+            labels=labels,
+            probabilities=np.eye(3)[(labels + (name == "two") * (scenes == 1)) % 3],
+        )
+    np.savez(tmp_path / "scene.npz", ids=ids, values=np.eye(4)[scenes])
+    return tmp_path
+
+
+def run(*arguments):
+    return command.main(["audit", *map(str, arguments)])
+
+
+def test_saved_predictions_need_no_file_of_labels(files, capsys):
+    out = files / "new" / "a.html"
+    aspect = f"scene={files / 'scene.npz'}"
+    assert (
+        run(
+            "--predictions",
+            files / "two/p.npz",
+            "--aspect",
+            aspect,
+            "--other",
+            files / "one/p.npz",
+            "--bootstrap",
+            5,
+            "--out",
+            out,
+        )
+        == 0
+    )
+    assert capsys.readouterr().out == f"audit: {out}\n"
+    text = out.read_text("utf-8")
+    assert "Bias audit of <bdi>two</bdi>" in text
+    assert "compared with <bdi>one</bdi>" in text
+    assert [p.name for p in out.parent.iterdir()] == ["a.html"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["--labels", "none.csv"], 3, "no file at none.csv"),
+        (["--names", "object=x.txt"], 2, "there is no such --aspect"),
+        (["--model-names", "a", "b"], 2, "must be 1 different names"),
+        (["--bootstrap", "-1"], 2, "must be 0 or more"),
+        (["--videos", "none"], 3, "no folder of videos at none"),
+    ],
+)
+def test_mistakes_end_with_one_line_and_their_code(
+    files, capsys, monkeypatch, arguments, code, told
+):
+    monkeypatch.chdir(files)
+    place = ["--predictions", "one/p.npz", "--aspect", "scene=scene.npz"]
+    assert run(*place, "--out", "a.html", *arguments) == code
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: ") and told in last
+    assert not (files / "a.html").exists()
+
+
+def test_predictions_without_labels_ask_for_them(files, capsys):
+    (files / "p.csv").write_text("id,prediction\nv0,1\n")
+    aspect = f"scene={files / 'scene.npz'}"
+    assert run("--predictions", files / "p.csv", "--aspect", aspect) == 2
+    assert "name their file with --labels" in capsys.readouterr().err
+
+
+def test_models_are_named_by_what_tells_their_paths_apart(tmp_path):
+    paths = [tmp_path / "base/seed1/p.npz", tmp_path / "smad/seed1/p.npz"]
+    assert audit._model_names(paths, []) == ["base", "smad"]
+
+
+def test_pictures_come_from_a_data_set_and_from_a_folder_of_files(small_data, tmp_path):
+    from smad_jax.data import catalog
+
+    [name] = [p.name for p in small_data.glob("embedded-seed*")]
+    split = catalog.open_split(small_data, name, "rare")
+    id = split.ids[0]
+    stored = thumbnails.thumbnails(small_data / name, [id, "missing"])
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / f"{id}.mp4").write_bytes(split.video(0).video)
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    assert thumbnails.thumbnails(tmp_path, [id, "../x", "broken"]) == stored
+    assert list(stored) == [id]
+    assert stored[id].startswith("data:image/jpeg;base64,/9j/")

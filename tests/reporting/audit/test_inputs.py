@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from smad_jax import errors
+from smad_jax.data import records
+from smad_jax.reporting.audit import inputs
+
+SHARES = np.array([[0.5, 0.25, 0.25], [0.0, 1.0, 0.0]])
+
+
+def put(folder, text, name="table.csv"):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_classes_are_read_by_column_whatever_the_order_and_delimiter(tmp_path, mark):
+    text = "\ufefflabel,id\nwalk,a b\n\n7,c\n".replace(",", mark)
+    table = inputs.read(put(tmp_path, text), "label")
+    assert table.ids.tolist() == ["a b", "c"]
+    assert table.hard.tolist() == ["walk", "7"]
+
+
+def test_one_distribution_is_the_same_in_csv_npz_and_tfrecord(tmp_path):
+    csv = put(tmp_path, "id,sea,ice,gym\nx,.5,.25,.25\ny,0,1,0\n")
+    np.savez(tmp_path / "t.npz", ids=["x", "y"], probabilities=SHARES)
+    record = records.write_aspect(tmp_path, "scene", ["x", "y"], SHARES)
+    for path in (csv, tmp_path / "t.npz", record, tmp_path):
+        table = inputs.read(path, "scene")
+        assert table.ids.tolist() == ["x", "y"]
+        np.testing.assert_array_equal(table.shares, SHARES)
+        assert table.hard.tolist() == [0, 1]
+    assert inputs.read(csv, "scene").names == ("sea", "ice", "gym")
+
+
+def test_saved_predictions_hold_labels_and_answers(tmp_path):
+    path = tmp_path / "p.npz"
+    np.savez(path, ids=["x", "y"], labels=[2, 0], probabilities=SHARES)
+    assert inputs.has_labels(path)
+    assert inputs.read(path, "label").hard.tolist() == [2, 0]
+    assert inputs.read(path, "prediction").hard.tolist() == [0, 1]
+
+
+def test_split_list_is_read_though_ids_hold_blanks(tmp_path):
+    table = inputs.read(put(tmp_path, "a b 3\nc 0\n", "train.txt"), "label")
+    assert table.ids.tolist() == ["a b", "c"]
+    assert table.hard.tolist() == ["3", "0"]
+
+
+def test_row_of_zeros_has_no_answer(tmp_path):
+    table = inputs.read(put(tmp_path, "id,0,1\nx,0,0\ny,.4,.6\n"), "prediction")
+    assert table.hard.tolist() == [-1, 1]
+
+
+def test_equal_rows_count_once_and_are_counted(tmp_path):
+    table = inputs.read(put(tmp_path, "id,label\nx,1\ny,2\nx,1\n"), "label")
+    assert table.ids.tolist() == ["x", "y"]
+    assert table.repeated == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "says nothing|must begin with a header"),
+        ("id,label\n", "says nothing of any id"),
+        ("x,1\ny,2\n", "begin with a header.*one of them `id`"),
+        ("id,label,label\nx,1,2\n", "two columns called 'label'"),
+        ("id,label\nx,1\ny\n", "line 3: 1 cells, the header has 2"),
+        ("id,label\nx,1\nx,2\n", "two different things of 'x'"),
+        ("id,note\nx,1\n", "neither a column `prediction` nor"),
+        ("id,0,1\nx,.5,.5\nlast,.5,.4\n", "'last' sums to 0.9000.*1 of 2 rows"),
+        ("id,0,1\nx,nan,.5\n", "'x' holds NaN or infinity"),
+        ("id,0,1\nx,-2,3\n", "holds -2; .*take the softmax"),
+        ("id,0,1,2\nx,1,0,1\n", "has 2 tags"),
+        ("id,0,1\nx,much,1\n", "probabilities for 'x', found 'much'"),
+        (b"id,label\n\xff\xfe,1\n", "UTF-8, byte 9 is not"),
+    ],
+)
+def test_faulty_csv_is_refused_with_its_line_or_id(tmp_path, text, told):
+    path = put(tmp_path, text)
+    column = "label" if b"label" in path.read_bytes() else "prediction"
+    with pytest.raises(errors.DataError, match=told):
+        inputs.read(path, column)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ({"ids": ["x"]}, "must hold `ids` and `prediction`.*it holds ids"),
+        ({"ids": ["x"], "predictions": [1, 2]}, r"predictions must be \[1\]"),
+        ({"ids": ["x"], "predictions": [1.5]}, "whole numbers or names"),
+        ({"ids": np.array([{}]), "predictions": [1]}, "not an NPZ file of plain"),
+    ],
+)
+def test_faulty_npz_is_refused(tmp_path, arrays, told):
+    np.savez(tmp_path / "p.npz", **arrays)
+    with pytest.raises(errors.DataError, match=told):
+        inputs.read(tmp_path / "p.npz", "prediction")
+
+
+def test_missing_file_and_names_given_twice_are_refused(tmp_path):
+    with pytest.raises(errors.DataError, match="no file at"):
+        inputs.read(tmp_path / "none.csv", "label")
+    with pytest.raises(errors.DataError, match="'sea' twice"):
+        inputs.read_names(put(tmp_path, "sea\nice 1\nsea\n"))
+    assert inputs.read_names(put(tmp_path, "/a/sea 0\nice 1\n")) == ("/a/sea", "ice")

@@ -1,0 +1,99 @@
+import pathlib
+
+import numpy as np
+import pytest
+
+from smad_jax import errors
+from smad_jax.reporting.audit import inputs, joining
+
+
+def table(answers, names=(), shares=None):
+    ids = np.array(list(answers))
+    values = None if shares is not None else np.array(list(answers.values()))
+    return inputs.Table(pathlib.Path("t.csv"), ids, values, shares, tuple(names), 0)
+
+
+LABELS = {"a": "walk", "b": "wave", "c": "walk"}
+SCENES = {"c": "sea", "b": "ice", "a": "ice", "z": "gym"}
+
+
+def join(predictions=LABELS, labels=LABELS, scenes=SCENES, **options):
+    aspects = {"scene": table(scenes)}
+    return joining.join({"m": table(predictions)}, table(labels), aspects, **options)
+
+
+def test_rows_are_joined_by_id_and_names_are_numbered_together():
+    found = join({"c": "wave", "a": "bow", "b": "wave"})
+    assert found.classes == ("bow", "walk", "wave")
+    assert found.ids.tolist() == ["c", "a", "b"]
+    assert found.labels.tolist() == [1, 1, 2]
+    assert found.models["m"].tolist() == [2, 0, 2]
+    assert found.aspects[0].names == ("gym", "ice", "sea")
+    assert found.aspects[0].values.tolist() == [2, 1, 1]
+
+
+def test_numbers_and_given_names_meet():
+    numbers = {"a": "1", "b": "0", "c": "1"}
+    found = join(numbers, LABELS, classes=("wave", "walk", "bow"))
+    assert (found.models["m"] == found.labels).all()
+    found = join(numbers, numbers)
+    assert found.classes == ("class 0", "class 1")
+
+
+def test_columns_of_a_second_model_may_stand_in_another_order():
+    shares = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]])
+    first = table(LABELS, ("wave", "walk"), shares)
+    second = table(LABELS, ("walk", "wave"), shares[:, ::-1])
+    found = joining.join(
+        {"m": first, "n": second}, table(LABELS), {"scene": table(SCENES)}
+    )
+    assert found.models["m"].tolist() == found.models["n"].tolist() == [1, 0, 1]
+
+
+def test_what_is_left_out_is_noted():
+    found = join({"a": "walk", "b": "wave"}, scenes={"a": "sea", "b": "ice"})
+    assert found.notes == ("1 labelled videos have no prediction and are left out.",)
+    found = join(scenes={"a": "sea", "b": "ice"})
+    assert found.aspects[0].values.tolist() == [1, 0, -1]
+    assert "1 videos have no scene label" in found.notes[0]
+
+
+def test_training_videos_are_counted_by_class_and_scene():
+    found = join(train=table({"z": "wave", "a": "walk", "c": "walk"}))
+    np.testing.assert_array_equal(found.aspects[0].train, [[0, 1, 1], [1, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"predictions": {"a": "walk", "q": "wave"}}, "1 of 2 ids .* instance 'q'"),
+        ({"labels": dict.fromkeys("abc", "walk")}, "all 3 videos are of one class"),
+        ({"scenes": dict.fromkeys("abc", "sea")}, "the same scene label, 'sea'"),
+        ({"scenes": {"q": "sea"}}, "no predicted video has a scene label"),
+        ({"classes": ("walk", "waves")}, "unknown class 'wave'; did you mean 'waves'"),
+        ({"train": table({"q": "walk"})}, "no training video"),
+    ],
+)
+def test_files_that_do_not_belong_together_are_refused(arguments, told):
+    with pytest.raises(errors.DataError, match=told):
+        join(**arguments)
+
+
+def test_class_number_out_of_range_is_refused():
+    numbers = {"a": "1", "b": "0", "c": "5"}
+    with pytest.raises(errors.DataError, match="class 5 must be from 0 to 2"):
+        join(numbers, LABELS, classes=("wave", "walk", "bow"))
+
+
+def test_unnamed_columns_beside_named_labels_ask_for_names():
+    first = table(LABELS, (), np.full((3, 2), 0.5))
+    with pytest.raises(errors.DataError, match="--classes FILE"):
+        joining.join({"m": first}, table(LABELS), {"scene": table(SCENES)})
+
+
+def test_second_model_on_other_videos_is_refused():
+    other = table({**LABELS, "d": "walk"})
+    with pytest.raises(errors.DataError, match=r"1 ids in .* instance 'd'"):
+        joining.join(
+            {"m": table(LABELS), "n": other}, table(LABELS), {"scene": table(SCENES)}
+        )

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from smad_jax.evaluation import groups
+from smad_jax.reporting.audit import leaning
+
+K, Z = 5, 7
+
+
+def draw(count=4000, seed=0):
+    rng = np.random.default_rng(seed)
+    labels, values = rng.integers(K, size=count), rng.integers(Z, size=count)
+    noise = rng.integers(K, size=count)
+    return labels, np.where(rng.random(count) < 0.8, labels, noise), values
+
+
+def test_counts_are_those_of_a_plain_loop():
+    labels, predicted, values = draw(300)
+    predicted[3], values[5] = -1, -1
+    found = leaning.count(labels, predicted, values, K, Z)
+    shown, right, mistaken = (np.zeros((K, Z), int) for _ in range(3))
+    for y, p, z in zip(labels, predicted, values, strict=True):
+        if z >= 0:
+            shown[y, z] += 1
+            right[y, z] += y == p
+            if p >= 0:
+                mistaken[p, z] += y != p
+    for counts, expected in zip(
+        (found.shown, found.right, found.mistaken),
+        (shown, right, mistaken),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(counts, expected)
+
+
+def test_planted_lean_is_found_and_no_other():
+    labels, predicted, values = draw()
+    fooled = (values == 6) & (np.random.default_rng(1).random(len(labels)) < 0.3)
+    predicted[fooled] = 2
+    found, count = leaning.leans(leaning.count(labels, predicted, values, K, Z), 9)
+    assert count == len(found) == 1
+    [lean] = found
+    assert (lean.label, lean.value) == (2, 6)
+    others = (labels != 2) & (values == 6)
+    assert lean.here.num_videos == others.sum()
+    assert lean.here.share == pytest.approx(np.mean(predicted[others] == 2))
+    elsewhere = (labels != 2) & (values != 6)
+    assert lean.elsewhere.share == pytest.approx(np.mean(predicted[elsewhere] == 2))
+    expected = others.sum() * (lean.here.share - lean.elsewhere.share)
+    assert lean.extra == pytest.approx(expected)
+
+
+def test_leans_are_rarely_found_where_there_are_none():
+    tables = [leaning.count(*draw(2000, seed), K, Z) for seed in range(60)]
+    # one set in twenty may hold one; more than 8 of 60 have a chance below 1 %
+    assert sum(leaning.leans(counts, 9)[1] > 0 for counts in tables) <= 8
+
+
+def test_worst_group_is_large_and_surely_low():
+    labels, predicted, values = draw()
+    labels[:3], values[:3], predicted[:3] = 4, 0, 1
+    values[3:][(labels[3:] == 4) & (values[3:] == 0)] = 1  # three videos are left
+    bad = np.flatnonzero((labels == 1) & (values == 5))
+    predicted[bad[: len(bad) // 2]] = 0
+    counts = leaning.count(labels, predicted, values, K, Z)
+    found = leaning.worst_groups(counts, labels, predicted, values, limit=3)
+    assert (found[0].label, found[0].value) == (1, 5)
+    assert (predicted[found[0].wrong] != 1).all()
+    assert found[0].rate.num_videos - found[0].rate.hits == len(found[0].wrong)
+    rest = (labels == 1) & (values != 5)
+    assert found[0].class_rate.share == pytest.approx(np.mean(predicted[rest] == 1))
+
+
+def test_thirds_of_the_set_itself_are_those_of_the_evaluation():
+    labels, _, values = draw(301)
+    values[::17] = -1
+    usual = leaning.count(labels, labels, values, K, Z).shown
+    np.testing.assert_array_equal(
+        leaning.rarity(labels, values, usual), groups.rarity_thirds(labels, values)
+    )
+
+
+def test_training_set_decides_what_is_rare():
+    labels = np.array([0, 0, 0, 1, 1, 1, 1])
+    values = np.array([0, 1, 2, 0, 0, 2, -1])
+    train = np.array([[1, 9, 5], [4, 0, 8]])
+    third = leaning.rarity(labels, values, train)
+    assert third.tolist() == [2, 0, 1, 1, 2, 0, -1]

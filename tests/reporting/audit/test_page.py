@@ -1,0 +1,175 @@
+import html
+import html.parser
+import json
+import re
+import subprocess
+
+import numpy as np
+import pytest
+
+from smad_jax.reporting import __main__ as command
+from smad_jax.reporting.audit import analysis, inputs, joining, page, rates, words
+
+HOSTILE = (
+    "<script>document.body.textContent='gone'</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "מסעדה \u202eevil\u202c & كرة",
+    "{{ 7*7 }} {% raw %}",
+    "a" * 300,
+    "line\nbreak\x00\u2069",
+)
+K, Z = len(HOSTILE), 4
+
+
+def put(path, column, ids, values):
+    import csv
+
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("id", column), *zip(ids, values, strict=True)])
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """An audit of two models whose every name is hostile, and what was printed."""
+    folder = tmp_path_factory.mktemp("audit")
+    rng, count = np.random.default_rng(0), 900
+    labels, scenes = rng.integers(K, size=count), rng.integers(Z, size=count)
+    fooled = (scenes == 3) & (rng.random(count) < 0.5)
+    ids = [f"{n}{HOSTILE[n % K]}".replace("\n", "") for n in range(count)]
+    names = np.array([name.replace("\n", " ") for name in HOSTILE])
+    first = names[np.where(fooled, 1, labels)]
+    second = names[np.where(fooled & (rng.random(count) < 0.3), 1, labels)]
+    out = folder / "audit.html"
+    arguments = [
+        *("audit", "--predictions", put(folder / "p.csv", "prediction", ids, first)),
+        *("--other", put(folder / "q.csv", "prediction", ids, second)),
+        *("--labels", put(folder / "l.csv", "label", ids, names[labels])),
+        *("--aspect", "scene=" + put(folder / "s.csv", "scene", ids, names[scenes])),
+        *("--model-names", HOSTILE[0], HOSTILE[1], "--bootstrap", "20"),
+        *("--out", str(out)),
+    ]
+    assert command.main(arguments) == 0
+    return out, arguments
+
+
+class Elements(html.parser.HTMLParser):
+    """Collects tags, attributes and text."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.attributes, self.text = set(), set(), []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_names_are_text_and_nothing_else(written):
+    text = written[0].read_text("utf-8")
+    found = Elements()
+    found.feed(text)
+    assert not found.tags & {"script", "img", "iframe", "object", "link"}
+    assert not {name for name in found.attributes if name.startswith("on")}
+    shown = "".join(found.text)
+    for name in HOSTILE:
+        assert words.plain(name) in shown
+    assert "{{ 7*7 }}" in shown
+    assert not re.search("[\u202a-\u202e\u0000]", text)
+
+
+def test_page_loads_nothing(written):
+    text = written[0].read_text("utf-8")
+    found = Elements()
+    found.feed(text)
+    assert not found.attributes & {"src", "href", "xlink:href", "data", "action"}
+    assert not re.search(r"url\(|https?:|@import", text)
+    assert "default-src 'none'" in text
+
+
+def test_same_files_give_the_same_page(written, tmp_path):
+    out, arguments = written
+    again = tmp_path / "again.html"
+    assert command.main([*arguments[:-1], str(again)]) == 0
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_planted_bias_is_said_in_words(written):
+    text = html.unescape(written[0].read_text("utf-8"))
+    assert "1 pair of action and scene stand" in text
+    assert "McNemar" in text and "permutation test" in text
+
+
+def test_gap_between_thirds_is_tested_as_by_swapping_answers():
+    rng = np.random.default_rng(3)
+    third = np.repeat([0, 1, 2], (40, 30, 50))
+    first = rng.random(120) < 0.7
+    second = np.where(third == 2, rng.random(120) < 0.85, rng.random(120) < 0.7)
+    found = analysis._compare(first, second, third, np.random.default_rng(0))
+    change = second.astype(float) - first
+    signs = rng.choice([-1, 1], (20_000, 120))
+
+    def gap(change):
+        return change[..., third == 0].mean(-1) - change[..., third == 2].mean(-1)
+
+    expected = np.mean(np.abs(gap(signs * change)) >= abs(gap(change)) - 1e-12)
+    assert found.gap == pytest.approx(gap(change))
+    assert 0.005 < found.p_gap < 0.5
+    assert found.p_gap == pytest.approx(expected, abs=0.015)
+    assert found.thirds[2] == rates.mcnemar(first[third == 2], second[third == 2])
+
+
+def test_unreadable_videos_are_shown_as_such(tmp_path):
+    import pathlib
+
+    ids = np.array([f"v{n}" for n in range(40)])
+
+    def table(answers=None, shares=None):
+        return inputs.Table(pathlib.Path("t"), ids, answers, shares, (), 0)
+
+    shares = np.eye(2)[np.arange(40) % 2]
+    shares[:12] = 0
+    material = joining.join(
+        {"m": table(shares=shares)},
+        table(np.arange(40) % 2),
+        {"scene": table(np.arange(40) // 20)},
+    )
+    audit = analysis.analyse(
+        material, num_bootstrap=3, seed=0, report=lambda line: None
+    )
+    assert audit.accuracy["m"].hits == 28
+    text = page.render(audit, {}, 0)
+    assert "no answer for 12 videos" in text
+
+
+@pytest.mark.optional
+def test_browser_shows_it_on_a_phone_without_scrolling_sideways(
+    written, browser, tmp_path
+):
+    content = html.escape(written[0].read_text("utf-8"))
+    (tmp_path / "phone.html").write_text(
+        f"""<iframe width=390 height=800 srcdoc="{content}"></iframe><script>
+        document.querySelector("iframe").onload = event => {{
+          const page = event.target.contentDocument, root = page.documentElement;
+          document.body.textContent = JSON.stringify([
+            root.scrollWidth, root.clientWidth, page.querySelectorAll("svg").length,
+            page.querySelector("h1").innerText, page.scripts.length,
+            Math.min(...[...page.querySelectorAll(".bar")].map(b => b.clientWidth))])
+        }}</script>""",
+        "utf-8",
+    )
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    flags += ["--virtual-time-budget=9000", f"--user-data-dir={tmp_path / 'profile'}"]
+    file = (tmp_path / "phone.html").as_uri()
+    dumped = subprocess.run(
+        [browser, *flags, file], capture_output=True, text=True, timeout=100, check=True
+    ).stdout
+    told = html.unescape(re.search(r"<body>(\[.*\])</body>", dumped, re.S)[1])
+    scrolled, width, pictures, title, scripts, bar = json.loads(told)
+    assert scrolled <= width <= 390
+    assert pictures > 10 and bar > 60
+    assert title == f"Bias audit of {words.plain(HOSTILE[0])}"
+    assert scripts == 0
