@@ -2,6 +2,7 @@
 
 python -m smad_jax.reporting compare runs/slowonly_baseline runs/slowonly_smad
 python -m smad_jax.reporting picture runs/slowonly_smad --set rare
+python -m smad_jax.reporting table 7
 python -m smad_jax.reporting study --write docs/results.md --write-means README.md
 python -m smad_jax.reporting study --config configs/study.py:omnidebias
 python -m smad_jax.reporting tune --write docs/results.md
@@ -16,7 +17,16 @@ from typing import Any
 
 from smad_jax import errors
 from smad_jax.evaluation import predict
-from smad_jax.reporting import design, documents, figures, runs, study, tables
+from smad_jax.reporting import (
+    design,
+    documents,
+    figures,
+    paper,
+    reproduction,
+    runs,
+    study,
+    tables,
+)
 from smad_jax.reporting.audit import command as audit
 
 
@@ -42,6 +52,11 @@ def _picture(arguments: argparse.Namespace) -> str:
         raise errors.DataError(f"no examples at {path}; run main.py in that workdir")
     target = arguments.out or arguments.run_folder / f"actionness_{arguments.set}.png"
     return f"picture: {figures.actionness(predict.Examples.load(path), target)}"
+
+
+def _table(arguments: argparse.Namespace) -> str:
+    numbers = arguments.numbers or sorted(paper.TABLES)
+    return "\n\n".join(reproduction.table(n, arguments.runs) for n in numbers)
 
 
 def _study(arguments: argparse.Namespace) -> str:
@@ -91,6 +106,16 @@ def _parser() -> argparse.ArgumentParser:
     picture.add_argument("--set", default="rare", help="test set (default: rare)")
     picture.add_argument("--out", type=pathlib.Path, help="PNG file to write")
     picture.set_defaults(run=_picture)
+
+    table = commands.add_parser("table", help="a table of the paper, and our numbers")
+    table.add_argument("numbers", nargs="*", type=int, metavar="N", help="default: all")
+    table.add_argument(
+        "--runs",
+        type=pathlib.Path,
+        default=pathlib.Path("runs"),
+        help="folder of the runs (default: runs)",
+    )
+    table.set_defaults(run=_table)
 
     command = commands.add_parser(
         "audit", help="page on the bias of any classifier's predictions"

@@ -57,7 +57,7 @@ def read(folder: pathlib.Path) -> Run:
     Raises:
         DataError: if there is none, with the command that makes one.
     """
-    run = _find(folder)
+    run = find(folder)
     if run is None:
         raise errors.DataError(
             f"no finished run in {folder}; python main.py --config configs/NAME.py "
@@ -85,7 +85,7 @@ def finish(
             or if a run fails, naming its log, after the others have ended.
     """
     check(jobs)
-    missing = [job for job in jobs if _find(job.folder) is None]
+    missing = [job for job in jobs if find(job.folder) is None]
     failed = []
     with futures.ThreadPoolExecutor(at_once) as pool:
         free = _core_shares(at_once)
@@ -125,12 +125,7 @@ def check(jobs: Sequence[Job]) -> None:
         )
 
 
-def is_finished(folder: pathlib.Path) -> bool:
-    """Returns whether `folder` holds a finished run."""
-    return _find(folder) is not None
-
-
-def _find(folder: pathlib.Path) -> Run | None:
+def find(folder: pathlib.Path) -> Run | None:
     """Returns the run in `folder`; None if there is none or it is half written."""
     record = _read_json(folder / "results.json")
     names = [field.name for field in dataclasses.fields(Run) if field.name != "folder"]
@@ -146,7 +141,7 @@ def _differences(job: Job) -> list[str]:
     compared.
     """
     config_file = job.folder / "config.json"
-    if not config_file.is_file() and _find(job.folder) is None:
+    if not config_file.is_file() and find(job.folder) is None:
         return []  # nothing there yet
     stored = _read_json(config_file)
     lines = []

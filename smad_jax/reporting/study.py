@@ -59,7 +59,7 @@ def run(
     runs.check(list(jobs.values()))
     first = [job for (arm, _), job in jobs.items() if arm == BASELINE]
     runs.finish(first, at_once=at_once, report=report)
-    if not all(runs.is_finished(job.folder) for job in jobs.values()):
+    if not all(runs.find(job.folder) for job in jobs.values()):
         for seed in seeds:
             _prepare(design, seed, jobs[BASELINE, seed].folder, report)
     made = runs.finish(list(jobs.values()), at_once=at_once, report=report)

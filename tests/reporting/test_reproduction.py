@@ -1,0 +1,163 @@
+import argparse
+import importlib
+import json
+import re
+import shlex
+
+import numpy as np
+import pytest
+
+from smad_jax import errors, workdir
+from smad_jax.data import records
+from smad_jax.evaluation import predict
+from smad_jax.reporting import __main__ as command
+from smad_jax.reporting import paper, reproduction
+
+CELLS = [
+    (number, row.name, column)
+    for number, table in paper.TABLES.items()
+    for row in table.rows
+    for column, cell in zip(table.columns, row.cells, strict=True)
+    if cell is not None
+]
+
+
+def put(folder, **results):
+    record = {"results": results, "n_seen": {}, "seconds": 1.0, "commit": "abc"}
+    folder.mkdir(parents=True)
+    (folder / "results.json").write_text(json.dumps(record))
+
+
+def row(text, *names):
+    [line] = [
+        line
+        for line in text.splitlines()
+        if all(f" {name} |" in line for name in names)
+    ]
+    return [cell.strip() for cell in line.split("|")[2:-1]]
+
+
+def test_runs_fill_their_cells_and_the_others_name_a_command(tmp_path):
+    put(tmp_path / "slowonly_baseline-k200db", **{"aras64/top1": 0.4321})
+    for seed, value in enumerate((0.50, 0.53)):
+        folder = tmp_path / "tsn_baseline-k200db" / f"seed{seed}"
+        put(folder, **{"aras64/top1": value, "k200-val/top1": value + 0.2})
+    text = reproduction.table(1, tmp_path)
+    assert row(text, "SlowOnly: ARAS-64")[2:] == ["51.0 (-24.1)", "43.2", "-7.8"]
+    assert row(text, "TSN: ARAS-64")[2:] == ["55.8 (-20.4)", "51.5 (mean of 2)", "-4.3"]
+    assert row(text, "TSN: K200-unbias")[3:] == ["", ""]
+    assert "- 2: `python main.py --config configs/tsn_baseline.py:k200db`" in text
+    assert (
+        "- 4-5: `python main.py --config configs/slowonly_baseline.py:k200db`" in text
+    )
+
+
+def test_nmi_is_no_percentage(tmp_path):
+    put(tmp_path / "slowonly_smad-k200db", **{"k200-val/separation": 0.3})
+    found = row(reproduction.table(4, tmp_path), "SMAD", "Separation")
+    assert found[2:] == ["0.373", "0.300", "-0.073"]
+
+
+def test_dependence_is_computed_from_predictions_where_the_labels_are(tmp_path):
+    label = np.array([0, 0, 0, 0, 1, 1, 1, 1])  # the worked example of Table 4
+    scene = np.array([0, 0, 1, 1, 0, 1, 2, 2])
+    predicted = np.array([0, 0, 1, 1, 1, 1, 0, 1])
+    ids = [f"v{n}" for n in range(8)]
+    records.write_aspect(tmp_path / "kinetics400", "scene", ids, np.eye(3)[scene])
+    folder = tmp_path / "slowonly_baseline-k200db"
+    put(folder)
+    (folder / "config.json").write_text(
+        json.dumps(
+            {
+                "data": {"root": str(tmp_path)},
+                "evaluation": {"sets": {"k200-val": "kinetics400/k200-val"}},
+            }
+        )
+    )
+    predict.Predictions(
+        np.array(ids), label, np.eye(2)[predicted], np.zeros((8, 3))
+    ).save(folder / "predictions" / "k200-val.npz")
+    text = reproduction.table(4, tmp_path)
+    for measure, value in (
+        ("Independence", "0.286"),
+        ("Separation", "0.635"),
+        ("Sufficiency", "0.599"),
+    ):
+        assert row(text, "Baseline", measure)[3] == value
+
+
+@pytest.mark.parametrize(
+    ("cell", "config", "metric"),
+    [
+        (
+            (2, "2D K400-train", "OmniDebias: K200/400-val"),
+            "tsn_omnidebias:k400",
+            "k400-val/top1",
+        ),
+        ((7, "ARAS-64", "SAAR"), "slowonly_smad:k200db,aspects=none", "aras64/top1"),
+        (
+            (9, "3D: IG-all", "K200-val"),
+            "slowonly_omnidebias:k200db,web=all,media=videos",
+            "k200-val/top1",
+        ),
+        ((13, "K200-unbias", "KL"), "slowonly_smad:k200db,loss=kl", "k200db-val/top1"),
+        (
+            (14, "[GG+IG]-rand", "ARAS-64"),
+            "slowonly_omnidebias:k200db,web=rand",
+            "aras64/top1",
+        ),
+    ],
+)
+def test_cells_come_from_the_experiment_of_their_row_and_column(cell, config, metric):
+    found = reproduction.source(*cell)
+    file, _, argument = config.partition(":")
+    assert found.command.endswith(f"configs/{file}.py:{argument}")
+    assert found.metric == metric
+
+
+def test_folders_are_named_as_main_names_them_and_configs_take_the_arguments():
+    seen = set()
+    for cell in CELLS:
+        found = reproduction.source(*cell)
+        if not found.folder or found.folder in seen:
+            continue
+        seen.add(found.folder)
+        file, _, argument = shlex.split(found.command)[-1].partition(":")
+        assert found.folder == workdir.run_name(file, argument)
+        module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+        sets = module.get_config(argument).evaluation.sets
+        assert cell[0] == 4 or found.metric.partition("/")[0] in sets
+    assert len(seen) > 25
+
+
+def test_other_commands_parse(monkeypatch):
+    parse = argparse.ArgumentParser.parse_args
+
+    class Accepted(Exception):
+        pass
+
+    def stop(self, args=None, namespace=None):
+        parse(self, args, namespace)
+        raise Accepted
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+    commands = {reproduction.source(*cell).command for cell in CELLS}
+    modules = [c for c in sorted(commands) if c.startswith("python -m")]
+    assert len(modules) > 6
+    for line in modules:
+        _, _, name, *arguments = shlex.split(line)
+        with pytest.raises(Accepted):
+            importlib.import_module(name).main(arguments)
+
+
+def test_all_tables_are_printed_by_one_command(tmp_path, capsys):
+    assert command.main(["table", "--runs", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert re.findall(r"^Table (\d+)\. ", text, re.M) == [str(n) for n in range(1, 16)]
+    assert command.main(["table", "16"]) == 2
+    assert "tables are 1 to 15, not 16" in capsys.readouterr().err
+
+
+def test_unknown_table_is_refused(tmp_path):
+    with pytest.raises(errors.ConfigError, match="1 to 15, not 0"):
+        reproduction.table(0, tmp_path)
