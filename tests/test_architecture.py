@@ -53,7 +53,7 @@ MAY_IMPORT = {
     },
     # the program of that name, which stands above what it is called after
     "smad_jax.evaluation.__main__": {"errors", "commands"},
-    "smad_jax.reporting": {"errors", "data", "evaluation"},
+    "smad_jax.reporting": {"errors", "data", "evaluation", "teacher"},
     "data_prep": {
         "errors",
         "aspects",

@@ -7,13 +7,14 @@ process works on its own devices alone: the last chunks need not be in step.
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from flax import nnx
 from jax.experimental import multihost_utils
 
+from smad_jax.evaluation import cam
 from smad_jax.training import sharding
 from smad_jax.training import state as state_lib
 
@@ -105,6 +106,24 @@ class ViewFeatures:
     features: np.ndarray
 
 
+class Maps(NamedTuple):
+    """What class activation maps are made of; see `cam`.
+
+    Attributes:
+        logits: [B, K] of each clip.
+        feature_map: [B, T, h, w, D] behind the last stage.
+        actionness: [B, T, h', w'] scores before normalisation; None without SAAR.
+        kernel: [D, K] of the linear head.
+        bias: [K].
+    """
+
+    logits: np.ndarray
+    feature_map: np.ndarray
+    actionness: np.ndarray | None
+    kernel: np.ndarray
+    bias: np.ndarray
+
+
 class Predictor:
     """A trained network, ready to be run over test sets."""
 
@@ -149,6 +168,12 @@ class Predictor:
             modules: Any = state_lib.merge(graph, *arrays)
             return modules.method.predict(logits, features)
 
+        def look(arrays, clips):
+            modules: Any = state_lib.merge(graph, *arrays)
+            output = modules.model(clips, train=False, key=None)
+            return output.logits, output.feature_map, output.actionness
+
+        self._look = jax.jit(look)
         self._forward = jax.jit(forward)
         self._combine = jax.jit(combine)
 
@@ -213,6 +238,18 @@ class Predictor:
             name: array.reshape(*video.shape[:2], *array.shape[1:])
             for name, array in whole.items()
         }
+
+    def maps(self, clips: np.ndarray) -> Maps:
+        """Returns the maps of a few clips, [B, T, H, W, 3] uint8."""
+        padding = -len(clips) % self._mesh.size
+        padded = np.pad(clips, [(0, padding)] + [(0, 0)] * 4)
+        found = self._look(self._arrays, jax.device_put(padded, self._rows))
+        logits, feature_map, *scores = (
+            np.asarray(a)[: len(clips)] for a in found if a is not None
+        )
+        head = self._arrays[0]["model"]["head"]
+        kernel, bias = np.asarray(head["kernel"]), np.asarray(head["bias"])
+        return Maps(logits, feature_map, scores[0] if scores else None, kernel, bias)
 
     def run(
         self, batches: Iterable[Mapping[str, Any]], ids: np.ndarray, labels: np.ndarray
@@ -330,6 +367,6 @@ def _examples(shown: list[dict[str, np.ndarray]]) -> Examples:
     scores = rows.get("actionness")
     if scores is None:
         return Examples(rows["video"], None, rows["labels"], rows["predictions"])
-    shares = np.exp(scores - scores.max(axis=(2, 3), keepdims=True))
-    actionness = shares / shares.mean(axis=(2, 3), keepdims=True)
-    return Examples(rows["video"], actionness, rows["labels"], rows["predictions"])
+    return Examples(
+        rows["video"], cam.actionness(scores), rows["labels"], rows["predictions"]
+    )

@@ -3,6 +3,7 @@
 python -m smad_jax.reporting compare runs/slowonly_baseline runs/slowonly_smad
 python -m smad_jax.reporting picture runs/slowonly_smad --set rare
 python -m smad_jax.reporting table 7
+python -m smad_jax.reporting cam --baseline RUN --smad RUN --video VIDEO.mp4
 python -m smad_jax.reporting study --write docs/results.md --write-means README.md
 python -m smad_jax.reporting study --config configs/study.py:omnidebias
 python -m smad_jax.reporting tune --write docs/results.md
@@ -15,9 +16,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from smad_jax import errors
-from smad_jax.evaluation import predict
+from smad_jax import errors, teacher
+from smad_jax.data import preparation, records
+from smad_jax.evaluation import cam, predict
 from smad_jax.reporting import (
+    attention,
     design,
     documents,
     figures,
@@ -52,6 +55,35 @@ def _picture(arguments: argparse.Namespace) -> str:
         raise errors.DataError(f"no examples at {path}; run main.py in that workdir")
     target = arguments.out or arguments.run_folder / f"actionness_{arguments.set}.png"
     return f"picture: {figures.actionness(predict.Examples.load(path), target)}"
+
+
+def _cam(arguments: argparse.Namespace) -> str:
+    content = _video(arguments)
+    baseline, smad = (
+        teacher.load(folder, arguments.data_root)
+        for folder in (arguments.baseline, arguments.smad)
+    )
+    shown = attention.panels(baseline, smad, content, scaling=arguments.scaling)
+    name = arguments.out.name
+    picture, film = (arguments.out.with_name(name + end) for end in (".png", ".mp4"))
+    attention.strip(shown, picture)
+    film.write_bytes(attention.film(shown))
+    return f"pictures: {picture} {film}"
+
+
+def _video(arguments: argparse.Namespace) -> bytes:
+    """Returns the file that `--video` names, or the stored video of `--id`."""
+    if arguments.video is not None:
+        if not arguments.video.is_file():
+            raise errors.DataError(f"no video at {arguments.video}")
+        return arguments.video.read_bytes()
+    folder = arguments.data_root / (arguments.dataset or "")
+    if not (arguments.dataset and arguments.id):
+        raise errors.ConfigError("name a --video, or a --dataset and an --id of it")
+    reader = records.RecordReader(folder)
+    if arguments.id not in reader.ids:
+        raise errors.DataError(f"{folder} has no video {arguments.id!r}")
+    return reader.video(reader.ids.index(arguments.id)).video
 
 
 def _table(arguments: argparse.Namespace) -> str:
@@ -106,6 +138,34 @@ def _parser() -> argparse.ArgumentParser:
     picture.add_argument("--set", default="rare", help="test set (default: rare)")
     picture.add_argument("--out", type=pathlib.Path, help="PNG file to write")
     picture.set_defaults(run=_picture)
+
+    look = commands.add_parser(
+        "cam", help="where two networks look in a video (Fig. 7)"
+    )
+    look.add_argument("--baseline", type=pathlib.Path, required=True, metavar="RUN")
+    look.add_argument("--smad", type=pathlib.Path, required=True, metavar="RUN")
+    look.add_argument("--video", type=pathlib.Path, metavar="FILE", help="any video")
+    look.add_argument("--dataset", help="or a stored video: its data set")
+    look.add_argument("--id", help="and its id there")
+    look.add_argument(
+        "--data-root",
+        type=pathlib.Path,
+        default=pathlib.Path(preparation.default_root()),
+        help="folder of the data sets (default: $DATA_ROOT or datasets)",
+    )
+    look.add_argument(
+        "--scaling",
+        choices=cam.SCALINGS,
+        default=cam.SCALINGS[0],
+        help="what is brightest: of the whole clip, or of each frame (default: clip)",
+    )
+    look.add_argument(
+        "--out",
+        type=pathlib.Path,
+        default=pathlib.Path("cam"),
+        help="files to write, without their endings (default: cam)",
+    )
+    look.set_defaults(run=_cam)
 
     table = commands.add_parser("table", help="a table of the paper, and our numbers")
     table.add_argument("numbers", nargs="*", type=int, metavar="N", help="default: all")

@@ -4,7 +4,7 @@ import pytest
 from flax import nnx
 
 from smad_jax import methods, models
-from smad_jax.evaluation import predict
+from smad_jax.evaluation import cam, predict
 from smad_jax.methods import base
 from smad_jax.training import schedules, sharding
 from smad_jax.training import state as state_lib
@@ -113,3 +113,22 @@ def test_actionness_of_examples_averages_one_over_a_frame():
     assert examples.video.shape == (V, T, H, W, 3)
     assert examples.actionness is not None
     np.testing.assert_allclose(examples.actionness.mean(axis=(2, 3)), 1, rtol=1e-5)
+
+
+def test_mean_of_a_class_activation_map_and_the_bias_are_the_logit():
+    network, clips = predictor(8, saar=True), videos()[:, 0]
+    maps = network.maps(clips)
+    np.testing.assert_allclose(
+        maps.logits, network.views(clips[:, None])["logits"][:, 0]
+    )
+    for answer in range(K):
+        found = cam.class_activation(
+            maps.feature_map, maps.kernel, np.full(len(clips), answer)
+        )
+        np.testing.assert_allclose(
+            found.mean(axis=(1, 2, 3)) + maps.bias[answer],
+            maps.logits[:, answer],
+            rtol=1e-4,
+            atol=1e-5,
+        )
+    assert maps.actionness is not None

@@ -1,0 +1,119 @@
+import dataclasses
+import io
+
+import av
+import cv2
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from configs import slowonly_smad
+from smad_jax import errors, methods, models, teacher
+from smad_jax.evaluation import cam, predict
+from smad_jax.methods import base
+from smad_jax.reporting import __main__ as command
+from smad_jax.reporting import attention
+from smad_jax.training import schedules
+from smad_jax.training import state as state_lib
+
+CLASSES = ("walk", "$x_{", "wave")
+
+
+def network(saar):
+    """A network with random weights, whose head is strong enough to have a view."""
+    model = models.build_model("slowonly_tiny", 3, saar=saar, rngs=nnx.Rngs(0))
+    rngs = nnx.Rngs(1)
+    method = methods.build_method(
+        "baseline",
+        model.backbone.width,
+        {},
+        ramp=schedules.constant_strength,
+        rngs=rngs,
+        settings={},
+    )
+    graph, *arrays = state_lib.split(base.Trained(model, method))
+    params, batch_stats = jax.device_put(
+        tuple(arrays), jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    )
+    head = params["model"]["head"]
+    head["kernel"] = jax.random.normal(jax.random.key(0), head["kernel"].shape)
+    config = slowonly_smad.get_config()
+    return teacher.Teacher(
+        CLASSES, config, predict.Predictor(graph, params, batch_stats, view_chunk=4)
+    )
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return network(saar=False), network(saar=True)
+
+
+@pytest.fixture(scope="module")
+def content():
+    """A file of nine frames, on a grey ground a bright square that moves right."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        stream = file.add_stream("libx264", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 60, 40, "yuv420p"
+        for number in range(9):
+            frame = np.full((40, 60, 3), 90, np.uint8)
+            frame[10:25, 4 * number : 4 * number + 15] = (250, 200, 40)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        file.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def test_four_columns_show_the_clip_that_both_networks_saw(networks, content):
+    shown = attention.panels(*networks, content)
+    clip = attention.clip_of(networks[1], content)
+    T = len(clip)
+    assert [c.shape for c in shown.columns] == [(T, 224, 224, 3)] * 4
+    for frame, drawn in zip(clip, shown.columns[0], strict=True):
+        small = cv2.resize(drawn, frame.shape[1::-1], interpolation=cv2.INTER_AREA)
+        np.testing.assert_allclose(small.astype(int), frame, atol=1)
+    after = attention.look(networks[1], clip)
+    np.testing.assert_array_equal(
+        shown.columns[3],
+        cam.overlay(shown.columns[0], cam.displayed(after.activation, 224, 224)),
+    )
+    assert shown.titles[3] == f"SMAD CAM\n{after.answer} ({after.probability:.0%})"
+    assert after.answer in CLASSES
+
+
+def test_film_plays_every_frame_side_by_side(networks, content):
+    shown = attention.panels(*networks, content, scaling="frame")
+    with av.open(io.BytesIO(attention.film(shown))) as file:
+        frames = [f.to_ndarray(format="rgb24") for f in file.decode(video=0)]
+    assert len(frames) == len(shown.columns[0])
+    assert frames[0].shape == (224, 4 * 224, 3)
+    expected = np.concatenate([c[0] for c in shown.columns], axis=1)
+    assert np.abs(frames[0].astype(int) - expected).mean() < 6
+
+
+def test_networks_that_see_different_clips_are_not_compared(networks, content):
+    baseline, smad = networks
+    config = slowonly_smad.get_config()
+    config.data.sampling.stride = 2
+    with pytest.raises(errors.ConfigError, match=r"data\.sampling is .*'stride': 2"):
+        attention.panels(dataclasses.replace(baseline, config=config), smad, content)
+    with pytest.raises(errors.ConfigError, match=r"needs model\.saar=True"):
+        attention.panels(smad, baseline, content)
+    with pytest.raises(errors.DataError, match="cannot be read"):
+        attention.panels(baseline, smad, b"no video")
+
+
+def test_command_writes_a_picture_and_a_film(
+    networks, content, tmp_path, capsys, monkeypatch
+):
+    found = {"one": networks[0], "two": networks[1]}
+    monkeypatch.setattr(teacher, "load", lambda folder, root: found[folder.name])
+    (tmp_path / "v.mp4").write_bytes(content)
+    runs = ["cam", "--baseline", "one", "--smad", "two"]
+    out = tmp_path / "new" / "fig.7"
+    video = ["--video", str(tmp_path / "v.mp4")]
+    assert command.main([*runs, *video, "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"pictures: {out}.png {out}.mp4\n"
+    assert cv2.imread(f"{out}.png").shape[1] > 500
+    assert command.main(runs) == 2
+    assert "name a --video" in capsys.readouterr().err
