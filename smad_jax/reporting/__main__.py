@@ -3,6 +3,7 @@
 python -m smad_jax.reporting compare runs/slowonly_baseline runs/slowonly_smad
 python -m smad_jax.reporting picture runs/slowonly_smad --set rare
 python -m smad_jax.reporting table 7
+python -m smad_jax.reporting overlap RUN RUN --train TRAIN.txt --scene DATASET
 python -m smad_jax.reporting cam --baseline RUN --smad RUN --video VIDEO.mp4
 python -m smad_jax.reporting study --write docs/results.md --write-means README.md
 python -m smad_jax.reporting study --config configs/study.py:omnidebias
@@ -22,6 +23,7 @@ from smad_jax.evaluation import cam, predict
 from smad_jax.reporting import (
     attention,
     design,
+    dial,
     documents,
     figures,
     paper,
@@ -84,6 +86,24 @@ def _video(arguments: argparse.Namespace) -> bytes:
     if arguments.id not in reader.ids:
         raise errors.DataError(f"{folder} has no video {arguments.id!r}")
     return reader.video(reader.ids.index(arguments.id)).video
+
+
+def _overlap(arguments: argparse.Namespace) -> str:
+    names = arguments.model_names or [folder.name for folder in arguments.runs]
+    if len(set(names)) < len(arguments.runs) or len(names) != len(arguments.runs):
+        raise errors.ConfigError(
+            f"--model-names must be {len(arguments.runs)} different names, one a run, "
+            f"not {' '.join(names)}"
+        )
+    tests = [
+        {
+            name: folder / "predictions" / f"{split}.npz"
+            for name, folder in zip(names, arguments.runs, strict=True)
+        }
+        for split in arguments.sets
+    ]
+    points = dial.measure(tests, arguments.scene, arguments.train)
+    return f"figure: {' '.join(map(str, dial.draw(points, arguments.out)))}"
 
 
 def _table(arguments: argparse.Namespace) -> str:
@@ -166,6 +186,28 @@ def _parser() -> argparse.ArgumentParser:
         help="files to write, without their endings (default: cam)",
     )
     look.set_defaults(run=_cam)
+
+    overlap = commands.add_parser(
+        "overlap", help="drop of accuracy along the overlap of scenes (Fig. 3)"
+    )
+    overlap.add_argument("runs", nargs="+", type=pathlib.Path, metavar="RUN")
+    overlap.add_argument("--model-names", nargs="+", default=[], metavar="NAME")
+    overlap.add_argument(
+        "--sets",
+        nargs="+",
+        default=["iid", "tail"],
+        help="test sets with usual and rare scenes together (default: iid tail)",
+    )
+    file = {"type": pathlib.Path, "required": True, "metavar": "FILE"}
+    overlap.add_argument("--train", **file, help="id, label of the training videos")
+    overlap.add_argument("--scene", **file, help="pseudo-scenes, as --aspect of audit")
+    overlap.add_argument(
+        "--out",
+        type=pathlib.Path,
+        default=pathlib.Path("overlap"),
+        help="files to write, without their endings (default: overlap)",
+    )
+    overlap.set_defaults(run=_overlap)
 
     table = commands.add_parser("table", help="a table of the paper, and our numbers")
     table.add_argument("numbers", nargs="*", type=int, metavar="N", help="default: all")

@@ -1,0 +1,167 @@
+"""Fig. 3: the drop of accuracy along the overlap of scenes, from finished runs."""
+
+import csv
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+from smad_jax.evaluation import overlap
+from smad_jax.reporting.audit import inputs, joining, leaning
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+PER_CLASS = 50
+DRAWS = 50  # test sets of each share, whose mean is drawn
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One model on test sets of one share.
+
+    Attributes:
+        model: Its name.
+        share: Of videos with usual scenes.
+        overlap: With the training set, mean over draws.
+        accuracy: Likewise, 0 to 1.
+        drop: Accuracy at share 1 minus this one.
+        deviation: Standard deviation of the drop over draws.
+    """
+
+    model: str
+    share: float
+    overlap: float
+    accuracy: float
+    drop: float
+    deviation: float
+
+
+def measure(
+    tests: Sequence[Mapping[str, pathlib.Path]],
+    scene: pathlib.Path,
+    train: pathlib.Path,
+    *,
+    seed: int = 0,
+) -> list[Point]:
+    """Returns the points of all models, from predictions of test videos.
+
+    A test set takes `round(PER_CLASS share)` videos of each class with scenes that
+    training has for that class, the others with scenes that it has not. A class with
+    fewer makes all sets smaller alike.
+
+    Args:
+        tests: For each test split, the file of predictions of each model; together they
+            hold both kinds of videos, and no training video.
+        scene: Pseudo-scenes of test and training videos.
+        train: id, label of the training videos.
+        seed: Of the draws.
+
+    Raises:
+        DataError: if files do not fit, or a class has one kind of videos only.
+    """
+    table = {"scene": inputs.read(scene, "scene")}
+    listed = inputs.read(train, "label")
+    parts = [
+        joining.join(
+            {model: inputs.read(path, "prediction") for model, path in files.items()},
+            inputs.read(next(iter(files.values())), "label"),
+            table,
+            train=listed,
+        )
+        for files in tests
+    ]
+    trained = parts[0].aspects[0].train
+    assert trained is not None
+    labels = np.concatenate([part.labels for part in parts])
+    scenes = np.concatenate([part.aspects[0].values for part in parts])
+    known = scenes >= 0
+    right = {
+        model: np.concatenate([p.models[model] == p.labels for p in parts])[known]
+        for model in parts[0].models
+    }
+    return _points(labels[known], scenes[known], trained, right, seed)
+
+
+def _points(
+    labels: np.ndarray,
+    scenes: np.ndarray,
+    trained: np.ndarray,
+    right: Mapping[str, np.ndarray],
+    seed: int,
+) -> list[Point]:
+    head = trained[labels, scenes] > 0
+    per_class = overlap.num_per_class(labels, head, wanted=PER_CLASS)
+    rng = np.random.default_rng(seed)
+    measured = np.empty((DRAWS, len(SHARES)))
+    accuracy = {model: np.empty_like(measured) for model in right}
+    for draw in range(DRAWS):
+        for column, share in enumerate(SHARES):
+            rows = overlap.mixture(labels, head, share, per_class=per_class, rng=rng)
+            shown = leaning.count(
+                labels[rows], labels[rows], scenes[rows], *trained.shape
+            ).shown
+            measured[draw, column] = overlap.overlap(trained, shown)
+            for model, hits in right.items():
+                accuracy[model][draw, column] = hits[rows].mean()
+    found = []
+    for model, values in accuracy.items():
+        drops = values[:, -1:] - values
+        for column, share in enumerate(SHARES):
+            found.append(
+                Point(
+                    model,
+                    share,
+                    float(measured[:, column].mean()),
+                    float(values[:, column].mean()),
+                    float(drops[:, column].mean()),
+                    float(drops[:, column].std(ddof=1)),
+                )
+            )
+    return found
+
+
+def draw(points: Sequence[Point], path: pathlib.Path) -> list[pathlib.Path]:
+    """Writes the figure as SVG and PNG and its numbers as CSV; returns the paths.
+
+    Args:
+        points: From `measure`.
+        path: Without an ending; its folder is made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = [path.with_name(path.name + end) for end in (".svg", ".png", ".csv")]
+    figure, axis = plt.subplots(figsize=(5.2, 3.6), layout="constrained")
+    for mark, model in zip(
+        "osD^v*", dict.fromkeys(p.model for p in points), strict=False
+    ):
+        line = [point for point in points if point.model == model]
+        axis.errorbar(
+            [p.overlap for p in line],
+            [100 * p.drop for p in line],
+            [100 * p.deviation for p in line],
+            marker=mark,
+            capsize=2,
+            label=model.replace("$", r"\$"),
+        )
+    axis.set(
+        xlabel="overlap of the scenes with training", ylabel="drop of accuracy (points)"
+    )
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)
+    # without a date and random ids equal points give equal files
+    with plt.rc_context({"svg.hashsalt": "smad_jax", "svg.fonttype": "none"}):
+        figure.savefig(names[0], metadata={"Date": None})
+    figure.savefig(names[1], dpi=150)
+    plt.close(figure)
+    with names[2].open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([field.name for field in dataclasses.fields(Point)])
+        writer.writerows(
+            [p.model, p.share, *(f"{v:.6f}" for v in dataclasses.astuple(p)[2:])]
+            for p in points
+        )
+    return names
