@@ -179,6 +179,7 @@ def base() -> ml_collections.ConfigDict:
     config.training.max_steps = 0  # 0: all epochs
     config.training.log_every = 50
     config.training.save_every_epochs = 1
+    config.training.watch_videos = 4  # actionness in TensorBoard at every checkpoint
     config.training.on_non_finite = "stop"  # or `skip`
     config.evaluation = section()
     config.evaluation.sets = section()
@@ -415,6 +416,7 @@ def smoke(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.data.sampling.test_views = min(config.data.sampling.test_views, 2)
     config.training.max_steps = 2
     config.training.log_every = 1
+    config.training.watch_videos = 0
     return config
 
 

@@ -18,8 +18,16 @@ from flax import nnx
 from smad_jax import aspects as aspect_table
 from smad_jax import errors, methods, models, splits, torch_weights
 from smad_jax import workdir as workdir_lib
-from smad_jax.data import bad_videos, catalog, groups, order, pipeline, web
-from smad_jax.evaluation import accuracy, predict
+from smad_jax.data import (
+    bad_videos,
+    catalog,
+    groups,
+    order,
+    pipeline,
+    selection,
+    web,
+)
+from smad_jax.evaluation import accuracy, predict, watch
 from smad_jax.methods import base
 from smad_jax.training import (
     checkpoint,
@@ -79,7 +87,15 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
             log.logger.info(f"going on from step {resumed}")
         if int(state.step) < plan.total_steps:
             state = _train(
-                config, workdir, opened, plan, mesh, state, train_step, checkpoints
+                config,
+                workdir,
+                opened,
+                plan,
+                mesh,
+                state,
+                train_step,
+                checkpoints,
+                _watch(config, graph, train),
             )
         refits = methods.find(config.method.name).refits
         if refits and int(state.step) == plan.total_steps:
@@ -462,6 +478,7 @@ def _train(
     state: state_lib.TrainState,
     train_step: step_lib.Step,
     checkpoints: checkpoint.Checkpoints,
+    look: watch.Watch | None,
 ) -> state_lib.TrainState:
     """Runs the loop from the state's step, with its data, journal and checkpoints."""
     start = int(state.step)
@@ -469,12 +486,15 @@ def _train(
     if opened.target is not None:
         sources[base.UNLABELLED] = opened.target
 
-    def save(state: state_lib.TrainState) -> None:
-        checkpoints.save(state, _position(config, plan, state))
-
     with contextlib.ExitStack() as stack:
         journal = log.Journal(workdir if jax.process_index() == 0 else None, start)
         stack.callback(journal.close)
+
+        def save(state: state_lib.TrainState) -> None:
+            checkpoints.save(state, _position(config, plan, state))
+            if look is not None:
+                journal.show(int(state.step), "look/actionness", *look(state))
+
         streams = {
             name: stack.enter_context(batches)
             for name, batches in _streams(config, workdir, sources, plan, start)
@@ -534,6 +554,30 @@ def _refit(
     return dataclasses.replace(
         state, step=state.step + 1, params=sharding.replicate(params, mesh)
     )
+
+
+def _watch(
+    config: Config, graph: nnx.GraphDef, train: catalog.Split
+) -> watch.Watch | None:
+    """Returns what looks at a few training videos at every checkpoint, with SAAR."""
+    count = config.training.watch_videos
+    if not (config.model.saar and count) or jax.process_index() > 0:
+        return None
+    few = selection.few_videos(train, count)
+    batches = pipeline.test_batches(
+        few,
+        sampling=config.data.sampling,
+        transform=config.data.transform,
+        batch_size=len(few),
+        process_index=0,
+        process_count=1,
+        num_threads=config.data.num_threads,
+        # training itself says what is wrong with a video
+        bad_videos=bad_videos.BadVideos(None, limit=1.0, num_videos=len(few)),
+    )
+    batch = next(iter(batches))
+    clips = batch["video"][batch["mask"] & ~batch["unreadable"], 0]
+    return watch.Watch(graph, clips) if len(clips) else None
 
 
 def _streams(

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import tensorboardX
 
 logger = logging.getLogger("smad_jax")
@@ -125,6 +126,22 @@ class Journal:
         self._file.flush()
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
+
+    def show(
+        self, step: int, name: str, values: np.ndarray, pictures: np.ndarray
+    ) -> None:
+        """Adds a histogram and pictures to TensorBoard, under one name.
+
+        Args:
+            step: Counts the target's batches.
+            name: `look/actionness` for instance.
+            values: Any number of them.
+            pictures: [n, H, W, 3] uint8 RGB.
+        """
+        if self._board is None:
+            return
+        self._board.add_histogram(name, values.ravel(), step)
+        self._board.add_images(name, pictures, step, dataformats="NHWC")
 
     def close(self) -> None:
         """Flushes and closes both."""

@@ -11,7 +11,7 @@ import jax
 from jax.experimental import multihost_utils
 
 from smad_jax import errors
-from smad_jax.training import joint, log
+from smad_jax.training import joint, log, progress
 from smad_jax.training import state as state_lib
 from smad_jax.training import step as step_lib
 
@@ -94,7 +94,7 @@ def run(
     start, window, pending, hint = int(state.step), log.Window(), None, True
     # the updates of a step share its number, so each place in it has its own key
     keys = [key, *(jax.random.fold_in(key, n) for n in range(1, plan.order.most))]
-    with _Signals() as signals:
+    with _Signals() as signals, progress.Bar(plan.name, start, plan.total_steps) as bar:
         for step in range(start + 1, plan.total_steps + 1):
             sources = plan.order.sources(step - 1)
             for place, source in enumerate(sources):
@@ -108,6 +108,7 @@ def run(
                 if pending:
                     _count(window, pending, plan)
                 pending = _Update(step, source, metrics, waited)
+            bar.update(step)
             stopped = signals.agreed(step)
             last = stopped or step == plan.total_steps
             log_now = last or step % plan.log_every == 0 or step == start + 1

@@ -1,0 +1,63 @@
+"""What SAAR makes of a few fixed clips while a network is being trained.
+
+One forward pass of a handful of clips at every checkpoint, on this process's own
+device: cheap enough to be on, and the first place to look when actionness collapses.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from flax import nnx
+
+from smad_jax.evaluation import cam
+from smad_jax.training import state as state_lib
+
+_SIDE = 112  # pixels of a picture, at least
+
+
+class Seen(NamedTuple):
+    """What the network makes of the clips now.
+
+    Attributes:
+        actionness: [n, T, h, w] H W A', 1 on average over each frame.
+        pictures: [n, side, side, 3] uint8, the middle frame of each clip under it.
+    """
+
+    actionness: np.ndarray
+    pictures: np.ndarray
+
+
+class Watch:
+    """Looks at the same clips again and again; needs a network with SAAR."""
+
+    def __init__(self, graph: nnx.GraphDef, clips: np.ndarray) -> None:
+        """Keeps [n, T, H, W, 3] uint8 clips; compiles at the first look."""
+        self._clips = clips
+
+        def scores(arrays, clips):
+            modules: Any = state_lib.merge(graph, *arrays)
+            return modules.model(clips, train=False, key=None).actionness
+
+        self._scores = jax.jit(scores)
+
+    def __call__(self, state: state_lib.TrainState) -> Seen:
+        """Returns what the network of a state sees."""
+        # replicated arrays of a pod become this process's own
+        arrays = jax.tree.map(
+            lambda leaf: np.asarray(leaf.addressable_data(0)),
+            (state.params, state.batch_stats),
+        )
+        actionness = cam.actionness(np.asarray(self._scores(arrays, self._clips)))
+        middle = self._clips.shape[1] // 2
+        height, width = self._clips.shape[2:4]
+        larger = -(-_SIDE // min(height, width))
+        frames = self._clips[:, middle].repeat(larger, 1).repeat(larger, 2)
+        pictures = [
+            cam.overlay(
+                frame[None],
+                cam.displayed(maps[middle, None], *frame.shape[:2], scaling="frame"),
+            )[0]
+            for frame, maps in zip(frames, actionness, strict=True)
+        ]
+        return Seen(actionness, np.stack(pictures))

@@ -1,0 +1,96 @@
+import io
+import logging
+import re
+import sys
+
+import pytest
+
+from smad_jax.training import log, progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes by half a second a look, on a terminal of 60 columns."""
+    ticks = iter(range(1000))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(ticks) / 2)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    before = log.logger.level
+    log.logger.setLevel(logging.INFO)
+    yield
+    log.logger.setLevel(before)
+
+
+def lines(text):
+    """What was drawn, one entry a drawing."""
+    return [part for part in re.split(r"\r\x1b\[K", text) if part]
+
+
+def test_bar_shows_the_share_and_the_time_that_is_left(clock):
+    screen = Terminal()
+    with progress.Bar("demo", 100, 110, screen) as bar:
+        for step in range(101, 111):
+            bar.update(step)
+    drawn = lines(screen.getvalue())
+    assert len(drawn) == 10
+    assert drawn[0].endswith(" 101/110  92% eta ...")
+    assert drawn[5].endswith(" 106/110  96% eta 0:00:02")  # half a second a step
+    assert drawn[9].endswith(" 110/110 100% eta 0:00:00")
+    assert all(len(line) <= 59 for line in drawn)
+    assert re.fullmatch(r"demo \[#+\.+\] .*", drawn[0])
+    assert re.fullmatch(r"demo \[#+\] .*", drawn[9])
+    assert screen.getvalue().endswith("\r\x1b[K")  # nothing is left of it
+
+
+def test_bar_is_drawn_a_few_times_a_second_only(clock, monkeypatch):
+    ticks = iter(range(1000))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(ticks) / 100)
+    screen = Terminal()
+    with progress.Bar("demo", 0, 500, screen) as bar:
+        for step in range(1, 500):
+            bar.update(step)
+    assert 20 < len(lines(screen.getvalue())) < 30
+
+
+def test_lines_of_the_log_stand_above_the_bar(clock, monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    handler = logging.StreamHandler(screen)
+    monkeypatch.setattr(log.logger, "handlers", [handler])
+    with progress.Bar("demo", 0, 9) as bar:
+        bar.update(1)
+        log.logger.info("a line")
+        bar.update(2)
+    log.logger.info("after")
+    drawn = lines(screen.getvalue())
+    assert drawn[1] == "a line\n"
+    assert drawn[2] == drawn[0]  # drawn again below it
+    assert drawn[4] == "after\n"
+
+
+@pytest.mark.parametrize("case", ["pipe", "dumb", "quiet"])
+def test_pipe_gets_nothing(clock, monkeypatch, case):
+    screen = io.StringIO() if case == "pipe" else Terminal()
+    if case == "dumb":
+        monkeypatch.setenv("TERM", "dumb")
+    if case == "quiet":
+        log.quieten()
+    with progress.Bar("demo", 0, 3, screen) as bar:
+        for step in (1, 2, 3):
+            bar.update(step)
+    assert screen.getvalue() == ""
+
+
+@pytest.mark.parametrize("columns", [8, 20, 30, 45, 200])
+def test_narrow_terminals_are_not_overrun(clock, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    screen = Terminal()
+    with progress.Bar("a rather long name of a run", 0, 2000, screen) as bar:
+        for step in range(1, 40):
+            bar.update(step)
+    assert max(map(len, lines(screen.getvalue()))) < columns
