@@ -23,7 +23,13 @@ CELLS = [
 
 
 def put(folder, **results):
-    record = {"results": results, "n_seen": {}, "seconds": 1.0, "commit": "abc"}
+    record = {
+        "results": results,
+        "n_seen": {},
+        "seconds": 1.0,
+        "commit": "abc",
+        "sees_target_data": False,
+    }
     folder.mkdir(parents=True)
     (folder / "results.json").write_text(json.dumps(record))
 
