@@ -97,10 +97,7 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
                 checkpoints,
                 _watch(config, graph, train),
             )
-        refits = methods.find(config.method.name).refits
-        if refits and int(state.step) == plan.total_steps:
-            state = _refit(config, workdir, opened, mesh, graph, state)
-            checkpoints.save(state, _position(config, plan, state))
+        state = _refit(config, workdir, opened, plan, mesh, graph, state, checkpoints)
     found = evaluate(config, workdir, graph, state, opened.tests)
     results = {
         f"{name}/{metric}": value
@@ -526,15 +523,20 @@ def _refit(
     config: Config,
     workdir: pathlib.Path,
     opened: splits.Splits,
+    plan: loop.Plan,
     mesh: jax.sharding.Mesh,
     graph: nnx.GraphDef,
     state: state_lib.TrainState,
+    checkpoints: checkpoint.Checkpoints,
 ) -> state_lib.TrainState:
-    """Fits the trained network to features, as its method does; counts as a step.
+    """Fits the trained network to features, if its method does; counts as a step.
 
     A checkpoint of that step holds what came of it, so whoever reads the newest one
     needs to know nothing of it, and a run that goes on does not fit again.
     """
+    refits = methods.find(config.method.name).refits
+    if not refits or int(state.step) > plan.total_steps:
+        return state
     split = opened.train if opened.held_out is None else opened.held_out
     predictor = predict.Predictor(
         graph, state.params, state.batch_stats, view_chunk=config.evaluation.view_chunk
@@ -551,9 +553,11 @@ def _refit(
     }
     params = predictor.refit(stream, rng=np.random.default_rng(config.seed))
     log.logger.info(f"fitted again to features of {len(rows):,} videos")
-    return dataclasses.replace(
+    state = dataclasses.replace(
         state, step=state.step + 1, params=sharding.replicate(params, mesh)
     )
+    checkpoints.save(state, _position(config, plan, state))
+    return state
 
 
 def _watch(
