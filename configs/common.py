@@ -148,6 +148,7 @@ def base() -> ml_collections.ConfigDict:
     config.data.transform = section()
     config.data.web = section()  # streams of joint training by name: `web_stream`
     config.data.web_every = 1  # steps of the target from one turn of theirs to the next
+    config.data.masked = section()  # clips without people, for SDN: `masked_stream`
     config.model = section()
     config.model.name = ""
     config.model.saar = False
@@ -340,6 +341,18 @@ def adapting(arg: str) -> ml_collections.ConfigDict:
     return config
 
 
+def masked_stream() -> ml_collections.ConfigDict:
+    """Returns every key of the stream of clips without people, as SDN has them."""
+    stream = ml_collections.ConfigDict()
+    stream.boxes = ""  # file of boxes around people, .json or .npz; empty: none
+    stream.without_boxes = "guess"  # or `leave_out` videos that it does not list
+    stream.turns = "alternate"  # or `joint`
+    stream.batch_size = 0  # 0: as many as of the training set
+    stream.min_score = 0.3  # of a box that is painted
+    stream.min_share = 0.7  # of a video's frames with a box, or it is left out
+    return stream
+
+
 def web_stream() -> ml_collections.ConfigDict:
     """Returns every key of a web stream, at its plainest value."""
     stream = ml_collections.ConfigDict()
@@ -407,6 +420,8 @@ def smoke(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.data.embedded_scale = 0.05
     config.data.batch_size = 8
     config.data.target_batch_size = 0
+    if config.data.masked:
+        config.data.masked.batch_size = 0
     for stream in config.data.web.values():
         stream.batch_size = 8
     config.data.max_videos = 16

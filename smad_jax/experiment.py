@@ -22,7 +22,9 @@ from smad_jax.data import (
     bad_videos,
     catalog,
     groups,
+    masking,
     order,
+    people,
     pipeline,
     selection,
     web,
@@ -70,7 +72,7 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
     mesh = sharding.make_mesh()
     for key, batch_size in _batch_sizes(config).items():
         sharding.check_batch_size(batch_size, mesh, key=key)
-    plan = make_plan(config, train, workdir.name)
+    plan = make_plan(config, train, workdir.name, opened.masked)
     graph, state, train_step = build(config, train, plan, mesh)
     with checkpoint.Checkpoints(workdir / "checkpoints") as checkpoints:
         resumed = checkpoints.latest_step()
@@ -136,6 +138,7 @@ def check(config: Config) -> None:
     _check_target(config)
     methods.check_groups(config.method.name, config.data.groups)
     methods.check_holdout(config.method.name, config.data.holdout)
+    _check_masked(config)
     ghost_size = config.model.ghost_size
     for key, batch_size in _forward_sizes(config).items():
         if 0 < ghost_size < batch_size and batch_size % ghost_size:
@@ -177,6 +180,22 @@ def _check_target(config: Config) -> None:
         )
 
 
+def _check_masked(config: Config) -> None:
+    """Raises ConfigError unless method and clips without people go together."""
+    methods.check_masked(config.method.name, bool(config.data.masked))
+    if config.data.masked and config.data.web:
+        raise errors.ConfigError(
+            "data.masked and the web streams of data.web cannot be used together: they "
+            "would take turns at different steps; leave one of them out"
+        )
+
+
+def _masked_batch_size(config: Config) -> int:
+    """Returns how many videos without people a batch has; 0 where there are none."""
+    stream = masking.MaskedStream.from_config(config.data.masked)
+    return (stream.batch_size or config.data.batch_size) if stream else 0
+
+
 def _target_batch_size(config: Config) -> int:
     """Returns how many unlabelled videos a step sees, where the method wants some."""
     return config.data.target_batch_size or config.data.batch_size
@@ -188,6 +207,8 @@ def _batch_sizes(config: Config) -> dict[str, int]:
     sizes = {"data.batch_size": config.data.batch_size}
     if config.data.target:
         sizes["data.target_batch_size"] = _target_batch_size(config)
+    if config.data.masked:
+        sizes["data.masked.batch_size"] = _masked_batch_size(config)
     return sizes | {
         f"data.web.{name}.batch_size": stream.batch_size
         for name, stream in streams.items()
@@ -202,8 +223,20 @@ def _forward_sizes(config: Config) -> dict[str, int]:
     return sizes
 
 
-def make_plan(config: Config, train: catalog.Split, name: str) -> loop.Plan:
-    """Turns the config's epochs into steps; the only place that does."""
+def make_plan(
+    config: Config,
+    train: catalog.Split,
+    name: str,
+    without_people: masking.Masked | None = None,
+) -> loop.Plan:
+    """Turns the config's epochs into steps; the only place that does.
+
+    Args:
+        config: Of the run.
+        train: The training split.
+        name: Of the run, for its log.
+        without_people: What the stream of masked clips is made of, if there is one.
+    """
     steps_per_epoch = -(-len(train) // config.data.batch_size)
     total = config.training.epochs * steps_per_epoch
     return loop.Plan(
@@ -213,13 +246,7 @@ def make_plan(config: Config, train: catalog.Split, name: str) -> loop.Plan:
         log_every=config.training.log_every,
         save_every=config.training.save_every_epochs * steps_per_epoch,
         batch_size=config.data.batch_size,
-        order=joint.Order(
-            {
-                name: joint.Web(stream.batches, stream.batch_size)
-                for name, stream in web.read_streams(config.data.web).items()
-            },
-            config.data.web_every,
-        ),
+        order=_order(config, without_people),
         chance={
             name: _chance(train, name) for name in train.aspects if name != groups.NAME
         },
@@ -228,6 +255,19 @@ def make_plan(config: Config, train: catalog.Split, name: str) -> loop.Plan:
             "training.on_non_finite",
             config.training.on_non_finite,
         ),
+    )
+
+
+def _order(config: Config, without_people: masking.Masked | None) -> joint.Order:
+    """Returns whose batches follow those of the training set, and when."""
+    if without_people and without_people.turns == "alternate":
+        return joint.Order({base.MASKED: joint.Web(1, _masked_batch_size(config))})
+    return joint.Order(
+        {
+            name: joint.Web(stream.batches, stream.batch_size)
+            for name, stream in web.read_streams(config.data.web).items()
+        },
+        config.data.web_every,
     )
 
 
@@ -369,6 +409,7 @@ def describe(
             _describe_web(name, split, plan) for name, split in opened.web.items()
         )
         + (_describe_target(target, _target_batch_size(config)) if target else "")
+        + (_describe_masked(config, opened.masked) if config.data.masked else "")
     )
 
 
@@ -390,6 +431,22 @@ def _describe_target(split: catalog.Split, batch_size: int) -> str:
     return (
         f"\nadapting to {len(split):,} unlabelled videos of {split.dataset}/"
         f"{split.name}, {batch_size} a step"
+    )
+
+
+def _describe_masked(config: Config, found: masking.Masked | None) -> str:
+    """Returns the line about clips without people."""
+    if found is None:
+        return (
+            "\nNOTICE: no training video has boxes in enough of its frames, so there "
+            "are no clips with the people painted out; the loss on them is left out. "
+            "Name a file of boxes with data.masked.boxes, or do without by "
+            "data.masked.without_boxes='guess'"
+        )
+    return (
+        f"\nwith {len(found.split):,} videos whose people are painted out, "
+        f"{found.num_guessed:,} of them by guess: {_masked_batch_size(config)} a step, "
+        + ("as an update of their own" if found.turns == "alternate" else "at once")
     )
 
 
@@ -482,6 +539,9 @@ def _train(
     sources = {joint.TARGET: opened.train, **opened.web}
     if opened.target is not None:
         sources[base.UNLABELLED] = opened.target
+    if opened.masked is not None:
+        sources[base.MASKED] = opened.masked.split
+    paint = opened.masked.paint if opened.masked else None
 
     with contextlib.ExitStack() as stack:
         journal = log.Journal(workdir if jax.process_index() == 0 else None, start)
@@ -494,17 +554,13 @@ def _train(
 
         streams = {
             name: stack.enter_context(batches)
-            for name, batches in _streams(config, workdir, sources, plan, start)
+            for name, batches in _streams(config, workdir, sources, plan, start, paint)
         }
-        unlabelled = streams.pop(base.UNLABELLED, None)
         return loop.run(
             state,
             plan,
             train_step=train_step,
-            batches={
-                name: _on_devices(stream, mesh, unlabelled)
-                for name, stream in streams.items()
-            },
+            batches=_turns(streams, plan.order, mesh),
             key=jax.random.key(config.seed),
             save=save,
             journal=journal,
@@ -590,14 +646,16 @@ def _streams(
     sources: Mapping[str, catalog.Split],
     plan: loop.Plan,
     start: int,
+    paint: people.Paint | None = None,
 ) -> Iterator[tuple[str, pipeline.Batches[pipeline.Batch]]]:
     """Yields every stream's name and its batches, from those of step `start` on."""
     webs = web.read_streams(config.data.web)
-    taken = {joint.TARGET: start, base.UNLABELLED: start} | plan.order.taken(start)
     sizes = {
         joint.TARGET: config.data.batch_size,
         base.UNLABELLED: _target_batch_size(config),
+        base.MASKED: _masked_batch_size(config),
     }
+    taken = dict.fromkeys(sizes, start) | plan.order.taken(start)
     for name, split in sources.items():
         stream = webs.get(name)
         sampling, seed = config.data.sampling, config.seed
@@ -618,25 +676,38 @@ def _streams(
                 # web sets are large; the memory is for the others
                 cache_mib=0 if stream else config.data.cache_mib,
                 bad_videos=_bad_videos(config, workdir, split),
+                paint=paint if name == base.MASKED else None,
             ),
         )
 
 
-def _on_devices(
-    batches: Iterator[pipeline.Batch],
+def _turns(
+    streams: Mapping[str, Iterator[pipeline.Batch]],
+    order: joint.Order,
     mesh: jax.sharding.Mesh,
-    unlabelled: Iterator[pipeline.Batch] | None = None,
-) -> Iterator[step_lib.Batch]:
-    """Yields global batches; whatever the source, methods call the stream `train`.
+) -> dict[str, Iterator[step_lib.Batch]]:
+    """Returns the batches of every turn, by the stream whose turn it is.
 
-    With each comes the next batch of `unlabelled`, if there are any: pixels alone.
+    Streams without a turn go with the training set's. Methods know `train` by that
+    name, whether it is the training set or a web stream.
     """
-    for batch in batches:
-        streams = {joint.TARGET: sharding.shard(batch, mesh)}
-        if unlabelled is not None:
-            video = next(unlabelled)["video"]
-            streams[base.UNLABELLED] = sharding.shard({"video": video}, mesh)
-        yield streams
+    own = {name: {joint.TARGET: streams[name]} for name in (joint.TARGET, *order.web)}
+    if base.MASKED in order.web:
+        own[base.MASKED] = {base.MASKED: streams[base.MASKED]}
+    own[joint.TARGET] |= {name: s for name, s in streams.items() if name not in own}
+    return {name: _on_devices(together, mesh) for name, together in own.items()}
+
+
+def _on_devices(
+    streams: Mapping[str, Iterator[pipeline.Batch]], mesh: jax.sharding.Mesh
+) -> Iterator[step_lib.Batch]:
+    """Yields global batches of all streams, each with what a method may see of it."""
+    kept = {base.UNLABELLED: ("video",), base.MASKED: ("video", "label")}
+    for batches in zip(*streams.values(), strict=True):
+        yield {
+            name: sharding.shard({k: batch[k] for k in kept.get(name, batch)}, mesh)
+            for name, batch in zip(streams, batches, strict=True)
+        }
 
 
 def _one_of(choices: Mapping[str, T], key: str, value: str) -> T:

@@ -5,7 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from smad_jax import errors
-from smad_jax.data import catalog, embedded, groups, preparation, selection, web
+from smad_jax.data import (
+    catalog,
+    embedded,
+    groups,
+    masking,
+    preparation,
+    selection,
+    web,
+)
 
 Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
 
@@ -13,9 +21,9 @@ Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
 class Splits(NamedTuple):
     """The training split, and by name the splits of web streams and of test sets.
 
-    `target` holds the unlabelled videos of methods that adapt to a test set, and
-    `held_out` those of the training set that a method is fitted to after training; None
-    for others.
+    `target` holds the unlabelled videos of methods that adapt to a test set, `held_out`
+    those of the training set that a method is fitted to after training, and `masked`
+    the training videos to be seen without people; None for other methods.
     """
 
     train: catalog.Split
@@ -23,6 +31,7 @@ class Splits(NamedTuple):
     tests: Mapping[str, catalog.Split]
     target: catalog.Split | None = None
     held_out: catalog.Split | None = None
+    masked: masking.Masked | None = None
 
 
 def data_root(config: Config) -> pathlib.Path:
@@ -74,12 +83,14 @@ def open_splits(config: Config) -> Splits:
     train, held_out = _few(config, train), None
     if config.data.holdout:
         train, held_out = selection.hold_out(train, config.data.holdout, config.seed)
+    stream = masking.MaskedStream.from_config(config.data.masked)
     return Splits(
         train,
         {name: _few(config, split) for name, split in webs.items()},
         {name: _few(config, split) for name, split in found["test"].items()},
         next((_unlabelled(config, split) for split in found["target"].values()), None),
         held_out,
+        masking.open_masked(train, stream) if stream else None,
     )
 
 

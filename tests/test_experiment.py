@@ -10,12 +10,14 @@ from configs import (
     slowonly_baseline,
     slowonly_dann,
     slowonly_omnidebias,
+    slowonly_sdn,
     slowonly_smad,
     tsn_baseline,
 )
-from smad_jax import aspects, errors, experiment
-from smad_jax.data import catalog
-from smad_jax.training import loop, sharding
+from smad_jax import aspects, errors, experiment, splits
+from smad_jax.data import catalog, masking, people
+from smad_jax.training import joint, loop, sharding
+from smad_jax.training import state as state_lib
 
 V = 90
 
@@ -142,13 +144,71 @@ def test_a_method_gets_the_pixels_of_the_target_and_nothing_else():
             }
 
     mesh = sharding.make_mesh(jax.devices()[:1])
-    alone = next(experiment._on_devices(stream(4), mesh))
-    assert set(alone) == {"train"}
-    batch = next(experiment._on_devices(stream(4), mesh, stream(6)))
+    [(name, alone)] = experiment._turns(
+        {"train": stream(4)}, joint.Order(), mesh
+    ).items()
+    assert name == "train"
+    assert set(next(alone)) == {"train"}
+    streams = {"train": stream(4), "target": stream(6)}
+    [batches] = experiment._turns(streams, joint.Order(), mesh).values()
+    batch = next(batches)
     assert set(batch) == {"train", "target"}
     assert set(batch["target"]) == {"video"}
     assert batch["target"]["video"].shape[0] == 6
     assert batch["train"]["label"].shape == (4,)
+
+
+@pytest.mark.parametrize("mode", ["alternate", "joint"])
+def test_masked_clips_have_a_turn_of_their_own_or_come_with_the_others(
+    mode, monkeypatch, tmp_path
+):
+    config = slowonly_sdn.get_config(f"k200db,turns={mode}")
+    config.data.masked.batch_size = 64
+    experiment.check(config)
+    split = a_split(np.ones((V, 2)))
+    found = masking.Masked(split, people.Painter({}), V, mode)
+    plan = experiment.make_plan(config, split, "demo", found)
+    turns = {"alternate": ("train", "masked"), "joint": ("train",)}[mode]
+    assert plan.order.sources(0) == plan.order.sources(7) == turns
+    monkeypatch.setattr(
+        experiment.pipeline, "train_batches", lambda split, **given: given
+    )
+    sources = dict.fromkeys(("train", "masked"), split)
+    made = dict(
+        experiment._streams(config, tmp_path, sources, plan, 7, paint=found.paint)
+    )
+    assert [given["start_step"] for given in made.values()] == [7, 7]
+    assert [given["batch_size"] for given in made.values()] == [128, 64]
+    assert [given["paint"] for given in made.values()] == [None, found.paint]
+    assert made["train"]["seed"] != made["masked"]["seed"], "shuffled independently"
+
+    batch = {"video": np.zeros((4, 2, 3, 5, 3), np.uint8), "label": np.arange(4)}
+    mesh = sharding.make_mesh(jax.devices()[:1])
+    streams = {name: iter([batch | {"index": np.arange(4)}]) for name in sources}
+    given = experiment._turns(streams, plan.order, mesh)
+    held = {name: set(next(batches)) for name, batches in given.items()}
+    assert held == (
+        {"train": {"train"}, "masked": {"masked"}}
+        if mode == "alternate"
+        else {"train": {"train", "masked"}}
+    )
+
+
+def test_masked_clips_that_do_not_fit_the_method_are_refused():
+    config = slowonly_sdn.get_config("k200db")
+    config.data.masked.batch_size = 24
+    with pytest.raises(errors.ConfigError, match=r"^data\.masked\.batch_size must be"):
+        experiment.check(config)
+    config.data.masked.batch_size = 0
+    config.data.web.clips = common.web_stream()
+    config.data.web.clips.split = "mine/train"
+    config.data.web.clips.batch_size = 32
+    with pytest.raises(errors.ConfigError, match="cannot be used together"):
+        experiment.check(config)
+    config = slowonly_baseline.get_config()
+    config.data.masked = common.masked_stream()
+    with pytest.raises(errors.ConfigError, match=r"no use for clips .*that has: sdn"):
+        experiment.check(config)
 
 
 def test_target_goes_on_where_an_interrupted_run_left_it(monkeypatch, tmp_path):
@@ -231,3 +291,21 @@ def test_interrupted_run_with_a_target_ends_like_an_uninterrupted_one(
     logged = everything_logged(tmp_path / "parts")
     assert logged == everything_logged(tmp_path / "whole")
     assert logged[0]["loss/domain"] > 0
+
+
+@pytest.mark.parametrize(
+    ("without_boxes", "told", "turns"),
+    [
+        ("guess", "16 videos whose people are painted out, 16 of them by guess", 2),
+        ("leave_out", "NOTICE: no training video has boxes", 1),
+    ],
+)
+def test_sdn_does_without_boxes_and_says_so(without_boxes, told, turns, small_data):
+    config = common.smoke(slowonly_sdn.get_config())
+    config.data.root = str(small_data)
+    config.data.masked.without_boxes = without_boxes
+    opened = splits.open_splits(config)
+    plan = experiment.make_plan(config, opened.train, "demo", opened.masked)
+    assert len(plan.order.sources(0)) == turns
+    state = state_lib.TrainState(0, {"model": {}}, {}, ())
+    assert told in experiment.describe(config, opened, plan, state)

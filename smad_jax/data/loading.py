@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data import catalog, video
+from smad_jax.data import catalog, people, video
 from smad_jax.data import sampling as sampling_lib
 from smad_jax.data import transforms as transforms_lib
 
@@ -105,24 +105,33 @@ class Reader:
 
 
 class _Clip(NamedTuple):
-    """The different frames of a clip, and for each of its T frames which one it is."""
+    """The different frames of a clip, their numbers in the video and their places.
+
+    Each of the T frames of the clip is the one at its place.
+    """
 
     frames: np.ndarray
+    numbers: np.ndarray
     places: np.ndarray
 
 
 class TrainLoader:
-    """Row of a split and a random generator to a training element."""
+    """Row of a split and a random generator to a training element.
+
+    People are painted out, where that is wanted, before anything is cropped.
+    """
 
     def __init__(
         self,
         reader: Reader,
         sampling: sampling_lib.Sampling,
         transform: transforms_lib.Transform,
+        paint: people.Paint | None = None,
     ):
         self._reader = reader
         self._sampling = sampling
         self._transform = transform
+        self._paint = paint
         self._bad: dict[int, video.VideoError] = {}  # met before; no second attempt
         self._rows_of = _rows_by_class(reader.split)
 
@@ -138,7 +147,9 @@ class TrainLoader:
         if isinstance(read, video.VideoError):
             failure = read
             read, used, rng = self._replace(row, failure, key)
-        frames, places = read
+        frames, numbers, places = read
+        if self._paint is not None:
+            frames = self._paint(frames, numbers, self._reader.split.ids[used])
         return {
             "video": self._transform.train(frames, rng)[places],
             "label": self._reader.split.labels[used],
@@ -155,7 +166,7 @@ class TrainLoader:
             indices = self._sampling.train(stored.num_frames, rng)
             # a still image fills its clip with one frame, which is worked on once
             wanted, places = np.unique(indices, return_inverse=True)
-            return _Clip(self._reader.frames(row, stored, wanted), places)
+            return _Clip(self._reader.frames(row, stored, wanted), wanted, places)
         except video.VideoError as error:
             self._bad[row] = error.with_traceback(None)
             return self._bad[row]

@@ -16,7 +16,7 @@ from absl import flags
 
 from smad_jax import errors
 from smad_jax.data import bad_videos as bad_videos_lib
-from smad_jax.data import catalog, loading, order, sections, video
+from smad_jax.data import catalog, loading, order, people, sections, video
 from smad_jax.data import sampling as sampling_lib
 from smad_jax.data import transforms as transforms_lib
 
@@ -97,6 +97,7 @@ def train_batches(
     num_threads: int = 2,
     num_workers: int = 0,
     cache_mib: int = 0,
+    paint: people.Paint | None = None,
 ) -> Batches[Batch]:
     """Returns the endless, shuffled, augmented stream of this process's batches.
 
@@ -123,6 +124,7 @@ def train_batches(
         num_workers: Processes that decode, each with `num_threads`; 0 for none.
         cache_mib: Memory for decoded videos, in MiB, shared out over the workers.
             They stay there while they fit; later epochs need no decoding.
+        paint: What paints people out of every clip; None to leave them in.
 
     Raises:
         ConfigError: if a section is wrong or B does not divide by the processes.
@@ -135,6 +137,7 @@ def train_batches(
         loading.Reader(split, cache),
         sampling_lib.Sampling.from_config(sampling),
         transforms_lib.Transform.from_config(transform),
+        paint,
     )
     rows = grain.MapDataset.range(len(split)).repeat()
     rows = rows.map_with_index(order.EpochOrder(split.labels, seed, class_power))

@@ -112,6 +112,24 @@ def check_holdout(name: str, share: float) -> None:
         )
 
 
+def check_masked(name: str, wanted: bool) -> None:
+    """Makes sure that clips without people are not made for a method without use.
+
+    Args:
+        name: The method.
+        wanted: Whether the config asks for them.
+
+    Raises:
+        ConfigError: if it has none.
+    """
+    if wanted and not find(name).uses_masked:
+        using = [n for n, m in METHODS.items() if m.uses_masked]
+        raise errors.ConfigError(
+            f"method {name!r} has no use for clips with the people painted out; leave "
+            f"data.masked empty, or choose a method that has: {', '.join(using)}"
+        )
+
+
 def build_method(
     name: str,
     num_features: int,

@@ -19,6 +19,8 @@ from smad_jax.models import recognizer
 
 # The stream of videos without labels; methods that adapt to a test set ask for it.
 UNLABELLED = "target"
+# The stream of training videos with the people painted out, where a config has one.
+MASKED = "masked"
 
 Stream = Mapping[str, Any]
 Metrics = dict[str, jax.Array]
@@ -32,6 +34,8 @@ class Method(nnx.Module):
             from unlabelled videos of a test set too.
         uses_aspects: Whether it takes labels of aspects.
         uses_groups: Whether these are groups of class and rarity (`data/groups.py`).
+        uses_masked: Whether it takes clips with the people painted out, `masked`; they
+            come with those of `train` or, as an update of their own, alone.
         sees_target_data: Whether it sees videos of a test set, without labels, before
             it predicts them; such results compare with others of the kind only.
         refits: Whether `refit` is to be called once, after training.
@@ -40,6 +44,7 @@ class Method(nnx.Module):
     streams: tuple[str, ...] = ("train",)
     uses_aspects: bool = False
     uses_groups: bool = False
+    uses_masked: bool = False
     sees_target_data: bool = False
     refits: bool = False
 
@@ -74,7 +79,7 @@ class Method(nnx.Module):
             model: The recogniser in training.
             batch: For each stream, `video` [B, T, H, W, C] uint8, `label` [B],
                 `aspects` {name: [B, Z]} and `aspect_mask` {name: [B] bool}; `target`
-                has `video` alone.
+                has `video` alone, `masked` `video` and `label`.
             key: For dropout and whatever else is random.
             step: [] int32, batches of the target taken before this one.
 

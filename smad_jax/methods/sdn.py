@@ -1,7 +1,8 @@
-"""SDN's scene adversary, a row of Table 3: forget the scene of the whole clip.
+"""SDN, a row of Table 3: forget the scene, and do not guess without the people.
 
-The other half of SDN, confusion on clips with the people painted out, needs masks of
-people, which no stream brings yet; this is what its authors train first.
+The paper's form of Choi et al.: an adversary for the scene of whole clips, and entropy
+maximised on clips with the people painted out. Their released code sends the latter
+through a head of its own behind a reversal, which never sees an action.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +18,17 @@ from smad_jax.models import adversarial, recognizer
 
 
 class Sdn(base.Method):
-    """One adversary for the scene, with hidden layers, behind a weakened reversal.
+    """A scene adversary with hidden layers, and confusion where there are masked clips.
 
-    Unlike SMAD's heads it is not linear, and what weakens it weakens the backbone's
-    side alone: the head learns at full strength.
+    Unlike SMAD's heads the adversary is not linear, and what weakens it weakens the
+    backbone's side alone: the head learns at full strength. Confusion is for backbone
+    and action head alike. A batch holds whole clips, masked ones, or both: the
+    authors take turns, each an update (`data.masked.turns`). Masked clips have batch
+    statistics of their own, and running statistics remember them too.
     """
 
     uses_aspects = True
+    uses_masked = True
 
     def __init__(
         self,
@@ -34,6 +39,7 @@ class Sdn(base.Method):
         rngs: nnx.Rngs,
         reversal: float = 1.0,
         hidden: Sequence[int] = (),
+        confusion_weight: float = 0.0,
     ) -> None:
         """Builds the scene head.
 
@@ -45,9 +51,10 @@ class Sdn(base.Method):
             rngs: For the head's initial parameters.
             reversal: Strength of the reversed gradient under the ramp.
             hidden: Widths of the head's hidden layers, each with batch norm.
+            confusion_weight: Of minus the entropy on masked clips.
 
         Raises:
-            ConfigError: if the aspects are others, or the reversal is negative.
+            ConfigError: if the aspects are others, or a strength is negative.
         """
         kinds = {name: aspect.kind for name, aspect in aspects.items()}
         if kinds != {"scene": "soft"}:
@@ -55,14 +62,17 @@ class Sdn(base.Method):
                 "method 'sdn' needs method.aspects=('scene',) with soft labels, but "
                 f"they are {kinds or 'none'}"
             )
-        if reversal < 0:
-            raise errors.ConfigError(
-                f"method.settings.reversal must be at least 0, but it is {reversal}"
-            )
+        given = {"reversal": reversal, "confusion_weight": confusion_weight}
+        for name, value in given.items():
+            if value < 0:
+                raise errors.ConfigError(
+                    f"method.settings.{name} must be at least 0, but it is {value}"
+                )
         self.scene_head = adversarial.AdversarialHead(
             num_features, aspects["scene"].num_labels, hidden=hidden, rngs=rngs
         )
         self.reversal = reversal
+        self.confusion_weight = confusion_weight
         self.ramp = ramp
 
     def loss(
@@ -73,12 +83,32 @@ class Sdn(base.Method):
         key: jax.Array,
         step: jax.Array,
     ) -> tuple[jax.Array, base.Metrics]:
-        """Adds the cross-entropy with the soft scene label to that of the action.
+        """Adds up what there is to say of whole clips and of masked ones.
 
-        Videos without a scene label are left out of its mean, though not of the batch
-        statistics of the head.
+        Videos without a scene label are left out of the scene's mean, though not of the
+        batch statistics of the head.
         """
-        stream = batch["train"]
+        keys = jax.random.split(key)
+        if base.MASKED not in batch:
+            return self._scene_loss(model, batch["train"], keys[0], step)
+        confusion, told = self._confusion(model, batch[base.MASKED], keys[1])
+        if "train" not in batch:
+            return confusion, told
+        whole, metrics = self._scene_loss(model, batch["train"], keys[0], step)
+        return whole + confusion, metrics | {
+            "loss": whole + confusion,
+            "loss/confusion": confusion,
+            "accuracy/masked": told["accuracy/action"],
+        }
+
+    def _scene_loss(
+        self,
+        model: recognizer.Recognizer,
+        stream: base.Stream,
+        key: jax.Array,
+        step: jax.Array,
+    ) -> tuple[jax.Array, base.Metrics]:
+        """The action's cross-entropy and the adversary's, on whole clips."""
         output = model(stream["video"], train=True, key=key)
         action, metrics = base.action_loss(output, stream)
         features = adversarial.reverse_gradient(
@@ -93,4 +123,20 @@ class Sdn(base.Method):
             "loss": total,
             "loss/scene": scene,
             "accuracy/scene": losses.masked_mean(hit.astype(jnp.float32), mask),
+        }
+
+    def _confusion(
+        self, model: recognizer.Recognizer, stream: base.Stream, key: jax.Array
+    ) -> tuple[jax.Array, base.Metrics]:
+        """Minus the entropy of the action on masked clips, from -log K to 0.
+
+        Their labels serve the log alone: how often the action is told without people.
+        """
+        logits = model(stream["video"], train=True, key=key).logits
+        confusion = -self.confusion_weight * jnp.mean(losses.entropy(logits))
+        told = jnp.argmax(logits, axis=-1) == stream["label"]
+        return confusion, {
+            "loss": confusion,
+            "loss/confusion": confusion,
+            "accuracy/action": jnp.mean(told, dtype=jnp.float32),
         }

@@ -27,6 +27,13 @@ def batch(mask=(True,) * B):
     }
 
 
+def masked_clips(size=4):
+    """Clips for the second stream; how many differs from the whole ones."""
+    rng = np.random.default_rng(1)
+    video = rng.integers(0, 256, (size, T, H, W, 3), dtype=np.uint8)
+    return {"video": video, "label": np.arange(size) % K}
+
+
 def method_of(chosen, **settings):
     return methods.build_method(
         "sdn",
@@ -105,6 +112,77 @@ def test_videos_without_a_scene_label_are_left_out():
     assert float(told["loss/scene"]) > 0
 
 
+def parts_of(num_classes=K, **settings):
+    method = method_of({"scene": SCENE}, **settings)
+    modules = base.Trained(networks.Little(D, num_classes), method)
+    return state_lib.split(modules)
+
+
+def descent(graph, batch_stats, data):
+    """The gradient and metrics of a batch as a function of the parameters."""
+
+    def objective(params):
+        modules = state_lib.merge(graph, params, batch_stats)
+        return base.loss(modules, data, key=jax.random.key(0), step=jnp.asarray(0))
+
+    gradient = jax.grad(objective, has_aux=True)
+    return jax.jit(gradient, compiler_options=networks.QUICKLY)
+
+
+@pytest.mark.parametrize(("num_classes", "lowest"), [(200, -5.298317), (2, -0.693147)])
+def test_confusion_is_lowest_and_at_rest_where_all_actions_are_as_likely(
+    num_classes, lowest
+):
+    graph, params, stats = parts_of(num_classes, confusion_weight=1.0)
+    params["model"]["head"]["kernel"] *= 0
+    gradient, metrics = descent(graph, stats, {"masked": masked_clips()})(params)
+    # a sum of 200 numbers of 24 bits
+    assert float(metrics["loss/confusion"]) == pytest.approx(lowest, rel=2e-6)
+    assert float(metrics["loss"]) == float(metrics["loss/confusion"])
+    np.testing.assert_allclose(flat(gradient), 0, atol=1e-7)
+
+
+def test_updates_on_masked_clips_raise_their_entropy_and_leave_the_scene_head():
+    graph, params, stats = parts_of(confusion_weight=1.0, hidden=(5,))
+    take = descent(graph, stats, {"masked": masked_clips()})
+    entropies = []
+    for _ in range(8):
+        gradient, metrics = take(params)
+        assert not flat(gradient["method"]).any()
+        entropies.append(-float(metrics["loss/confusion"]))
+        params = jax.tree.map(lambda p, g: p - 0.1 * g, params, gradient)
+    assert (np.diff(entropies) > 0).all()
+    assert entropies[-1] > entropies[0] + 0.1
+    assert entropies[-1] < np.log(K)
+
+
+def test_labels_of_masked_clips_move_nothing():
+    data, other = ({"masked": masked_clips()} for _ in "ab")
+    other["masked"]["label"] = (other["masked"]["label"] + 1) % K
+    graph, params, stats = parts_of(confusion_weight=1.0)
+    (one, told), (two, counted) = (
+        descent(graph, stats, each)(params) for each in (data, other)
+    )
+    np.testing.assert_array_equal(flat(one), flat(two))
+    assert told["loss"] == counted["loss"]
+
+
+def test_joint_update_is_the_sum_of_the_two_alternating_ones():
+    given = {"hidden": (5,), "reversal": 0.5, "confusion_weight": 0.7}
+    graph, params, stats = parts_of(**given)
+    whole, masked = batch(), {"masked": masked_clips()}
+    (first, _), (second, told), (both, metrics) = (
+        descent(graph, stats, data)(params) for data in (whole, masked, whole | masked)
+    )
+    summed = jax.tree.map(lambda a, b: a + b, first, second)
+    np.testing.assert_allclose(flat(both), flat(summed), atol=1e-6)
+    assert float(metrics["loss/confusion"]) == pytest.approx(float(told["loss"]))
+    parts = ("loss/action", "loss/scene", "loss/confusion")
+    total = sum(float(metrics[name]) for name in parts)
+    assert float(metrics["loss"]) == pytest.approx(total, rel=1e-6)
+    assert metrics["accuracy/masked"] == told["accuracy/action"]
+
+
 @pytest.mark.parametrize(
     ("chosen", "settings", "told"),
     [
@@ -112,6 +190,7 @@ def test_videos_without_a_scene_label_are_left_out():
         ({"scene": TAGS}, {}, "with soft labels"),
         ({"scene": SCENE, "object": SCENE}, {}, "but they are"),
         ({"scene": SCENE}, {"reversal": -1.0}, "reversal must be at least 0"),
+        ({"scene": SCENE}, {"confusion_weight": -1.0}, "confusion_weight must be"),
     ],
 )
 def test_what_sdn_cannot_work_with_is_refused(chosen, settings, told):
