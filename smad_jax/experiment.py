@@ -139,6 +139,7 @@ def check(config: Config) -> None:
     methods.check_groups(config.method.name, config.data.groups)
     methods.check_holdout(config.method.name, config.data.holdout)
     _check_masked(config)
+    _check_clips(config)
     ghost_size = config.model.ghost_size
     for key, batch_size in _forward_sizes(config).items():
         if 0 < ghost_size < batch_size and batch_size % ghost_size:
@@ -180,6 +181,18 @@ def _check_target(config: Config) -> None:
         )
 
 
+def _check_clips(config: Config) -> None:
+    """Raises ConfigError unless method and clips of a training video go together."""
+    given = config.data.sampling.get("train_clips", 1)
+    wanted = config.method.settings.get("num_clips", 1)
+    if given != wanted:
+        raise errors.ConfigError(
+            f"method {config.method.name!r} learns from {wanted} clips of a video, "
+            f"method.settings.num_clips, but data.sampling.train_clips is {given}; "
+            "make them equal"
+        )
+
+
 def _check_masked(config: Config) -> None:
     """Raises ConfigError unless method and clips without people go together."""
     methods.check_masked(config.method.name, bool(config.data.masked))
@@ -216,11 +229,14 @@ def _batch_sizes(config: Config) -> dict[str, int]:
 
 
 def _forward_sizes(config: Config) -> dict[str, int]:
-    """Returns how many videos pass the network together, by the keys that say so."""
+    """Returns how many clips pass the network together, by the keys that say so."""
     sizes = _batch_sizes(config)
     if config.data.target:
-        return {" + ".join(sizes): sum(sizes.values())}
-    return sizes
+        sizes = {" + ".join(sizes): sum(sizes.values())}
+    clips = config.data.sampling.get("train_clips", 1)
+    if clips == 1:
+        return sizes
+    return {f"data.sampling.train_clips * ({k})": clips * n for k, n in sizes.items()}
 
 
 def make_plan(
@@ -353,6 +369,7 @@ def build_modules(
         ramp=ramp,
         rngs=rngs,
         settings=config.method.settings,
+        total_steps=plan.total_steps,
     )
     return base.Trained(model, method)
 

@@ -24,6 +24,7 @@ from configs import (
     slowonly_group_dro,
     slowonly_mmd,
     slowonly_omnidebias,
+    slowonly_sava,
     slowonly_sdn,
     slowonly_smad,
     slowonly_still_mix,
@@ -32,7 +33,7 @@ from configs import (
     tsn_omnidebias,
     tsn_smad,
 )
-from smad_jax import experiment, methods, splits
+from smad_jax import errors, experiment, methods, splits
 from smad_jax.data import catalog
 from smad_jax.training import checkpoint, sharding
 
@@ -51,6 +52,7 @@ CONFIGS = {
     "slowonly_group_dro": slowonly_group_dro,
     "slowonly_mmd": slowonly_mmd,
     "slowonly_omnidebias": slowonly_omnidebias,
+    "slowonly_sava": slowonly_sava,
     "slowonly_sdn": slowonly_sdn,
     "slowonly_smad": slowonly_smad,
     "slowonly_still_mix": slowonly_still_mix,
@@ -189,6 +191,44 @@ def test_target_is_a_test_set_of_the_data_without_its_labels(make):
         make.get_config("target=aras64")
 
 
+def test_sava_takes_three_clips_of_192_frames_and_two_of_the_embedded_four():
+    config = slowonly_sava.get_config("k200db,target=aras64")
+    sampling = config.data.sampling
+    assert config.method.settings.num_clips == sampling.train_clips == 3
+    assert sampling.train_clips * sampling.num_frames * sampling.stride == 192
+    assert config.model.ghost_size == 3 * 2 * 16, "a device's videos, three clips each"
+    assert config.data.target == "aras/aras64"
+    experiment.check(config)
+    config = slowonly_sava.get_config()
+    sampling = config.data.sampling
+    assert config.method.settings.num_clips == sampling.train_clips == 2
+    assert sampling.train_clips * sampling.num_frames == 4
+    assert sampling.test_views * sampling.num_frames == 4
+    experiment.check(config)
+    config.data.sampling.train_clips = 1
+    with pytest.raises(
+        errors.ConfigError, match=r"but data\.sampling\.train_clips is 1"
+    ):
+        experiment.check(config)
+    config = slowonly_baseline.get_config()
+    config.data.sampling.train_clips = 3
+    with pytest.raises(errors.ConfigError, match="'baseline' learns from 1 clips"):
+        experiment.check(config)
+
+
+def test_switches_of_sdn():
+    config = slowonly_sdn.get_config("k200db,boxes=people.npz,turns=joint")
+    assert config.data.masked.boxes == "people.npz"
+    assert config.data.masked.turns == "joint"
+    assert config.method.settings.confusion_weight == 1.0
+    assert config.method.settings.reversal == 0.5
+    alone = slowonly_sdn.get_config("mode=scene_only")
+    assert not alone.data.masked
+    assert "confusion_weight" not in alone.method.settings
+    with pytest.raises(ValueError, match="known: alternate, joint"):
+        slowonly_sdn.get_config("turns=both")
+
+
 @pytest.mark.parametrize("name", OMNIDEBIAS)
 @pytest.mark.parametrize("train", ["embedded", "k200db", "mine"])
 def test_no_web_data_is_the_baseline(name, train):
@@ -319,12 +359,13 @@ RUNS = [
     ("slowonly_frame_shuffle", ""),
     ("slowonly_group_dro", ""),
     ("slowonly_mmd", "target=rare"),
+    ("slowonly_sava", ""),
     ("slowonly_sdn", ""),
     ("slowonly_still_mix", ""),
     ("tsn_baseline", ""),
     ("tsn_smad", ""),
 ]
-SEES_TARGET_DATA = {"slowonly_adabn", "slowonly_dann", "slowonly_mmd"}
+SEES_TARGET_DATA = {f"slowonly_{name}" for name in ("adabn", "dann", "mmd", "sava")}
 
 
 def test_every_method_is_in_a_config_that_is_run():

@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 
+from smad_jax import errors
 from smad_jax.data import sections
 
 # How clips are placed at test, after the reference's releases that do so.
@@ -25,6 +26,8 @@ class Sampling:
         kind: `clip` for frames at a fixed stride, `segments` for one frame a segment.
         num_frames: T at training.
         stride: Frames between neighbours of a clip.
+        train_clips: For `clip` how many of T frames each are taken of a training video,
+            one after the other.
         test_views: For `clip` N, the clips at test; for `segments` the frames of the
             single view at test.
         test_rule: How `clip` places its clips at test, one of `TEST_RULES`; single
@@ -34,6 +37,7 @@ class Sampling:
     kind: str
     num_frames: int
     stride: int = 1
+    train_clips: int = 1
     test_views: int = 1
     test_rule: str = TEST_RULES[0]
 
@@ -47,18 +51,37 @@ class Sampling:
         name = "sampling"
         sections.check_keys(name, config, tuple(cls.__dataclass_fields__))
         config = {"test_rule": TEST_RULES[0], **config}
+        if config.get("kind") == "segments" and config.get("train_clips", 1) != 1:
+            raise errors.ConfigError(
+                "sampling.train_clips must be 1 with segments, which are one clip of a "
+                f"whole video, not {config['train_clips']!r}"
+            )
         return cls(
             kind=sections.choice(name, config, "kind", ("clip", "segments")),
             num_frames=sections.integer(name, config, "num_frames", least=1),
             stride=sections.integer(name, config, "stride", least=1, default=1),
+            train_clips=sections.integer(
+                name, config, "train_clips", least=1, default=1
+            ),
             test_views=sections.integer(name, config, "test_views", least=1, default=1),
             test_rule=sections.choice(name, config, "test_rule", TEST_RULES),
         )
 
     def train(self, num_frames: int, rng: np.random.Generator) -> np.ndarray:
-        """Returns [T] frame numbers of a video of `num_frames` for training."""
+        """Returns [T] frame numbers of a video of `num_frames` for training.
+
+        Those of M clips are [M T], clip after clip.
+        """
         if self.kind == "segments":
             return train_segments(num_frames, num_segments=self.num_frames, rng=rng)
+        if self.train_clips > 1:
+            return train_clips(
+                num_frames,
+                num_clips=self.train_clips,
+                clip_length=self.num_frames,
+                stride=self.stride,
+                rng=rng,
+            )
         return train_clip(
             num_frames, clip_length=self.num_frames, stride=self.stride, rng=rng
         )
@@ -98,6 +121,36 @@ def train_clip(
     places = num_frames - clip_length * stride + 1
     starts = rng.integers(places, size=1) if places > 0 else np.zeros(1, np.int64)
     return _clips(starts, num_frames, clip_length, stride)[0]
+
+
+def train_clips(
+    num_frames: int,
+    *,
+    num_clips: int,
+    clip_length: int,
+    stride: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Returns the frame numbers of clips in the order of time: [M T] int64.
+
+    No two spans of T times the stride overlap, and all places that allow it are drawn
+    alike. Where a video is too short for M spans the stride shrinks to what fits; where
+    it has fewer frames than M T the clips wrap around and repeat it.
+
+    Args:
+        num_frames: Frames of the video.
+        num_clips: M.
+        clip_length: T.
+        stride: Frames between neighbours of a clip, at most.
+        rng: Source of the draw.
+    """
+    stride = min(stride, max(1, num_frames // (num_clips * clip_length)))
+    span = clip_length * stride
+    room = max(0, num_frames - num_clips * span)
+    # sorted places among the frames left over, each clip moved on by those before it
+    starts = np.sort(rng.choice(room + num_clips, num_clips, replace=False))
+    starts = starts + np.arange(num_clips) * (span - 1)
+    return _clips(starts, num_frames, clip_length, stride).reshape(-1)
 
 
 def train_segments(

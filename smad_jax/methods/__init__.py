@@ -20,6 +20,7 @@ from smad_jax.methods import (
     frame_shuffle,
     group_dro,
     mmd,
+    sava,
     sdn,
     smad,
     still_mix,
@@ -31,6 +32,7 @@ METHODS: dict[str, type[base.Method]] = {
     "adabn": adabn.AdaBn,
     "dann": dann.Dann,
     "mmd": mmd.Mmd,
+    "sava": sava.Sava,
     "frame_shuffle": frame_shuffle.FrameShuffle,
     "sdn": sdn.Sdn,
     "still_mix": still_mix.StillMix,
@@ -138,6 +140,7 @@ def build_method(
     ramp: Callable[[jax.Array], jax.Array],
     rngs: nnx.Rngs,
     settings: Mapping[str, float | str],
+    total_steps: int = 1,
 ) -> base.Method:
     """Returns the method called `name`, with its heads on `num_features` features.
 
@@ -148,6 +151,7 @@ def build_method(
         ramp: Strength of reversed gradients as a function of the step.
         rngs: For the heads' initial parameters.
         settings: The method's own settings, the further keywords of its constructor.
+        total_steps: Of the run, for methods whose constructor takes it.
 
     Raises:
         ConfigError: if there is no such method, or it lacks what it needs.
@@ -157,11 +161,14 @@ def build_method(
         raise errors.ConfigError(
             f"method {name!r} has no use for method.aspects={tuple(aspects)}"
         )
-    offered = ("self", "num_features", "aspects", "ramp", "rngs")
-    known = set(inspect.signature(method.__init__).parameters) - set(offered)
+    taken = set(inspect.signature(method.__init__).parameters)
+    offered = ("self", "num_features", "aspects", "ramp", "rngs", "total_steps")
+    known = taken - set(offered)
     if unknown := sorted(set(settings) - known):
         raise errors.ConfigError(
             f"method {name!r} has no setting {', '.join(unknown)}; known: "
             f"{', '.join(sorted(known)) or 'none'}"
         )
+    if "total_steps" in taken:
+        settings = {**settings, "total_steps": total_steps}
     return method(num_features, aspects, ramp=ramp, rngs=rngs, **settings)

@@ -169,3 +169,41 @@ def test_config_section_gives_the_functions():
 def test_wrong_section_is_a_config_error(section, message):
     with pytest.raises(errors.ConfigError, match=message):
         sampling.Sampling.from_config(section)
+
+
+THREE_CLIPS = {"kind": "clip", "num_frames": 8, "stride": 8, "train_clips": 3}
+
+
+def spans(num_frames, stride, draws=300):
+    """Starts [draws, M] of clips that are as they should be at this stride."""
+    chosen, generator = sampling.Sampling.from_config(THREE_CLIPS), rng()
+    found = np.stack([chosen.train(num_frames, generator) for _ in range(draws)])
+    clips = found.reshape(draws, 3, 8)
+    assert (np.diff(clips, axis=2) == stride).all()
+    assert (np.diff(clips[:, :, 0], axis=1) >= 8 * stride).all(), "no overlap, in order"
+    assert clips.min() >= 0
+    assert clips[:, -1, 0].max() + 8 * stride <= num_frames
+    return clips[:, :, 0]
+
+
+def test_clips_of_a_long_video_lie_anywhere_in_the_order_of_time():
+    starts = spans(192 + 6, stride=8, draws=1000)
+    # 6 frames are left over: each of the C(9, 3) ways to deal them out comes up
+    ways = {tuple(row) for row in starts - np.arange(3) * 64}
+    assert len(ways) == 84
+    assert (spans(192, stride=8, draws=3) == np.arange(3) * 64).all()
+
+
+@pytest.mark.parametrize(("num_frames", "stride"), [(191, 7), (100, 4), (24, 1)])
+def test_stride_shrinks_to_what_a_short_video_has_room_for(num_frames, stride):
+    assert spans(num_frames, stride, draws=20).shape == (20, 3)
+
+
+def test_clips_wrap_around_a_video_of_too_few_frames():
+    found = sampling.Sampling.from_config(THREE_CLIPS).train(5, rng())
+    np.testing.assert_array_equal(found, np.arange(24) % 5)
+
+
+def test_segments_are_one_clip():
+    with pytest.raises(errors.ConfigError, match="train_clips must be 1 with segments"):
+        sampling.Sampling.from_config(THREE_CLIPS | {"kind": "segments"})
