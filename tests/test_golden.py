@@ -47,6 +47,10 @@ def test_three_steps_of_a_method_with_unlabelled_videos_are_pytorchs(reference, 
     agrees(reference, name, within=1e-9)
 
 
+def test_three_steps_of_sdn_with_two_updates_each_are_pytorchs(reference):
+    agrees(reference, "sdn", within=1e-9)
+
+
 def test_losses_and_their_gradients_are_pytorchs(reference):
     agrees(reference, "losses", within=1e-14)
 

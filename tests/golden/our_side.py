@@ -44,14 +44,15 @@ def logits(name: str, dtype: str) -> Arrays:
 def training(name: str) -> Arrays:
     """Three steps of SMAD: losses and gradient norms on the way, the arrays after."""
     return _three_steps(
-        lambda: _trained(name), lambda step: {"train": settings.batch(step)}
+        lambda: _trained(name), lambda step: [{"train": settings.batch(step)}]
     )
 
 
 def _three_steps(
-    build: Callable[[], base.Trained], batch_of: Callable[[int], step_lib.Batch]
+    build: Callable[[], base.Trained],
+    batches_of: Callable[[int], list[step_lib.Batch]],
 ) -> Arrays:
-    """Losses and gradient norms on the way, the arrays after."""
+    """Losses and gradient norms of every update on the way, the arrays after."""
     graph, params, stats = networks.drawn(build)
     direction = optimizer.build(
         "sgd", weight_decay=1e-4, momentum=0.9, clip_norm=settings.CLIP_NORM
@@ -63,13 +64,16 @@ def _three_steps(
     take = step_lib.make_train_step(graph, base.loss, direction, rate)
     found = {}
     for step in range(settings.STEPS):
-        batch = jax.tree.map(jnp.asarray, batch_of(step))
-        state, metrics = take(state, batch, jax.random.key(0))
-        found |= {
-            f"{step}/{key}": value
-            for key, value in metrics.items()
-            if key.startswith("loss/") or key in ("gradient_norm", "learning_rate")
-        }
+        batches = batches_of(step)
+        for place, batch in enumerate(batches):
+            advance = int(place + 1 == len(batches))
+            batch = jax.tree.map(jnp.asarray, batch)
+            state, metrics = take(state, batch, jax.random.key(0), advance)
+            found |= {
+                f"{settings.update_name(step, place)}/{key}": value
+                for key, value in metrics.items()
+                if key.startswith("loss/") or key in ("gradient_norm", "learning_rate")
+            }
     return found | flat.flatten(state.params, state.batch_stats)
 
 
@@ -173,11 +177,41 @@ def adapting(name: str) -> Arrays:
         )
         return base.Trained(model, method)
 
-    def batch(step: int) -> step_lib.Batch:
+    def batches(step: int) -> list[step_lib.Batch]:
         target = {"video": settings.target_video(step)}
-        return {"train": settings.batch(step), base.UNLABELLED: target}
+        return [{"train": settings.batch(step), base.UNLABELLED: target}]
 
-    return _three_steps(build, batch)
+    return _three_steps(build, batches)
+
+
+def scene_and_confusion() -> Arrays:
+    """Three steps of SDN, two updates each."""
+    kind, size = settings.ASPECTS["scene"]
+    scene = {"scene": aspects.Aspect("scene", kind, size, "golden")}
+
+    def build() -> base.Trained:
+        model = networks.small(("slowonly", "B"), settings.NUM_CLASSES)
+        method = methods.build_method(
+            "sdn",
+            model.backbone.width,
+            scene,
+            ramp=schedules.constant_strength,
+            rngs=nnx.Rngs(0),
+            settings={
+                "reversal": settings.REVERSAL,
+                "hidden": settings.SCENE_HIDDEN,
+                "confusion_weight": settings.CONFUSION_WEIGHT,
+            },
+        )
+        return base.Trained(model, method)
+
+    def batches(step: int) -> list[step_lib.Batch]:
+        video = settings.masked_video(step)
+        label = np.zeros(len(video), np.int32)
+        masked = {base.MASKED: {"video": video, "label": label}}
+        return [{"train": settings.batch(step)}, masked]
+
+    return _three_steps(build, batches)
 
 
 def all_losses() -> Arrays:
@@ -299,6 +333,7 @@ _CASES: Mapping[str, Callable[[], Arrays]] = {
     },
     "joint training": joint_training,
     **{name: functools.partial(adapting, name) for name in settings.ADAPTING},
+    "sdn": scene_and_confusion,
     "losses": all_losses,
     "gradient reversal": gradient_reversal,
     "saar": actionness,

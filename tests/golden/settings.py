@@ -79,6 +79,11 @@ STEPS_PER_EPOCH = 5
 SLOWONLY_SCHEDULE = Schedule(0.2, 196, 34, STEPS_PER_EPOCH)
 
 
+def update_name(step: int, place: int) -> str:
+    """What the arrays of an update begin with: its step, and its place if not first."""
+    return f"{step}.{place}" if place else f"{step}"
+
+
 def batch(step: int) -> Batch:
     """The batch of one training step; one video lacks its tags."""
     rng = np.random.default_rng(step)
@@ -112,9 +117,20 @@ DOMAIN_WEIGHT = 0.7
 DISCRIMINATOR = (6, 9)  # its hidden widths
 
 
+# SDN: an update on whole clips, then one on others with the people painted out.
+REVERSAL = 0.5
+CONFUSION_WEIGHT = 0.8
+SCENE_HIDDEN = (7, 9)
+
+
 def target_video(step: int) -> np.ndarray:
     """The unlabelled videos of one training step."""
     return draws.normal(f"target {step}", TARGET_VIDEO)
+
+
+def masked_video(step: int) -> np.ndarray:
+    """The clips without people of one training step, without looking at pixels."""
+    return draws.normal(f"masked {step}", TARGET_VIDEO)
 
 
 # Losses: one soft label and one row of tags hold zeros.

@@ -7,7 +7,7 @@ come out under our paths and in our layout, so that they compare one to one.
 import collections
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -87,8 +87,8 @@ def training(name: str) -> Arrays:
     heads = Heads(module.backbone.width)
     trained = settings.TRAINED[name]
 
-    def terms(step: int) -> dict[str, torch.Tensor]:
-        return _losses(trained, module, heads, settings.batch(step), step)
+    def terms(step: int) -> Iterator[dict[str, torch.Tensor]]:
+        yield _losses(trained, module, heads, settings.batch(step), step)
 
     return _three_steps(module, heads, terms)
 
@@ -96,9 +96,12 @@ def training(name: str) -> Arrays:
 def _three_steps(
     module: torch_models.Recognizer,
     heads: nn.Module,
-    terms_of: Callable[[int], dict[str, torch.Tensor]],
+    terms_of: Callable[[int], Iterator[dict[str, torch.Tensor]]],
 ) -> Arrays:
-    """Descends the sum of the terms: losses and norms on the way, the arrays after."""
+    """Descends the terms of each update: losses and norms, and the arrays after.
+
+    The terms of an update are computed after the one before it.
+    """
     for part, root in ((module, "model"), (heads, "method")):
         part.double().train()
         torch_models.load(part, draws.weights, root)
@@ -108,13 +111,16 @@ def _three_steps(
     found = {}
     for step in range(settings.STEPS):
         sgd.param_groups[0]["lr"] = float(rates[step])
-        terms = terms_of(step)
-        sgd.zero_grad()
-        torch.stack(list(terms.values())).sum().backward()
-        norm = nn.utils.clip_grad_norm_(parameters, settings.CLIP_NORM)
-        sgd.step()
-        found |= {f"{step}/loss/{term}": loss.detach() for term, loss in terms.items()}
-        found |= {f"{step}/gradient_norm": norm, f"{step}/learning_rate": rates[step]}
+        for place, terms in enumerate(terms_of(step)):
+            # zeros, not None: parameters without use in an update decay all the same
+            sgd.zero_grad(set_to_none=False)
+            torch.stack(list(terms.values())).sum().backward()
+            norm = nn.utils.clip_grad_norm_(parameters, settings.CLIP_NORM)
+            sgd.step()
+            name = settings.update_name(step, place)
+            found |= {f"{name}/loss/{t}": loss.detach() for t, loss in terms.items()}
+            found |= {f"{name}/gradient_norm": norm}
+            found |= {f"{name}/learning_rate": rates[step]}
     found = {key: np.asarray(value) for key, value in found.items()}
     return found | arrays(module, "model") | arrays(heads, "method")
 
@@ -191,24 +197,34 @@ def joint() -> Arrays:
     return {"losses": np.array(losses)} | arrays(module, "model")
 
 
+class HiddenHead(nn.Module):
+    """Linear, batch norm and ReLU a hidden layer, then a linear one."""
+
+    def __init__(self, width: int, hidden: tuple[int, ...], size: int) -> None:
+        super().__init__()
+        layers = []
+        for out in hidden:
+            layer = {"fc": nn.Linear(width, out), "bn": nn.BatchNorm1d(out)}
+            layers.append(nn.ModuleDict(layer))
+            width = out
+        self.hidden = nn.ModuleList(layers)
+        self.fc = nn.Linear(width, size)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        for layer in self.hidden:
+            features = torch.relu(layer["bn"](layer["fc"](features)))
+        return self.fc(features)
+
+
 class Discriminator(nn.Module):
-    """Linear, batch norm and ReLU a hidden layer, then one logit for the source."""
+    """One logit for the source."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        hidden = []
-        for out in settings.DISCRIMINATOR:
-            layers = {"fc": nn.Linear(width, out), "bn": nn.BatchNorm1d(out)}
-            hidden.append(nn.ModuleDict(layers))
-            width = out
-        self.discriminator = nn.ModuleDict(
-            {"hidden": nn.ModuleList(hidden), "fc": nn.Linear(width, 1)}
-        )
+        self.discriminator = HiddenHead(width, settings.DISCRIMINATOR, 1)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        for layer in self.discriminator["hidden"]:
-            features = torch.relu(layer["bn"](layer["fc"](features)))
-        return self.discriminator["fc"](features)[:, 0]
+        return self.discriminator(features)[:, 0]
 
     def loss(
         self, source: torch.Tensor, target: torch.Tensor, step: int
@@ -247,17 +263,44 @@ def adapting(method: str) -> Arrays:
     heads = discriminator if method == "dann" else nn.Module()
     distance = discriminator.loss if method == "dann" else mmd
 
-    def terms(step: int) -> dict[str, torch.Tensor]:
+    def terms(step: int) -> Iterator[dict[str, torch.Tensor]]:
         batch = settings.batch(step)
         video = np.concatenate([batch["video"], settings.target_video(step)])
         features = module.features(torch_models.to_video(video))
         source, target = features.split([settings.VIDEO[0], settings.TARGET_VIDEO[0]])
         label = torch.from_numpy(batch["label"]).long()
         name = "domain" if method == "dann" else "mmd"
-        return {
+        yield {
             "action": functional.cross_entropy(module.head(source), label),
             name: settings.DOMAIN_WEIGHT * distance(source, target, step),
         }
+
+    return _three_steps(module, heads, terms)
+
+
+def sdn() -> Arrays:
+    """A small SlowOnly with SDN: whole clips and those without people by turns."""
+    backbone, saar_width = _backbone(settings.TRAINED["slowonly"])
+    module = torch_models.Recognizer(backbone, settings.NUM_CLASSES, saar_width)
+    heads = nn.Module()
+    heads.scene_head = HiddenHead(
+        module.backbone.width, settings.SCENE_HIDDEN, settings.ASPECTS["scene"][1]
+    )
+
+    def terms(step: int) -> Iterator[dict[str, torch.Tensor]]:
+        batch = settings.batch(step)
+        features = module.features(torch_models.to_video(batch["video"]))
+        label = torch.from_numpy(batch["label"]).long()
+        scene = torch.from_numpy(batch["aspects"]["scene"])
+        logits = heads.scene_head(ReverseGradient.apply(features, settings.REVERSAL))
+        yield {
+            "action": functional.cross_entropy(module.head(features), label),
+            "scene": functional.cross_entropy(logits, scene),
+        }
+        logits = module(torch_models.to_video(settings.masked_video(step)))
+        probabilities = logits.softmax(dim=1)
+        negative_entropy = (probabilities * probabilities.log()).sum(dim=1).mean()
+        yield {"confusion": settings.CONFUSION_WEIGHT * negative_entropy}
 
     return _three_steps(module, heads, terms)
 
@@ -408,6 +451,7 @@ CASES: dict[str, Callable[[], Arrays]] = {
     },
     "joint training": joint,
     **{name: functools.partial(adapting, name) for name in settings.ADAPTING},
+    "sdn": sdn,
     "losses": losses,
     "gradient reversal": gradient_reversal,
     "saar": saar,
