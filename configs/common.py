@@ -77,6 +77,7 @@ def parse_smad(arg: str) -> ml_collections.ConfigDict:
         saar=("on", "off"),
         loss=("both", "soft_ce", "kl"),
         labels=("given", "shuffled"),
+        weights=("divided", "each"),
     )
     # The paper does not name the aspects of its headline rows. Own videos have
     # a scene label from data_prep.pseudo_label and seldom another.
@@ -311,7 +312,7 @@ def smad(
     config.method.settings.kl_weight = scale * kl
     config.method.settings.tags_weight = 10 * scale  # 5 in Sec. 6.1
     config.method.settings.kl_reduction = "batchmean"  # Eq. 4; or `mean`
-    config.method.settings.weights = "divided"
+    config.method.settings.weights = choice.weights
     return config
 
 

@@ -9,8 +9,9 @@ The first trains on the embedded benchmark, in a few minutes on two CPU cores
 58.4 on ARAS-64, 55.0 on K200db-val and 74.6 on K200-val.
 
 Further keys: aspects=none with saar=on is SAAR alone, saar=off adversarial
-training alone (Table 7); loss=soft_ce or loss=kl one loss alone (Table 13);
-labels=shuffled the control whose pseudo-labels are dealt out at random.
+training alone (Table 7); weights=each does not divide the weight of an adversary by
+the number of aspects (Table 8 divides); loss=soft_ce or loss=kl is one loss alone
+(Table 13); labels=shuffled the control whose pseudo-labels are dealt out at random.
 """
 
 import ml_collections

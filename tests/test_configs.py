@@ -138,6 +138,9 @@ def test_switches_of_tables_7_8_and_13():
         "k200db,aspects=scene+object+event+attribute+context"
     )
     assert len(five.method.aspects) == 5
+    assert five.method.settings.weights == "divided"
+    whole = slowonly_smad.get_config("k200db,weights=each")
+    assert whole.method.settings.weights == "each"
     kl = slowonly_smad.get_config("k200db,loss=kl")
     assert kl.method.settings.soft_ce_weight == 0
     assert kl.method.settings.kl_weight == 0.5
@@ -326,7 +329,9 @@ def test_embedded_web_data_cannot_be_chosen_by_medium():
 
 
 def test_unknown_key_in_the_argument_names_the_known_ones():
-    with pytest.raises(ValueError, match="known: aspects, labels, loss, saar, train"):
+    with pytest.raises(
+        ValueError, match="known: aspects, labels, loss, saar, train, w"
+    ):
         slowonly_smad.get_config("sar=off")
 
 

@@ -117,14 +117,17 @@ class Sava(dann.Dann):
         outputs = self.outputs(model, self._as_clips(batch), keys[0])
         action, metrics = base.action_loss(outputs[0], {"label": label})
         clips = [self._by_video(output.features) for output in outputs]  # [B, M, D]
-        domain, accuracy = self.domain_loss(
-            *(self._videos(each) for each in clips), self.ramp(step)
-        )
+        source, target = (self._videos(each) for each in clips)
+        domain, accuracy = self.domain_loss(source, target, self.ramp(step))
         total = action + domain
         metrics |= {"loss/domain": domain, "accuracy/domain": accuracy}
         if self.order_head is not None and self.attention is not None:
-            order, right = self._order_loss(jnp.concatenate(clips), keys[1:])
-            attention = self._attention_loss(model, clips, batch["train"]["label"])
+            order, right = self._order_loss(
+                self.order_head, jnp.concatenate(clips), keys[1:]
+            )
+            attention = self._attention_loss(
+                self.attention, model, clips, batch["train"]["label"]
+            )
             attention *= step >= self.attention_start
             total += order + attention
             metrics |= {"loss/order": order, "loss/attention": attention}
@@ -161,18 +164,19 @@ class Sava(dann.Dann):
         return jnp.einsum("bm,bmd->bd", weights, clips)
 
     def _order_loss(
-        self, clips: jax.Array, keys: jax.Array
+        self, head: "OrderHead", clips: jax.Array, keys: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """Weighted cross-entropy of the order that features [B, M, D] were put in."""
         orders = all_orders(self.num_clips)
         drawn = jax.random.randint(keys[0], (len(clips),), 0, len(orders), jnp.int32)
-        logits = self.order_head(reorder(clips, drawn), key=keys[1])
+        logits = head(reorder(clips, drawn), key=keys[1])
         right = jnp.argmax(logits, axis=-1) == drawn
         loss = self.order_weight * jnp.mean(losses.cross_entropy(logits, drawn))
         return loss, jnp.mean(right, dtype=jnp.float32)
 
     def _attention_loss(
         self,
+        attention: "Attention",
         model: recognizer.Recognizer,
         clips: Sequence[jax.Array],
         label: jax.Array,
@@ -188,7 +192,7 @@ class Sava(dann.Dann):
             jax.nn.log_softmax(jax.lax.stop_gradient(model.head(target))),
             label,
         )
-        logits = self.attention(jnp.concatenate([source, target]))
+        logits = attention(jnp.concatenate([source, target]))
         values = losses.soft_cross_entropy(logits, wanted)
         return self.attention_weight * losses.masked_mean(values, sure)
 

@@ -62,13 +62,17 @@ def _three_steps(
     )
     rate = schedules.cosine(**settings.TRAINING_SCHEDULE._asdict())
     take = step_lib.make_train_step(graph, base.loss, direction, rate)
-    found = {}
+    found, compiled = {}, {}  # by the place of an update in its step
+    key = jax.random.key(0)
     for step in range(settings.STEPS):
         batches = batches_of(step)
         for place, batch in enumerate(batches):
             advance = int(place + 1 == len(batches))
             batch = jax.tree.map(jnp.asarray, batch)
-            state, metrics = take(state, batch, jax.random.key(0), advance)
+            if place not in compiled:
+                lowered = take.lower(state, batch, key, advance)
+                compiled[place] = lowered.compile(networks.QUICKLY)
+            state, metrics = compiled[place](state, batch, key, advance)
             found |= {
                 f"{settings.update_name(step, place)}/{key}": value
                 for key, value in metrics.items()
