@@ -369,7 +369,7 @@ def build_modules(
         ramp=ramp,
         rngs=rngs,
         settings=config.method.settings,
-        total_steps=plan.total_steps,
+        total_steps=total_steps,
     )
     return base.Trained(model, method)
 
