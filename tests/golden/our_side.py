@@ -51,6 +51,7 @@ def training(name: str) -> Arrays:
 def _three_steps(
     build: Callable[[], base.Trained],
     batches_of: Callable[[int], list[step_lib.Batch]],
+    compiler_options: Mapping[str, int] | None = None,
 ) -> Arrays:
     """Losses and gradient norms of every update on the way, the arrays after."""
     graph, params, stats = networks.drawn(build)
@@ -71,7 +72,7 @@ def _three_steps(
             batch = jax.tree.map(jnp.asarray, batch)
             if place not in compiled:
                 lowered = take.lower(state, batch, key, advance)
-                compiled[place] = lowered.compile(networks.QUICKLY)
+                compiled[place] = lowered.compile(compiler_options)
             state, metrics = compiled[place](state, batch, key, advance)
             found |= {
                 f"{settings.update_name(step, place)}/{key}": value
@@ -185,7 +186,7 @@ def adapting(name: str) -> Arrays:
         target = {"video": settings.target_video(step)}
         return [{"train": settings.batch(step), base.UNLABELLED: target}]
 
-    return _three_steps(build, batches)
+    return _three_steps(build, batches, networks.QUICKLY)
 
 
 def scene_and_confusion() -> Arrays:
@@ -215,7 +216,7 @@ def scene_and_confusion() -> Arrays:
         masked = {base.MASKED: {"video": video, "label": label}}
         return [{"train": settings.batch(step)}, masked]
 
-    return _three_steps(build, batches)
+    return _three_steps(build, batches, networks.QUICKLY)
 
 
 def all_losses() -> Arrays:
