@@ -12,7 +12,6 @@ category is not annotated for it: it has no label there and is masked in trainin
 
 import argparse
 import collections
-import csv
 import dataclasses
 import fractions
 import json
@@ -24,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep import published_lists, video_lists
+from data_prep import listed, video_lists
 from smad_jax import aspects as aspect_table
 from smad_jax import errors
 from smad_jax.data import catalog, records
@@ -87,7 +86,7 @@ def read_tags(path: pathlib.Path) -> dict[str, list[str]]:
         tags = _read_tags_json(path)
     else:
         tags = {}
-        for where, (tag, category) in _csv_rows(path, ("tag", "category")):
+        for where, (tag, category) in listed.csv_rows(path, ("tag", "category")):
             names = tags.setdefault(category.lower(), [])
             if not tag or tag in names:
                 raise errors.DataError(
@@ -136,7 +135,7 @@ def read_annotations(
             clips += _read_json(path, tags)
             continue
         columns = ("tags", "youtube_id", "time_start", "time_end")
-        for where, (joined, id, *times) in _csv_rows(path, columns):
+        for where, (joined, id, *times) in listed.csv_rows(path, columns):
             names = [tag.strip() for tag in joined.split("|") if tag.strip()]
             unknown.update(set(names) - set(place) - others)
             found = collections.defaultdict(set)
@@ -216,7 +215,7 @@ def _stem(id: str) -> str:
 
 def _read_json(path: pathlib.Path, tags: Mapping[str, Sequence[str]]) -> Iterator[Clip]:
     """The clips of a JSON list; its files are named in tenths of a second."""
-    for where, item in published_lists.items(path):
+    for where, item in listed.items(path):
         file, labels = item.get("filename", item.get("frame_dir")), item.get("label")
         if not isinstance(file, str) or not isinstance(labels, dict):
             raise errors.DataError(
@@ -262,27 +261,6 @@ def _read_tags_json(path: pathlib.Path) -> dict[str, list[str]]:
     ):
         raise errors.DataError(f"{path} must hold lists of tags by category")
     return content
-
-
-def _csv_rows(
-    path: pathlib.Path, columns: Sequence[str]
-) -> Iterator[tuple[str, list[str]]]:
-    """`FILE, line N` and the cells of these columns; the first line names them."""
-    lines = iter(video_lists.numbered_lines(path))
-    where, header = next(lines, (f"{path}, line 1", ""))
-    names = [name.strip().lower() for name in next(csv.reader([header]), [])]
-    if missing := [name for name in columns if name not in names]:
-        raise errors.DataError(
-            f"{where}: no column {missing[0]!r} among {', '.join(names)}; needed are "
-            f"{', '.join(columns)}"
-        )
-    for where, line in lines:
-        cells = next(csv.reader([line]))
-        if len(cells) != len(names):
-            raise errors.DataError(
-                f"{where}: expected {len(names)} columns, found {len(cells)}: {line!r}"
-            )
-        yield where, [cells[names.index(name)].strip() for name in columns]
 
 
 def _seconds(text: str, where: str) -> fractions.Fraction:

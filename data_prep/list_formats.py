@@ -1,8 +1,8 @@
 """The forms in which lists of videos are handed round, and which one a list has.
 
-`FORMATS` holds a reader for each; `published_lists` has those of single data sets.
-Where `--format` does not say which, it is told by the first lines, and refused where
-two forms would read them differently.
+`FORMATS` holds a reader for each; `kinetics_lists` and `published_lists` have those of
+single data sets. Where `--format` does not say which, it is told by the first lines,
+and refused where two forms would read them differently.
 """
 
 import itertools
@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from data_prep import published_lists, video_lists
+from data_prep import kinetics_lists, listed, published_lists, video_lists
 from smad_jax import errors
 
 _LOOKED_AT = 20  # lines that tell the form of a list
@@ -30,7 +30,7 @@ class Head(NamedTuple):
     path: pathlib.Path
     root: pathlib.Path
     lines: Sequence[str]
-    item: published_lists.Item | None
+    item: listed.Item | None
 
 
 class Format(NamedTuple):
@@ -42,7 +42,7 @@ class Format(NamedTuple):
         form: A line, or what the list holds, in words.
     """
 
-    read: Callable[[pathlib.Path, published_lists.Files], published_lists.Listed]
+    read: Callable[[pathlib.Path, listed.Files], listed.Listed]
     fits: Callable[[Head], bool]
     form: str
 
@@ -65,16 +65,16 @@ def read(
         ConfigError: if it cannot be told which form a list has.
         DataError: naming file, line, value and rule of what is malformed.
     """
-    files = published_lists.Files(root)
+    files = listed.Files(root)
     splits: dict[str, list[video_lists.Entry]] = {}
     found = {}
     for role, list_path in (("train", path), ("val", val)):
         if list_path is None:
             continue
-        listed = FORMATS[detect(root, list_path, form)].read(list_path, files)
-        if not listed.entries:
+        content = FORMATS[detect(root, list_path, form)].read(list_path, files)
+        if not content.entries:
             raise errors.DataError(f"the list {list_path} is empty")
-        for entry in listed.entries:
+        for entry in content.entries:
             if role == "val" and entry.split not in ("", "val", "test"):
                 raise errors.DataError(
                     f"{entry.where}: {entry.id!r} is for {entry.split!r}, but the list "
@@ -82,8 +82,8 @@ def read(
                 )
             split = "val" if role == "val" else entry.split or "train"
             splits.setdefault(split, []).append(entry)
-        found[role] = listed
-    editions = {listed.edition for listed in found.values()}
+        found[role] = content
+    editions = {content.edition for content in found.values()}
     if len(editions) > 1:
         raise errors.DataError(
             f"{path} and {val} are of different editions ({', '.join(editions)}) with "
@@ -93,7 +93,7 @@ def read(
         splits,
         hold_out=list(splits) == ["train"],
         classes=found["train"].classes,
-        notes=list(dict.fromkeys(n for listed in found.values() for n in listed.notes)),
+        notes=list(dict.fromkeys(note for one in found.values() for note in one.notes)),
     )
 
 
@@ -123,7 +123,7 @@ def _head(root: pathlib.Path, path: pathlib.Path) -> Head:
     if path.is_dir():
         return Head(path, root, (), None)
     if path.suffix == ".json":
-        return Head(path, root, (), next(published_lists.items(path), ("", {}))[1])
+        return Head(path, root, (), next(listed.items(path), ("", {}))[1])
     lines = itertools.islice(video_lists.numbered_lines(path), _LOOKED_AT)
     return Head(path, root, [line for _, line in lines], None)
 
@@ -189,14 +189,12 @@ def _fits_raw_videos(head: Head) -> bool:
 _fits_aras = _all_match(r"aras_clips/.+\s\d+")
 
 
-def _read_list(
-    path: pathlib.Path, files: published_lists.Files
-) -> published_lists.Listed:
+def _read_list(path: pathlib.Path, files: listed.Files) -> listed.Listed:
     del files
-    return published_lists.Listed(video_lists.read_list(path))
+    return listed.Listed(video_lists.read_list(path))
 
 
-def _frame_lists(numbers: int) -> Callable[..., published_lists.Listed]:
+def _frame_lists(numbers: int) -> Callable[..., listed.Listed]:
     """A reader of `folder [offset] frames label` lines."""
     names = "folder offset frames label" if numbers == 3 else "folder frames label"
 
@@ -216,11 +214,9 @@ def _frame_lists(numbers: int) -> Callable[..., published_lists.Listed]:
             id = f"{parts[0]}#{offset}" if numbers == 3 else parts[0]
             yield video_lists.Entry(id, label, where, frames=frames)
 
-    def read_frames(
-        path: pathlib.Path, files: published_lists.Files
-    ) -> published_lists.Listed:
+    def read_frames(path: pathlib.Path, files: listed.Files) -> listed.Listed:
         del files
-        return published_lists.Listed(list(entries(path)))
+        return listed.Listed(list(entries(path)))
 
     return read_frames
 
@@ -245,12 +241,12 @@ def _fits_kinetics(head: Head) -> bool:
 FORMATS: dict[str, Format] = {
     "list": Format(_read_list, _fits_list, "`relative/path label` a line"),
     "kinetics": Format(
-        published_lists.read_kinetics,
+        kinetics_lists.read_kinetics,
         _fits_kinetics,
         "csv with label,youtube_id,time_start,time_end,split",
     ),
     "minikinetics": Format(
-        published_lists.read_minikinetics,
+        kinetics_lists.read_minikinetics,
         _all_match(r"[\w-]{11}"),
         "one YouTube id a line, for videos in class folders",
     ),
@@ -261,12 +257,12 @@ FORMATS: dict[str, Format] = {
         _frame_lists(3), _fits_frames(3), "`folder offset frames label` a line"
     ),
     "rawvideos": Format(
-        published_lists.read_raw_videos,
+        kinetics_lists.read_raw_videos,
         _fits_raw_videos,
         "`folder label parts number ...` a line",
     ),
     "rawvideos_json": Format(
-        published_lists.read_raw_videos_json,
+        kinetics_lists.read_raw_videos_json,
         _has_key("video_dir"),
         "JSON with video_dir, label, positive_clip_inds",
     ),
@@ -296,6 +292,6 @@ FORMATS: dict[str, Format] = {
         "JSON with filename or frame_dir, label by category",
     ),
     "aras": Format(
-        published_lists.read_aras, _fits_aras, "`aras_clips/CLASS/ID_k.mp4 label`"
+        kinetics_lists.read_aras, _fits_aras, "`aras_clips/CLASS/ID_k.mp4 label`"
     ),
 }
