@@ -31,7 +31,7 @@ from data_prep import (
     video_lists,
 )
 from smad_jax import errors
-from smad_jax.data import catalog, record_files, records, video
+from smad_jax.data import catalog, record_files, records
 
 DEFAULT_HOLDOUT = 0.2
 
@@ -125,32 +125,56 @@ def build(
         file_format=options.file_format,
     )
     partial = record_store.workplace(out, name, plan)
-    good, bad = record_store.store(plan, partial, options.num_jobs)
-    reasons = collections.Counter(error.reason for error in bad.values())
-    try:
-        sizes = _write_splits(partial, wanted, good, bad, source, options.holdout)
-    except errors.DataError:
-        shutil.rmtree(partial)  # going on would end here again
-        raise
-    catalog.write_dataset_file(
-        partial,
-        name=name,
-        classes=wanted.classes,
-        num_videos=len(good),
-        recipe={**(recipe or {}), "listed": len(wanted.label_of), "bad": dict(reasons)},
-    )
-    tfds_files.write(partial)
-    record_store.publish(partial, folder)
+    with record_store.full_disk_explained(partial):
+        stored = record_store.store(plan, partial, options.num_jobs)
+        try:
+            sizes = _write_splits(partial, wanted, stored, source, options.holdout)
+        except errors.DataError:
+            shutil.rmtree(partial)  # going on would end here again
+            raise
+        report = _report(folder, wanted, stored, sizes, source)
+        _describe(partial, report, wanted.classes, recipe or {})
+        record_store.publish(partial, folder)
+    return report
+
+
+def _report(
+    folder: pathlib.Path,
+    wanted: video_lists.Resolved,
+    stored: record_store.Stored,
+    sizes: dict[str, int],
+    source: video_lists.Source,
+) -> Report:
+    """What there is to say of a build."""
+    bad = stored.bad
     return Report(
         folder=folder,
         num_listed=len(wanted.label_of),
-        num_stored=len(good),
+        num_stored=len(stored.good),
         split_sizes=sizes,
         num_classes=len(wanted.classes),
-        reasons=reasons,
+        reasons=collections.Counter(error.reason for error in bad.values()),
         examples={error.reason: f"{id} ({error.detail})" for id, error in bad.items()},
         notes=tuple(source.notes),
     )
+
+
+def _describe(
+    partial: pathlib.Path,
+    report: Report,
+    classes: Sequence[str],
+    recipe: Mapping[str, catalog.Json],
+) -> None:
+    """Writes the files that say what the data set is, for us and for TFDS."""
+    counts = {"listed": report.num_listed, "bad": dict(report.reasons)}
+    catalog.write_dataset_file(
+        partial,
+        name=report.folder.name,
+        classes=classes,
+        num_videos=report.num_stored,
+        recipe={**recipe, **counts},
+    )
+    tfds_files.write(partial)
 
 
 def summary(report: Report) -> str:
@@ -419,38 +443,40 @@ def _recipe(chosen: argparse.Namespace) -> dict[str, catalog.Json]:
 def _write_splits(
     folder: pathlib.Path,
     wanted: video_lists.Resolved,
-    good: set[str],
-    bad: Mapping[str, video.VideoError],
+    stored: record_store.Stored,
     source: video_lists.Source,
     holdout: float,
 ) -> dict[str, int]:
     """Writes the lists of the splits, and of all; returns their sizes."""
+    good = stored.good
     if not good:
-        reasons = collections.Counter(error.reason for error in bad.values())
+        reasons = collections.Counter(error.reason for error in stored.bad.values())
         counts = ", ".join(f"{key} {n}" for key, n in reasons.most_common())
         raise errors.DataError(
             f"none of the {len(wanted.label_of)} videos can be used: {counts}"
         )
-    stored = {id: label for id, label in wanted.label_of.items() if id in good}
+    label_of = {id: label for id, label in wanted.label_of.items() if id in good}
     parts = {
         split: [id for id in ids if id in good] for split, ids in wanted.splits.items()
     }
     if source.hold_out:
-        held_out = video_lists.hold_out(stored, holdout)
+        held_out = video_lists.hold_out(label_of, holdout)
         parts["train"], parts["val"] = (
-            [id for id in stored if (id in held_out) == is_val]
+            [id for id in label_of if (id in held_out) == is_val]
             for is_val in (False, True)
         )
     for split, ids in parts.items():
         if split.startswith("train"):
             video_lists.check_classes(
                 wanted.classes,
-                (stored[id] for id in ids),
+                (label_of[id] for id in ids),
                 "after leaving out bad videos, ",
             )
-    parts = {split: ids for split, ids in {**parts, "all": list(stored)}.items() if ids}
+    parts = {
+        split: ids for split, ids in {**parts, "all": list(label_of)}.items() if ids
+    }
     for split, ids in parts.items():
-        catalog.write_split(folder, split, ids, [stored[id] for id in ids])
+        catalog.write_split(folder, split, ids, [label_of[id] for id in ids])
     return {split: len(ids) for split, ids in parts.items()}
 
 

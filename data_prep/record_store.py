@@ -67,7 +67,9 @@ def claim(out: pathlib.Path, name: str, *, overwrite: bool) -> pathlib.Path:
             f"{folder} exists; choose another --name or add --overwrite, which also "
             "removes its splits and aspect labels"
         )
-    if not (folder / "dataset.json").is_file() and not any(folder.glob("*record*")):
+    if not (folder / "dataset.json").is_file() and not any(
+        any(folder.glob(f"*.{kind}")) for kind in record_files.FILE_FORMATS
+    ):
         raise errors.ConfigError(f"{folder} is no data set; remove it by hand")
     return folder
 
@@ -106,7 +108,7 @@ def store(plan: Plan, folder: pathlib.Path, num_jobs: int) -> Stored:
         num_jobs: Files checked at the same time.
 
     Raises:
-        DataError: if the disk is full; the same command goes on later.
+        OSError: if the disk is full, see `full_disk_explained`.
     """
     num_shards = int((_read_plan(folder) or {})["num_shards"])
     ids = list(plan.label_of)
@@ -121,20 +123,19 @@ def store(plan: Plan, folder: pathlib.Path, num_jobs: int) -> Stored:
         print(f"going on after {done} of {len(ids)} videos", file=sys.stderr)
     progress = video_files.Progress(len(ids), done)
     bad: dict[str, video.VideoError] = {}
-    with _full_disk_explained(folder):
-        for shard, part in enumerate(shards):
-            if not finished[shard]:
-                stem = f"videos-{shard:05}-of-{num_shards:05}"
-                _write_shard(plan, folder / stem, part, num_jobs, progress)
-            for id, reason, detail in json.loads(
-                (folder / f"bad-{shard:05}.json").read_text("utf-8")
-            ):
-                bad[id] = video.VideoError(reason, detail)
-        bad = {id: bad[id] for id in ids if id in bad}
-        with open(folder / "bad_videos.jsonl", "w", encoding="utf-8") as file:
-            for id, error in bad.items():
-                line = {"id": id, "reason": error.reason, "detail": error.detail}
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    for shard, part in enumerate(shards):
+        if not finished[shard]:
+            stem = f"videos-{shard:05}-of-{num_shards:05}"
+            _write_shard(plan, folder / stem, part, num_jobs, progress)
+        for id, reason, detail in json.loads(
+            (folder / f"bad-{shard:05}.json").read_text("utf-8")
+        ):
+            bad[id] = video.VideoError(reason, detail)
+    bad = {id: bad[id] for id in ids if id in bad}
+    with open(folder / "bad_videos.jsonl", "w", encoding="utf-8") as file:
+        for id, error in bad.items():
+            line = {"id": id, "reason": error.reason, "detail": error.detail}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
     return Stored(set(ids) - set(bad), bad)
 
 
@@ -179,8 +180,15 @@ def _write_shard(
 
 
 @contextlib.contextmanager
-def _full_disk_explained(folder: pathlib.Path) -> Iterator[None]:
-    """Says what to do when there is no room left."""
+def full_disk_explained(folder: pathlib.Path) -> Iterator[None]:
+    """Makes a full disk an error that says what to do.
+
+    Args:
+        folder: From `workplace`.
+
+    Raises:
+        DataError: if there is no room left.
+    """
     try:
         yield
     except OSError as error:

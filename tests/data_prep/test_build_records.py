@@ -268,6 +268,16 @@ def test_full_disk_says_what_to_do_and_the_next_run_goes_on(
     assert "going on after" in capsys.readouterr().err
     assert len(catalog.open_split(tmp_path / "data", "toy", "all")) == 9
 
+    def no_room(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(build_records.catalog, "write_dataset_file", no_room)
+        assert run(tmp_path, films, name="other") == 3
+    assert "after 1 finished shards" in capsys.readouterr().err
+    assert run(tmp_path, films, name="other") == 0
+    assert "going on after 12 of 12 videos" in capsys.readouterr().err
+
 
 @pytest.mark.parametrize("file_format", record_files.FILE_FORMATS)
 def test_device_without_room_is_a_full_disk(file_format):
