@@ -89,7 +89,7 @@ def held_out_labels(counts: np.ndarray, num_val: int) -> list[int]:
 
 
 def redistribute(
-    ids: Sequence[str],
+    ids: Sequence[str] | np.ndarray,
     actions: np.ndarray,
     factors: np.ndarray,
     classes: Sequence[str],
@@ -113,8 +113,7 @@ def redistribute(
     Raises:
         DataError: if an id comes twice or a class cannot be split so.
     """
-    order = np.argsort(np.asarray(ids), kind="stable")
-    z_frequency.check_unique(ids)
+    order = z_frequency.order_by_id(ids)
     actions, factors = np.asarray(actions), np.asarray(factors)
     counts = z_frequency.label_counts(
         np.where(actions >= 0, actions, len(classes)),
@@ -122,9 +121,10 @@ def redistribute(
         num_classes=len(classes) + 1,
     )
     listed = order[(actions[order] >= 0) & (factors[order] >= 0)]
+    groups = z_frequency.by_class(actions[listed], len(classes))
     train, val, short, faults = [], [], [], []
     for label, name in enumerate(classes):
-        rows = listed[actions[listed] == label]
+        rows = listed[groups[label]]
         held = np.isin(factors[rows], held_out_labels(counts[label], sizes.val))
         pool = rows[~held]
         if fault := _fault(name, len(rows), len(pool), sizes):

@@ -43,7 +43,7 @@ class Parts(NamedTuple):
 
 
 def divide(
-    ids: Sequence[str],
+    ids: Sequence[str] | np.ndarray,
     actions: np.ndarray,
     factors: np.ndarray,
     classes: Sequence[str],
@@ -70,15 +70,16 @@ def divide(
     Raises:
         DataError: if an id comes twice.
     """
-    z_frequency.check_unique(ids)
+    order = z_frequency.order_by_id(ids)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
     actions, factors = np.asarray(actions), np.asarray(factors)
     usable = np.flatnonzero((actions >= 0) & (factors >= 0))
-    ranked = usable[
-        z_frequency.rank(actions[usable], factors[usable], np.asarray(ids)[usable])
-    ]
+    ranked = usable[z_frequency.rank(actions[usable], factors[usable], place[usable])]
+    groups = z_frequency.by_class(actions[ranked], len(classes))
     found: list[list[np.ndarray]] = [[] for _ in Parts._fields]
     for label, name in enumerate(classes):
-        rows = ranked[actions[ranked] == label]
+        rows = ranked[groups[label]]
         first, second = len(rows) // 3, 2 * len(rows) // 3
         # drawn from a sequence that the input's order does not decide
         drawn = z_frequency.class_generator(seed, name).permutation(len(rows))[:first]

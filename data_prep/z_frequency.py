@@ -9,12 +9,16 @@ millions if need be.
 """
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
 from smad_jax import errors
 from smad_jax.data import catalog
+from smad_jax.evaluation import information
+
+_ROWS = 1 << 16  # of labels looked at in one go
 
 
 def _integers(name: str, labels: np.ndarray) -> np.ndarray:
@@ -100,12 +104,6 @@ def rank(actions: np.ndarray, factors: np.ndarray, ids: np.ndarray) -> np.ndarra
     return np.lexsort((np.asarray(ids), factors, -frequency, actions))
 
 
-def _entropy(counts: np.ndarray) -> float:
-    """Entropy in nats of the distribution that counts describe."""
-    share = counts[counts > 0] / counts.sum()
-    return float(-(share * np.log(share)).sum())
-
-
 def normalized_mutual_information(actions: np.ndarray, factors: np.ndarray) -> float:
     """Returns I(Y; Z) over the mean of both entropies, 0 to 1 (Table 10).
 
@@ -113,21 +111,23 @@ def normalized_mutual_information(actions: np.ndarray, factors: np.ndarray) -> f
     Videos whose factor label is missing (negative) are left out. Larger is more
     biased. It grows when the set shrinks, so compare sets of one size only.
     """
-    counts = label_counts(actions, factors)
-    if not counts.sum():
+    actions, factors = _integers("action", actions), _integers("factor", factors)
+    known = factors >= 0
+    if not known.any():
         return 0.0
-    action_entropy = _entropy(counts.sum(axis=1))
-    factor_entropy = _entropy(counts.sum(axis=0))
-    if action_entropy == 0 or factor_entropy == 0:
-        return 0.0
-    information = action_entropy + factor_entropy - _entropy(counts.ravel())
-    return max(information, 0.0) / (0.5 * (action_entropy + factor_entropy))
+    return information.normalized_mutual_information(actions[known], factors[known])
 
 
 def hard_labels(split: catalog.Split, aspect: str) -> np.ndarray:
     """Returns [V] int64: the likeliest label, the lowest on ties, -1 where missing."""
-    likeliest = np.argmax(split.aspect_labels[aspect], axis=1)
-    return np.where(split.aspect_mask[aspect], likeliest, -1)
+    values, mask = split.aspect_labels[aspect], split.aspect_mask[aspect]
+    # numbers that are not negative are in the order of their bits, which compare faster
+    if values.dtype == np.float16:
+        values = values.view(np.int16)
+    likeliest = np.empty(len(values), np.int64)
+    for first in range(0, len(values), _ROWS):  # a mapped file is never whole in memory
+        likeliest[first : first + _ROWS] = values[first : first + _ROWS].argmax(axis=1)
+    return np.where(mask, likeliest, -1)
 
 
 def renumber(
@@ -145,18 +145,49 @@ def renumber(
     return table[labels]
 
 
-def check_unique(ids: Sequence[str]) -> None:
-    """Does nothing if every id is there once.
+def order_by_id(ids: Sequence[str] | np.ndarray) -> np.ndarray:
+    """Returns [V] rows in the order of their ids.
+
+    Args:
+        ids: [V] strings, or an array of them, of `str` or of UTF-8 bytes; an array
+            costs far less memory.
 
     Raises:
-        DataError: naming the first that is not.
+        DataError: naming the first id that comes twice.
     """
-    ordered = np.sort(np.asarray(ids))
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    names = _as_bytes(np.asarray(ids))
+    order = np.argsort(names, kind="stable")
+    ordered = names[order]
+    twice = np.flatnonzero(ordered[1:] == ordered[:-1])
     if len(twice):
+        first = str(np.asarray(ids)[order[twice[0]]])
         raise errors.DataError(
-            f"id {str(twice[0])!r} comes twice; one video belongs to one part only"
+            f"id {first!r} comes twice; one video belongs to one part only"
         )
+    return order
+
+
+def _as_bytes(names: np.ndarray) -> np.ndarray:
+    """Strings at a byte a letter where all are ASCII, in the same order."""
+    width = names.dtype.itemsize // 4
+    if names.dtype.kind != "U" or not width:
+        return names
+    letters = np.ascontiguousarray(names).view(np.uint32).reshape(len(names), width)
+    if letters.max(initial=0) > 127:
+        return names
+    return letters.astype(np.uint8).view(f"S{width}")[:, 0]
+
+
+def by_class(actions: np.ndarray, num_classes: int) -> list[np.ndarray]:
+    """Returns the rows of each class, in their order.
+
+    Args:
+        actions: [V] int; negative for videos of no class.
+        num_classes: K.
+    """
+    order = np.argsort(actions, kind="stable")
+    cuts = np.searchsorted(actions[order], np.arange(num_classes + 1))
+    return [order[first:last] for first, last in itertools.pairwise(cuts.tolist())]
 
 
 def class_generator(seed: int, name: str) -> np.random.Generator:
@@ -173,12 +204,22 @@ def random_control(actions: np.ndarray, rows: np.ndarray, *, seed: int) -> np.nd
         rows: Rows of the part to compare with.
         seed: Of the draw.
     """
-    rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(len(actions))
-    parts = []
-    for label, size in enumerate(np.bincount(actions[rows])):
-        parts.append(shuffled[actions[shuffled] == label][:size])
-    return np.concatenate(parts)
+    return draw_per_class(actions, np.bincount(actions[rows]), seed=seed)
+
+
+def draw_per_class(actions: np.ndarray, sizes: np.ndarray, *, seed: int) -> np.ndarray:
+    """Returns random rows, so many of each class, or all where there are fewer.
+
+    Args:
+        actions: [V] int; negative for videos that may not be drawn.
+        sizes: [K] int, videos wanted of each class.
+        seed: Of the draw.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(actions))
+    drawn = by_class(actions[shuffled], len(sizes))
+    return shuffled[
+        np.concatenate([part[:size] for part, size in zip(drawn, sizes, strict=True)])
+    ]
 
 
 def describe_part(

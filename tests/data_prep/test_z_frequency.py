@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -84,3 +86,39 @@ def test_a_million_videos_take_no_time():
 def test_labels_that_do_not_fit_are_refused(actions, factors, message):
     with pytest.raises(errors.DataError, match=message):
         z_frequency.label_counts(np.array(actions), np.array(factors), num_labels=5)
+
+
+@pytest.mark.parametrize("letter", ["z", "ż"])
+def test_rows_are_ordered_by_id_as_python_orders_them(letter):
+    ids = ["b", f"-a{letter}", "", "B 2", f"{letter}b", "_", "b0"]
+    expected = sorted(range(7), key=lambda row: ids[row])
+    assert z_frequency.order_by_id(ids).tolist() == expected
+    assert z_frequency.order_by_id(np.array(ids)).tolist() == expected
+    as_bytes = np.array([id.encode() for id in ids])
+    assert z_frequency.order_by_id(as_bytes).tolist() == expected
+
+
+def test_an_id_that_comes_twice_is_named():
+    with pytest.raises(errors.DataError, match="id 'b' comes twice"):
+        z_frequency.order_by_id(["a", "b", "c", "b"])
+
+
+def test_rows_of_each_class_keep_their_order():
+    found = z_frequency.by_class(np.array([2, -1, 0, 2, 5, 0]), 4)
+    assert [rows.tolist() for rows in found] == [[2, 5], [], [0, 3], []]
+
+
+def test_hard_labels_are_the_first_of_the_likeliest(monkeypatch):
+    monkeypatch.setattr(z_frequency, "_ROWS", 3)
+    rng = np.random.default_rng(0)
+    values = np.round(rng.dirichlet(np.ones(5), 11), 1).astype(np.float16)
+    values[4] = [-0.0, 0, 0.5, 0.5, 0]
+    mask = np.arange(11) != 7
+    split = types.SimpleNamespace(
+        aspect_labels={"scene": values}, aspect_mask={"scene": mask}
+    )
+    found = z_frequency.hard_labels(split, "scene")
+    expected = [max(range(5), key=lambda z, row=row: row[z]) for row in values]
+    assert found.tolist() == [
+        z if m else -1 for z, m in zip(expected, mask, strict=True)
+    ]
