@@ -23,6 +23,7 @@ from smad_jax import errors
 
 Order = Literal["own", "first"]
 OTHER = "other"
+_NAMED = 110  # bars whose names can be read below each other
 _TRAIN, _VAL, _REST = "#4c72b0", "#dd8452", "#b0b0b0"
 
 
@@ -151,7 +152,8 @@ def draw_counts(
     rows: Sequence[CountRow], action: str, stem: pathlib.Path
 ) -> list[pathlib.Path]:
     """Draws Fig. 1 as SVG and PNG; returns their paths."""
-    figure, axes = plt.subplots(figsize=(9, 3.4), layout="constrained")
+    width = min(max(0.14 * len(rows), 5), 16)
+    figure, axes = plt.subplots(figsize=(width, 3.8), layout="constrained")
     sides = np.array([row.side for row in rows])
     places, counts = np.arange(len(rows)), np.array([row.videos for row in rows])
     for side, colour in (("train", _TRAIN), ("val", _VAL)):
@@ -164,15 +166,13 @@ def draw_counts(
         )
     cut = (sides == "train").sum() - 0.5
     axes.axvline(cut, color="black", linestyle="--", linewidth=1)
-    named = min(len(rows), 30)
+    named = min(len(rows), _NAMED)
     axes.set_xticks(
-        places[:named],
-        [row.name for row in rows[:named]],
-        rotation=60,
-        ha="right",
-        fontsize=7,
+        places[:named], [row.name for row in rows[:named]], rotation=90, fontsize=6
     )
-    axes.set(ylabel="videos", title=f"scenes of {action!r}", xlim=(-0.7, len(rows)))
+    # scenes of a single video are what the cut is about: on a plain scale they vanish
+    axes.set(yscale="log", ylim=(0.5, None), xlim=(-0.7, len(rows) - 0.3))
+    axes.set(ylabel="videos", title=f"scenes of {action!r}")
     axes.legend(frameon=False)
     return _save(figure, stem)
 

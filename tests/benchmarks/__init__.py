@@ -1,0 +1,1 @@
+"""Speed and memory at full size; run by hand, on a machine that does nothing else."""

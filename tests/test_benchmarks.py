@@ -1,0 +1,52 @@
+"""The benchmarks run, at sizes that say nothing about speed."""
+
+import json
+import pathlib
+import re
+
+import pytest
+
+from tests.benchmarks import large_lists, opening, scale_plan
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def test_large_lists_and_opening_run_at_toy_size(capsys):
+    assert (
+        large_lists.main(["--items", "9000", "--classes", "7", "--labels", "40"]) == 0
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["seconds"]) == {"split", "thirds", "nmi", "random part"}
+    assert opening.main(["--records", "500", "--labels", "3"]) == 0
+    assert json.loads(capsys.readouterr().out)["records"] == 500
+
+
+def test_the_plan_multiplies_what_was_measured():
+    rates = dict.fromkeys(scale_plan.RATES, 1.0)
+    rates |= {"video_mib": 2.0, "decode_videos": 10.0, "network_images": 1000.0}
+    rates["accelerator_hour_cost"] = 3.0
+    source = scale_plan.Source("some", 360_000, "videos")
+    # 720,000 MiB; 100 h of building, 2 x 10 h of decoding, 2 x 9 M frames at 1000/s
+    assert scale_plan.cells(source, rates) == [
+        "some",
+        "0.69 TiB",
+        "2,813",
+        "100",
+        "20",
+        "5",
+        "0.9 GiB",
+        "135",
+    ]
+
+
+def test_what_was_not_measured_is_not_guessed():
+    assert scale_plan.table({}).count("not measured") == 6 * len(scale_plan.SOURCES)
+    with pytest.raises(KeyError):
+        scale_plan.cells(scale_plan.Source("x", 1, "sounds"), {})
+
+
+def test_the_document_holds_the_table_of_its_rates():
+    text = (ROOT / "docs" / "scale.md").read_text("utf-8")
+    rates = json.loads((ROOT / "docs" / "scale-rates.json").read_text("utf-8"))
+    found = re.search(r"<!-- plan -->\n(.*)\n<!-- end plan -->", text, re.S)
+    assert found[1] == scale_plan.table(rates)
