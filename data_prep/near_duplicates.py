@@ -2,9 +2,9 @@
 
 Web data contains clips and frames of the very videos that are tested on, and ARAS clips
 may come from videos that were trained on. Frames are compared by their hashes
-(`frame_hashes`), all of one list with all of another; multi-index buckets spare all
-but some ten-thousandths of the comparisons (Norouzi et al., 2012), so millions against
-hundreds of thousands take minutes.
+(`frame_hashes`), all of one list with all of another; multi-index buckets spare all but
+about a thousandth of the comparisons (Norouzi et al., 2012). What cost remains grows
+with the product of both numbers of frames.
 """
 
 import argparse
