@@ -8,7 +8,7 @@ from typing import Any
 from smad_jax import splits, teacher
 from smad_jax.commands import network
 from smad_jax.data import catalog, selection
-from smad_jax.evaluation import groups, summary
+from smad_jax.evaluation import groups, static_bias, summary
 
 HELP = "accuracy, fairness and worst groups on any test set"
 
@@ -47,11 +47,11 @@ def run(arguments: argparse.Namespace) -> str:
     """
     asked = network.open_network(arguments)
     out = arguments.out or arguments.run / "evaluation"
-    tables = []
+    tables, found = [], {}
     for place in arguments.split:
         given = _open(asked, place, arguments.aspects)
         split = selection.with_classes(given, asked.classes)
-        said = asked.predict(split)
+        said = found[place] = asked.predict(split)
         name = place.replace("/", "-")
         said.save(out / f"{name}.npz")
         report = summary.summarize(
@@ -69,6 +69,20 @@ def run(arguments: argparse.Namespace) -> str:
         report["left_out"] = len(given) - len(split)
         network.write_json(out / f"{name}.json", report)
         tables += [table(place, report), f"written: {out / name}.json and .npz"]
+    for place, moving in found.items():
+        dataset, _, name = place.rpartition("/")
+        frozen = found.get(f"{dataset}/{static_bias.SCUFO}")
+        if name == static_bias.SCUBA and frozen is not None:
+            contrast = static_bias.contrast(moving, frozen)
+            network.write_json(
+                out / f"{dataset.replace('/', '-')}-contrast.json",
+                dataclasses.asdict(contrast),
+            )
+            tables.append(
+                f"{dataset}: contrasted accuracy {contrast.contrasted:.1%}, "
+                f"{contrast.scuba:.1%} moving and {contrast.scufo:.1%} frozen, of "
+                f"{contrast.num_pairs} pairs"
+            )
     return "\n\n".join(tables)
 
 

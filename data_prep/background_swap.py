@@ -1,0 +1,241 @@
+"""Test sets that show actors over other backgrounds: SCUBA and SCUFO.
+
+    python -m data_prep.background_swap --data-root R --dataset embedded-seed0 \
+        --split iid
+
+Makes the data set `DATASET-swap` with the splits `scuba`, each actor over the scene of
+a video of another class, and `scufo`, the middle frame of that repeated.
+`python -m smad_jax.evaluation evaluate --split DATASET-swap/scuba DATASET-swap/scufo`
+gives the contrasted accuracy. Where actors are is known of the embedded benchmark; of
+other videos it is what moves, the half of the picture that changes most over the video.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from data_prep import embedded_videos
+from smad_jax import errors
+from smad_jax.data import catalog, records, video
+
+BACKGROUNDS = ("swap", "stripes")
+MOVING_SHARE = 0.5  # of the picture, where only motion tells
+SHARES = (0.05, 0.5)  # of a usable video the actor covers so much
+SPLITS = ("scuba", "scufo")
+
+
+class _Chosen(NamedTuple):
+    """A video in row `row`, and the row of the video whose background it gets."""
+
+    row: int
+    other: int
+
+
+def motion_mask(frames: np.ndarray) -> np.ndarray:
+    """Returns [T, H, W] bool, the half of the picture that changes most, for all T.
+
+    Mean absolute difference of neighbouring frames, blurred over a tenth of the
+    picture. FAME refines such a mask by colour, which is not done here.
+
+    Args:
+        frames: [T, H, W, 3] uint8.
+    """
+    height, width = frames.shape[1:3]
+    change = np.zeros((height, width), np.float32)
+    if len(frames) > 1:
+        steps = np.abs(np.diff(frames.astype(np.float32), axis=0))
+        change = steps.sum(axis=-1).mean(axis=0)
+    size = max(1, round(min(height, width) / 10)) // 2 * 2 + 1
+    change = cv2.GaussianBlur(change, (size, size), size / 3)
+    order = np.argsort(change, axis=None, kind="stable")[::-1]
+    mask = np.zeros(height * width, bool)
+    mask[order[: round(MOVING_SHARE * len(order))]] = True
+    return np.broadcast_to(mask.reshape(height, width), frames.shape[:3])
+
+
+def scene_without_actor(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Returns a frame [H, W, 3] with what lies under the mask [H, W] painted over."""
+    grown = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
+    return cv2.inpaint(frame, grown, 3, cv2.INPAINT_TELEA)
+
+
+def stripes(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns [H, W, 3] uint8: sinusoidal stripes of random colour and direction."""
+    angle, phase = rng.uniform(0, np.pi), rng.uniform(0, 2 * np.pi)
+    rows, columns = np.mgrid[:height, :width]
+    across = rows * np.sin(angle) + columns * np.cos(angle)
+    wave = np.sin(across * 2 * np.pi / (min(height, width) / 4) + phase)
+    share = (wave[..., None] + 1) / 2
+    first, second = rng.uniform(0, 255, (2, 3))
+    return np.rint(share * first + (1 - share) * second).astype(np.uint8)
+
+
+def compose(
+    frames: np.ndarray, mask: np.ndarray, background: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns SCUBA and SCUFO, both [T, H, W, 3] uint8.
+
+    Args:
+        frames: [T, H, W, 3] uint8.
+        mask: [T, H, W] bool, where the actor is.
+        background: [H', W', 3] uint8, resized where it is of another size.
+    """
+    height, width = frames.shape[1:3]
+    if background.shape[:2] != (height, width):
+        background = cv2.resize(background, (width, height))
+    moving = np.where(mask[..., None], frames, background)
+    frozen = np.repeat(moving[len(moving) // 2][None], len(moving), axis=0)
+    return moving, frozen
+
+
+class _Videos:
+    """The videos of a split with their masks."""
+
+    def __init__(self, split: catalog.Split, folder: pathlib.Path) -> None:
+        self._split = split
+        self._exact: dict[str, np.ndarray] = {}
+        if (folder / "factors.npz").is_file():
+            with np.load(folder / "factors.npz") as truth:
+                ids, packed = truth["ids"].tolist(), truth["actor"]
+            self._exact = dict(zip(ids, packed, strict=True))
+
+    def read(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frames and masks of the video in `row`.
+
+        Raises:
+            VideoError: if it cannot be decoded.
+        """
+        stored = self._split.video(row)
+        count = stored.num_frames or video.probe(stored.video).num_frames
+        frames = video.decode(stored.video, np.arange(count), num_frames=count)
+        exact = self._exact.get(self._split.ids[row])
+        if exact is None:
+            return frames, motion_mask(frames)
+        mask = np.unpackbits(exact, axis=-1).astype(bool)
+        return frames, mask[:count, :, : frames.shape[2]]
+
+
+def write(chosen: argparse.Namespace) -> list[str]:
+    """Makes the data set that the command line asks for; returns what to say.
+
+    Raises:
+        ConfigError: if it exists.
+        DataError: if the videos are missing or none can be used.
+    """
+    name = chosen.name or f"{chosen.dataset}-swap"
+    folder = chosen.data_root / name
+    if folder.exists():
+        raise errors.ConfigError(f"{folder} exists; choose another --name")
+    split = catalog.open_split(chosen.data_root, chosen.dataset, chosen.split)
+    if chosen.background == "swap" and len(np.unique(split.labels)) < 2:
+        raise errors.DataError("backgrounds of other classes need two classes or more")
+    partial = chosen.data_root / f".{name}.partial-{os.getpid()}"
+    try:
+        ids, labels, left_out = _fill(partial, chosen, split)
+        if not ids:
+            raise errors.DataError(
+                f"none of {len(split)} videos can be used; an actor must cover "
+                f"{SHARES[0]:.0%} to {SHARES[1]:.0%} of the picture"
+            )
+        for part in SPLITS:
+            catalog.write_split(partial, part, [f"{id}|{part}" for id in ids], labels)
+        catalog.write_dataset_file(
+            partial,
+            name=name,
+            classes=split.classes,
+            num_videos=2 * len(ids),
+            recipe={
+                "made_by": "data_prep.background_swap",
+                "source": f"{chosen.dataset}/{chosen.split}",
+                "background": chosen.background,
+                "seed": chosen.seed,
+            },
+        )
+        os.rename(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return [
+        f"{folder}: {len(ids)} videos and their frozen twins, {left_out} left out",
+        "python -m smad_jax.evaluation evaluate --run RUN "
+        f"--split {name}/{SPLITS[0]} {name}/{SPLITS[1]}",
+    ]
+
+
+def _fill(
+    folder: pathlib.Path, chosen: argparse.Namespace, split: catalog.Split
+) -> tuple[list[str], list[int], int]:
+    """Writes the videos; returns sources, labels, and how many were left out."""
+    videos = _Videos(split, chosen.data_root / chosen.dataset)
+    rng = np.random.default_rng(chosen.seed)
+    ids, labels = [], []
+    with records.RecordWriter(folder / "videos") as writer:
+        for number, (row, other) in enumerate(_pairs(split.labels, rng), start=1):
+            if number % max(1, len(split) // 10) == 0:
+                print(f"{number} of {len(split)} videos", file=sys.stderr)
+            try:
+                frames, mask = videos.read(row)
+                if not SHARES[0] <= mask.mean() <= SHARES[1]:
+                    continue
+                if chosen.background == "stripes":
+                    height, width = frames.shape[1:3]
+                    background = stripes(height, width, rng)
+                else:
+                    theirs, where = videos.read(other)
+                    background = scene_without_actor(theirs[0], where[0])
+            except video.VideoError:
+                continue
+            label, id = int(split.labels[row]), split.ids[row]
+            for part, clip in zip(
+                SPLITS, compose(frames, mask, background), strict=True
+            ):
+                content = embedded_videos.encode(clip)
+                record = records.VideoRecord(f"{id}|{part}", content, label, len(clip))
+                writer.write(record)
+            ids.append(id)
+            labels.append(label)
+    return ids, labels, len(split) - len(ids)
+
+
+def _pairs(labels: np.ndarray, rng: np.random.Generator) -> Iterator[_Chosen]:
+    """Every row with a row of another class; itself where there is none."""
+    for row, label in enumerate(labels):
+        others = np.flatnonzero(labels != label)
+        yield _Chosen(row, int(rng.choice(others)) if len(others) else row)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep.background_swap",
+        description="Makes test sets of actors over other backgrounds.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data-root", type=pathlib.Path, required=True, help="folder of the data sets")
+    add("--dataset", required=True, help="whose videos")
+    add("--split", default="val", help="which of them")
+    add("--background", choices=BACKGROUNDS, default="swap", help="what is put there")
+    add("--name", default="", help="data set to make; empty: DATASET-swap")
+    add("--seed", type=int, default=0, help="of the choice of backgrounds")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code."""
+    try:
+        lines = write(_parser().parse_args(arguments))
+    except errors.UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    print("\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Whether a classifier needs the motion: contrasted accuracy on SCUBA and SCUFO.
+
+SCUBA shows an actor over another background, SCUFO one such frame repeated. A network
+that recognises the action is right on the first and cannot know on the second.
+`data_prep.background_swap` makes both; a video and its twin share the id up to `|`.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from smad_jax import errors
+from smad_jax.evaluation import accuracy, predict
+
+SCUBA, SCUFO = "scuba", "scufo"
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Shares of the pairs, 0 to 1.
+
+    Attributes:
+        scuba: Right on the moving video.
+        scufo: Right on its frozen twin.
+        contrasted: Right on the first and wrong on the second.
+        num_pairs: How many there are.
+    """
+
+    scuba: float
+    scufo: float
+    contrasted: float
+    num_pairs: int
+
+
+def contrast(moving: predict.Predictions, frozen: predict.Predictions) -> Result:
+    """Returns the accuracies on SCUBA, on SCUFO, and contrasted.
+
+    Args:
+        moving: Of SCUBA.
+        frozen: Of SCUFO, in any order; pairs in which either is not readable are left
+            out.
+
+    Raises:
+        DataError: if no video has a twin.
+    """
+    row_of = {_source(id): row for row, id in enumerate(frozen.ids.tolist())}
+    twin = np.array([row_of.get(_source(id), -1) for id in moving.ids.tolist()], int)
+    rows = np.flatnonzero(twin >= 0)
+    readable = (moving.probabilities[rows].sum(axis=1) > 0) & (
+        frozen.probabilities[twin[rows]].sum(axis=1) > 0
+    )
+    rows = rows[readable]
+    if not len(rows):
+        raise errors.DataError("no video of SCUBA has a twin in SCUFO")
+    first = accuracy.hits(moving.probabilities[rows], moving.labels[rows])
+    second = accuracy.hits(frozen.probabilities[twin[rows]], moving.labels[rows])
+    return Result(
+        scuba=float(first.mean()),
+        scufo=float(second.mean()),
+        contrasted=float((first & ~second).mean()),
+        num_pairs=len(rows),
+    )
+
+
+def _source(id: str) -> str:
+    """The id of the video that a test video was made from."""
+    return id.rpartition("|")[0]

@@ -1,0 +1,100 @@
+import json
+
+import numpy as np
+
+from data_prep import background_swap
+from smad_jax.data import catalog, video
+from smad_jax.evaluation import __main__
+
+T, H, W = 5, 20, 30
+DATASET = "embedded-seed0-x0.05"
+
+
+def test_actor_moves_over_a_still_background_and_the_twin_is_frozen():
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 100, (T, H, W, 3), np.uint8)
+    mask = np.zeros((T, H, W), bool)
+    for t in range(T):
+        mask[t, 4:9, 3 * t : 3 * t + 4] = True
+    background = np.full((2 * H, 2 * W, 3), 200, np.uint8)
+    moving, frozen = background_swap.compose(frames, mask, background)
+    np.testing.assert_array_equal(moving[mask], frames[mask])
+    assert (moving[~mask] == 200).all()
+    assert (frozen == moving[T // 2]).all()
+
+
+def test_what_moves_is_masked():
+    frames = np.full((T, H, W, 3), 50, np.uint8)
+    # plain colour would leave the inside of what moves as it was
+    pattern = np.random.default_rng(0).integers(0, 256, (10, 8, 3))
+    for t in range(T):
+        frames[t, 5:15, 4 + t : 12 + t] = pattern
+    mask = background_swap.motion_mask(frames)
+    assert mask.shape == (T, H, W)
+    assert mask.mean() == 0.5
+    assert mask[0, 8:12, 5:14].all()
+    still = background_swap.motion_mask(frames[:1])
+    assert still.mean() == 0.5, "a picture has no motion; half of it all the same"
+
+
+def test_actor_is_painted_over():
+    frame = np.full((H, W, 3), 80, np.uint8)
+    mask = np.zeros((H, W), bool)
+    mask[5:12, 9:14] = True
+    frame[mask] = 255
+    scene = background_swap.scene_without_actor(frame, mask)
+    assert np.abs(scene.astype(int) - 80).max() <= 2
+
+
+def test_stripes_differ_and_use_the_whole_picture():
+    rng = np.random.default_rng(0)
+    one, other = (background_swap.stripes(H, W, rng) for _ in range(2))
+    assert one.shape == (H, W, 3)
+    assert one.std() > 10
+    assert (one != other).any()
+
+
+def test_exact_masks_of_the_benchmark_make_a_set_that_evaluate_contrasts(
+    small_data, fresh_run, tmp_path, capsys
+):
+    root = tmp_path / "datasets"
+    root.mkdir()
+    (root / DATASET).symlink_to(small_data / DATASET)
+    given = ["--data-root", str(root), "--dataset", DATASET, "--split", "iid"]
+    assert background_swap.main(given) == 0
+    told = capsys.readouterr().out
+    name = f"{DATASET}-swap"
+    source = catalog.open_split(root, DATASET, "iid")
+    moving, frozen = (
+        catalog.open_split(root, name, part) for part in ("scuba", "scufo")
+    )
+    assert f"{len(moving)} videos and their frozen twins" in told
+    assert 0.5 * len(source) < len(moving) <= len(source)
+    label_of = dict(zip(source.ids, source.labels, strict=True))
+    for row in range(3):
+        id = moving.ids[row].removesuffix("|scuba")
+        assert moving.labels[row] == label_of[id]
+        clip = video.decode(moving.video(row).video, range(4)).astype(int)
+        still = video.decode(frozen.video(row).video, range(4)).astype(int)
+        assert np.abs(np.diff(still, axis=0)).mean() < 2
+        before = video.decode(source.video(source.ids.index(id)).video, range(4))
+        changed = np.abs(clip - before).mean()
+        assert changed > 10, "another scene"
+    assert background_swap.main(given) == 2, "it exists"
+    arguments = ["evaluate", "--run", fresh_run, "--data-root", root, "--split"]
+    arguments += [f"{name}/scuba", f"{name}/scufo", "--out", tmp_path / "out"]
+    assert __main__.main([str(argument) for argument in arguments]) == 0
+    report = json.loads((tmp_path / "out" / f"{name}-contrast.json").read_text())
+    assert report["num_pairs"] == len(moving)
+    assert 0 <= report["contrasted"] <= report["scuba"] <= 1
+    assert "contrasted accuracy" in capsys.readouterr().out
+
+
+def test_nothing_usable_leaves_nothing_behind(small_data, tmp_path, monkeypatch):
+    root = tmp_path / "datasets"
+    root.mkdir()
+    (root / DATASET).symlink_to(small_data / DATASET)
+    monkeypatch.setattr(background_swap, "SHARES", (0.99, 1.0))
+    given = ["--data-root", str(root), "--dataset", DATASET, "--split", "rare"]
+    assert background_swap.main(given) == 3
+    assert [path.name for path in root.iterdir()] == [DATASET]
