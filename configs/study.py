@@ -2,12 +2,13 @@
 
     python -m smad_jax.reporting study --write docs/results.md --write-means README.md
     python -m smad_jax.reporting study --config configs/study.py:omnidebias
-    python -m smad_jax.reporting tune --config configs/study.py:smad
+    python -m smad_jax.reporting tune --config configs/study.py:methods
 
-`smad`, the default, has the rows of Table 7 and a control; `omnidebias` those of
-Table 9. An arm is what follows `main.py --config`. The settings of an arm are the
-trials of `tune`; the configs hold what was chosen. An arm without any takes what was
-chosen for another. Three trials an arm, for all of them.
+`smad`, the default, has the rows of Table 7 and a control; `methods` those of Table 3
+and the methods that came later; `omnidebias` those of Table 9; `weights` MAAT and SMAD
+over a range of adversarial weights. An arm is what follows `main.py --config`. The
+settings of an arm are the trials of `tune`; the configs hold what was chosen. An arm
+without any takes what was chosen for another. Three trials an arm, for all of them.
 """
 
 from collections.abc import Iterable
@@ -32,13 +33,50 @@ _ADVERSARIES = tuple(
 )
 
 
+def _trials(*other: str) -> tuple[tuple[str, ...], ...]:
+    """A method's values at two rates, and `other` ones, name=value, at the lower."""
+    high, low = (f"--config.optimizer.learning_rate={rate}" for rate in (6e-3, 3e-3))
+    changed = (f"--config.method.settings.{setting}" for setting in other)
+    return (high,), (low,), (low, *changed)
+
+
+# What follows `configs/slowonly_`, and the trials. Methods that adapt to a test set are
+# trained for each; the second takes what was chosen for the first.
+_METHODS = {
+    "AdaBN": ("adabn", _RATES),
+    "FrameShuffle": ("frame_shuffle", _trials("weight=0.25")),
+    "SDN": ("sdn", _trials("reversal=0.25", "confusion_weight=0.5")),
+    "DANN, tail": ("dann:target=tail", _trials("weight=0.3")),
+    "DANN, rare": ("dann:target=rare", ()),
+    "MMD, tail": ("mmd:target=tail", _trials("weight=0.15")),
+    "MMD, rare": ("mmd:target=rare", ()),
+    "SAVA, tail": ("sava:target=tail", _trials("weight=0.3", "order_weight=0.3")),
+    "SAVA, rare": ("sava:target=rare", ()),
+    "StillMix": ("still_mix", _trials("probability=0.25")),
+    "background erasing": ("background_erasing", _trials("probability=0.25")),
+    "FAME": ("fame", _trials("probability=0.5")),
+    "ActorCutMix": ("actor_cut_mix", _trials("probability=0.5")),
+    "ALBAR": (
+        "albar",
+        _trials("still_weight=0.1", "entropy_weight=0.425", "gradient_weight=1.0"),
+    ),
+    "GroupDRO": ("group_dro", _trials("step_size=0.1")),
+    "DFR": ("dfr", _trials("inverse_penalty=0.1")),
+}
+
+
 def get_config(arg: str = "smad") -> dict[str, Any]:
     """Returns the study called `arg`; the order of its arms is that of the tables.
 
     Raises:
         ValueError: if there is none.
     """
-    known = {"smad": _smad, "omnidebias": _omnidebias}
+    known = {
+        "smad": _smad,
+        "methods": _methods,
+        "omnidebias": _omnidebias,
+        "weights": _weights,
+    }
     if arg not in known:
         raise ValueError(f"unknown study {arg!r}; known: {', '.join(known)}")
     return {
@@ -72,6 +110,56 @@ def _smad() -> dict[str, Any]:
     }
 
 
+def _methods() -> dict[str, Any]:
+    """Table 3, and the methods that came later, beside the baseline, MAAT and SMAD."""
+    arms = {
+        "baseline": "configs/slowonly_baseline.py",
+        "MAAT": f"{SMAD}:saar=off",
+        "SMAD": SMAD,
+    } | {arm: _config(name) for arm, (name, _) in _METHODS.items()}
+    trials = {arm: settings for arm, (_, settings) in _METHODS.items() if settings}
+    return {
+        "arms": arms,
+        "pairs": _with_baseline(arms),
+        "settings": {
+            "baseline": _RATES,
+            "MAAT": _ADVERSARIES,
+            "SMAD": _ADVERSARIES,
+        }
+        | trials,
+        "prepare": (),
+    }
+
+
+def _config(name: str) -> str:
+    """`sava:target=tail` as what follows --config."""
+    file, colon, argument = name.partition(":")
+    return f"configs/slowonly_{file}.py{colon}{argument}"
+
+
+def _weights() -> dict[str, Any]:
+    """Where MAAT and SMAD train: weights of an adversary from 0.03 to 1, two ramps.
+
+    The weight is that of an aspect before the division by their number, half of it
+    SoftCE and half KL.
+    """
+    arms, pairs = {"baseline": "configs/slowonly_baseline.py"}, []
+    for ramp in ("constant", "dann"):
+        for weight in (0.03, 0.1, 0.3, 1.0):
+            flags = " ".join(
+                (
+                    f"--config.method.settings.soft_ce_weight={weight / 2}",
+                    f"--config.method.settings.kl_weight={weight / 2}",
+                    f"--config.method.ramp={ramp}",
+                )
+            )
+            maat, smad = (f"{arm} {weight} {ramp}" for arm in ("MAAT", "SMAD"))
+            arms[maat] = f"{SMAD}:saar=off {flags}"
+            arms[smad] = f"{SMAD} {flags}"
+            pairs.append((smad, maat))
+    return {"arms": arms, "pairs": tuple(pairs), "settings": {}, "prepare": ()}
+
+
 def _omnidebias() -> dict[str, Any]:
     """Table 9: the thirds of the web data, a random third and all, at equal steps."""
     parts = ("bias", "mid", "unbias", "rand", "all")
@@ -94,6 +182,6 @@ def _omnidebias() -> dict[str, Any]:
     }
 
 
-def _with_baseline(arms: Iterable[str]) -> list[tuple[str, str]]:
+def _with_baseline(arms: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Every other arm with the baseline."""
-    return [(arm, "baseline") for arm in arms if arm != "baseline"]
+    return tuple((arm, "baseline") for arm in arms if arm != "baseline")

@@ -26,7 +26,7 @@ from data_prep import (
     embedded_folder,
     embedded_videos,
     embedded_web,
-    k200db,
+    redistribution,
     z_frequency,
 )
 from smad_jax import errors
@@ -93,12 +93,12 @@ def _write_splits(
         catalog.write_split(folder, name, ids[start:stop], actions[start:stop])
         start = stop
     pool = slice(0, sizes.pool)
-    parts = k200db.redistribute(
+    parts = redistribution.redistribute(
         ids[pool],
         actions[pool],
         scene[pool],
         embedded.ACTIONS,
-        k200db.Sizes(sizes.tail_per_class, sizes.train_per_class),
+        redistribution.Sizes(sizes.tail_per_class, sizes.train_per_class),
         seed=seed,
     )
     for name, rows in (("train", parts.train), ("tail", parts.val)):

@@ -1,57 +1,27 @@
-"""Re-distributed splits: rare scenes of each action to test, the rest to train.
+r"""Re-distributed splits: rare scenes of each action to test, the rest to train.
 
     python -m data_prep.k200db --data-root R --dataset kinetics400 --split train
+    python -m data_prep.k200db --data-root R --dataset kinetics400 --name both \
+        --second-aspect object
 
-Reads a split and its scene pseudo-labels and writes the splits `k200db-train` and
-`k200db-val` beside it (App. A.1). Whole factor labels go to one side or the other,
+The first reads a split and its scene pseudo-labels and writes the splits `k200db-train`
+and `k200db-val` beside it (App. A.1). Whole factor labels go to one side or the other,
 so that no scene of an action's training videos is met again in its test. Where the
 data set has an official validation split, `k200-val` is its part in these classes.
+The second is K200-both-split (Table 8), by scene and object at once.
 """
 
 import argparse
-import dataclasses
 import difflib
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from data_prep import z_frequency
+from data_prep import redistribution, z_frequency
 from smad_jax import errors
 from smad_jax.data import catalog
-
-
-class Redistribution(NamedTuple):
-    """A split by one factor, as rows of the input.
-
-    Attributes:
-        train: Rows ordered by class and id.
-        val: Rows ordered by class and id; V is 50 or a few more for each class.
-        num_unlabelled: Videos left out because their factor label is missing.
-        short: Classes that have fewer training videos than asked for.
-    """
-
-    train: np.ndarray
-    val: np.ndarray
-    num_unlabelled: int
-    short: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Sizes:
-    """How many videos of each class go where.
-
-    Attributes:
-        val: At least so many; the last factor label taken goes whole.
-        train: Exactly so many, drawn from the rest.
-        allow_short: Whether a smaller rest is taken whole instead of being an error.
-    """
-
-    val: int = 50
-    train: int = 400
-    allow_short: bool = False
 
 
 def most_frequent_classes(counts: Mapping[str, int], num_classes: int) -> list[str]:
@@ -69,99 +39,6 @@ def most_frequent_classes(counts: Mapping[str, int], num_classes: int) -> list[s
         )
     by_size = sorted(counts, key=lambda name: (-counts[name], name))
     return sorted(by_size[:num_classes])
-
-
-def held_out_labels(counts: np.ndarray, num_val: int) -> list[int]:
-    """Returns the rarest factor labels that together have at least `num_val` videos.
-
-    Args:
-        counts: [Z] videos of one class that have each label.
-        num_val: Videos wanted.
-
-    Returns:
-        Labels from rare to frequent; equal counts go by label. All labels, if even
-        they are too few.
-    """
-    present = np.flatnonzero(counts)
-    order = present[np.argsort(counts[present], kind="stable")]
-    before = np.cumsum(counts[order]) - counts[order]
-    return order[before < num_val].tolist()
-
-
-def redistribute(
-    ids: Sequence[str] | np.ndarray,
-    actions: np.ndarray,
-    factors: np.ndarray,
-    classes: Sequence[str],
-    sizes: Sizes,
-    *,
-    seed: int,
-) -> Redistribution:
-    """Returns train and val of a split by one factor (App. A.1).
-
-    The order of the videos has no influence, the seed only on train. Each class draws
-    from a random stream of its own, so other classes have no influence either.
-
-    Args:
-        ids: [V] video ids.
-        actions: [V] int, positions in `classes`; negative for other classes' videos.
-        factors: [V] int, hard labels of the factor; negative where missing.
-        classes: [K] names.
-        sizes: Videos of each class.
-        seed: Of the choice of training videos.
-
-    Raises:
-        DataError: if an id comes twice or a class cannot be split so.
-    """
-    order = z_frequency.order_by_id(ids)
-    actions, factors = np.asarray(actions), np.asarray(factors)
-    counts = z_frequency.label_counts(
-        np.where(actions >= 0, actions, len(classes)),
-        factors,
-        num_classes=len(classes) + 1,
-    )
-    listed = order[(actions[order] >= 0) & (factors[order] >= 0)]
-    groups = z_frequency.by_class(actions[listed], len(classes))
-    train, val, short, faults = [], [], [], []
-    for label, name in enumerate(classes):
-        rows = listed[groups[label]]
-        held = np.isin(factors[rows], held_out_labels(counts[label], sizes.val))
-        pool = rows[~held]
-        if fault := _fault(name, len(rows), len(pool), sizes):
-            faults.append(fault)
-        if len(pool) < sizes.train:
-            short.append(name)
-        chosen = z_frequency.class_generator(seed, name).permutation(len(pool))[
-            : sizes.train
-        ]
-        train.append(pool[np.sort(chosen)])
-        val.append(rows[held])
-    if faults:
-        raise errors.DataError(
-            f"{len(faults)} of {len(classes)} classes cannot be split: "
-            f"{'; '.join(faults[:5])}{'; ...' if len(faults) > 5 else ''}"
-        )
-    num_unlabelled = int(((actions >= 0) & (factors < 0)).sum())
-    return Redistribution(
-        np.concatenate(train), np.concatenate(val), num_unlabelled, tuple(short)
-    )
-
-
-def _fault(name: str, num_videos: int, pool_size: int, sizes: Sizes) -> str:
-    """Why a class cannot be split, empty if it can."""
-    if num_videos < sizes.val:
-        return f"{name!r} has {num_videos} videos, but {sizes.val} go to validation"
-    if pool_size == 0:
-        return (
-            f"{name!r} has too few different labels: all {num_videos} videos would go "
-            "to validation; leave the class out (--classes)"
-        )
-    if pool_size < sizes.train and not sizes.allow_short:
-        return (
-            f"{name!r} has {pool_size} videos left to train on, but {sizes.train} were "
-            "asked for (--allow-short takes what is there)"
-        )
-    return ""
 
 
 def read_classes(path: pathlib.Path, known: Sequence[str]) -> list[str]:
@@ -196,10 +73,15 @@ def write_splits(chosen: argparse.Namespace) -> list[str]:
         DataError: if data are missing or a class cannot be split so.
     """
     folder = chosen.data_root / chosen.dataset
+    aspects = tuple(filter(None, (chosen.aspect, chosen.second_aspect)))
+    if len(set(aspects)) < len(aspects):
+        raise errors.ConfigError(
+            f"--second-aspect must not be --aspect, {aspects[0]!r}"
+        )
     source = catalog.open_split(
-        chosen.data_root, chosen.dataset, chosen.split, aspects=(chosen.aspect,)
+        chosen.data_root, chosen.dataset, chosen.split, aspects=aspects
     )
-    factors = z_frequency.hard_labels(source, chosen.aspect)
+    factors = {name: z_frequency.hard_labels(source, name) for name in aspects}
     if chosen.classes:
         classes = read_classes(chosen.classes, source.classes)
     else:
@@ -207,12 +89,26 @@ def write_splits(chosen: argparse.Namespace) -> list[str]:
         counts = dict(zip(source.classes, usable.tolist(), strict=True))
         classes = most_frequent_classes(counts, chosen.num_classes)
     actions = z_frequency.renumber(source.labels, source.classes, classes)
-    sizes = Sizes(chosen.val_per_class, chosen.train_per_class, chosen.allow_short)
-    parts = redistribute(source.ids, actions, factors, classes, sizes, seed=chosen.seed)
+    sizes = redistribution.Sizes(
+        chosen.val_per_class, chosen.train_per_class, chosen.allow_short
+    )
+    videos = (source.ids, actions, factors[chosen.aspect])
+    if chosen.second_aspect:
+        parts = redistribution.redistribute_both(
+            *videos,
+            factors[chosen.second_aspect],
+            classes,
+            sizes,
+            mode=chosen.mode,
+            seed=chosen.seed,
+        )
+    else:
+        parts = redistribution.redistribute(*videos, classes, sizes, seed=chosen.seed)
     lines = []
     if parts.num_unlabelled:
         lines.append(
-            f"{parts.num_unlabelled} videos without {chosen.aspect} label left out"
+            f"{parts.num_unlabelled} videos without {' or '.join(aspects)} label "
+            "left out"
         )
     if parts.short:
         lines.append(
@@ -225,11 +121,17 @@ def write_splits(chosen: argparse.Namespace) -> list[str]:
         catalog.write_split(
             folder, f"{chosen.name}-{name}", ids, actions[rows], classes
         )
-        lines.append(
+        lines += [
             z_frequency.describe_part(
-                f"{chosen.name}-{name}", rows, actions, factors, chosen.seed
+                f"{chosen.name}-{name}"
+                + (f" by {aspect}" if chosen.second_aspect else ""),
+                rows,
+                actions,
+                factor,
+                chosen.seed,
             )
-        )
+            for aspect, factor in factors.items()
+        ]
     return lines + _restrict_official(chosen, folder, classes)
 
 
@@ -262,6 +164,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--dataset", required=True, help="name of the data set")
     add("--split", default="train", help="split to re-distribute")
     add("--aspect", default="scene", help="factor whose pseudo-labels decide")
+    add("--second-aspect", default="", help="another factor, to split by both")
+    add(
+        "--mode",
+        choices=("strict", "remaining"),
+        default="strict",
+        help="by both: train on videos held out by neither, or on all not drawn",
+    )
     add("--num-classes", type=int, default=200, help="classes with most videos")
     add("--classes", type=pathlib.Path, help="class names, one a line, instead")
     add("--val-per-class", type=int, default=50, help="at least")

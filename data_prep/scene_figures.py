@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib import figure as figures
 from matplotlib import pyplot as plt
 
-from data_prep import k200db
+from data_prep import redistribution
 from smad_jax import errors
 
 Order = Literal["own", "first"]
@@ -71,7 +71,7 @@ def counts_of_class(
     # the rarest last, and of equal ones the lowest label: it is held out first
     present = np.flatnonzero(counts)
     order = present[np.argsort(counts[present], kind="stable")][::-1]
-    held_out = set(k200db.held_out_labels(counts, num_val))
+    held_out = set(redistribution.held_out_labels(counts, num_val))
     return [
         CountRow(
             rank=rank,

@@ -168,7 +168,7 @@ def test_commands_of_the_preparation_guide_are_complete(check):
     names = check("\n".join(commands))
     assert set(names) >= {
         *("check_data", "build_records", "hvu_tags", "k200db", "aras"),
-        *("teacher_filter", "omnidebias"),
+        *("teacher_filter", "omnidebias", "pseudo_label", "nmi_report"),
     }
     configs = [line.split()[3] for line in commands if "main.py" in line]
     for file, _, argument in (config.partition(":") for config in configs):

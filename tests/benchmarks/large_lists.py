@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_prep import k200db, omnidebias, z_frequency
+from data_prep import omnidebias, redistribution, z_frequency
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,10 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seconds[name] = round(time.perf_counter() - start, 3)
         return found
 
-    sizes = k200db.Sizes(50, 400, allow_short=True)
+    sizes = redistribution.Sizes(50, 400, allow_short=True)
     split = timed(
         "split",
-        lambda: k200db.redistribute(ids, actions, factors, classes, sizes, seed=0),
+        lambda: redistribution.redistribute(
+            ids, actions, factors, classes, sizes, seed=0
+        ),
     )
     timed("thirds", lambda: omnidebias.divide(ids, actions, factors, classes, seed=0))
     timed("nmi", lambda: z_frequency.normalized_mutual_information(actions, factors))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep import k200db, scene_figures
+from data_prep import redistribution, scene_figures
 from smad_jax import errors
 
 NAMES = ["lawn", "pool", "street", "hall", "cave", "roof", "moon"]
@@ -31,12 +31,12 @@ def test_the_cut_is_the_split_s_whatever_the_counts():
     for num_val in (1, 4, 5, 17):
         factors = rng.geometric(0.3, 60) % 7
         rows = scene_figures.counts_of_class(factors, NAMES, num_val=num_val)
-        parts = k200db.redistribute(
+        parts = redistribution.redistribute(
             [f"v{row:02}" for row in range(60)],
             np.zeros(60, int),
             factors,
             ["x"],
-            k200db.Sizes(num_val, 1, allow_short=True),
+            redistribution.Sizes(num_val, 1, allow_short=True),
             seed=0,
         )
         held = {row.label for row in rows if row.side == "val"}

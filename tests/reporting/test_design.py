@@ -1,14 +1,16 @@
+import functools
 import importlib
+import itertools
 import json
 import pathlib
 
 import pytest
 
-from smad_jax import errors
+from smad_jax import errors, methods
 from smad_jax.reporting import design
 
 FILE = pathlib.Path(__file__).parents[2] / "configs" / "study.py"
-STUDIES = ("smad", "omnidebias")
+STUDIES = ("smad", "methods", "omnidebias", "weights")
 
 
 def load(name):
@@ -16,11 +18,18 @@ def load(name):
 
 
 def config_of(study, arm):
+    """An arm's config, its flags set."""
     source, flags = study.command(arm)
     file, _, argument = source.partition(":")
     module = importlib.import_module(f"configs.{pathlib.Path(file).stem}")
-    assert not flags
-    return module.get_config(argument)
+    config = module.get_config(argument)
+    for flag in flags:
+        key, _, value = flag.removeprefix("--config.").partition("=")
+        *sections, last = key.split(".")
+        section = functools.reduce(getattr, sections, config)
+        assert last in section, f"{arm}: no key {key}"
+        section[last] = value if isinstance(section[last], str) else json.loads(value)
+    return config
 
 
 def holds(config, flag):
@@ -51,10 +60,42 @@ def test_arms_of_one_name_are_the_same_in_every_study():
             assert arms.setdefault(arm, command) == command
 
 
-def test_every_arm_has_as_many_trials():
-    study = load("smad")
+@pytest.mark.parametrize("name", ["smad", "methods"])
+def test_every_arm_has_three_trials_but_those_that_take_anothers(name):
+    study = load(name)
     assert {len(settings) for settings in study.settings.values()} == {3}
-    assert set(study.arms) - set(study.settings) == {"SMAD, shuffled labels"}
+    others = {"SMAD, shuffled labels", "DANN, rare", "MMD, rare", "SAVA, rare"}
+    assert set(study.arms) - set(study.settings) == others & set(study.arms)
+
+
+def test_every_method_is_an_arm_with_trials_of_settings_that_it_has():
+    study = load("methods")
+    configs = {arm: config_of(study, arm) for arm in study.arms}
+    assert {config.method.name for config in configs.values()} == set(methods.METHODS)
+    for arm, settings in study.settings.items():
+        for flag in itertools.chain(*settings):
+            key = flag.removeprefix("--config.").partition("=")[0].split(".")
+            assert key[-1] in functools.reduce(getattr, key[:-1], configs[arm])
+
+
+def test_weights_are_a_range_at_both_ramps_and_smad_is_compared_with_maat():
+    study = load("weights")
+    found = {
+        (
+            config.model.saar,
+            config.method.ramp,
+            config.method.settings.soft_ce_weight + config.method.settings.kl_weight,
+        )
+        for config in (config_of(study, arm) for arm in study.arms if arm != "baseline")
+    }
+    assert found == set(
+        itertools.product((True, False), ("constant", "dann"), (0.03, 0.1, 0.3, 1.0))
+    )
+    assert len(study.pairs) == 8
+    assert all(
+        config_of(study, one).model.saar and not config_of(study, other).model.saar
+        for one, other in study.pairs
+    )
 
 
 def test_control_has_the_setting_of_smad():
@@ -93,7 +134,7 @@ def test_arms_of_table_9_differ_in_the_part_of_the_web_data_alone():
     assert len({config.to_json() for config in configs.values()}) == 1
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", ["smad", "methods", "omnidebias"])
 def test_every_arm_is_compared_with_the_baseline_and_no_pair_twice(name):
     study = load(name)
     with_baseline = {arm for arm, other in study.pairs if other == "baseline"}
@@ -145,7 +186,7 @@ def test_design_that_does_not_fit_together_is_refused(change, told, tmp_path):
 def test_missing_file_or_study_names_what_there_is(tmp_path):
     with pytest.raises(errors.ConfigError, match=r"configs/study\.py is one"):
         design.load("configs/stud.py")
-    with pytest.raises(errors.ConfigError, match="known: smad, omnidebias"):
+    with pytest.raises(errors.ConfigError, match="known: smad, methods, omnidebias"):
         load("sdn")
     (tmp_path / "empty.py").touch()
     with pytest.raises(errors.ConfigError, match="no get_config"):
