@@ -7,11 +7,18 @@ import shutil
 # Before JAX is imported: its device count cannot change afterwards.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Most of the suite's time is compiling: without LLVM's optimisation that takes three
-# fifths of the time, and what is computed is small.
+# fifths of the time, and what is computed is small. What one worker has compiled, the
+# others read, and the same program again; as main.py does.
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "")
     + " --xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
 )
+
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(pathlib.Path(__file__).parents[1] / ".jax_cache")
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 
 import pytest
 from absl import flags

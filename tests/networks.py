@@ -8,12 +8,13 @@ from flax import nnx
 
 from smad_jax import models
 from smad_jax.models import layers, recognizer, resnet
-from smad_jax.torch_weights import networks
 from smad_jax.training import state as state_lib
 from tests.golden import draws, settings
 
 # These programs run once; most of their time would go into compiling them well.
 QUICKLY = {"xla_backend_optimization_level": 0}
+# Of those whose running takes longer than their compiling.
+WELL = {"xla_backend_optimization_level": 3}
 
 _FOUR = {"depths": (1, 2, 1, 1), "widths": (4, 6, 8, 10), "stem_width": 4}
 # One block a stage and few channels; by the name of PyTorch's and the shortcut.
@@ -74,8 +75,9 @@ def whole(name, shortcut, num_classes, dtype):
 def drawn(build, dtype="float64"):
     """Structure, parameters and statistics of what `build` makes, nothing of it run."""
     graph, *trees = state_lib.split(nnx.eval_shape(build))
-    arrays = {
-        path: jnp.asarray(draws.weights(path, leaf.shape), dtype)
-        for path, leaf in networks.flatten(*trees).items()
-    }
-    return graph, *networks.unflatten(arrays)
+
+    def draw(keys, leaf):
+        path = "/".join(str(key.key) for key in keys)
+        return jnp.asarray(draws.weights(path, leaf.shape), dtype)
+
+    return graph, *(jax.tree_util.tree_map_with_path(draw, tree) for tree in trees)

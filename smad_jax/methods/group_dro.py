@@ -102,6 +102,7 @@ class GroupDro(base.Method):
         total = weights @ mean
         return total, metrics | {
             "loss": total,
+            "loss/action": total,
             "group/worst_loss": mean.max(),
             "group/largest_share": shares.max(),
         }

@@ -267,8 +267,12 @@ def test_predict_lists_likely_classes_and_says_what_is_wrong_with_bad_videos(
     ("arguments", "code", "message"),
     [
         (("predict", "--videos", "no/where"), 3, "--videos no/where is not a folder"),
-        (("predict", "--videos", "docs"), 3, "no videos in docs"),
-        (("predict", "--videos", "docs", "--top", "0"), 2, "--top must be at least 1"),
+        (("predict", "--videos", "configs"), 3, "no videos in configs"),
+        (
+            ("predict", "--videos", "configs", "--top", "0"),
+            2,
+            "--top must be at least 1",
+        ),
         (("evaluate", "--split", "rare"), 2, "expected DATASET/SPLIT"),
         (("evaluate", "--split", "embedded/rar"), 3, "did you mean 'rare'"),
         (("features", "--split", "a/b", "--views", "-1"), 2, "--views must be at"),

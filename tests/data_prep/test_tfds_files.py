@@ -7,6 +7,11 @@ from data_prep import build_records, tfds_files
 from smad_jax.data import catalog, record_files, records
 from tests import noise_videos
 
+# TFDS asks protobuf 6, which Beam brings, in the manner of protobuf 4.
+pytestmark = pytest.mark.filterwarnings(
+    r"ignore:label\(\) is deprecated:DeprecationWarning"
+)
+
 
 def test_tfds_opens_an_arrayrecord_data_set_without_tensorflow(tmp_path):
     ids = ("run/a b.mp4", "-sit/ü.mp4", "-sit/c.mp4")

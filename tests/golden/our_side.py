@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from smad_jax import aspects, losses, methods
+from smad_jax import aspects, losses, methods, models
 from smad_jax.methods import base, smad
 from smad_jax.models import adversarial, layers, saar
 from smad_jax.torch_weights import networks as flat
@@ -44,7 +44,9 @@ def logits(name: str, dtype: str) -> Arrays:
 def training(name: str) -> Arrays:
     """Three steps of SMAD: losses and gradient norms on the way, the arrays after."""
     return _three_steps(
-        lambda: _trained(name), lambda step: [{"train": settings.batch(step)}]
+        lambda: _trained(name),
+        lambda step: [{"train": settings.batch(step)}],
+        networks.WELL if name in models.MODELS else networks.QUICKLY,
     )
 
 

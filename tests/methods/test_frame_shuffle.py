@@ -46,15 +46,20 @@ def build(name="frame_shuffle", num_frames=T, **settings):
     return state_lib.split(base.Trained(networks.Little(D, K, num_frames), method))
 
 
-def gradients(parts, data, seed=0):
-    graph, params, batch_stats = parts
+def gradient_function(parts, data, seed=0):
+    """Gradient and metrics as a compiled function of the parameters."""
+    graph, _, batch_stats = parts
 
     def objective(params):
         modules = state_lib.merge(graph, params, batch_stats)
         return base.loss(modules, data, key=jax.random.key(seed), step=jnp.asarray(0))
 
     gradient = jax.grad(objective, has_aux=True)
-    return jax.jit(gradient, compiler_options=networks.QUICKLY)(params)
+    return jax.jit(gradient, compiler_options=networks.QUICKLY)
+
+
+def gradients(parts, data, seed=0):
+    return gradient_function(parts, data, seed)(parts[1])
 
 
 def flat(tree):
@@ -131,10 +136,11 @@ def test_the_action_is_not_learned_from_shuffled_clips(mode):
 
 
 def test_confusion_raises_the_entropy_on_shuffled_clips():
-    graph, params, stats = build(mode="confuse", probability=1.0, weight=1.0)
+    parts = build(mode="confuse", probability=1.0, weight=1.0)
+    descend, params = gradient_function(parts, batch()), parts[1]
     lowest = -np.log(K)
     for _ in range(60):
-        gradient, metrics = gradients((graph, params, stats), batch())
+        gradient, metrics = descend(params)
         assert float(metrics["loss/confusion"]) >= lowest - 1e-5
         params = jax.tree.map(lambda p, g: p - 0.5 * g, params, gradient)
     assert float(metrics["loss/confusion"]) == pytest.approx(lowest, abs=0.02)
