@@ -2,7 +2,7 @@
 
 A config file picks a recipe and states its differences. The argument after the
 colon chooses the data: `embedded`, the procedural benchmark that needs no
-download, is the default; `k200db` and `k400` are the paper's, with the paper's
+download, is the default; `k200db`, `k200both` and `k400` are the paper's, with its
 full recipe; any other name is a data set of your own in the data folder.
 """
 
@@ -21,17 +21,26 @@ PAPER_DATA = {
             "aras64": "aras/aras64",
         },
     },
+    "k200both": {
+        "train": "kinetics400/k200both-train",
+        "tests": {"k200both-val": "kinetics400/k200both-val"},
+    },
     "k400": {
         "train": "kinetics400/train",
         "tests": {"k400-val": "kinetics400/val", "aras104": "aras/aras104"},
     },
 }
 # Whose unlabelled videos methods adapt to where nothing is said (Table 3).
-TARGETS = {EMBEDDED: "tail", "k200db": "k200db-val", "k400": "k400-val"}
+TARGETS = {
+    EMBEDDED: "tail",
+    "k200db": "k200db-val",
+    "k200both": "k200both-val",
+    "k400": "k400-val",
+}
 # The paper's web data by medium: GoogleImg (GG) and InsVideo (IG) of OmniSource, with
 # the thirds of either set of classes as its splits (App. B).
 PAPER_WEB = {"images": "googleimage", "videos": "insvideo"}
-PAPER_CLASSES = {"k200db": "k200", "k400": "k400"}
+PAPER_CLASSES = {"k200db": "k200", "k200both": "k200", "k400": "k400"}
 
 
 def parse(arg: str, **known: tuple[str, ...]) -> ml_collections.ConfigDict:
@@ -69,16 +78,22 @@ def parse(arg: str, **known: tuple[str, ...]) -> ml_collections.ConfigDict:
     return ml_collections.ConfigDict(choice)
 
 
+_SMAD_KEYS: dict[str, tuple[str, ...]] = {
+    "aspects": (),
+    "saar": ("on", "off"),
+    "loss": ("both", "soft_ce", "kl"),
+    "labels": ("given", "shuffled"),
+    "weights": ("divided", "each"),
+}
+
+
 def parse_smad(arg: str) -> ml_collections.ConfigDict:
     """Reads the argument of the SMAD configs; see slowonly_smad.py for its keys."""
-    choice = parse(
-        arg,
-        aspects=(),
-        saar=("on", "off"),
-        loss=("both", "soft_ce", "kl"),
-        labels=("given", "shuffled"),
-        weights=("divided", "each"),
-    )
+    return _with_aspects(parse(arg, **_SMAD_KEYS))
+
+
+def _with_aspects(choice: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """Fills in the aspects where the argument says none."""
     # The paper does not name the aspects of its headline rows. Own videos have
     # a scene label from data_prep.pseudo_label and seldom another.
     known = choice.train == EMBEDDED or choice.train in PAPER_DATA
@@ -101,26 +116,33 @@ def parse_finetune(arg: str, *, run: str) -> ml_collections.ConfigDict:
     return choice
 
 
-def parse_omnidebias(arg: str, media: str) -> ml_collections.ConfigDict:
+def parse_omnidebias(
+    arg: str, media: str, **further: tuple[str, ...]
+) -> ml_collections.ConfigDict:
     """Reads the argument of the OmniDebias configs; see slowonly_omnidebias.py.
 
     Args:
         arg: What followed the colon on the command line.
         media: The web media to use if it does not say.
+        **further: More keys, as of `parse`.
 
     Raises:
         ValueError: for an unknown key or value, or a choice that the data do not leave.
     """
     known = [media, *(m for m in ("images", "videos", "images+videos") if m != media)]
-    choice = parse(
-        arg, web=("unbias", "bias", "mid", "rand", "all", "none"), media=tuple(known)
-    )
+    parts = ("unbias", "bias", "mid", "rand", "all", "none")
+    choice = parse(arg, web=parts, media=tuple(known), **further)
     if choice.train == EMBEDDED and "media=" in arg:
         raise ValueError(
             "the embedded benchmark's web data are one set of images and clips; leave "
             f"media= out of the config's argument {arg!r}"
         )
     return choice
+
+
+def parse_combined(arg: str, media: str) -> ml_collections.ConfigDict:
+    """Reads the argument of the combined configs: SMAD's keys and OmniDebias'."""
+    return _with_aspects(parse_omnidebias(arg, media, **_SMAD_KEYS))
 
 
 def base() -> ml_collections.ConfigDict:

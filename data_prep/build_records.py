@@ -36,7 +36,7 @@ from smad_jax.data import catalog, record_files, records
 DEFAULT_HOLDOUT = 0.2
 
 # What configs call other data by, and what ends a name on their command line.
-_TAKEN_NAMES = ("embedded", "k200db", "k400")
+_TAKEN_NAMES = ("embedded", "k200db", "k200both", "k400")
 _NAME_ENDS = ",=:/"
 
 

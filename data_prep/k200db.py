@@ -1,7 +1,7 @@
 r"""Re-distributed splits: rare scenes of each action to test, the rest to train.
 
     python -m data_prep.k200db --data-root R --dataset kinetics400 --split train
-    python -m data_prep.k200db --data-root R --dataset kinetics400 --name both \
+    python -m data_prep.k200db --data-root R --dataset kinetics400 --name k200both \
         --second-aspect object
 
 The first reads a split and its scene pseudo-labels and writes the splits `k200db-train`

@@ -17,6 +17,7 @@ from configs import (
     slowonly_albar,
     slowonly_background_erasing,
     slowonly_baseline,
+    slowonly_combined,
     slowonly_dann,
     slowonly_dfr,
     slowonly_fame,
@@ -30,6 +31,7 @@ from configs import (
     slowonly_still_mix,
     transfer,
     tsn_baseline,
+    tsn_combined,
     tsn_omnidebias,
     tsn_smad,
 )
@@ -45,6 +47,7 @@ CONFIGS = {
     "finetune": finetune,
     "transfer": transfer,
     "slowonly_baseline": slowonly_baseline,
+    "slowonly_combined": slowonly_combined,
     "slowonly_dann": slowonly_dann,
     "slowonly_dfr": slowonly_dfr,
     "slowonly_fame": slowonly_fame,
@@ -57,11 +60,12 @@ CONFIGS = {
     "slowonly_smad": slowonly_smad,
     "slowonly_still_mix": slowonly_still_mix,
     "tsn_baseline": tsn_baseline,
+    "tsn_combined": tsn_combined,
     "tsn_omnidebias": tsn_omnidebias,
     "tsn_smad": tsn_smad,
 }
 OMNIDEBIAS = ("slowonly_omnidebias", "tsn_omnidebias")
-ARGUMENTS = ("", "k200db", "k400", "mine")
+ARGUMENTS = ("", "k200db", "k200both", "k400", "mine")
 
 
 def test_every_config_file_is_tested_and_described():
@@ -232,6 +236,24 @@ def test_switches_of_sdn():
         slowonly_sdn.get_config("turns=both")
 
 
+@pytest.mark.parametrize("network", ["slowonly", "tsn"])
+@pytest.mark.parametrize("train", ["embedded", "k200db", "mine"])
+def test_the_combination_is_smad_with_the_streams_of_omnidebias(network, train):
+    both = CONFIGS[f"{network}_combined"].get_config(f"{train},saar=off")
+    smad = CONFIGS[f"{network}_smad"].get_config(f"{train},saar=off").to_dict()
+    joint = CONFIGS[f"{network}_omnidebias"].get_config(train)
+    assert both.data.web.to_dict() == joint.data.web.to_dict() != {}
+    assert (both.data.web_every, both.training.epochs) == (
+        joint.data.web_every,
+        joint.training.epochs,
+    )
+    found = both.to_dict()
+    for key in ("web", "web_every"):
+        found["data"][key] = smad["data"][key]
+    found["training"]["epochs"] = smad["training"]["epochs"]
+    assert found == smad
+
+
 @pytest.mark.parametrize("name", OMNIDEBIAS)
 @pytest.mark.parametrize("train", ["embedded", "k200db", "mine"])
 def test_no_web_data_is_the_baseline(name, train):
@@ -391,7 +413,7 @@ def test_config_trains_two_steps_and_tests_once(name, argument, small_data, tmp_
 
 @pytest.mark.usefixtures("small_web")
 @pytest.mark.parametrize(
-    ("name", "part"), [("slowonly_omnidebias", "unbias"), ("tsn_omnidebias", "all")]
+    ("name", "part"), [("slowonly_combined", "unbias"), ("tsn_omnidebias", "all")]
 )
 def test_joint_training_on_images_and_clips_of_the_embedded_web_data(
     name, part, small_data, tmp_path

@@ -61,6 +61,12 @@ def commands(
         if split.startswith("k200db-") or split == "k200-val":
             wanted = ("scene", *wanted)  # the rare scenes are those of its labels
             after = [f"python -m data_prep.k200db {place} --split train"]
+        elif split.startswith("k200both-"):
+            wanted = ("scene", "object", *wanted)
+            after = [
+                f"python -m data_prep.k200db {place} --split train --second-aspect "
+                "object --name k200both"
+            ]
         elif dataset == "aras" and split in ("aras64", "aras104"):
             numbering = "k200db-train" if split == "aras64" else "train"
             lines = commands(data_root, "kinetics400", numbering)

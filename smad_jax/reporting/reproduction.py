@@ -24,6 +24,7 @@ _SETS = {
     "K200-val": "k200-val",
     "K200-unbias": "k200db-val",
     "K200db-val": "k200db-val",
+    "K200both-val": "k200both-val",
     "K400-val": "k400-val",
 }
 _NETWORKS = {"2D": "tsn", "TSN": "tsn", "3D": "slowonly", "SlowOnly": "slowonly"}
@@ -42,7 +43,8 @@ _METHODS = {
     "SoftCE": "smad:k200db,loss=soft_ce",
     "KL": "smad:k200db,loss=kl",
     "SoftCE + KL": "smad:k200db",
-    "OmniDebias": "omnidebias:k200db,media=images+videos",
+    "OmniDebias": "omnidebias:k200db",
+    "Combination": "combined:k200db",
 }
 _ADAPTING = ("dann", "mmd", "sava")  # a model for each test set
 
@@ -141,7 +143,9 @@ def _experiment(number: int, row: str, column: str) -> tuple[str, str]:
     if number in (7, 13):
         return _method(column), row
     if number == 8:
-        return "", column  # no command makes K200-both-split
+        aspects = row.replace(", ", "+")
+        smad = f"slowonly_smad:k200both,aspects={aspects}"
+        return "slowonly_baseline:k200both" if row == "None" else smad, "K200both-val"
     if not rest:  # Table 14 has one network
         network, rest = "3D", row
     train = "k400" if number == 15 else "k200db"
@@ -163,7 +167,7 @@ def _table_2(row: str, column: str) -> tuple[str, str]:
     if component == "SMAD":
         return f"{_NETWORKS[network]}_smad:{train}", place
     if component == "Combination":
-        return "", place
+        return f"{_NETWORKS[network]}_combined:{train}", place
     part = "GG-unbias" if network == "2D" else "[GG+IG]-unbias"
     return _web(_NETWORKS[network], train, part), place
 
@@ -241,7 +245,7 @@ def _data_command(number: int, row: str, column: str) -> str:
     name = "k200" if "200" in row + column else "k400"
     return (
         f"python -m data_prep.omnidebias --data-root datasets --dataset {dataset} "
-        f"--split {name}-positive --target {target} --name {name}"
+        f"--split positive-{name} --target {target} --name {name}"
     )
 
 
