@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from data_prep import embedded_videos
-from smad_jax import errors
+from smad_jax import command_line, errors
 from smad_jax.data import catalog, records, video
 
 BACKGROUNDS = ("swap", "stripes")
@@ -228,13 +228,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    try:
-        lines = write(_parser().parse_args(arguments))
-    except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print("\n".join(lines))
-    return 0
+    chosen = _parser().parse_args(arguments)
+    return command_line.run(lambda: "\n".join(write(chosen)))
 
 
 if __name__ == "__main__":

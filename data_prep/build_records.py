@@ -30,7 +30,7 @@ from data_prep import (
     video_files,
     video_lists,
 )
-from smad_jax import errors
+from smad_jax import command_line, errors
 from smad_jax.data import catalog, record_files, records
 
 DEFAULT_HOLDOUT = 0.2
@@ -215,11 +215,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     parser = _parser()
     chosen = parser.parse_args(arguments)
-    try:
+    if not (chosen.reindex or (chosen.videos and chosen.name and chosen.out)):
+        parser.error("--videos, --name and --out are required")
+
+    def act() -> str | None:
         if chosen.reindex:
-            return _reindex(chosen.reindex)
-        if not (chosen.videos and chosen.name and chosen.out):
-            parser.error("--videos, --name and --out are required")
+            _reindex(chosen.reindex)
+            return None
         options = _options(chosen)
         classes = video_lists.read_classes(chosen.classes) if chosen.classes else None
         report = build(
@@ -231,14 +233,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options=options,
             recipe=_recipe(chosen),
         )
-    except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
-        return 130
-    print(summary(report))
-    return 0
+        return summary(report)
+
+    return command_line.run(act, stopped="stopped; the same command goes on from here")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -480,8 +477,8 @@ def _write_splits(
     return {split: len(ids) for split, ids in parts.items()}
 
 
-def _reindex(folder: pathlib.Path) -> int:
-    """Writes the index of every shard in `folder` anew."""
+def _reindex(folder: pathlib.Path) -> None:
+    """Writes the index of every shard in `folder` anew, with a line for each."""
     paths = [
         path
         for file_format in record_files.FILE_FORMATS
@@ -491,7 +488,6 @@ def _reindex(folder: pathlib.Path) -> int:
         raise errors.DataError(f"no *.tfrecord or *.array_record in {folder}")
     for path in paths:
         print(f"{path}: {records.rebuild_index(path)} records")
-    return 0
 
 
 if __name__ == "__main__":

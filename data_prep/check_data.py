@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TextIO
 
 from data_prep import build_records, video_files, video_lists
-from smad_jax import errors
+from smad_jax import command_line, errors
 from smad_jax.data import records
 
 _SHOWN_CLASSES = 20
@@ -313,7 +313,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     chosen = _parser().parse_args(arguments)
-    try:
+
+    def act() -> None:
         if not 0 <= chosen.min_share <= 1:
             raise errors.ConfigError(
                 f"--min-share must be 0 to 1, not {chosen.min_share}"
@@ -330,32 +331,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             num_jobs=max(1, chosen.jobs),
             journal=journal,
         )
-    except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        again = "the same command goes on from here" if chosen.out else "nothing kept"
-        print(f"\nstopped; {again}", file=sys.stderr)
-        return 130
-    summary = summarise(wanted, found)
-    for note in source.notes:
-        print(f"note: {note}")
-    print(table(summary))
-    if chosen.out:
-        lists = {
-            str(path): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in (chosen.list, chosen.val_list)
-            if path is not None and path.is_file()
-        }
-        write(chosen.out, summary, lists, "; ".join(source.notes))
-    if summary.total.share < chosen.min_share:
-        print(
-            f"error: {summary.total.share:.1%} of the list is usable, --min-share asks "
-            f"for {chosen.min_share:.1%}",
-            file=sys.stderr,
-        )
-        return errors.DataError.exit_code
-    return 0
+        summary = summarise(wanted, found)
+        for note in source.notes:
+            print(f"note: {note}")
+        print(table(summary))
+        if chosen.out:
+            lists = {
+                str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in (chosen.list, chosen.val_list)
+                if path is not None and path.is_file()
+            }
+            write(chosen.out, summary, lists, "; ".join(source.notes))
+        if summary.total.share < chosen.min_share:
+            raise errors.DataError(
+                f"{summary.total.share:.1%} of the list is usable, --min-share asks "
+                f"for {chosen.min_share:.1%}"
+            )
+
+    again = "the same command goes on from here" if chosen.out else "nothing kept"
+    return command_line.run(act, stopped=f"stopped; {again}")
 
 
 if __name__ == "__main__":

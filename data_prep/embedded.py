@@ -29,7 +29,7 @@ from data_prep import (
     redistribution,
     z_frequency,
 )
-from smad_jax import errors
+from smad_jax import command_line
 from smad_jax.data import catalog, embedded
 
 Log = embedded_folder.Log
@@ -199,15 +199,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what.add_argument("--sheet", type=pathlib.Path, help="write pictures as this PNG")
     chosen = parser.parse_args(arguments)
     make = embedded_web.prepare if chosen.web else prepare
-    try:
+
+    def act() -> str:
         folder = make(chosen.out, chosen.seed, scale=chosen.scale)
-    except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    if chosen.sheet:
-        contact_sheet.write(folder, chosen.sheet)
-    print(folder)
-    return 0
+        if chosen.sheet:
+            contact_sheet.write(folder, chosen.sheet)
+        return str(folder)
+
+    return command_line.run(act)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import numpy as np
 
 from data_prep import listed, video_lists
 from smad_jax import aspects as aspect_table
-from smad_jax import errors
+from smad_jax import command_line, errors
 from smad_jax.data import catalog, records
 
 CATEGORIES = {"event": "event", "attribute": "attribute", "context": "concept"}
@@ -345,12 +345,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    try:
-        print("\n".join(write(_parser().parse_args(arguments))))
-    except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    chosen = _parser().parse_args(arguments)
+    return command_line.run(lambda: "\n".join(write(chosen)))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep import scene_figures, z_frequency
-from smad_jax import errors
+from smad_jax import command_line, errors
 from smad_jax.data import catalog
 from smad_jax.evaluation import information
 
@@ -333,12 +333,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     chosen = _parser().parse_args(arguments)
-    try:
-        print(chosen.run(chosen))
-    except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return command_line.run(lambda: chosen.run(chosen))
 
 
 if __name__ == "__main__":

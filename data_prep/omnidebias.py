@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep import near_duplicates, z_frequency
-from smad_jax import errors
+from smad_jax import command_line, errors
 from smad_jax.data import catalog
 
 
@@ -192,13 +192,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    try:
-        lines = write_splits(_parser().parse_args(arguments))
-    except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print("\n".join(lines))
-    return 0
+    chosen = _parser().parse_args(arguments)
+    return command_line.run(lambda: "\n".join(write_splits(chosen)))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import sys
 from collections.abc import Sequence
 
 from data_prep import appearance, beam_labels, label_files, label_parts, network_labels
-from smad_jax import aspects, errors
+from smad_jax import aspects, command_line, errors
 from smad_jax.data import catalog, records
 from smad_jax.models import labellers
 
@@ -278,12 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.runner_options and not chosen.runner:
         parser.error(f"without --runner, what are {chosen.runner_options}?")
-    try:
-        print(run(chosen))
-    except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return command_line.run(lambda: run(chosen))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep import near_duplicates, z_frequency
-from smad_jax import errors, teacher
+from smad_jax import command_line, errors, teacher
 from smad_jax.data import catalog
 
 
@@ -213,13 +213,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
-    try:
-        lines = write_split(_parser().parse_args(arguments))
-    except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print("\n".join(lines))
-    return 0
+    chosen = _parser().parse_args(arguments)
+    return command_line.run(lambda: "\n".join(write_split(chosen)))
 
 
 if __name__ == "__main__":

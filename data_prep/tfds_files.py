@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import dataset_info, file_adapters, naming, splits
 
-from smad_jax import errors
+from smad_jax import command_line
 from smad_jax.data import catalog, records
 
 SPLIT = "videos"  # TFDS's name for all of them; it begins the names of the files
@@ -108,13 +108,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     chosen = _parser().parse_args(arguments)
     folder = chosen.data_root / chosen.dataset
-    try:
+
+    def act() -> str:
         write(folder)
-    except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(f"tfds.builder_from_directory({str(folder)!r}) opens it, as {SPLIT!r}")
-    return 0
+        return f"tfds.builder_from_directory({str(folder)!r}) opens it, as {SPLIT!r}"
+
+    return command_line.run(act)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from smad_jax import errors
+from smad_jax import command_line
 from smad_jax.commands import evaluate, features, few_shot, predict, probe, svm
 
 COMMANDS = {
@@ -30,15 +30,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the subcommand of the command line; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    try:
-        print(arguments.run_command(arguments))
-    except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    return 0
+    return command_line.run(lambda: arguments.run_command(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from smad_jax import errors, teacher
+from smad_jax import command_line, errors, teacher
 from smad_jax.data import preparation, records
 from smad_jax.evaluation import cam, predict
 from smad_jax.reporting import (
@@ -38,12 +38,7 @@ from smad_jax.reporting.audit import command as audit
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the subcommand of the command line; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    try:
-        print(arguments.run(arguments))
-    except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return command_line.run(lambda: arguments.run(arguments))
 
 
 def _compare(arguments: argparse.Namespace) -> str:

@@ -10,7 +10,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from smad_jax import errors
+from smad_jax import command_line, errors
 from smad_jax.torch_weights import (
     convert,
     files,
@@ -28,12 +28,7 @@ _TOLERANCE = 1e-4
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the subcommand of the command line; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    try:
-        arguments.run(arguments)
-    except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return command_line.run(lambda: arguments.run(arguments))
 
 
 def _import(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,30 @@
+"""How a program of ours ends: what it prints, where, and with which exit code."""
+
+import sys
+from collections.abc import Callable
+
+from smad_jax import errors
+
+
+def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
+    """Does what a command line asks for; returns the exit code.
+
+    Args:
+        act: Returns what there is to print, None for nothing more.
+        stopped: What to say after Ctrl-C.
+
+    Returns:
+        0; 130 after Ctrl-C; after an error of the user's the code of its class, its
+        message being on standard error.
+    """
+    try:
+        said = act()
+    except errors.UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"\n{stopped}", file=sys.stderr)
+        return 130
+    if said is not None:
+        print(said)
+    return 0

@@ -1,0 +1,34 @@
+import pytest
+
+from smad_jax import command_line, errors
+
+
+def test_what_is_said_is_printed_and_the_code_is_zero(capsys):
+    assert command_line.run(lambda: "a\nb") == 0
+    assert capsys.readouterr() == ("a\nb\n", "")
+    assert command_line.run(lambda: None) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [(errors.ConfigError, 2), (errors.DataError, 3)]
+)
+def test_error_of_the_users_is_one_line_with_its_code(kind, code, capsys):
+    def act():
+        raise kind("no list at there.txt")
+
+    assert command_line.run(act) == code
+    assert capsys.readouterr() == ("", "error: no list at there.txt\n")
+
+
+def test_ctrl_c_ends_with_130_and_a_line(capsys):
+    def act():
+        raise KeyboardInterrupt
+
+    assert command_line.run(act, stopped="stopped; run it again") == 130
+    assert capsys.readouterr() == ("", "\nstopped; run it again\n")
+
+
+def test_mistake_of_ours_is_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        command_line.run(lambda: str(1 // 0))
