@@ -21,7 +21,7 @@ import numpy as np
 
 from data_prep import redistribution, z_frequency
 from smad_jax import command_line, errors
-from smad_jax.data import catalog
+from smad_jax.data import catalog, selection
 
 
 def most_frequent_classes(counts: Mapping[str, int], num_classes: int) -> list[str]:
@@ -81,7 +81,7 @@ def write_splits(chosen: argparse.Namespace) -> list[str]:
     source = catalog.open_split(
         chosen.data_root, chosen.dataset, chosen.split, aspects=aspects
     )
-    factors = {name: z_frequency.hard_labels(source, name) for name in aspects}
+    factors = {name: selection.hard_labels(source, name) for name in aspects}
     if chosen.classes:
         classes = read_classes(chosen.classes, source.classes)
     else:

@@ -26,7 +26,7 @@ import numpy as np
 
 from data_prep import scene_figures, z_frequency
 from smad_jax import command_line, errors
-from smad_jax.data import catalog
+from smad_jax.data import catalog, selection
 from smad_jax.evaluation import information
 
 _LOG = logging.getLogger(__name__)
@@ -208,7 +208,7 @@ def _open(root: pathlib.Path, place: str, aspects: Sequence[str]) -> catalog.Spl
 def _run_table(chosen: argparse.Namespace) -> str:
     """Writes the table as CSV and Markdown; returns it."""
     pool = _open(chosen.data_root, chosen.pool, chosen.aspects)
-    pool_factors = {a: z_frequency.hard_labels(pool, a) for a in chosen.aspects}
+    pool_factors = {a: selection.hard_labels(pool, a) for a in chosen.aspects}
     rows = []
     for place in chosen.splits:
         split = _open(chosen.data_root, place, chosen.aspects)
@@ -217,7 +217,7 @@ def _run_table(chosen: argparse.Namespace) -> str:
             measure(
                 place,
                 aspect,
-                (split.labels, z_frequency.hard_labels(split, aspect)),
+                (split.labels, selection.hard_labels(split, aspect)),
                 (actions, pool_factors[aspect]),
                 split.classes,
                 num_draws=chosen.draws,
@@ -244,7 +244,7 @@ def _run_class(chosen: argparse.Namespace) -> str:
     """Writes Fig. 1; returns where."""
     split = _open(chosen.data_root, chosen.pool, (chosen.aspect,))
     names = read_label_names(chosen.names, split.aspects[chosen.aspect].num_labels)
-    factors = z_frequency.hard_labels(split, chosen.aspect)
+    factors = selection.hard_labels(split, chosen.aspect)
     here = factors[split.labels == _class_number(split, chosen.action)]
     rows = scene_figures.counts_of_class(here, names, num_val=chosen.val_per_class)
     scene_figures.write_csv(_beside(chosen.out, "csv"), rows)
@@ -263,7 +263,7 @@ def _run_shares(chosen: argparse.Namespace) -> str:
     for place in chosen.splits:
         split = _open(chosen.data_root, place, (chosen.aspect,))
         names = read_label_names(chosen.names, split.aspects[chosen.aspect].num_labels)
-        factors = z_frequency.hard_labels(split, chosen.aspect)
+        factors = selection.hard_labels(split, chosen.aspect)
         labels = [_class_number(split, action) for action in chosen.actions]
         counts = z_frequency.label_counts(
             split.labels,

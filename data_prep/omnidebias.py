@@ -20,7 +20,7 @@ import numpy as np
 
 from data_prep import near_duplicates, z_frequency
 from smad_jax import command_line, errors
-from smad_jax.data import catalog
+from smad_jax.data import catalog, selection
 
 
 class Parts(NamedTuple):
@@ -106,7 +106,7 @@ def write_splits(chosen: argparse.Namespace) -> list[str]:
     )
     classes = _classes(chosen, source)
     actions = z_frequency.renumber(source.labels, source.classes, classes)
-    factors = z_frequency.hard_labels(source, chosen.aspect)
+    factors = selection.hard_labels(source, chosen.aspect)
     usable = np.flatnonzero((actions >= 0) & (factors >= 0))
     screened = near_duplicates.leave_out(
         chosen.data_root,

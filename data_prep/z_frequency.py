@@ -3,7 +3,7 @@
 The z-frequency of a video is the share of its class that has the same label of the
 factor Z: 164 of 989 'abseiling' videos show a rope bridge, so each of them has
 0.166. Here is also what else the scripts share that cut data by it (`k200db`,
-`omnidebias`): hard labels, class numbers, random parts to compare with, and the
+`omnidebias`): class numbers, random parts to compare with, and the
 normalised mutual information of Tables 10 and 12. All functions take V labels at once,
 millions if need be.
 """
@@ -15,10 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data import catalog
 from smad_jax.evaluation import information
-
-_ROWS = 1 << 16  # of labels looked at in one go
 
 
 def _integers(name: str, labels: np.ndarray) -> np.ndarray:
@@ -116,18 +113,6 @@ def normalized_mutual_information(actions: np.ndarray, factors: np.ndarray) -> f
     if not known.any():
         return 0.0
     return information.normalized_mutual_information(actions[known], factors[known])
-
-
-def hard_labels(split: catalog.Split, aspect: str) -> np.ndarray:
-    """Returns [V] int64: the likeliest label, the lowest on ties, -1 where missing."""
-    values, mask = split.aspect_labels[aspect], split.aspect_mask[aspect]
-    # numbers that are not negative are in the order of their bits, which compare faster
-    if values.dtype == np.float16:
-        values = values.view(np.int16)
-    likeliest = np.empty(len(values), np.int64)
-    for first in range(0, len(values), _ROWS):  # a mapped file is never whole in memory
-        likeliest[first : first + _ROWS] = values[first : first + _ROWS].argmax(axis=1)
-    return np.where(mask, likeliest, -1)
 
 
 def renumber(

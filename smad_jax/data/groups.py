@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 
 from smad_jax.aspects import Aspect
-from smad_jax.data import catalog
+from smad_jax.data import catalog, selection
 
 NAME = "group"
 THIRDS = 3
@@ -58,7 +58,7 @@ def with_groups(split: catalog.Split, aspect: str) -> catalog.Split:
         third, and masked where a video has no label of the aspect.
     """
     mask = split.aspect_mask[aspect]
-    factors = np.where(mask, split.aspect_labels[aspect].argmax(axis=1), -1)
+    factors = selection.hard_labels(split, aspect)
     thirds = rarity_thirds(split.labels, factors)
     count = THIRDS * len(split.classes)
     values = np.zeros((len(split), count), np.float16)

@@ -1,4 +1,5 @@
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -57,6 +58,22 @@ def test_hard_label_is_the_likeliest_where_there_is_one():
     split.aspect_labels["scene"][2] = [0.2, 0.6, 0.2]
     labels = selection.hard_labels(split, "scene")
     assert labels.tolist() == [-1, 0, 1, -1, 0, 0, -1, 0, 0, -1, 0]
+
+
+def test_hard_labels_are_the_first_of_the_likeliest(monkeypatch):
+    monkeypatch.setattr(selection, "_ROWS", 3)
+    rng = np.random.default_rng(0)
+    values = np.round(rng.dirichlet(np.ones(5), 11), 1).astype(np.float16)
+    values[4] = [-0.0, 0, 0.5, 0.5, 0]
+    mask = np.arange(11) != 7
+    split = types.SimpleNamespace(
+        aspect_labels={"scene": values}, aspect_mask={"scene": mask}
+    )
+    found = selection.hard_labels(split, "scene")
+    expected = [max(range(5), key=lambda z, row=row: row[z]) for row in values]
+    assert found.tolist() == [
+        z if m else -1 for z, m in zip(expected, mask, strict=True)
+    ]
 
 
 def test_shuffling_deals_labels_and_mask_together_and_leaves_the_rest():

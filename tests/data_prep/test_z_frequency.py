@@ -1,5 +1,3 @@
-import types
-
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -106,19 +104,3 @@ def test_an_id_that_comes_twice_is_named():
 def test_rows_of_each_class_keep_their_order():
     found = z_frequency.by_class(np.array([2, -1, 0, 2, 5, 0]), 4)
     assert [rows.tolist() for rows in found] == [[2, 5], [], [0, 3], []]
-
-
-def test_hard_labels_are_the_first_of_the_likeliest(monkeypatch):
-    monkeypatch.setattr(z_frequency, "_ROWS", 3)
-    rng = np.random.default_rng(0)
-    values = np.round(rng.dirichlet(np.ones(5), 11), 1).astype(np.float16)
-    values[4] = [-0.0, 0, 0.5, 0.5, 0]
-    mask = np.arange(11) != 7
-    split = types.SimpleNamespace(
-        aspect_labels={"scene": values}, aspect_mask={"scene": mask}
-    )
-    found = z_frequency.hard_labels(split, "scene")
-    expected = [max(range(5), key=lambda z, row=row: row[z]) for row in values]
-    assert found.tolist() == [
-        z if m else -1 for z, m in zip(expected, mask, strict=True)
-    ]
