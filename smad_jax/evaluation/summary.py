@@ -6,7 +6,6 @@ import numpy as np
 
 from smad_jax.evaluation import accuracy, fairness, groups
 
-Value = float | int | str | None
 Report = dict[str, object]
 
 

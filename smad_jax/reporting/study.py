@@ -4,7 +4,6 @@ Every seed draws its own data. Hyper-parameters were chosen by `tune`, on a draw
 that no table uses, with the same number of trials for every arm.
 """
 
-import os
 import pathlib
 import re
 import subprocess
@@ -15,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
+from smad_jax.data import preparation
 from smad_jax.reporting import runs, tables
 from smad_jax.reporting.design import BASELINE, Design
 
@@ -144,7 +144,7 @@ def _prepare(design: Design, seed: int, baseline: pathlib.Path, report: Report) 
     for command in design.prepare:
         places = {
             "seed": str(seed),
-            "data_root": os.environ.get("DATA_ROOT", "") or "datasets",
+            "data_root": preparation.default_root(),
             "baseline": str(baseline),
         }
         words = [word.format(**places) for word in command.split()]
@@ -157,7 +157,7 @@ def _prepare(design: Design, seed: int, baseline: pathlib.Path, report: Report) 
                 f"python -m {' '.join(words)} ended with {ended.returncode}:\n"
                 f"{ended.stderr.strip() or ended.stdout.strip()}"
             )
-        report(ended.stdout.strip().splitlines()[-1])
+        report(ended.stdout.strip().rpartition("\n")[2])
 
 
 def _costs(done: dict[str, list[runs.Run]]) -> str:

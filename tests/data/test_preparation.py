@@ -47,6 +47,16 @@ def test_the_papers_data_is_prepared_in_order(root):
     ]
 
 
+def test_the_split_by_two_factors_wants_labels_of_both(root):
+    steps = preparation.commands(
+        root, "kinetics400", "k200both-train", aspects=("scene",)
+    )
+    assert [s.split("--aspect ")[1].split()[0] for s in steps if "--aspect " in s] == [
+        *("scene", "object")
+    ]
+    assert steps[-1].endswith("--split train --second-aspect object --name k200both")
+
+
 def test_tags_of_all_aspects_come_from_one_command(root):
     wanted = ("event", "scene", "attribute", "context")
     _, pseudo, hint, tags = preparation.commands(

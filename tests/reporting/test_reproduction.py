@@ -100,6 +100,21 @@ def test_dependence_is_computed_from_predictions_where_the_labels_are(tmp_path):
             "tsn_omnidebias:k400",
             "k400-val/top1",
         ),
+        (
+            (2, "3D K200db-train", "Combination: ARAS"),
+            "slowonly_combined:k200db",
+            "aras64/top1",
+        ),
+        (
+            (8, "scene, object", "K200db-val"),
+            "slowonly_smad:k200both,aspects=scene+object",
+            "k200both-val/top1",
+        ),
+        (
+            (8, "None", "K200db-val"),
+            "slowonly_baseline:k200both",
+            "k200both-val/top1",
+        ),
         ((7, "ARAS-64", "SAAR"), "slowonly_smad:k200db,aspects=none", "aras64/top1"),
         (
             (9, "3D: IG-all", "K200-val"),
