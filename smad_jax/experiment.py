@@ -62,7 +62,7 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
     Raises:
         UserError: for whatever the user can put right.
     """
-    started = time.perf_counter()
+    started, started_processor = time.perf_counter(), time.process_time()
     check(config)
     first_process = jax.process_index() == 0
     if first_process and not force:
@@ -116,6 +116,7 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
             {name: p.unreadable for name, p in found.items()},
             seed=config.seed,
             seconds=time.perf_counter() - started,
+            processor_seconds=time.process_time() - started_processor,
             sees_target_data=methods.find(config.method.name).sees_target_data,
         )
     return results

@@ -165,6 +165,7 @@ def write_results(
     *,
     seed: int,
     seconds: float,
+    processor_seconds: float,
     sees_target_data: bool,
 ) -> None:
     """Writes `results.json` and logs the closing table.
@@ -176,6 +177,7 @@ def write_results(
         unreadable: How many of them could not be read, and so count as wrong.
         seed: The run's seed.
         seconds: Wall time of the run.
+        processor_seconds: Time that its process had the processor, all threads added.
         sees_target_data: Whether the method saw videos of a test set, without their
             labels, before it was tested.
     """
@@ -186,6 +188,7 @@ def write_results(
         "sees_target_data": sees_target_data,
         "seed": seed,
         "seconds": round(seconds, 1),
+        "processor_seconds": round(processor_seconds, 1),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **environment(),
     }

@@ -66,6 +66,7 @@ def test_results_are_written_and_told(tmp_path, caplog):
             {"iid": 1},
             seed=2,
             seconds=3.21,
+            processor_seconds=2.5,
             sees_target_data=False,
         )
     record = json.loads((tmp_path / "results.json").read_text())
@@ -77,5 +78,6 @@ def test_results_are_written_and_told(tmp_path, caplog):
         2,
         3.2,
     )
+    assert record["processor_seconds"] == 2.5
     assert "50.0%" in caplog.text
     assert 'RESULT {"iid/top1": 0.5}' in caplog.text

@@ -24,6 +24,8 @@ class Run:
         results: Metrics named `set/metric`, between 0 and 1.
         n_seen: Number of videos of each test set.
         seconds: Wall time of the run that wrote it.
+        processor_seconds: Time that its process had the processor, all threads added,
+            which other work on the machine hardly changes.
         commit: The code's commit, `-dirty` if it had changes.
         sees_target_data: Whether it saw videos of a test set, without their labels.
     """
@@ -32,6 +34,7 @@ class Run:
     results: dict[str, float]
     n_seen: dict[str, int]
     seconds: float
+    processor_seconds: float
     commit: str
     sees_target_data: bool
 

@@ -84,8 +84,8 @@ def run(
         f"Paired differences in points, with a two-sided t-test; Holm's correction is "
         f"over all rows.\n\n"
         f"{differences}\n\n"
-        f"Median wall time of a run, and whether it sees unlabelled videos of a test "
-        f"set.\n\n{costs}\n\n{origin}\n"
+        f"Median processor time of a run, and whether it sees unlabelled videos of a "
+        f"test set.\n\n{costs}\n\n{origin}\n"
     )
     return Study(means, text)
 
@@ -163,7 +163,7 @@ def _prepare(design: Design, seed: int, baseline: pathlib.Path, report: Report) 
 def _costs(done: dict[str, list[runs.Run]]) -> str:
     """Returns the table of what each arm cost and saw."""
     seconds = {
-        arm: float(np.median([run.seconds for run in arms_runs]))
+        arm: float(np.median([run.processor_seconds for run in arms_runs]))
         for arm, arms_runs in done.items()
     }
     rows = [
@@ -182,10 +182,10 @@ def _origin(finished: Iterable[runs.Run], at_once: int, command: str) -> str:
     """Returns the line that says how the runs were made."""
     finished = list(finished)
     commits = ", ".join(sorted({run.commit for run in finished}))
-    seconds = np.median([run.seconds for run in finished])
+    seconds = np.median([run.processor_seconds for run in finished])
     return (
-        f"Commit {commits}; {seconds:.0f} s a run, {at_once} at once; "
-        f"`python -m smad_jax.reporting {command}`."
+        f"Commit {commits}; {seconds:.0f} s of processor time a run, {at_once} at "
+        f"once; `python -m smad_jax.reporting {command}`."
     )
 
 

@@ -33,6 +33,7 @@ def fake_runs(monkeypatch):
             },
             "n_seen": {"iid": 20, "rare": 30, "tail": 40},
             "seconds": 60.0,
+            "processor_seconds": 60.0,
             "commit": f"c{len(started) % 2}",
             "sees_target_data": "dann" in job.config,
         }

@@ -16,6 +16,7 @@ def put(folder, iid):
         "results": {"iid/top1": iid},
         "n_seen": {"iid": 40},
         "seconds": 1.0,
+        "processor_seconds": 1.0,
         "commit": "abc",
         "sees_target_data": False,
     }

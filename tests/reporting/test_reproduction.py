@@ -27,6 +27,7 @@ def put(folder, **results):
         "results": results,
         "n_seen": {},
         "seconds": 1.0,
+        "processor_seconds": 1.0,
         "commit": "abc",
         "sees_target_data": False,
     }

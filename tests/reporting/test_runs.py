@@ -15,6 +15,7 @@ RECORD = {
     "n_seen": {"iid": 40},
     "seed": 3,
     "seconds": 12.5,
+    "processor_seconds": 11.5,
     "commit": "abc",
     "sees_target_data": False,
 }

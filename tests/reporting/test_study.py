@@ -56,7 +56,7 @@ def test_text_of_a_study_holds_tables_commits_and_command(smad, fake_runs, tmp_p
     arms = len(smad.arms)
     assert len(rows) == (2 + arms) + (2 + 3 * len(smad.pairs)) + (2 + arms)
     assert "seeds 1, 2, 4," in found.text
-    assert "Commit c0, c1; 60 s a run, 1 at once" in found.text
+    assert "Commit c0, c1; 60 s of processor time a run, 1 at once" in found.text
     assert (
         "`python -m smad_jax.reporting study --config configs/study.py --seeds 1 2 4`"
         in found.text
@@ -98,7 +98,7 @@ def test_tuning_tries_every_setting_for_every_arm_on_the_tuning_draw(
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
     assert len(rows) == len(fake_runs)
     assert sum("learning_rate=0.003" in row for row in rows) == 2 + 2 * 3
-    assert "Commit c0, c1; 60 s a run, 1 at once" in text
+    assert "Commit c0, c1; 60 s of processor time a run, 1 at once" in text
     assert "`python -m smad_jax.reporting tune --config configs/study.py`" in text
 
 
@@ -187,7 +187,8 @@ def test_cost_is_the_median_beside_the_baselines(smad, fake_runs, tmp_path):
     study.run(pair, tmp_path, SEEDS, 1, silent)
     for seed, seconds in zip(SEEDS, (10, 90, 30), strict=True):
         path = tmp_path / "dann" / f"seed{seed}" / "results.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": seconds}))
+        record = json.loads(path.read_text()) | {"processor_seconds": seconds}
+        path.write_text(json.dumps(record))
     text = study.run(pair, tmp_path, SEEDS, 1, silent).text
     rows = {
         cells[0]: cells[1:]

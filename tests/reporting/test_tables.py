@@ -14,6 +14,7 @@ def a_run(name, **results):
         results={f"{key}/top1": value for key, value in results.items()},
         n_seen={key: 10 for key in results},
         seconds=1.0,
+        processor_seconds=1.0,
         commit="abc",
         sees_target_data=False,
     )
