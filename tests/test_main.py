@@ -12,7 +12,9 @@ import time
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+from tests import forked
+
+ROOT = forked.ROOT
 SMAD = "configs/slowonly_smad.py"
 
 
@@ -56,15 +58,8 @@ def get_config(arg=""):
 
 
 def run(small_data, *flags, config=SMAD, devices=1):
-    return subprocess.run(
-        command(small_data, *flags, config=config),
-        cwd=ROOT,
-        env=environment(devices),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    arguments = command(small_data, *flags, config=config)[2:]
+    return forked.run_main(arguments, environment(devices))
 
 
 def short(workdir, steps=4):
@@ -127,14 +122,15 @@ def terminate_in_training(process, workdir):
 def test_one_command_trains_tests_and_leaves_everything_in_its_folder(
     small_data, tmp_path
 ):
-    done = run(small_data, *short(tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert "loss" in done.stdout
-    assert "scene" in done.stdout
-    assert "(chance" in done.stdout
-    assert "n_seen" in done.stdout
+    process = start(small_data, *short(tmp_path))
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert "loss" in said
+    assert "scene" in said
+    assert "(chance" in said
+    assert "n_seen" in said
     record = json.loads((tmp_path / "results.json").read_text())
-    told = next(s for s in done.stdout.splitlines() if s.startswith("RESULT "))
+    told = next(s for s in said.splitlines() if s.startswith("RESULT "))
     assert json.loads(told.removeprefix("RESULT ")) == record["results"]
     left = {path.name for path in tmp_path.iterdir()}
     assert left >= {
@@ -238,15 +234,7 @@ def test_two_processes_of_which_one_is_terminated_save_and_go_on(small_data, tmp
 
 @pytest.mark.parametrize("flags", [(), ("--smoke",), ("--config.seed=1",)])
 def test_config_file_that_is_not_there_ends_with_one_line(flags):
-    done = subprocess.run(
-        [sys.executable, "main.py", "--config=configs/slowonly_smat.py", *flags],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = forked.run_main(["--config=configs/slowonly_smat.py", *flags], environment())
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "slowonly_smat.py" in done.stderr
