@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from data_prep import embedded_labellers
-from smad_jax.data import embedded, records, video
+from smad_jax.data import aspect_records, embedded, records, video
 
 Log = Callable[[str], object]
 
@@ -138,7 +138,7 @@ def store(
     _write_factors(folder / "factors.npz", ids, sets, made.chunks)
     values, right = _label(made, sets)
     for name, rows in values.items():
-        records.write_aspect(folder, name, ids, rows)
+        aspect_records.write(folder, name, ids, rows)
     return Stored(ids, values, right)
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from data_prep import network_labels
 from smad_jax import errors
-from smad_jax.data import records
+from smad_jax.data import aspect_records, records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +124,7 @@ def label_part(job: Job, part: int) -> Report:
         with records.ShardWriter(job.shard(part)) as writer:
             num_labelled = 0
             for id, row in rows:
-                writer.write(id, {"values": row.astype("<f2").tobytes()})
+                writer.write(id, aspect_records.fields(row))
                 num_labelled += 1
     report = Report(
         part=part,

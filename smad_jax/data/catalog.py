@@ -16,6 +16,7 @@ import difflib
 import glob
 import hashlib
 import json
+import math
 import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +26,7 @@ import numpy as np
 
 from smad_jax import aspects as aspect_table
 from smad_jax import errors
-from smad_jax.data import preparation, records
+from smad_jax.data import aspect_records, preparation, records
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -316,7 +317,7 @@ def add_aspect(
             f"labels of {aspect.name!r} must be [V, {aspect.num_labels}], but they are "
             f"{list(np.shape(values))}"
         )
-    records.write_aspect(folder, aspect.name, ids, values)
+    aspect_records.write(folder, aspect.name, ids, values)
     enter_aspect(folder, aspect)
 
 
@@ -395,11 +396,10 @@ def _join_aspect(
 ) -> tuple[aspect_table.Aspect, np.ndarray, np.ndarray]:
     """The aspect, its labels [V, Z] float16 for `ids`, and the [V] mask."""
     path = _aspect_path(folder, name)
-    row_of = {
-        id: row for row, id in enumerate(records.RecordReader(path.parent, name).ids)
-    }
+    stored = aspect_records.AspectReader(folder, name)
+    row_of = {id: row for row, id in enumerate(stored.ids)}
     rows = np.array([row_of.get(id, -1) for id in ids], np.int64)
-    values = _joined_values(path, split, rows)
+    values = _joined_values(path, split, stored, rows)
     aspect = facts.aspects.get(name)
     if aspect is None:  # labels put there by hand
         aspect = aspect_table.get(name)
@@ -412,8 +412,19 @@ def _join_aspect(
     return aspect, values, rows >= 0
 
 
-def _joined_values(path: pathlib.Path, split: str, rows: np.ndarray) -> np.ndarray:
+def _joined_values(
+    path: pathlib.Path,
+    split: str,
+    stored: aspect_records.AspectReader,
+    rows: np.ndarray,
+) -> np.ndarray:
     """[V, Z] labels in the split's order, mapped from a cache file where large."""
+    shape = (len(rows), stored.num_labels)
+    num_bytes = np.dtype(np.float16).itemsize * math.prod(shape)
+    if num_bytes <= _CACHED_BYTES or not os.access(path.parent, os.W_OK):
+        values = np.zeros(shape, np.float16)
+        _fill(values, stored, rows)
+        return values
     state = path.stat()
     key = hashlib.sha256(rows.tobytes())
     key.update(f"{state.st_size} {state.st_mtime_ns}".encode())
@@ -421,15 +432,11 @@ def _joined_values(path: pathlib.Path, split: str, rows: np.ndarray) -> np.ndarr
     cache = path.with_name(f"{prefix}{key.hexdigest()[:16]}.npy")
     with contextlib.suppress(FileNotFoundError):
         return np.load(cache, mmap_mode="r")
-    stored = records.read_aspect(path.parent.parent, path.stem).values
-    values = stored[rows] if len(stored) else np.zeros((len(rows), 0), np.float16)
-    values[rows < 0] = 0
-    if values.nbytes <= _CACHED_BYTES or not os.access(path.parent, os.W_OK):
-        return values
     partial = records.partial_path(cache)
     try:
-        with open(partial, "wb") as file:
-            np.save(file, values)
+        values = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
+        _fill(values, stored, rows)
+        values.flush()
         # mapped before it has a name that another process could remove
         values = np.load(partial, mmap_mode="r")
         os.replace(partial, cache)
@@ -440,6 +447,19 @@ def _joined_values(path: pathlib.Path, split: str, rows: np.ndarray) -> np.ndarr
         if old != cache:
             old.unlink(missing_ok=True)
     return values
+
+
+def _fill(
+    values: np.ndarray, stored: aspect_records.AspectReader, rows: np.ndarray
+) -> None:
+    """Copies the stored row `rows[i]` to row i of zeros, none where it is negative."""
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    start = 0
+    for block in stored.blocks():
+        first, last = np.searchsorted(ordered, (start, start + len(block)))
+        values[order[first:last]] = block[ordered[first:last] - start]
+        start += len(block)
 
 
 def _aspect_path(folder: pathlib.Path, aspect: str) -> pathlib.Path:

@@ -8,7 +8,6 @@ business.
 """
 
 import abc
-import contextlib
 import os
 import pathlib
 import shlex
@@ -39,13 +38,6 @@ class VideoRecord(NamedTuple):
     video: bytes
     label: int
     num_frames: int
-
-
-class AspectValues(NamedTuple):
-    """Labels of one aspect: ids and the [V, Z] float16 array, row i for id i."""
-
-    ids: list[str]
-    values: np.ndarray
 
 
 def partial_path(path: pathlib.Path) -> pathlib.Path:
@@ -352,11 +344,7 @@ class RecordReader:
         try:
             return decode_example(self._open(shard).read(place, size))
         except (ValueError, LookupError, StopIteration, OSError) as error:
-            raise errors.DataError(
-                f"{self._paths[shard]}, record {row} (id {self._ids[position]!r}): "
-                f"{error or 'not a tf.train.Example'}; the file is damaged, build or "
-                "copy it again"
-            ) from error
+            raise self._damage(shard, row, error) from error
 
     def video(self, position: int) -> VideoRecord:
         """The video record at `position`.
@@ -379,11 +367,36 @@ class RecordReader:
             f"id, video (bytes), label, num_frames (int64), but it has {sorted(fields)}"
         )
 
+    def payloads(self) -> Iterator[bytes]:
+        """Yields the serialised Example of every record in order, by one long read.
+
+        Raises:
+            DataError: naming file and record, if a checksum does not hold.
+        """
+        for shard, path in enumerate(self._paths):
+            places, row = self._places[shard].tolist(), 0
+            scan = record_files.SCANS[path.suffix](path, places)
+            try:
+                for payload in scan:
+                    yield payload
+                    row += 1
+            except (ValueError, OSError) as error:
+                raise self._damage(shard, row, error) from error
+
     def close(self) -> None:
         """Closes the files; a later read opens them again."""
         with self._lock:
             while self._files:
                 self._files.popitem()[1].close()
+
+    def _damage(self, shard: int, row: int, error: Exception) -> errors.DataError:
+        """Says that a record cannot be read."""
+        id = self._ids[int(self._starts[shard]) + row]
+        return errors.DataError(
+            f"{self._paths[shard]}, record {row} (id {id!r}): "
+            f"{error or 'not a tf.train.Example'}; the file is damaged, build or copy "
+            "it again"
+        )
 
     def _open(self, shard: int) -> record_files.Shard:
         with self._lock:
@@ -426,58 +439,6 @@ def rebuild_index(path: str | os.PathLike[str]) -> int:
         ) from error
     _write_index(path, path.stat().st_size, places, ids)
     return len(ids)
-
-
-def write_aspect(
-    folder: str | os.PathLike[str], aspect: str, ids: Sequence[str], values: np.ndarray
-) -> pathlib.Path:
-    """Writes `<folder>/aspects/<aspect>.tfrecord`, one record an id; returns its path.
-
-    Args:
-        folder: The data set's folder.
-        aspect: Its name, `scene` for instance.
-        ids: [V] video ids, each once. Videos left out have no label (they are masked).
-        values: [V, Z], a distribution or multi-hot rows; stored as float16.
-
-    Raises:
-        DataError: if the shapes disagree, a value is not finite or an id comes twice.
-    """
-    values = np.asarray(values)
-    if values.ndim != 2 or len(values) != len(ids):
-        raise errors.DataError(
-            f"labels of {aspect!r} must be [{len(ids)}, Z], one row for each id, but "
-            f"they are {list(values.shape)}"
-        )
-    stored = values.astype("<f2")
-    if not np.isfinite(stored).all():
-        row = int(np.argmin(np.isfinite(stored).all(axis=1)))
-        raise errors.DataError(
-            f"labels of {aspect!r} must be finite, those of {ids[row]!r} are not"
-        )
-    path = pathlib.Path(folder) / "aspects" / f"{aspect}.tfrecord"
-    with ShardWriter(path) as writer:
-        for id, row in zip(ids, stored, strict=True):
-            writer.write(id, {"values": row.tobytes()})
-    return path
-
-
-def read_aspect(folder: str | os.PathLike[str], aspect: str) -> AspectValues:
-    """Returns the ids and the [V, Z] float16 labels of one aspect of a data set.
-
-    Raises:
-        DataError: if the file is missing, damaged, or its rows differ in length.
-    """
-    reader = RecordReader(pathlib.Path(folder) / "aspects", aspect)
-    with contextlib.closing(reader):
-        rows = [reader[position].get("values") for position in range(len(reader))]
-    sizes = {len(row) if isinstance(row, bytes) else -1 for row in rows}
-    if len(sizes) > 1 or -1 in sizes:
-        raise errors.DataError(
-            f"labels of {aspect!r} in {folder} must be float16 rows of one length"
-        )
-    joined = b"".join(row for row in rows if isinstance(row, bytes))
-    values = np.frombuffer(joined, "<f2").reshape(len(rows), -1 if rows else 0)
-    return AspectValues(reader.ids, values)
 
 
 def _index_path(path: pathlib.Path) -> pathlib.Path:

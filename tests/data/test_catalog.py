@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from smad_jax import aspects, errors
-from smad_jax.data import catalog, preparation, records
+from smad_jax.data import aspect_records, catalog, preparation, records
 
 CLASSES = ("jump", "run", "sit")
 IDS = [f"c {i % 3}/v{i}" for i in range(8)]
@@ -57,7 +57,7 @@ def test_large_aspect_labels_are_mapped_and_made_again_when_they_change(
     monkeypatch.setattr(catalog, "_CACHED_BYTES", 0)
     folder = root / "toy"
     for value in (0.25, 0.5):
-        records.write_aspect(folder, "scene", IDS, np.full((8, 6), value))
+        aspect_records.write(folder, "scene", IDS, np.full((8, 6), value))
         for _ in range(2):  # the second time from the cache
             split = catalog.open_split(root, "toy", "train", aspects=("scene",))
             labels = split.aspect_labels["scene"]
@@ -70,9 +70,9 @@ def test_large_aspect_labels_are_mapped_and_made_again_when_they_change(
 def test_a_cache_that_another_process_published_first_is_kept(root, monkeypatch):
     monkeypatch.setattr(catalog, "_CACHED_BYTES", 0)
     folder = root / "toy"
-    records.write_aspect(folder, "scene", IDS, np.full((8, 6), 0.25))
+    aspect_records.write(folder, "scene", IDS, np.full((8, 6), 0.25))
     published = []
-    read = records.read_aspect
+    blocks = aspect_records.AspectReader.blocks
 
     def read_while_another_process_publishes(*arguments):
         if not published:
@@ -80,7 +80,7 @@ def test_a_cache_that_another_process_published_first_is_kept(root, monkeypatch)
             split = catalog.open_split(root, "toy", "train", aspects=("scene",))
             published[0] = split.aspect_labels["scene"]
             assert list(folder.glob("aspects/.scene.train.*.npy"))
-        return read(*arguments)
+        return blocks(*arguments)
 
     removed = []
     unlink = pathlib.Path.unlink
@@ -89,7 +89,9 @@ def test_a_cache_that_another_process_published_first_is_kept(root, monkeypatch)
         removed.extend([path.name] * path.exists())
         unlink(path, **options)
 
-    monkeypatch.setattr(records, "read_aspect", read_while_another_process_publishes)
+    monkeypatch.setattr(
+        aspect_records.AspectReader, "blocks", read_while_another_process_publishes
+    )
     monkeypatch.setattr(pathlib.Path, "unlink", note)
     split = catalog.open_split(root, "toy", "train", aspects=("scene",))
     assert removed == []
@@ -100,7 +102,7 @@ def test_a_cache_that_another_process_published_first_is_kept(root, monkeypatch)
 def test_a_cache_that_vanishes_before_it_is_read_is_made_again(root, monkeypatch):
     monkeypatch.setattr(catalog, "_CACHED_BYTES", 0)
     folder = root / "toy"
-    records.write_aspect(folder, "scene", IDS, np.full((8, 6), 0.25))
+    aspect_records.write(folder, "scene", IDS, np.full((8, 6), 0.25))
     catalog.open_split(root, "toy", "train", aspects=("scene",))
     load = np.load
 
@@ -117,7 +119,7 @@ def test_a_cache_that_vanishes_before_it_is_read_is_made_again(root, monkeypatch
 
 def test_cache_of_a_split_with_a_longer_name_is_kept(root, monkeypatch):
     monkeypatch.setattr(catalog, "_CACHED_BYTES", 0)
-    records.write_aspect(root / "toy", "scene", IDS, np.full((8, 6), 0.25))
+    aspect_records.write(root / "toy", "scene", IDS, np.full((8, 6), 0.25))
     catalog.write_split(root / "toy", "train.few", IDS[:2], LABELS[:2])
     for split in ("train.few", "train"):
         catalog.open_split(root, "toy", split, aspects=("scene",))

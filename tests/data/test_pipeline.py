@@ -9,6 +9,7 @@ import pytest
 
 from smad_jax import errors
 from smad_jax.data import (
+    aspect_records,
     bad_videos,
     catalog,
     pipeline,
@@ -34,7 +35,7 @@ def store(root, contents, num_classes=3, num_frames=6):
     names = [f"class {label}" for label in range(num_classes)]
     catalog.write_dataset_file(folder, name="toy", classes=names, num_videos=len(ids))
     values = np.random.default_rng(0).random((len(ids) - 5, Z))
-    records.write_aspect(folder, "scene", ids[5:], values)
+    aspect_records.write(folder, "scene", ids[5:], values)
     return catalog.open_split(root, "toy", "train", aspects=("scene",))
 
 

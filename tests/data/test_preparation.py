@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from smad_jax.data import catalog, preparation, records
+from smad_jax.data import aspect_records, catalog, preparation, records
 
 HINT = (
     "# without such a FILE: --labeller resnet50 --weights DIR instead of --from, or "
@@ -70,7 +70,7 @@ def test_tags_of_all_aspects_come_from_one_command(root):
 
 def test_what_is_there_is_not_prepared_again(root):
     assert preparation.commands(root, "toy", "train") == []
-    records.write_aspect(root / "toy", "scene", ["a"], np.full((1, 6), 0.25))
+    aspect_records.write(root / "toy", "scene", ["a"], np.full((1, 6), 0.25))
     steps = preparation.commands(root, "toy", "k200db-train", aspects=("scene",))
     assert [step.split()[2] for step in steps] == ["data_prep.k200db"]
 
@@ -173,7 +173,7 @@ def test_teacher_of_another_draw_has_flags_and_a_folder_of_its_own(
 def test_media_that_were_filtered_already_need_no_teacher(root):
     catalog.write_split(root / "toy", "positive", ["a"], [0])
     (root / "toy").rename(root / "toy-images")
-    records.write_aspect(root / "toy-images", "scene", ["a"], np.ones((1, 6)))
+    aspect_records.write(root / "toy-images", "scene", ["a"], np.ones((1, 6)))
     steps = preparation.commands(root, "toy-images", "web-mid")
     assert [step.split()[2] for step in steps] == ["data_prep.omnidebias"]
 

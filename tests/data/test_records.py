@@ -2,7 +2,6 @@ import pickle
 import threading
 
 import grain
-import numpy as np
 import pytest
 
 from smad_jax import errors
@@ -199,29 +198,6 @@ def test_threads_and_pickled_copies_read_the_same(tmp_path, file_format):
     assert all(found[name] == expected * 20 for name in range(3))
     reader.close()
     assert reader.video(2) == expected[2]
-
-
-def test_aspect_labels_come_back_as_float16(tmp_path):
-    values = np.random.default_rng(0).random((5, 11))
-    ids = [f"video {i}" for i in range(5)]
-    records.write_aspect(tmp_path, "scene", ids, values)
-    found = records.read_aspect(tmp_path, "scene")
-    assert found.ids == ids
-    np.testing.assert_array_equal(found.values, values.astype(np.float16))
-
-
-def test_aspect_without_videos_is_empty(tmp_path):
-    records.write_aspect(tmp_path, "scene", [], np.zeros((0, 4)))
-    assert len(records.read_aspect(tmp_path, "scene").ids) == 0
-
-
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [(np.zeros((3, 4)), r"\[2, Z\]"), (np.array([[1.0], [np.nan]]), "finite.*'b'")],
-)
-def test_wrong_aspect_labels_are_refused(tmp_path, values, text):
-    with pytest.raises(errors.DataError, match=text):
-        records.write_aspect(tmp_path, "scene", ["a", "b"], values)
 
 
 def test_processes_of_one_number_write_apart(tmp_path):

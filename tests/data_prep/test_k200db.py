@@ -3,7 +3,7 @@ import pytest
 
 from data_prep import k200db
 from smad_jax import aspects, errors
-from smad_jax.data import catalog, records
+from smad_jax.data import aspect_records, catalog, records
 
 
 def test_the_most_frequent_classes_are_numbered_by_name_and_ties_go_by_name():
@@ -26,7 +26,7 @@ def data_root(tmp_path):
             writer.write(records.VideoRecord(id, b"", int(action), 1))
     scene = aspects.Aspect("scene", "soft", 5, "made up")
     scenes = scenes[: len(ids)]
-    records.write_aspect(folder, "scene", ids[1:], np.eye(5)[scenes[1:]])
+    aspect_records.write(folder, "scene", ids[1:], np.eye(5)[scenes[1:]])
     catalog.write_split(folder, "train", ids, actions)
     catalog.write_split(folder, "val", ids[::5], actions[::5])
     catalog.write_dataset_file(
@@ -91,7 +91,7 @@ def test_the_command_splits_by_two_factors_and_measures_both(data_root, capsys):
     folder = data_root / "tiny"
     train = catalog.open_split(data_root, "tiny", "train")
     objects = np.arange(len(train)) % 4 % 3  # two labels frequent, one of them more
-    records.write_aspect(folder, "object", train.ids, np.eye(3)[objects])
+    aspect_records.write(folder, "object", train.ids, np.eye(3)[objects])
     found = catalog.read_dataset_file(folder)
     catalog.write_dataset_file(
         folder,

@@ -13,7 +13,7 @@ from data_prep import (
     teacher_filter,
 )
 from smad_jax import errors
-from smad_jax.data import catalog, records, video
+from smad_jax.data import aspect_records, catalog, records, video
 from tests.data_prep.test_frame_hashes import picture
 
 
@@ -161,7 +161,7 @@ def test_the_filter_leaves_test_images_out(data_root, capsys):
 
 def test_the_thirds_leave_test_images_out_before_they_count(data_root):
     ids = [f"web {n}.png" for n in range(12)]
-    records.write_aspect(
+    aspect_records.write(
         data_root / "web", "scene", ids, np.eye(365)[[0] * 6 + [1] * 6]
     )
     flags = ("--split", "all", "--against", "tested/all")

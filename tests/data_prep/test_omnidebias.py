@@ -5,7 +5,7 @@ import pytest
 
 from data_prep import omnidebias, z_frequency
 from smad_jax import aspects, errors
-from smad_jax.data import catalog, records
+from smad_jax.data import aspect_records, catalog, records
 
 CLASSES = ("climbing", "juggling", "zumba")
 
@@ -167,7 +167,7 @@ def data_root(tmp_path):
     with records.RecordWriter(folder / "videos") as writer:
         for id, action in zip(ids, actions, strict=True):
             writer.write(records.VideoRecord(id, b"", int(action), 1))
-    records.write_aspect(folder, "scene", ids[1:], np.eye(5)[scenes[1:]])
+    aspect_records.write(folder, "scene", ids[1:], np.eye(5)[scenes[1:]])
     catalog.write_split(folder, "positive", ids, actions)
     catalog.write_dataset_file(
         folder,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from smad_jax import errors, workdir
-from smad_jax.data import records
+from smad_jax.data import aspect_records
 from smad_jax.evaluation import predict
 from smad_jax.reporting import __main__ as command
 from smad_jax.reporting import paper, reproduction
@@ -70,7 +70,7 @@ def test_dependence_is_computed_from_predictions_where_the_labels_are(tmp_path):
     scene = np.array([0, 0, 1, 1, 0, 1, 2, 2])
     predicted = np.array([0, 0, 1, 1, 1, 1, 0, 1])
     ids = [f"v{n}" for n in range(8)]
-    records.write_aspect(tmp_path / "kinetics400", "scene", ids, np.eye(3)[scene])
+    aspect_records.write(tmp_path / "kinetics400", "scene", ids, np.eye(3)[scene])
     folder = tmp_path / "slowonly_baseline-k200db"
     put(folder)
     (folder / "config.json").write_text(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data import records
+from smad_jax.data import aspect_records
 
 _TOLERANCE = 0.01  # float16 labels and probabilities printed with three digits pass
 
@@ -246,7 +246,7 @@ def _read_npz(path: pathlib.Path, column: str) -> Table:
 
 def _read_record(folder: pathlib.Path, aspect: str) -> Table:
     """The table of an aspect of one of our data sets."""
-    found = records.read_aspect(folder, aspect)
+    found = aspect_records.read(folder, aspect)
     path = folder / "aspects" / f"{aspect}.tfrecord"
     return Table(path, np.array(found.ids, str), None, found.values, (), 0)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.data import records
+from smad_jax.data import aspect_records
 from smad_jax.reporting.audit import inputs
 
 SHARES = np.array([[0.5, 0.25, 0.25], [0.0, 1.0, 0.0]])
@@ -25,7 +25,7 @@ def test_classes_are_read_by_column_whatever_the_order_and_delimiter(tmp_path, m
 def test_one_distribution_is_the_same_in_csv_npz_and_tfrecord(tmp_path):
     csv = put(tmp_path, "id,sea,ice,gym\nx,.5,.25,.25\ny,0,1,0\n")
     np.savez(tmp_path / "t.npz", ids=["x", "y"], probabilities=SHARES)
-    record = records.write_aspect(tmp_path, "scene", ["x", "y"], SHARES)
+    record = aspect_records.write(tmp_path, "scene", ["x", "y"], SHARES)
     for path in (csv, tmp_path / "t.npz", record, tmp_path):
         table = inputs.read(path, "scene")
         assert table.ids.tolist() == ["x", "y"]
