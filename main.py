@@ -55,25 +55,35 @@ def main(argv: Sequence[str]) -> None:
         if len(argv) > 1:
             raise errors.ConfigError(f"unexpected arguments: {' '.join(argv[1:])}")
         log.logger.info(f"{name} in {workdir}")
-        if DISTRIBUTED.value:
-            _join_the_others()
-        else:  # there SIGTERM is JAX's own
-            signal.signal(signal.SIGTERM, _terminated)
-        _keep_compiled()
-        experiment.check(config)
-        if splits.uses_embedded(config):
-            _make(embedded.prepare, config)
-        if splits.uses_embedded_web(config):
-            _make(embedded_web.prepare, config)
-        experiment.run(config, workdir, force=FORCE.value)
+        _run(config, workdir)
     except errors.UserError as error:
         _stop(str(error), error.exit_code)
+    except OSError as error:
+        machine = errors.of_machine(error)
+        if machine is None:
+            raise
+        _stop(f"{machine}; it goes on from the newest checkpoint", machine.exit_code)
     except loop.Interrupted as interruption:
         _stop(str(interruption), 128 + interruption.number)
     except KeyboardInterrupt:  # outside the training loop there is nothing to save
         _stop(f"interrupted; {_AGAIN}", 130)
     except _Terminated:
         _stop(f"stopped by SIGTERM; {_AGAIN}", 143)
+
+
+def _run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
+    """Makes the data that are made here, and runs the experiment."""
+    if DISTRIBUTED.value:
+        _join_the_others()
+    else:  # there SIGTERM is JAX's own
+        signal.signal(signal.SIGTERM, _terminated)
+    _keep_compiled()
+    experiment.check(config)
+    if splits.uses_embedded(config):
+        _make(embedded.prepare, config)
+    if splits.uses_embedded_web(config):
+        _make(embedded_web.prepare, config)
+    experiment.run(config, workdir, force=FORCE.value)
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:

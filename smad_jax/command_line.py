@@ -14,12 +14,17 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
         stopped: What to say after Ctrl-C.
 
     Returns:
-        0; 130 after Ctrl-C; after an error of the user's the code of its class, its
-        message being on standard error.
+        0; 130 after Ctrl-C; after an error of the user's, a full disk and a missing
+        permission among them, the code of its class, its message being on standard
+        error.
     """
     try:
         said = act()
-    except errors.UserError as error:
+    except (errors.UserError, OSError) as error:
+        if isinstance(error, OSError):
+            error = errors.of_machine(error)
+        if error is None:
+            raise
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:

@@ -3,6 +3,16 @@
 Everything else that goes wrong is a defect of ours and shows its traceback.
 """
 
+import errno
+
+_MACHINE = {
+    errno.ENOSPC: "make room and run the same command again",
+    errno.EDQUOT: "make room and run the same command again",
+    errno.EACCES: "give permission, or choose another folder",
+    errno.EPERM: "give permission, or choose another folder",
+    errno.EROFS: "choose a folder that can be written to",
+}
+
 
 class UserError(ValueError):
     """Base class; `main.py` prints the message alone and exits with `exit_code`."""
@@ -26,3 +36,16 @@ class NonFiniteLossError(UserError):
     """A loss or gradient stopped being a finite number."""
 
     exit_code = 4
+
+
+def of_machine(error: OSError) -> DataError | None:
+    """Returns a full disk or a missing permission as the user's error; None if neither.
+
+    Args:
+        error: What the system said.
+    """
+    advice = _MACHINE.get(error.errno or 0)
+    if advice is None:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    return DataError(f"{where}{error.strerror}; {advice}")

@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 
 from smad_jax import command_line, errors
@@ -19,6 +22,33 @@ def test_error_of_the_users_is_one_line_with_its_code(kind, code, capsys):
 
     assert command_line.run(act) == code
     assert capsys.readouterr() == ("", "error: no list at there.txt\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "No space left on device; make room and run"),
+        (errno.EDQUOT, "make room and run the same command again"),
+        (errno.EACCES, "Permission denied; give permission"),
+    ],
+)
+def test_full_disk_and_missing_permission_are_one_line(number, advice, capsys):
+    def act():
+        raise OSError(number, os.strerror(number), "there/labels.csv")
+
+    assert command_line.run(act) == 3
+    told = capsys.readouterr().err
+    assert told.startswith("error: there/labels.csv: ")
+    assert advice in told
+    assert len(told.splitlines()) == 1
+
+
+def test_other_errors_of_the_system_are_not_hidden():
+    def act():
+        raise FileNotFoundError(errno.ENOENT, "No such file", "ours.json")
+
+    with pytest.raises(FileNotFoundError):
+        command_line.run(act)
 
 
 def test_ctrl_c_ends_with_130_and_a_line(capsys):

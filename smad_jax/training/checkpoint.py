@@ -5,9 +5,12 @@ The position is a function of seed and step alone, so a run may go on with
 another number of devices or processes.
 """
 
+import contextlib
 import dataclasses
+import errno
+import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -47,7 +50,8 @@ class Checkpoints:
         return self
 
     def __exit__(self, *unused: object) -> None:
-        self._manager.wait_until_finished()
+        with _full_disk_told():
+            self._manager.wait_until_finished()
         self._manager.close()
 
     def latest_step(self) -> int | None:
@@ -59,13 +63,14 @@ class Checkpoints:
         step = int(state.step)
         if step in self._manager.all_steps():
             return
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(_as_tree(state)),
-                position=ocp.args.JsonSave(position),
-            ),
-        )
+        with _full_disk_told():  # of this save or of the one before
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(_as_tree(state)),
+                    position=ocp.args.JsonSave(position),
+                ),
+            )
 
     def restore(
         self, like: state_lib.TrainState, step: int | None = None
@@ -105,6 +110,19 @@ class Checkpoints:
             ),
         )
         return state_lib.TrainState(**saved["state"]), saved["position"]
+
+
+@contextlib.contextmanager
+def _full_disk_told() -> Iterator[None]:
+    """Turns what TensorStore says of a full disk into what the system said."""
+    try:
+        yield
+    except ValueError as error:
+        if os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        raise OSError(
+            errno.ENOSPC, os.strerror(errno.ENOSPC), "the checkpoint"
+        ) from error
 
 
 def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:

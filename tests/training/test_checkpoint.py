@@ -1,3 +1,5 @@
+import errno
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -72,3 +74,22 @@ def test_no_checkpoint_and_another_model_are_clear_errors(tmp_path):
     with checkpoint.Checkpoints(tmp_path) as checkpoints:
         with pytest.raises(errors.DataError, match="does not fit this config"):
             checkpoints.restore(state(0, size=4))
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ("RESOURCE_EXHAUSTED: Failed to write: No space left on device", OSError),
+        ("INVALID_ARGUMENT: something else", ValueError),
+    ],
+)
+def test_full_disk_is_the_error_of_the_system(tmp_path, monkeypatch, told, kind):
+    def save(*unused, **options):
+        raise ValueError(told)
+
+    with checkpoint.Checkpoints(tmp_path) as checkpoints:
+        monkeypatch.setattr(checkpoints._manager, "save", save)
+        with pytest.raises(kind) as caught:
+            checkpoints.save(state(1), {"step": 1})
+    assert getattr(caught.value, "errno", None) in (errno.ENOSPC, None)
+    assert (kind is OSError) == (caught.type is OSError)
