@@ -331,10 +331,10 @@ def test_mistake_ends_with_its_code_and_one_clear_message(
         ("configs/tsn_baseline.py:k200db", 3, "python -m data_prep.build_records"),
         ("configs/slowonly_baseline.py:mine", 3, "python -m data_prep.build_records"),
         ("configs/slowonly_omnidebias.py:media=images", 2, "leave media= out"),
-        ("configs/slowonly_omnidebias.py:k200db", 3, "--videos insvideo --holdout 0"),
+        ("configs/slowonly_omnidebias.py:k200db", 3, "--list insvideo_200.txt"),
         ("configs/slowonly_omnidebias.py:mine", 3, "DIR --images --holdout 0"),
         ("configs/tsn_omnidebias.py:k200db", 3, "--teacher runs/tsn_baseline-k200db"),
-        ("configs/tsn_omnidebias.py:k200db", 3, "--videos googleimage --images"),
+        ("configs/tsn_omnidebias.py:k200db", 3, "--classes k200_actions.txt"),
     ],
 )
 def test_config_that_cannot_run_says_what_is_missing(

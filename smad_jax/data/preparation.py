@@ -11,12 +11,13 @@ from smad_jax import aspects as aspect_table
 
 _BUILT_SPLITS = ("train", "val", "all")  # by data_prep.build_records
 # What to say of downloaded videos and images: their folder, and further flags.
+_NUMBERED = "--classes k200_actions.txt --holdout 0"  # folders 000 to 199
 _SOURCES = {
     # without its list of validation videos, `val` would be a random part of the others
     "kinetics400": "kinetics400 --list train.csv --val-list val.csv",
     "aras": "aras_clips --holdout 0",
-    "googleimage": "googleimage --images --holdout 0",
-    "insvideo": "insvideo --holdout 0",
+    "googleimage": f"googleimage_200 --list googleimage_200.txt {_NUMBERED}",
+    "insvideo": f"insvideo_200 --list insvideo_200.txt {_NUMBERED}",
 }
 # The network that filters each medium (App. B), as the name of a config.
 _TEACHERS = {"images": "tsn_baseline", "videos": "slowonly_baseline"}

@@ -95,14 +95,16 @@ def thirds(dataset, positive, target, name, config, source="all", run=""):
         (
             "googleimage",
             "k200",
-            "googleimage --images --holdout 0",
+            "googleimage_200 --list googleimage_200.txt --classes k200_actions.txt "
+            "--holdout 0",
             "tsn_baseline:k200db",
             "kinetics400/k200db-train",
         ),
         (
             "insvideo",
             "k400",
-            "insvideo --holdout 0",
+            "insvideo_200 --list insvideo_200.txt --classes k200_actions.txt "
+            "--holdout 0",
             "slowonly_baseline:k400",
             "kinetics400/train",
         ),
