@@ -1,6 +1,7 @@
 """The benchmarks run, at sizes that say nothing about speed."""
 
 import json
+import math
 import pathlib
 import re
 
@@ -23,9 +24,9 @@ def test_large_lists_and_opening_run_at_toy_size(capsys):
 
 def test_the_plan_multiplies_what_was_measured():
     rates = dict.fromkeys(scale_plan.RATES, 1.0)
-    rates |= {"video_mib": 2.0, "decode_videos": 10.0, "network_images": 1000.0}
+    rates |= {"decode_videos": 10.0, "network_images": 1000.0, "core_images": 10.0}
     rates["accelerator_hour_cost"] = 3.0
-    source = scale_plan.Source("some", 360_000, "videos")
+    source = scale_plan.Source("some", 360_000, "videos", 2.0)
     # 720,000 MiB; 100 h of building, 2 x 10 h of decoding, 2 x 9 M frames at 1000/s
     assert scale_plan.cells(source, rates) == [
         "some",
@@ -33,16 +34,19 @@ def test_the_plan_multiplies_what_was_measured():
         "2,813",
         "100",
         "20",
+        "500",
         "5",
         "0.9 GiB",
         "135",
     ]
+    without = scale_plan.cells(source, rates | {"network_images": math.nan})
+    assert without[-3:] == ["not measured", "0.9 GiB", "620"]  # on cores instead
 
 
 def test_what_was_not_measured_is_not_guessed():
-    assert scale_plan.table({}).count("not measured") == 6 * len(scale_plan.SOURCES)
+    assert scale_plan.table({}).count("not measured") == 5 * len(scale_plan.SOURCES)
     with pytest.raises(KeyError):
-        scale_plan.cells(scale_plan.Source("x", 1, "sounds"), {})
+        scale_plan.cells(scale_plan.Source("x", 1, "sounds", 1.0), {})
 
 
 def test_the_document_holds_the_table_of_its_rates():

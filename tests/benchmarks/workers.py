@@ -1,23 +1,26 @@
-"""Videos a second of building records and of labelling, with 1 and 2 processes.
+"""Items a second of building records and of labelling, by processes and on Beam.
 
 python -m tests.benchmarks.workers --videos DIR --weights weights/resnet50_places365 \
     --labeller resnet50
 
-DIR holds class folders of real videos, some hundred of them. Prints one JSON object:
-videos a second of each step by the number of processes, and the seconds a video that
-decoding, the network and a whole part took, from which the rates of `scale_plan`
-follow. Two should do 1.7 times what one does.
+DIR holds class folders of some hundred real videos, with --images of images. Prints one
+JSON object: items a second of each step by the number of processes, of labelling on
+Beam's DirectRunner too, and where a second of one worker goes: decoding (with one
+thread), the network, Beam itself, the rest. A process has one core. Two should do
+1.7 times what one does. The rates of `scale_plan` are among them.
 """
 
 import argparse
+import dataclasses
 import json
+import os
 import pathlib
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 
-from data_prep import build_records, label_parts, network_labels
+from data_prep import beam_labels, build_records, label_parts, network_labels
 from smad_jax.data import records
 
 
@@ -28,55 +31,108 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--videos", type=path, required=True)
     add("--weights", type=path, required=True)
     add("--labeller", required=True)
+    add("--images", action="store_true")
     add("--num-frames", type=int, default=network_labels.NUM_FRAMES)
     add("--batch-size", type=int, default=50)
     add("--workers", type=int, nargs="+", default=[1, 2])
+    add("--build-only", action="store_true")
     chosen = parser.parse_args(arguments)
-    found = {}
+    found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         for jobs in chosen.workers:
+            _keep_to(jobs)
             start = time.perf_counter()
             flags = ("--videos", chosen.videos, "--out", root, "--name", f"d{jobs}")
-            more = ("--jobs", jobs, "--holdout", 0)
+            more = ("--jobs", jobs, "--holdout", 0, *["--images"] * chosen.images)
             if code := build_records.main([*map(str, (*flags, *more))]):
                 return code
             number = len(records.RecordReader(root / f"d{jobs}", "videos"))
             found[f"build_{jobs}"] = number / (time.perf_counter() - start)
-        for workers in chosen.workers:
-            found |= _label(chosen, root / f"d{chosen.workers[0]}", workers)
+        if not chosen.build_only:
+            found |= _label(chosen, root / f"d{chosen.workers[0]}")
     print(json.dumps({key: round(value, 4) for key, value in found.items()}))
     return 0
 
 
-def _label(
-    chosen: argparse.Namespace, folder: pathlib.Path, workers: int
-) -> dict[str, float]:
-    """Rates of labelling with so many processes, each for itself after its start."""
+def _label(chosen: argparse.Namespace, folder: pathlib.Path) -> dict[str, float]:
+    """Rates of labelling: by processes, on Beam, and the shares of one worker."""
+    job = _job(chosen, folder)
+    _keep_to(1)  # before JAX starts its threads, which stay there
+    _warm_up(job)
+    found = {}
+    alone: list[label_parts.Report] = []
+    for workers in chosen.workers:
+        own = _apart(job, f"parts-{workers}")
+        _keep_to(workers)
+        start = time.perf_counter()
+        made = list(label_parts.run(own, range(own.num_parts), num_workers=workers))
+        found[f"label_{workers}"] = job.num_videos / (time.perf_counter() - start)
+        alone = alone or made
+    own = _apart(job, "parts-beam")
+    _keep_to(1)
+    start = time.perf_counter()
+    beam_labels.run(own, range(own.num_parts), runner="DirectRunner", options=[])
+    seconds = time.perf_counter() - start
+    on_beam = [label_parts.label_part(own, part) for part in range(own.num_parts)]
+    return found | {
+        "label_beam": job.num_videos / seconds,
+        "share_beam": 1 - sum(report.seconds for report in on_beam) / seconds,
+        **_shares(alone),
+        **_rates(chosen, alone),
+    }
+
+
+def _keep_to(cores: int) -> None:
+    """Keeps this process, and those that it starts, to so many cores."""
+    os.sched_setaffinity(0, set(range(cores)))
+
+
+def _job(chosen: argparse.Namespace, folder: pathlib.Path) -> label_parts.Job:
+    """Labelling of a data set in eight parts."""
     number = len(records.RecordReader(folder, "videos"))
-    parts = folder / f"parts-{workers}"
-    parts.mkdir()
-    job = label_parts.Job(
+    return label_parts.Job(
         folder=folder,
         weights=chosen.weights.absolute(),
         labeller=chosen.labeller,
-        parts=parts,
+        parts=folder / "parts",
         num_videos=number,
-        part_size=max(number // (4 * workers), 1),
+        part_size=max(number // 8, 1),
         num_frames=chosen.num_frames,
         batch_size=chosen.batch_size,
         num_threads=1,
     )
-    start = time.perf_counter()
-    wanted = range(job.num_parts)
-    reports = list(label_parts.run(job, wanted, num_workers=workers))
-    seconds = time.perf_counter() - start
-    busy = sum(report.seconds for report in reports)
+
+
+def _warm_up(job: label_parts.Job) -> None:
+    """Compiles the network, which a process does once and keeps on disk."""
+    label_parts.label_part(_apart(job, "parts-warm"), 0)
+
+
+def _apart(job: label_parts.Job, name: str) -> label_parts.Job:
+    """The same job with a folder of its own for the parts."""
+    parts = job.folder / name
+    parts.mkdir()
+    return dataclasses.replace(job, parts=parts)
+
+
+def _shares(made: Sequence[label_parts.Report]) -> dict[str, float]:
+    """What part of one worker's time went where."""
+    seconds = sum(report.seconds for report in made)
+    decoding = sum(report.decoding_seconds for report in made) / seconds
+    network = sum(report.network_seconds for report in made) / seconds
+    return {"share_decoding": decoding, "share_network": network}
+
+
+def _rates(
+    chosen: argparse.Namespace, made: Sequence[label_parts.Report]
+) -> dict[str, float]:
+    """Items decoded, and images through the network, in a second of one worker."""
+    number = sum(report.num_videos for report in made)
+    images = number * (1 if chosen.images else chosen.num_frames)
     return {
-        f"label_{workers}": number / seconds,
-        f"decode_seconds_{workers}": sum(r.decoding_seconds for r in reports) / number,
-        f"network_seconds_{workers}": sum(r.network_seconds for r in reports) / number,
-        f"part_seconds_{workers}": busy / number,
+        "decode": number / sum(report.decoding_seconds for report in made),
+        "network_images": images / sum(report.network_seconds for report in made),
     }
 
 
