@@ -22,7 +22,7 @@ from ml_collections import config_flags
 
 from configs import common
 from data_prep import embedded, embedded_web
-from smad_jax import errors, experiment, splits
+from smad_jax import checks, errors, experiment, splits
 from smad_jax import workdir as workdir_lib
 from smad_jax.training import log, loop
 
@@ -78,7 +78,7 @@ def _run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
     else:  # there SIGTERM is JAX's own
         signal.signal(signal.SIGTERM, _terminated)
     _keep_compiled()
-    experiment.check(config)
+    checks.check(config)
     if splits.uses_embedded(config):
         _make(embedded.prepare, config)
     if splits.uses_embedded_web(config):

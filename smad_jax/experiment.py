@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import pathlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -16,18 +16,15 @@ import numpy as np
 from flax import nnx
 
 from smad_jax import aspects as aspect_table
-from smad_jax import errors, methods, models, splits, torch_weights
+from smad_jax import checks, errors, methods, models, splits, streams, torch_weights
 from smad_jax import workdir as workdir_lib
 from smad_jax.data import (
     bad_videos,
     catalog,
     groups,
     masking,
-    order,
-    people,
     pipeline,
     selection,
-    web,
 )
 from smad_jax.evaluation import accuracy, predict, watch
 from smad_jax.methods import base
@@ -63,14 +60,14 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
         UserError: for whatever the user can put right.
     """
     started, started_processor = time.perf_counter(), time.process_time()
-    check(config)
+    checks.check(config)
     first_process = jax.process_index() == 0
     if first_process and not force:
         workdir_lib.check_owner(workdir, config)
     opened = splits.open_splits(config)
     train = opened.train
     mesh = sharding.make_mesh()
-    for key, batch_size in _batch_sizes(config).items():
+    for key, batch_size in streams.batch_sizes(config).items():
         sharding.check_batch_size(batch_size, mesh, key=key)
     plan = make_plan(config, train, workdir.name, opened.masked)
     graph, state, train_step = build(config, train, plan, mesh)
@@ -122,124 +119,6 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
     return results
 
 
-def check(config: Config) -> None:
-    """Raises ConfigError for numbers that cannot work, before anything is done."""
-    positive = {
-        "data.batch_size": config.data.batch_size,
-        "data.web_every": config.data.web_every,
-        "evaluation.batch_size": config.evaluation.batch_size,
-        "evaluation.view_chunk": config.evaluation.view_chunk,
-        "training.epochs": config.training.epochs,
-        "training.log_every": config.training.log_every,
-        "training.save_every_epochs": config.training.save_every_epochs,
-    }
-    for key, value in positive.items():
-        if value < 1:
-            raise errors.ConfigError(f"{key} must be at least 1, but it is {value}")
-    _check_target(config)
-    methods.check_groups(config.method.name, config.data.groups)
-    methods.check_holdout(config.method.name, config.data.holdout)
-    _check_masked(config)
-    _check_clips(config)
-    ghost_size = config.model.ghost_size
-    for key, batch_size in _forward_sizes(config).items():
-        if 0 < ghost_size < batch_size and batch_size % ghost_size:
-            raise errors.ConfigError(
-                f"{key} must be a multiple of model.ghost_size {ghost_size}, or at "
-                f"most that, but it is {batch_size}"
-            )
-    if not 0.02 <= config.data.embedded_scale <= 1:
-        raise errors.ConfigError(
-            "data.embedded_scale must be from 0.02 to 1, but it is "
-            f"{config.data.embedded_scale}"
-        )
-    for name in config.method.aspects:
-        aspect_table.get(name)
-    if len(set(config.method.aspects)) < len(config.method.aspects):
-        raise errors.ConfigError(f"method.aspects={config.method.aspects} repeats one")
-    if "/" not in config.data.train:
-        raise errors.ConfigError(
-            f"data.train must be DATASET/SPLIT, but it is {config.data.train!r}"
-        )
-
-
-def _check_target(config: Config) -> None:
-    """Raises ConfigError unless method and unlabelled videos go together."""
-    target, batch_size = config.data.target, config.data.target_batch_size
-    methods.check_target(config.method.name, target)
-    if batch_size < 0:
-        raise errors.ConfigError(
-            f"data.target_batch_size must be at least 0, but it is {batch_size}"
-        )
-    if target and "/" not in target:
-        raise errors.ConfigError(
-            f"data.target must be DATASET/SPLIT, but it is {target!r}"
-        )
-    if target and config.data.web:
-        raise errors.ConfigError(
-            "data.target and the web streams of data.web cannot be used together: a "
-            "step on web data would have no unlabelled videos; leave one of them out"
-        )
-
-
-def _check_clips(config: Config) -> None:
-    """Raises ConfigError unless method and clips of a training video go together."""
-    given = config.data.sampling.get("train_clips", 1)
-    wanted = config.method.settings.get("num_clips", 1)
-    if given != wanted:
-        raise errors.ConfigError(
-            f"method {config.method.name!r} learns from {wanted} clips of a video, "
-            f"method.settings.num_clips, but data.sampling.train_clips is {given}; "
-            "make them equal"
-        )
-
-
-def _check_masked(config: Config) -> None:
-    """Raises ConfigError unless method and clips without people go together."""
-    methods.check_masked(config.method.name, bool(config.data.masked))
-    if config.data.masked and config.data.web:
-        raise errors.ConfigError(
-            "data.masked and the web streams of data.web cannot be used together: they "
-            "would take turns at different steps; leave one of them out"
-        )
-
-
-def _masked_batch_size(config: Config) -> int:
-    """Returns how many videos without people a batch has; 0 where there are none."""
-    stream = masking.MaskedStream.from_config(config.data.masked)
-    return (stream.batch_size or config.data.batch_size) if stream else 0
-
-
-def _target_batch_size(config: Config) -> int:
-    """Returns how many unlabelled videos a step sees, where the method wants some."""
-    return config.data.target_batch_size or config.data.batch_size
-
-
-def _batch_sizes(config: Config) -> dict[str, int]:
-    """Returns the global batch size of every stream, by its key in the config."""
-    streams = web.read_streams(config.data.web)
-    sizes = {"data.batch_size": config.data.batch_size}
-    if config.data.target:
-        sizes["data.target_batch_size"] = _target_batch_size(config)
-    if config.data.masked:
-        sizes["data.masked.batch_size"] = _masked_batch_size(config)
-    return sizes | {
-        f"data.web.{name}.batch_size": stream.batch_size
-        for name, stream in streams.items()
-    }
-
-
-def _forward_sizes(config: Config) -> dict[str, int]:
-    """Returns how many clips pass the network together, by the keys that say so."""
-    sizes = _batch_sizes(config)
-    if config.data.target:
-        sizes = {" + ".join(sizes): sum(sizes.values())}
-    clips = config.data.sampling.get("train_clips", 1)
-    if clips == 1:
-        return sizes
-    return {f"data.sampling.train_clips * ({k})": clips * n for k, n in sizes.items()}
-
-
 def make_plan(
     config: Config,
     train: catalog.Split,
@@ -263,7 +142,7 @@ def make_plan(
         log_every=config.training.log_every,
         save_every=config.training.save_every_epochs * steps_per_epoch,
         batch_size=config.data.batch_size,
-        order=_order(config, without_people),
+        order=streams.turn_order(config, without_people),
         chance={
             name: _chance(train, name) for name in train.aspects if name != groups.NAME
         },
@@ -272,19 +151,6 @@ def make_plan(
             "training.on_non_finite",
             config.training.on_non_finite,
         ),
-    )
-
-
-def _order(config: Config, without_people: masking.Masked | None) -> joint.Order:
-    """Returns whose batches follow those of the training set, and when."""
-    if without_people and without_people.turns == "alternate":
-        return joint.Order({base.MASKED: joint.Web(1, _masked_batch_size(config))})
-    return joint.Order(
-        {
-            name: joint.Web(stream.batches, stream.batch_size)
-            for name, stream in web.read_streams(config.data.web).items()
-        },
-        config.data.web_every,
     )
 
 
@@ -411,7 +277,7 @@ def describe(
     state: state_lib.TrainState,
 ) -> str:
     """Returns what is about to be trained, on what and where, in one paragraph."""
-    train, target = opened.train, opened.target
+    train = opened.train
     against = [name for name in train.aspects if name != groups.NAME]
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params["model"]))
     rate = config.optimizer.learning_rate * batch_size_scale(config)
@@ -423,48 +289,7 @@ def describe(
         f"{plan.total_steps:,} steps of {plan.batch_size} videos, learning rate "
         f"{rate:.4g}; {jax.device_count()} x {jax.devices()[0].device_kind}, "
         f"{jax.process_count()} process(es)"
-        + "".join(
-            _describe_web(name, split, plan) for name, split in opened.web.items()
-        )
-        + (_describe_target(target, _target_batch_size(config)) if target else "")
-        + (_describe_masked(config, opened.masked) if config.data.masked else "")
-    )
-
-
-def _describe_web(name: str, split: catalog.Split, plan: loop.Plan) -> str:
-    """Returns the line about a web stream."""
-    batches, batch_size = plan.order.web[name]
-    every = plan.order.every
-    bare = [aspect for aspect, mask in split.aspect_mask.items() if not mask.any()]
-    return (
-        f"\njointly with {name}, {len(split):,} of {split.dataset}/{split.name}: "
-        f"{batches} x {batch_size} after "
-        f"{'each step' if every == 1 else f'every {every} steps'}"
-        f"{'; no labels for ' + ', '.join(bare) if bare else ''}"
-    )
-
-
-def _describe_target(split: catalog.Split, batch_size: int) -> str:
-    """Returns the line about the unlabelled videos."""
-    return (
-        f"\nadapting to {len(split):,} unlabelled videos of {split.dataset}/"
-        f"{split.name}, {batch_size} a step"
-    )
-
-
-def _describe_masked(config: Config, found: masking.Masked | None) -> str:
-    """Returns the line about clips without people."""
-    if found is None:
-        return (
-            "\nNOTICE: no training video has boxes in enough of its frames, so there "
-            "are no clips with the people painted out; the loss on them is left out. "
-            "Name a file of boxes with data.masked.boxes, or do without by "
-            "data.masked.without_boxes='guess'"
-        )
-    return (
-        f"\nwith {len(found.split):,} videos whose people are painted out, "
-        f"{found.num_guessed:,} of them by guess: {_masked_batch_size(config)} a step, "
-        + ("as an update of their own" if found.turns == "alternate" else "at once")
+        + "".join(f"\n{line}" for line in streams.describe(config, opened, plan))
     )
 
 
@@ -485,7 +310,7 @@ def evaluate(
     found = {}
     for name, split in tests.items():
         found[name], examples = predict_split(
-            config, predictor, split, _bad_videos(config, workdir, split)
+            config, predictor, split, streams.watch_for_bad(config, workdir, split)
         )
         if jax.process_index() == 0:
             found[name].save(workdir / "predictions" / f"{name}.npz")
@@ -528,19 +353,6 @@ def test_batches(
     )
 
 
-def _bad_videos(
-    config: Config, workdir: pathlib.Path, split: catalog.Split
-) -> bad_videos.BadVideos:
-    """Returns the count of bad videos in this process's share, with its own file."""
-    process = jax.process_index()
-    return bad_videos.BadVideos(
-        workdir / f"bad_videos{f'-{process}' if process else ''}.jsonl",
-        limit=config.data.bad_video_limit,
-        num_videos=len(split) // jax.process_count(),
-        source=f"{split.dataset}/{split.name}",
-    )
-
-
 def _train(
     config: Config,
     workdir: pathlib.Path,
@@ -570,15 +382,17 @@ def _train(
             if look is not None:
                 journal.show(int(state.step), "look/actionness", *look(state))
 
-        streams = {
+        opened_streams = {
             name: stack.enter_context(batches)
-            for name, batches in _streams(config, workdir, sources, plan, start, paint)
+            for name, batches in streams.open_streams(
+                config, workdir, sources, plan, start, paint
+            )
         }
         return loop.run(
             state,
             plan,
             train_step=train_step,
-            batches=_turns(streams, plan.order, mesh),
+            batches=streams.by_turn(opened_streams, plan.order, mesh),
             key=jax.random.key(config.seed),
             save=save,
             journal=journal,
@@ -616,7 +430,7 @@ def _refit(
         graph, state.params, state.batch_stats, view_chunk=config.evaluation.view_chunk
     )
     found, _ = predict_split(
-        config, predictor, split, _bad_videos(config, workdir, split)
+        config, predictor, split, streams.watch_for_bad(config, workdir, split)
     )
     rows = np.flatnonzero(found.probabilities.sum(axis=1))  # those that can be read
     stream = {
@@ -656,76 +470,6 @@ def _watch(
     batch = next(iter(batches))
     clips = batch["video"][batch["mask"] & ~batch["unreadable"], 0]
     return watch.Watch(graph, clips) if len(clips) else None
-
-
-def _streams(
-    config: Config,
-    workdir: pathlib.Path,
-    sources: Mapping[str, catalog.Split],
-    plan: loop.Plan,
-    start: int,
-    paint: people.Paint | None = None,
-) -> Iterator[tuple[str, pipeline.Batches[pipeline.Batch]]]:
-    """Yields every stream's name and its batches, from those of step `start` on."""
-    webs = web.read_streams(config.data.web)
-    sizes = {
-        joint.TARGET: config.data.batch_size,
-        base.UNLABELLED: _target_batch_size(config),
-        base.MASKED: _masked_batch_size(config),
-    }
-    taken = dict.fromkeys(sizes, start) | plan.order.taken(start)
-    for name, split in sources.items():
-        stream = webs.get(name)
-        sampling, seed = config.data.sampling, config.seed
-        yield (
-            name,
-            pipeline.train_batches(
-                split,
-                sampling=stream.sampling(sampling) if stream else sampling,
-                transform=config.data.transform,
-                batch_size=stream.batch_size if stream else sizes[name],
-                seed=seed if name == joint.TARGET else order.stream_seed(seed, name),
-                start_step=taken[name],
-                class_power=stream.class_power if stream else 1.0,
-                process_index=jax.process_index(),
-                process_count=jax.process_count(),
-                num_threads=config.data.num_threads,
-                num_workers=config.data.num_workers,
-                # web sets are large; the memory is for the others
-                cache_mib=0 if stream else config.data.cache_mib,
-                bad_videos=_bad_videos(config, workdir, split),
-                paint=paint if name == base.MASKED else None,
-            ),
-        )
-
-
-def _turns(
-    streams: Mapping[str, Iterator[pipeline.Batch]],
-    order: joint.Order,
-    mesh: jax.sharding.Mesh,
-) -> dict[str, Iterator[step_lib.Batch]]:
-    """Returns the batches of every turn, by the stream whose turn it is.
-
-    Streams without a turn go with the training set's. Methods know `train` by that
-    name, whether it is the training set or a web stream.
-    """
-    own = {name: {joint.TARGET: streams[name]} for name in (joint.TARGET, *order.web)}
-    if base.MASKED in order.web:
-        own[base.MASKED] = {base.MASKED: streams[base.MASKED]}
-    own[joint.TARGET] |= {name: s for name, s in streams.items() if name not in own}
-    return {name: _on_devices(together, mesh) for name, together in own.items()}
-
-
-def _on_devices(
-    streams: Mapping[str, Iterator[pipeline.Batch]], mesh: jax.sharding.Mesh
-) -> Iterator[step_lib.Batch]:
-    """Yields global batches of all streams, each with what a method may see of it."""
-    kept = {base.UNLABELLED: ("video",), base.MASKED: ("video", "label")}
-    for batches in zip(*streams.values(), strict=True):
-        yield {
-            name: sharding.shard({k: batch[k] for k in kept.get(name, batch)}, mesh)
-            for name, batch in zip(streams, batches, strict=True)
-        }
 
 
 def _one_of(choices: Mapping[str, T], key: str, value: str) -> T:

@@ -21,8 +21,12 @@ MAY_IMPORT = {
     "smad_jax.evaluation": {"errors", "training"},
     "smad_jax.workdir": {"errors", "aspects", "training"},
     "smad_jax.splits": {"errors", "data"},
+    "smad_jax.streams": {"splits", "data", "methods", "training"},
+    "smad_jax.checks": {"errors", "aspects", "methods", "streams"},
     "smad_jax.experiment": {
         "errors",
+        "checks",
+        "streams",
         "splits",
         "aspects",
         "losses",
@@ -75,6 +79,7 @@ MAY_IMPORT = {
     "configs": {"configs"},
     "main": {
         "errors",
+        "checks",
         "splits",
         "training",
         "experiment",

@@ -35,7 +35,7 @@ from configs import (
     tsn_omnidebias,
     tsn_smad,
 )
-from smad_jax import errors, experiment, methods, splits
+from smad_jax import checks, errors, experiment, methods, splits
 from smad_jax.data import catalog
 from smad_jax.training import checkpoint, sharding
 
@@ -205,22 +205,22 @@ def test_sava_takes_three_clips_of_192_frames_and_two_of_the_embedded_four():
     assert sampling.train_clips * sampling.num_frames * sampling.stride == 192
     assert config.model.ghost_size == 3 * 2 * 16, "a device's videos, three clips each"
     assert config.data.target == "aras/aras64"
-    experiment.check(config)
+    checks.check(config)
     config = slowonly_sava.get_config()
     sampling = config.data.sampling
     assert config.method.settings.num_clips == sampling.train_clips == 2
     assert sampling.train_clips * sampling.num_frames == 4
     assert sampling.test_views * sampling.num_frames == 4
-    experiment.check(config)
+    checks.check(config)
     config.data.sampling.train_clips = 1
     with pytest.raises(
         errors.ConfigError, match=r"but data\.sampling\.train_clips is 1"
     ):
-        experiment.check(config)
+        checks.check(config)
     config = slowonly_baseline.get_config()
     config.data.sampling.train_clips = 3
     with pytest.raises(errors.ConfigError, match="'baseline' learns from 1 clips"):
-        experiment.check(config)
+        checks.check(config)
 
 
 def test_switches_of_sdn():

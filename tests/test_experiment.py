@@ -14,7 +14,7 @@ from configs import (
     slowonly_smad,
     tsn_baseline,
 )
-from smad_jax import aspects, errors, experiment, splits
+from smad_jax import aspects, checks, errors, experiment, splits, streams
 from smad_jax.data import catalog, masking, people
 from smad_jax.training import joint, loop, sharding
 from smad_jax.training import state as state_lib
@@ -89,7 +89,7 @@ def test_every_stream_starts_where_an_interrupted_run_left_it(monkeypatch, tmp_p
         experiment.pipeline, "train_batches", lambda split, **given: given
     )
     sources = dict.fromkeys(("train", "images", "videos"), split)
-    made = dict(experiment._streams(config, tmp_path, sources, plan, 7))
+    made = dict(streams.open_streams(config, tmp_path, sources, plan, 7))
     # turns at 0, 2, 4 and 6
     starts = {name: given["start_step"] for name, given in made.items()}
     assert starts == {"train": 7, "images": 4, "videos": 12}
@@ -112,24 +112,24 @@ def test_learning_rate_grows_with_the_batch():
 def test_batch_that_ghost_groups_cannot_share_is_refused():
     config = slowonly_smad.get_config("k200db")  # groups of 16
     config.data.batch_size = 8
-    experiment.check(config)
+    checks.check(config)
     config.data.batch_size = 24
     with pytest.raises(errors.ConfigError, match=r"multiple of model\.ghost_size 16"):
-        experiment.check(config)
+        checks.check(config)
 
 
 def test_web_batches_are_checked_like_those_of_the_target():
     config = slowonly_omnidebias.get_config("k200db")  # groups of 16
-    experiment.check(config)
+    checks.check(config)
     config.data.web.images.batch_size = 24
     with pytest.raises(
         errors.ConfigError, match=r"^data\.web\.images\.batch_size must be a multiple"
     ):
-        experiment.check(config)
+        checks.check(config)
     config.data.web.images.batch_size = 32
     config.data.web_every = 0
     with pytest.raises(errors.ConfigError, match=r"data\.web_every must be at least 1"):
-        experiment.check(config)
+        checks.check(config)
 
 
 def test_a_method_gets_the_pixels_of_the_target_and_nothing_else():
@@ -144,13 +144,11 @@ def test_a_method_gets_the_pixels_of_the_target_and_nothing_else():
             }
 
     mesh = sharding.make_mesh(jax.devices()[:1])
-    [(name, alone)] = experiment._turns(
-        {"train": stream(4)}, joint.Order(), mesh
-    ).items()
+    [(name, alone)] = streams.by_turn({"train": stream(4)}, joint.Order(), mesh).items()
     assert name == "train"
     assert set(next(alone)) == {"train"}
-    streams = {"train": stream(4), "target": stream(6)}
-    [batches] = experiment._turns(streams, joint.Order(), mesh).values()
+    opened = {"train": stream(4), "target": stream(6)}
+    [batches] = streams.by_turn(opened, joint.Order(), mesh).values()
     batch = next(batches)
     assert set(batch) == {"train", "target"}
     assert set(batch["target"]) == {"video"}
@@ -164,7 +162,7 @@ def test_masked_clips_have_a_turn_of_their_own_or_come_with_the_others(
 ):
     config = slowonly_sdn.get_config(f"k200db,turns={mode}")
     config.data.masked.batch_size = 64
-    experiment.check(config)
+    checks.check(config)
     split = a_split(np.ones((V, 2)))
     found = masking.Masked(split, people.Painter({}), V, mode)
     plan = experiment.make_plan(config, split, "demo", found)
@@ -175,7 +173,7 @@ def test_masked_clips_have_a_turn_of_their_own_or_come_with_the_others(
     )
     sources = dict.fromkeys(("train", "masked"), split)
     made = dict(
-        experiment._streams(config, tmp_path, sources, plan, 7, paint=found.paint)
+        streams.open_streams(config, tmp_path, sources, plan, 7, paint=found.paint)
     )
     assert [given["start_step"] for given in made.values()] == [7, 7]
     assert [given["batch_size"] for given in made.values()] == [128, 64]
@@ -184,8 +182,8 @@ def test_masked_clips_have_a_turn_of_their_own_or_come_with_the_others(
 
     batch = {"video": np.zeros((4, 2, 3, 5, 3), np.uint8), "label": np.arange(4)}
     mesh = sharding.make_mesh(jax.devices()[:1])
-    streams = {name: iter([batch | {"index": np.arange(4)}]) for name in sources}
-    given = experiment._turns(streams, plan.order, mesh)
+    opened = {name: iter([batch | {"index": np.arange(4)}]) for name in sources}
+    given = streams.by_turn(opened, plan.order, mesh)
     held = {name: set(next(batches)) for name, batches in given.items()}
     assert held == (
         {"train": {"train"}, "masked": {"masked"}}
@@ -198,17 +196,17 @@ def test_masked_clips_that_do_not_fit_the_method_are_refused():
     config = slowonly_sdn.get_config("k200db")
     config.data.masked.batch_size = 24
     with pytest.raises(errors.ConfigError, match=r"^data\.masked\.batch_size must be"):
-        experiment.check(config)
+        checks.check(config)
     config.data.masked.batch_size = 0
     config.data.web.clips = common.web_stream()
     config.data.web.clips.split = "mine/train"
     config.data.web.clips.batch_size = 32
     with pytest.raises(errors.ConfigError, match="cannot be used together"):
-        experiment.check(config)
+        checks.check(config)
     config = slowonly_baseline.get_config()
     config.data.masked = common.masked_stream()
     with pytest.raises(errors.ConfigError, match=r"no use for clips .*that has: sdn"):
-        experiment.check(config)
+        checks.check(config)
 
 
 def test_target_goes_on_where_an_interrupted_run_left_it(monkeypatch, tmp_path):
@@ -221,7 +219,7 @@ def test_target_goes_on_where_an_interrupted_run_left_it(monkeypatch, tmp_path):
     for own_size, size in ((0, 128), (64, 64)):
         config.data.target_batch_size = own_size
         sources = dict.fromkeys(("train", "target"), split)
-        made = dict(experiment._streams(config, tmp_path, sources, plan, 7))
+        made = dict(streams.open_streams(config, tmp_path, sources, plan, 7))
         assert [given["start_step"] for given in made.values()] == [7, 7]
         assert [given["batch_size"] for given in made.values()] == [128, size]
         assert made["train"]["seed"] == config.seed != made["target"]["seed"]
@@ -239,10 +237,10 @@ def test_target_goes_on_where_an_interrupted_run_left_it(monkeypatch, tmp_path):
 )
 def test_target_that_does_not_fit_the_method_is_refused(make, changes, told):
     config = make.get_config("k200db")  # ghost groups of 32 where there is a target
-    experiment.check(config)
+    checks.check(config)
     config.data.update(changes)
     with pytest.raises(errors.ConfigError, match=told):
-        experiment.check(config)
+        checks.check(config)
 
 
 def test_target_and_web_streams_are_refused_together():
@@ -251,7 +249,7 @@ def test_target_and_web_streams_are_refused_together():
     config.data.web.clips.split = "mine/train"
     config.data.web.clips.batch_size = 32
     with pytest.raises(errors.ConfigError, match="cannot be used together"):
-        experiment.check(config)
+        checks.check(config)
 
 
 def everything_logged(workdir):
@@ -274,7 +272,7 @@ def test_interrupted_run_with_a_target_ends_like_an_uninterrupted_one(
     config.data.root = str(small_data)
     config.training.max_steps = 3
     whole = experiment.run(config, tmp_path / "whole")
-    on_devices = experiment._on_devices
+    on_devices = streams._on_devices
 
     def interrupted(*given):
         for number, batch in enumerate(on_devices(*given), start=1):
@@ -283,7 +281,7 @@ def test_interrupted_run_with_a_target_ends_like_an_uninterrupted_one(
             yield batch
 
     with monkeypatch.context() as patched:
-        patched.setattr(experiment, "_on_devices", interrupted)
+        patched.setattr(streams, "_on_devices", interrupted)
         with pytest.raises(loop.Interrupted):
             experiment.run(config, tmp_path / "parts")
     assert len(everything_logged(tmp_path / "parts")) == 2
