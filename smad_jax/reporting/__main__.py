@@ -103,7 +103,9 @@ def _overlap(arguments: argparse.Namespace) -> str:
 
 def _table(arguments: argparse.Namespace) -> str:
     numbers = arguments.numbers or sorted(paper.TABLES)
-    return "\n\n".join(reproduction.table(n, arguments.runs) for n in numbers)
+    return "\n\n".join(
+        reproduction.table(n, arguments.runs, arguments.data_root) for n in numbers
+    )
 
 
 def _study(arguments: argparse.Namespace) -> str:
@@ -211,6 +213,12 @@ def _parser() -> argparse.ArgumentParser:
         type=pathlib.Path,
         default=pathlib.Path("runs"),
         help="folder of the runs (default: runs)",
+    )
+    table.add_argument(
+        "--data-root",
+        type=pathlib.Path,
+        default=pathlib.Path(preparation.default_root()),
+        help="folder of the data sets (default: $DATA_ROOT, or datasets)",
     )
     table.set_defaults(run=_table)
 

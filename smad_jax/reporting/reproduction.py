@@ -1,9 +1,11 @@
 """The tables of the paper beside what finished runs say.
 
 Where a number comes from is written down once, in `source`: a run of `main.py`, found
-by the name of its folder, or another command. An empty cell names what would fill it.
+by the name of its folder, a split, or another command. An empty cell names what would
+fill it.
 """
 
+import fnmatch
 import json
 import pathlib
 import shlex
@@ -12,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data import preparation
-from smad_jax.evaluation import fairness
+from smad_jax.data import catalog, preparation
+from smad_jax.evaluation import fairness, information
 from smad_jax.reporting import paper, runs, tables
 from smad_jax.reporting.audit import inputs, joining
 
@@ -54,20 +56,26 @@ class Source(NamedTuple):
 
     Attributes:
         command: What makes it; empty if nothing here does.
-        folder: Name of the run's folder below `--runs`, if it is a run of `main.py`.
+        folders: Names of the runs' folders below `--runs`, if they are runs of
+            `main.py`; their mean is the number.
         metric: Its name in `results.json`.
+        split: DATASET/SPLIT, if it says something of data: how many videos there are.
+        aspect: If given, the NMI of action and this aspect's label instead.
     """
 
     command: str
-    folder: str = ""
+    folders: tuple[str, ...] = ()
     metric: str = ""
+    split: str = ""
+    aspect: str = ""
 
 
-def table(number: int, folder: pathlib.Path) -> str:
+def table(number: int, folder: pathlib.Path, data_root: pathlib.Path) -> str:
     """Returns one table in Markdown: a line for every number of the paper.
 
     Args:
         number: 1 to 15.
+        data_root: Where the data sets are.
         folder: Where the runs are; `NAME`, `NAME/seed*` and `NAME-seed*` of one
             experiment are averaged.
 
@@ -85,7 +93,7 @@ def table(number: int, folder: pathlib.Path) -> str:
             if cell is None:
                 continue
             found = source(number, row.name, column)
-            ours, count = _ours(found, folder)
+            ours, count = _ours(found, folder, data_root)
             shown, difference = "", ""
             if count:
                 shown = _shown(ours, published.digits)
@@ -121,7 +129,7 @@ def source(number: int, row: str, column: str) -> Source:
     if number in (5, 6):
         return _transfer(number, row, column)
     if number in (10, 11, 12):
-        return Source(_data_command(number, row, column))
+        return _data(number, row, column)
     config, place = _experiment(number, row, column)
     if number == 4:
         return _run(config, f"k200-val/{column.lower()}")
@@ -184,88 +192,134 @@ def _web(network: str, train: str, part: str) -> str:
     return f"{network}_omnidebias:{argument}"
 
 
-def _run(config: str, metric: str) -> Source:
-    """A run of `main.py`; of a config that is not there, nothing."""
+def _run(config: str, metric: str, *others: str) -> Source:
+    """Runs of `main.py`, the first with its command; of no such config, nothing."""
+    folders = []
+    for one in (config, *others):
+        file, _, argument = one.partition(":")
+        if not file or not (_ROOT / "configs" / f"{file}.py").is_file():
+            return Source("")
+        plain = argument.replace(",", "-").replace("=", "-").replace("/", "-")
+        folders.append("-".join(part for part in (file, plain) if part))
     file, _, argument = config.partition(":")
-    if not file or not (_ROOT / "configs" / f"{file}.py").is_file():
-        return Source("")
     flag = f"configs/{file}.py" + (f":{argument}" if argument else "")
-    plain = argument.replace(",", "-").replace("=", "-").replace("/", "-")
-    folder = "-".join(part for part in (file, plain) if part)
-    return Source(f"python main.py --config {shlex.quote(flag)}", folder, metric)
+    command = f"python main.py --config {shlex.quote(flag)}"
+    return Source(command, tuple(folders), metric)
 
 
 def _transfer(number: int, row: str, column: str) -> Source:
-    """Few-shot, SVM and fine-tuning; their own commands print what they find."""
-    if "unbias" in row and "SMAD" in row:
-        return Source("")  # nothing trains the combination yet
-    if number == 5:
-        if not (_ROOT / "smad_jax/evaluation/__main__.py").is_file():
-            return Source("")
-        if column.startswith("GYM"):
-            return Source("python -m smad_jax.evaluation few_shot --features NPZ")
-        name, part = column.lower(), "-v2" if column == "Diving48" else "1"
-        return Source(
-            "python -m smad_jax.evaluation svm --features NPZ "
-            f"--train {name}/train{part} --test {name}/test{part}"
-        )
-    name = "finetune" if "K200db" in row else "transfer"
-    if not (_ROOT / "configs" / f"{name}.py").is_file():
-        return Source("")
-    argument = column.lower().replace("48*", "48,labels=v1")
-    if name == "transfer":
-        argument += ",run=RUN"
-    elif not row.startswith("+"):
-        argument += ",run=runs/slowonly_baseline-k200db,saar=off"
-    return Source(f"python main.py --config configs/{name}.py:{argument}")
+    """Few-shot and SVM, whose commands print what they find, and fine-tuning."""
+    if number == 6:
+        return _finetuning(row, column)
+    if column.startswith("GYM"):
+        return Source("python -m smad_jax.evaluation few_shot --features NPZ")
+    name, part = column.lower(), "-v2" if column == "Diving48" else "1"
+    return Source(
+        "python -m smad_jax.evaluation svm --features NPZ "
+        f"--train {name}/train{part} --test {name}/test{part}"
+    )
 
 
-def _data_command(number: int, row: str, column: str) -> str:
-    """The command that prints a figure about data; none for a split by two factors."""
+def _finetuning(row: str, column: str) -> Source:
+    """Table 6: the mean of three splits of UCF101 and HMDB51, one of Diving48."""
+    name = column.lower().rstrip("*")
+    if "MiniKinetics" in row:
+        if "IG-unbias" in row or "SDN" in row:
+            return Source("")  # no config of ours trains these on MiniKinetics
+        kind = "smad" if row.startswith("+") else "baseline"
+        file, run = "transfer", f"resnet3d_{kind}-minikinetics"
+    else:
+        file, run = "finetune", "slowonly_smad-k200db"
+        if "IG-unbias" in row:
+            run = "slowonly_combined-k200db-media-videos"
+        elif not row.startswith("+"):
+            run = "slowonly_baseline-k200db"
+    argument = f"{name},labels=v1" if column.endswith("*") else name
+    if run not in ("slowonly_smad-k200db", "resnet3d_smad-minikinetics"):
+        argument += f",run=runs/{run}"
+    if not row.startswith("+"):
+        argument += ",saar=off"
+    if name == "diving48":
+        part = "v1" if column.endswith("*") else "v2"
+        return _run(f"{file}:{argument}", f"diving48-test-{part}/top1")
+    others = [f"{file}:{argument},split={split}" for split in (2, 3)]
+    return _run(f"{file}:{argument}", f"{name}-test*/top1", *others)
+
+
+def _data(number: int, row: str, column: str) -> Source:
+    """A figure about data, and the command that makes the split that has it."""
+    place = "python -m data_prep.{} --data-root datasets --dataset {}"
     if number == 10:
-        factor = row.partition(":")[0]
-        names = {"scene": "", "object": " --aspect object --name k200db-object"}
-        if factor not in names:
-            return ""
-        return (
-            "python -m data_prep.k200db --data-root datasets --dataset kinetics400"
-            + names[factor]
+        factor, _, split = row.partition(": ")
+        name, flags = {
+            "scene": ("k200db", ""),
+            "object": ("k200db-object", " --aspect object --name k200db-object"),
+            "scene & object": ("k200both", " --second-aspect object --name k200both"),
+        }[factor]
+        return Source(
+            place.format("k200db", "kinetics400") + flags,
+            split=f"kinetics400/{name}-{split.rpartition('-')[2]}",
+            aspect="object" if column.endswith("O)") else "scene",
         )
     images = column.startswith(("GG", "Google"))
     dataset = "googleimage" if images else "insvideo"
     if row == "Raw":
-        media = f"{dataset}{' --images' * images} --holdout 0"
-        return (
-            f"python -m data_prep.build_records --videos {media} --name {dataset} "
-            "--out datasets"
-        )
-    target = (
-        "kinetics400/k200db-train" if "200" in row + column else "kinetics400/train"
-    )
+        [line] = preparation.commands("datasets", dataset, "all")
+        return Source(line, split=f"{dataset}/all")
     name = "k200" if "200" in row + column else "k400"
-    return (
-        f"python -m data_prep.omnidebias --data-root datasets --dataset {dataset} "
-        f"--split positive-{name} --target {target} --name {name}"
+    target = "kinetics400/k200db-train" if name == "k200" else "kinetics400/train"
+    command = (
+        f"{place.format('omnidebias', dataset)} --split positive-{name} "
+        f"--target {target} --name {name}"
     )
+    if number == 12:
+        return Source(command, split=f"{dataset}/{name}-{row}", aspect="scene")
+    part = f"{name}-unbias" if row.endswith("1/3") else f"positive-{name}"
+    return Source(command, split=f"{dataset}/{part}")
 
 
-def _ours(found: Source, folder: pathlib.Path) -> tuple[float, int]:
-    """The mean over the seeds of a run, and how many there are."""
-    if not found.folder:
-        return 0.0, 0
-    places = [folder / found.folder, *folder.glob(f"{found.folder}/seed*")]
-    places += folder.glob(f"{found.folder}-seed*")
-    finished = filter(None, map(runs.find, sorted(places)))
+def _ours(
+    found: Source, folder: pathlib.Path, data_root: pathlib.Path
+) -> tuple[float, int]:
+    """The mean over runs and their seeds, and how many there are; or of data."""
+    if found.split:
+        value = _of_data(found, data_root)
+        return value or 0.0, value is not None
+    places = [
+        place
+        for name in found.folders
+        for pattern in (name, f"{name}/seed*", f"{name}-seed*")
+        for place in sorted(folder.glob(pattern))
+    ]
+    finished = filter(None, map(runs.find, places))
     known = (_value(run, found.metric) for run in finished)
     values = [value for value in known if value is not None]
     scale = 100 if found.metric.endswith("/top1") else 1
     return (scale * float(np.mean(values)) if values else 0.0), len(values)
 
 
+def _of_data(found: Source, data_root: pathlib.Path) -> float | None:
+    """A figure about a split; None if the split or its labels are not there."""
+    dataset, _, name = found.split.partition("/")
+    wanted = (found.aspect,) if found.aspect else ()
+    try:
+        split = catalog.open_split(data_root, dataset, name, aspects=wanted)
+    except catalog.MissingDataError:
+        return None
+    if not wanted:
+        return len(split)
+    known = split.aspect_mask[found.aspect]
+    factor = split.aspect_labels[found.aspect].argmax(axis=1)
+    return information.normalized_mutual_information(split.labels[known], factor[known])
+
+
 def _value(run: runs.Run, metric: str) -> float | None:
-    """A metric of a run; those of Table 4 from its predictions, if labels are there."""
-    if metric in run.results:
-        return run.results[metric]
+    """A metric of a run, `*` standing for anything.
+
+    Those of Table 4 come from its predictions, if labels are there.
+    """
+    for name in fnmatch.filter(run.results, metric):
+        return run.results[name]
     place, _, name = metric.partition("/")
     predictions = run.folder / "predictions" / f"{place}.npz"
     if name not in _DEPENDENCE or not predictions.is_file():

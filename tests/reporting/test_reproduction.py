@@ -1,4 +1,5 @@
 import argparse
+import fnmatch
 import importlib
 import json
 import re
@@ -6,9 +7,10 @@ import shlex
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from smad_jax import errors, workdir
-from smad_jax.data import aspect_records
+from smad_jax.data import aspect_records, catalog, records
 from smad_jax.evaluation import predict
 from smad_jax.reporting import __main__ as command
 from smad_jax.reporting import paper, reproduction
@@ -49,7 +51,7 @@ def test_runs_fill_their_cells_and_the_others_name_a_command(tmp_path):
     for seed, value in enumerate((0.50, 0.53)):
         folder = tmp_path / "tsn_baseline-k200db" / f"seed{seed}"
         put(folder, **{"aras64/top1": value, "k200-val/top1": value + 0.2})
-    text = reproduction.table(1, tmp_path)
+    text = reproduction.table(1, tmp_path, tmp_path)
     assert row(text, "SlowOnly: ARAS-64")[2:] == ["51.0 (-24.1)", "43.2", "-7.8"]
     assert row(text, "TSN: ARAS-64")[2:] == ["55.8 (-20.4)", "51.5 (mean of 2)", "-4.3"]
     assert row(text, "TSN: K200-unbias")[3:] == ["", ""]
@@ -61,7 +63,7 @@ def test_runs_fill_their_cells_and_the_others_name_a_command(tmp_path):
 
 def test_nmi_is_no_percentage(tmp_path):
     put(tmp_path / "slowonly_smad-k200db", **{"k200-val/separation": 0.3})
-    found = row(reproduction.table(4, tmp_path), "SMAD", "Separation")
+    found = row(reproduction.table(4, tmp_path, tmp_path), "SMAD", "Separation")
     assert found[2:] == ["0.373", "0.300", "-0.073"]
 
 
@@ -84,13 +86,46 @@ def test_dependence_is_computed_from_predictions_where_the_labels_are(tmp_path):
     predict.Predictions(
         np.array(ids), label, np.eye(2)[predicted], np.zeros((8, 3))
     ).save(folder / "predictions" / "k200-val.npz")
-    text = reproduction.table(4, tmp_path)
+    text = reproduction.table(4, tmp_path, tmp_path)
     for measure, value in (
         ("Independence", "0.286"),
         ("Separation", "0.635"),
         ("Sufficiency", "0.599"),
     ):
         assert row(text, "Baseline", measure)[3] == value
+
+
+def test_fine_tuning_is_the_mean_over_the_splits_that_are_there(tmp_path):
+    put(tmp_path / "finetune-ucf101", **{"ucf101-test1/top1": 0.9})
+    put(tmp_path / "finetune-ucf101-split-3", **{"ucf101-test3/top1": 0.8})
+    put(tmp_path / "finetune-diving48", **{"diving48-test-v2/top1": 0.5})
+    text = reproduction.table(6, tmp_path, tmp_path)
+    found = row(text, "+ SMAD K200db-train", "UCF101")
+    assert found[2:] == ["90.4", "85.0 (mean of 2)", "-5.4"]
+    assert row(text, "+ SMAD K200db-train", "Diving48")[3] == "50.0"
+    assert row(text, "+ SMAD K200db-train", "Diving48*")[3] == ""
+
+
+def test_figures_about_data_come_from_the_data(tmp_path):
+    folder = tmp_path / "googleimage"
+    ids, labels = ["a", "b", "c", "d"], [0, 0, 1, 1]
+    with records.RecordWriter(folder / "videos") as writer:
+        for id, label in zip(ids, labels, strict=True):
+            writer.write(records.VideoRecord(id, b"x", label, 1))
+    catalog.write_dataset_file(
+        folder, name="googleimage", classes=["x", "y"], num_videos=4
+    )
+    for name in ("all", "positive-k200", "k200-bias"):
+        catalog.write_split(folder, name, ids, labels)
+    scene = np.eye(2)[[0, 0, 1, 0]]
+    aspect_records.write(folder, "scene", ids, scene)
+    text = reproduction.table(12, tmp_path, tmp_path)
+    expected = metrics.normalized_mutual_info_score(labels, scene.argmax(axis=1))
+    assert row(text, "bias", "GG-200")[3] == f"{expected:.3f}"
+    assert row(text, "mid", "GG-200")[3] == ""
+    text = reproduction.table(11, tmp_path, tmp_path)
+    assert row(text, "Raw", "GoogleImage")[3] == "4"
+    assert row(text, "Positive-400", "GoogleImage")[3] == ""
 
 
 @pytest.mark.parametrize(
@@ -141,14 +176,14 @@ def test_folders_are_named_as_main_names_them_and_configs_take_the_arguments():
     seen = set()
     for cell in CELLS:
         found = reproduction.source(*cell)
-        if not found.folder or found.folder in seen:
+        if not found.folders or found.folders[0] in seen:
             continue
-        seen.add(found.folder)
+        seen.add(found.folders[0])
         file, _, argument = shlex.split(found.command)[-1].partition(":")
-        assert found.folder == workdir.run_name(file, argument)
+        assert found.folders[0] == workdir.run_name(file, argument)
         module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
         sets = module.get_config(argument).evaluation.sets
-        assert cell[0] == 4 or found.metric.partition("/")[0] in sets
+        assert cell[0] == 4 or fnmatch.filter(sets, found.metric.partition("/")[0])
     assert len(seen) > 25
 
 
@@ -175,7 +210,10 @@ def test_other_commands_parse(monkeypatch):
 
 
 def test_all_tables_are_printed_by_one_command(tmp_path, capsys):
-    assert command.main(["table", "--runs", str(tmp_path)]) == 0
+    assert (
+        command.main(["table", "--runs", str(tmp_path), "--data-root", str(tmp_path)])
+        == 0
+    )
     text = capsys.readouterr().out
     assert re.findall(r"^Table (\d+)\. ", text, re.M) == [str(n) for n in range(1, 16)]
     assert command.main(["table", "16"]) == 2
@@ -184,4 +222,4 @@ def test_all_tables_are_printed_by_one_command(tmp_path, capsys):
 
 def test_unknown_table_is_refused(tmp_path):
     with pytest.raises(errors.ConfigError, match="1 to 15, not 0"):
-        reproduction.table(0, tmp_path)
+        reproduction.table(0, tmp_path, tmp_path)
