@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> None:
         machine = errors.of_machine(error)
         if machine is None:
             raise
-        _stop(f"{machine}; it goes on from the newest checkpoint", machine.exit_code)
+        _stop(str(machine), machine.exit_code)
     except loop.Interrupted as interruption:
         _stop(str(interruption), 128 + interruption.number)
     except KeyboardInterrupt:  # outside the training loop there is nothing to save

@@ -113,7 +113,9 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
             {name: p.unreadable for name, p in found.items()},
             seed=config.seed,
             seconds=time.perf_counter() - started,
-            processor_seconds=time.process_time() - started_processor,
+            processor_seconds=(
+                time.process_time() - started_processor if resumed is None else None
+            ),
             sees_target_data=methods.find(config.method.name).sees_target_data,
         )
     return results

@@ -110,7 +110,7 @@ def open_streams(
 
 def by_turn(
     streams: Mapping[str, Iterator[pipeline.Batch]],
-    order: joint.Order,
+    turns: joint.Order,
     mesh: jax.sharding.Mesh,
 ) -> dict[str, Iterator[step_lib.Batch]]:
     """Returns the batches of every turn, by the stream whose turn it is.
@@ -118,8 +118,8 @@ def by_turn(
     Streams without a turn go with the training set's. Methods know `train` by that
     name, whether it is the training set or a web stream.
     """
-    own = {name: {joint.TARGET: streams[name]} for name in (joint.TARGET, *order.web)}
-    if base.MASKED in order.web:
+    own = {name: {joint.TARGET: streams[name]} for name in (joint.TARGET, *turns.web)}
+    if base.MASKED in turns.web:
         own[base.MASKED] = {base.MASKED: streams[base.MASKED]}
     own[joint.TARGET] |= {name: s for name, s in streams.items() if name not in own}
     return {name: _on_devices(together, mesh) for name, together in own.items()}

@@ -165,7 +165,7 @@ def write_results(
     *,
     seed: int,
     seconds: float,
-    processor_seconds: float,
+    processor_seconds: float | None,
     sees_target_data: bool,
 ) -> None:
     """Writes `results.json` and logs the closing table.
@@ -177,7 +177,8 @@ def write_results(
         unreadable: How many of them could not be read, and so count as wrong.
         seed: The run's seed.
         seconds: Wall time of the run.
-        processor_seconds: Time that its process had the processor, all threads added.
+        processor_seconds: Time that its process had the processor, all threads added;
+            None if a part of the run was done by another.
         sees_target_data: Whether the method saw videos of a test set, without their
             labels, before it was tested.
     """
@@ -188,7 +189,7 @@ def write_results(
         "sees_target_data": sees_target_data,
         "seed": seed,
         "seconds": round(seconds, 1),
-        "processor_seconds": round(processor_seconds, 1),
+        "processor_seconds": processor_seconds and round(processor_seconds, 1),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **environment(),
     }

@@ -31,6 +31,8 @@ def run_main(
 ) -> Ended:
     """Does what `python main.py ARGUMENTS` does in the project's folder.
 
+    But for functions registered with `atexit`, which are not called.
+
     Args:
         arguments: What follows main.py.
         variables: Set in the environment before anything is done; the imports have

@@ -55,7 +55,8 @@ class AspectReader:
         """
         empty = records.encode_example(fields(np.zeros(self.num_labels)))
         size = _ITEM * self.num_labels
-        head = empty[empty.index(_FIELD.encode()) : len(empty) - size]
+        key = bytes((0x0A, len(_FIELD))) + _FIELD.encode()  # with its tag and length
+        head = empty[empty.index(key) : len(empty) - size]
         payloads = self._reader.payloads()
         while block := list(itertools.islice(payloads, _BLOCK)):
             rows = [

@@ -420,21 +420,24 @@ def _joined_values(
 ) -> np.ndarray:
     """[V, Z] labels in the split's order, mapped from a cache file where large."""
     shape = (len(rows), stored.num_labels)
-    num_bytes = np.dtype(np.float16).itemsize * math.prod(shape)
-    if num_bytes <= _CACHED_BYTES or not os.access(path.parent, os.W_OK):
-        values = np.zeros(shape, np.float16)
-        _fill(values, stored, rows)
-        return values
+    is_large = np.dtype(np.float16).itemsize * math.prod(shape) > _CACHED_BYTES
     state = path.stat()
     key = hashlib.sha256(rows.tobytes())
     key.update(f"{state.st_size} {state.st_mtime_ns}".encode())
     prefix = f".{path.stem}.{split}."
     cache = path.with_name(f"{prefix}{key.hexdigest()[:16]}.npy")
-    with contextlib.suppress(FileNotFoundError):
-        return np.load(cache, mmap_mode="r")
+    if is_large:
+        with contextlib.suppress(FileNotFoundError):
+            return np.load(cache, mmap_mode="r")
+    if not is_large or not os.access(path.parent, os.W_OK):
+        values = np.zeros(shape, np.float16)
+        _fill(values, stored, rows)
+        return values
     partial = records.partial_path(cache)
     try:
         values = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
+        with open(partial, "r+b") as file:  # a full disk would be a signal later
+            os.posix_fallocate(file.fileno(), 0, partial.stat().st_size)
         _fill(values, stored, rows)
         values.flush()
         # mapped before it has a name that another process could remove

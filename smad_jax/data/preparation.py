@@ -11,13 +11,17 @@ from smad_jax import aspects as aspect_table
 
 _BUILT_SPLITS = ("train", "val", "all")  # by data_prep.build_records
 # What to say of downloaded videos and images: their folder, and further flags.
-_NUMBERED = "--classes k200_actions.txt --holdout 0"  # folders 000 to 199
 _SOURCES = {
     # without its list of validation videos, `val` would be a random part of the others
     "kinetics400": "kinetics400 --list train.csv --val-list val.csv",
     "aras": "aras_clips --holdout 0",
-    "googleimage": f"googleimage_200 --list googleimage_200.txt {_NUMBERED}",
-    "insvideo": f"insvideo_200 --list insvideo_200.txt {_NUMBERED}",
+    "googleimage": "googleimage --images --holdout 0",
+    "insvideo": "insvideo --holdout 0",
+}
+# What OmniSource has released is for 200 classes, in folders 000 to 199.
+_RELEASED = {
+    name: f"{name}_200 --list {name}_200.txt --classes k200_actions.txt --holdout 0"
+    for name in ("googleimage", "insvideo")
 }
 # The network that filters each medium (App. B), as the name of a config.
 _TEACHERS = {"images": "tsn_baseline", "videos": "slowonly_baseline"}
@@ -84,7 +88,7 @@ def commands(
                 f"other class numbers to {split}.classes.txt beside it"
             ]
     if not (folder / "dataset.json").is_file():
-        lines.append(_build_line(data_root, dataset))
+        lines.append(build_line(data_root, dataset, split))
     return [*lines, *_label_lines(folder, place, wanted), *after]
 
 
@@ -199,8 +203,8 @@ def _place(data_root: str | os.PathLike[str], dataset: str) -> str:
     return f"--data-root {shlex.quote(str(data_root))} --dataset {shlex.quote(dataset)}"
 
 
-def _build_line(data_root: str | os.PathLike[str], dataset: str) -> str:
-    """The line that makes a data set."""
+def build_line(data_root: str | os.PathLike[str], dataset: str, split: str = "") -> str:
+    """Returns the line that makes a data set, for a split of it if given."""
     root = shlex.quote(str(data_root))
     if draw := _embedded_draw(dataset):
         scale = f" --scale {draw.scale}" if draw.scale else ""
@@ -209,6 +213,8 @@ def _build_line(data_root: str | os.PathLike[str], dataset: str) -> str:
             f"python -m data_prep.embedded --seed {draw.seed}{scale}{web} --out {root}"
         )
     source = _SOURCES.get(dataset, "DIR")
+    if split.startswith("k200-"):
+        source = _RELEASED.get(dataset, source)
     if dataset.endswith(("-images", "-videos")):  # web data beside a training set
         source = f"DIR{' --images' * dataset.endswith('-images')} --holdout 0"
     return (

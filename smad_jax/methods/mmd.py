@@ -31,7 +31,7 @@ class Mmd(domains.TwoDomains):
         *,
         ramp: Callable[[jax.Array], jax.Array],
         rngs: nnx.Rngs,
-        weight: float = 0.5,
+        weight: float = 1.0,
         kernel: Literal["rbf", "linear"] = "rbf",
         bandwidth: float = 0.0,
         passes: domains.Passes = "joint",

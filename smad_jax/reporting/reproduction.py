@@ -56,6 +56,7 @@ class Source(NamedTuple):
 
     Attributes:
         command: What makes it; empty if nothing here does.
+        then: What else has to be run, in words.
         folders: Names of the runs' folders below `--runs`, if they are runs of
             `main.py`; their mean is the number.
         metric: Its name in `results.json`.
@@ -64,6 +65,7 @@ class Source(NamedTuple):
     """
 
     command: str
+    then: str = ""
     folders: tuple[str, ...] = ()
     metric: str = ""
     split: str = ""
@@ -204,7 +206,7 @@ def _run(config: str, metric: str, *others: str) -> Source:
     file, _, argument = config.partition(":")
     flag = f"configs/{file}.py" + (f":{argument}" if argument else "")
     command = f"python main.py --config {shlex.quote(flag)}"
-    return Source(command, tuple(folders), metric)
+    return Source(command, folders=tuple(folders), metric=metric)
 
 
 def _transfer(number: int, row: str, column: str) -> Source:
@@ -243,7 +245,8 @@ def _finetuning(row: str, column: str) -> Source:
         part = "v1" if column.endswith("*") else "v2"
         return _run(f"{file}:{argument}", f"diving48-test-{part}/top1")
     others = [f"{file}:{argument},split={split}" for split in (2, 3)]
-    return _run(f"{file}:{argument}", f"{name}-test*/top1", *others)
+    found = _run(f"{file}:{argument}", f"{name}-test*/top1", *others)
+    return found._replace(then="split=2 and split=3 likewise")
 
 
 def _data(number: int, row: str, column: str) -> Source:
@@ -264,8 +267,9 @@ def _data(number: int, row: str, column: str) -> Source:
     images = column.startswith(("GG", "Google"))
     dataset = "googleimage" if images else "insvideo"
     if row == "Raw":
-        [line] = preparation.commands("datasets", dataset, "all")
-        return Source(line, split=f"{dataset}/all")
+        return Source(
+            preparation.build_line("datasets", dataset), split=f"{dataset}/all"
+        )
     name = "k200" if "200" in row + column else "k400"
     target = "kinetics400/k200db-train" if name == "k200" else "kinetics400/train"
     command = (
@@ -281,34 +285,42 @@ def _data(number: int, row: str, column: str) -> Source:
 def _ours(
     found: Source, folder: pathlib.Path, data_root: pathlib.Path
 ) -> tuple[float, int]:
-    """The mean over runs and their seeds, and how many there are; or of data."""
+    """The number, and how many runs it is the mean of; 0 if one is missing."""
     if found.split:
         value = _of_data(found, data_root)
         return value or 0.0, value is not None
+    values = [_over_seeds(folder, name, found.metric) for name in found.folders]
+    if not all(values):
+        return 0.0, 0
+    scale = 100 if found.metric.endswith("/top1") else 1
+    mean = np.mean([np.mean(seeds) for seeds in values]) if values else 0
+    return scale * float(mean), sum(map(len, values))
+
+
+def _over_seeds(folder: pathlib.Path, name: str, metric: str) -> list[float]:
+    """A metric of the runs of one experiment."""
     places = [
         place
-        for name in found.folders
         for pattern in (name, f"{name}/seed*", f"{name}-seed*")
         for place in sorted(folder.glob(pattern))
     ]
-    finished = filter(None, map(runs.find, places))
-    known = (_value(run, found.metric) for run in finished)
-    values = [value for value in known if value is not None]
-    scale = 100 if found.metric.endswith("/top1") else 1
-    return (scale * float(np.mean(values)) if values else 0.0), len(values)
+    known = (_value(run, metric) for run in filter(None, map(runs.find, places)))
+    return [value for value in known if value is not None]
 
 
 def _of_data(found: Source, data_root: pathlib.Path) -> float | None:
-    """A figure about a split; None if the split or its labels are not there."""
+    """A figure about a split; None if it or its labels are not there, or broken."""
     dataset, _, name = found.split.partition("/")
     wanted = (found.aspect,) if found.aspect else ()
     try:
         split = catalog.open_split(data_root, dataset, name, aspects=wanted)
-    except catalog.MissingDataError:
+    except errors.DataError:
         return None
     if not wanted:
         return len(split)
     known = split.aspect_mask[found.aspect]
+    if not known.any():
+        return None
     factor = split.aspect_labels[found.aspect].argmax(axis=1)
     return information.normalized_mutual_information(split.labels[known], factor[known])
 
@@ -352,7 +364,9 @@ _DEPENDENCE = {
 
 
 def _advice(found: Source) -> str:
-    return f"`{found.command}`" if found.command else "no command here makes it yet"
+    if not found.command:
+        return "no command here makes it yet"
+    return f"`{found.command}`" + (f", {found.then}" if found.then else "")
 
 
 def _shown(value: float, digits: int) -> str:

@@ -25,7 +25,8 @@ class Run:
         n_seen: Number of videos of each test set.
         seconds: Wall time of the run that wrote it.
         processor_seconds: Time that its process had the processor, all threads added,
-            which other work on the machine hardly changes.
+            which other work on the machine hardly changes; None if it went on from a
+            checkpoint, or was made before this was measured.
         commit: The code's commit, `-dirty` if it had changes.
         sees_target_data: Whether it saw videos of a test set, without their labels.
     """
@@ -34,9 +35,9 @@ class Run:
     results: dict[str, float]
     n_seen: dict[str, int]
     seconds: float
-    processor_seconds: float
     commit: str
     sees_target_data: bool
+    processor_seconds: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,10 +132,12 @@ def check(jobs: Sequence[Job]) -> None:
 def find(folder: pathlib.Path) -> Run | None:
     """Returns the run in `folder`; None if there is none or it is half written."""
     record = _read_json(folder / "results.json")
-    names = [field.name for field in dataclasses.fields(Run) if field.name != "folder"]
-    if not all(name in record for name in names):
+    fields = [field for field in dataclasses.fields(Run) if field.name != "folder"]
+    needed = [field.name for field in fields if field.default is dataclasses.MISSING]
+    if not all(name in record for name in needed):
         return None
-    return Run(folder=folder, **{name: record[name] for name in names})
+    found: dict[str, Any] = {field.name: record.get(field.name) for field in fields}
+    return Run(folder=folder, **found)
 
 
 def _differences(job: Job) -> list[str]:

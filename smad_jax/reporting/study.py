@@ -162,15 +162,12 @@ def _prepare(design: Design, seed: int, baseline: pathlib.Path, report: Report) 
 
 def _costs(done: dict[str, list[runs.Run]]) -> str:
     """Returns the table of what each arm cost and saw."""
-    seconds = {
-        arm: float(np.median([run.processor_seconds for run in arms_runs]))
-        for arm, arms_runs in done.items()
-    }
+    seconds = {arm: _median_seconds(arms_runs) for arm, arms_runs in done.items()}
     rows = [
         (
             arm,
-            f"{seconds[arm]:.0f}",
-            f"{seconds[arm] / seconds[BASELINE]:.2f}",
+            _whole(seconds[arm]),
+            _ratio(seconds[arm], seconds[BASELINE]),
             "yes" if any(run.sees_target_data for run in done[arm]) else "no",
         )
         for arm in done
@@ -178,13 +175,27 @@ def _costs(done: dict[str, list[runs.Run]]) -> str:
     return tables.markdown(("arm", "seconds", "of the baseline's", "sees target"), rows)
 
 
+def _median_seconds(finished: Sequence[runs.Run]) -> float | None:
+    """The median processor time of the runs of which it is known; None if of none."""
+    known = [run.processor_seconds for run in finished if run.processor_seconds]
+    return float(np.median(known)) if known else None
+
+
+def _whole(seconds: float | None) -> str:
+    return "?" if seconds is None else f"{seconds:.0f}"
+
+
+def _ratio(seconds: float | None, base: float | None) -> str:
+    return "?" if seconds is None or base is None else f"{seconds / base:.2f}"
+
+
 def _origin(finished: Iterable[runs.Run], at_once: int, command: str) -> str:
     """Returns the line that says how the runs were made."""
     finished = list(finished)
     commits = ", ".join(sorted({run.commit for run in finished}))
-    seconds = np.median([run.processor_seconds for run in finished])
+    seconds = _whole(_median_seconds(finished))
     return (
-        f"Commit {commits}; {seconds:.0f} s of processor time a run, {at_once} at "
+        f"Commit {commits}; {seconds} s of processor time a run, {at_once} at "
         f"once; `python -m smad_jax.reporting {command}`."
     )
 

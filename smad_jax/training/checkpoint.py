@@ -51,8 +51,10 @@ class Checkpoints:
 
     def __exit__(self, *unused: object) -> None:
         with _full_disk_told():
-            self._manager.wait_until_finished()
-        self._manager.close()
+            try:
+                self._manager.wait_until_finished()
+            finally:
+                self._manager.close()
 
     def latest_step(self) -> int | None:
         """Returns the newest complete step, or None if there is none."""
@@ -118,11 +120,10 @@ def _full_disk_told() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        if os.strerror(errno.ENOSPC) not in str(error):
-            raise
-        raise OSError(
-            errno.ENOSPC, os.strerror(errno.ENOSPC), "the checkpoint"
-        ) from error
+        for number in (errno.ENOSPC, errno.EDQUOT):
+            if (told := os.strerror(number)) in str(error):
+                raise OSError(number, told, "the checkpoint") from error
+        raise
 
 
 def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:

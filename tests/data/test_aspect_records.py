@@ -27,11 +27,15 @@ def test_rows_are_found_wherever_another_writer_put_them(tmp_path):
     with records.ShardWriter(tmp_path / "aspects/scene.tfrecord") as writer:
         writer.write("a", {"values": row})
         writer.write("b", {"values": row, "zone": b"behind it"})
+        writer.write("c", {"values": row, "zvalues": bytes(8)})
     values = aspect_records.read(tmp_path, "scene").values
-    assert values.tolist() == [[0, 1, 2, 3]] * 2
+    assert values.tolist() == [[0, 1, 2, 3]] * 3
 
 
-@pytest.mark.parametrize("second", [{"values": b"ab"}, {"values": 3}, {"labels": b"a"}])
+@pytest.mark.parametrize(
+    "second",
+    [{"values": b"ab"}, {"values": 3}, {"labels": b"a"}, {"zvalues": bytes(8)}],
+)
 def test_rows_that_do_not_fit_the_first_are_refused(tmp_path, second):
     with records.ShardWriter(tmp_path / "aspects/scene.tfrecord") as writer:
         writer.write("a", {"values": bytes(8)})

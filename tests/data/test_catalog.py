@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import pathlib
 
 import numpy as np
@@ -35,6 +37,49 @@ def test_split_gives_videos_and_labels_in_the_order_of_its_list(root):
     assert len(split) == 3
     for row, number in enumerate(order):
         assert split.video(row) == (IDS[number].encode(), 10 + number)
+
+
+@pytest.mark.parametrize("block", [2, 4096])
+@pytest.mark.parametrize("cached", [0, 1 << 20])
+def test_labels_are_joined_block_by_block(root, monkeypatch, block, cached):
+    monkeypatch.setattr(catalog, "_CACHED_BYTES", cached)
+    monkeypatch.setattr(aspect_records, "_BLOCK", block)
+    values = np.random.default_rng(0).random((6, 5)).astype(np.float16)
+    stored = [IDS[6], "unused", IDS[1], IDS[0], IDS[7], IDS[3]]
+    scene = aspects.Aspect("scene", "soft", 5, "a test")
+    catalog.add_aspect(root / "toy", scene, stored, values)
+    wanted = [IDS[n] for n in (3, 6, 0, 2, 6, 7, 1)]  # one twice, one without label
+    catalog.write_split(
+        root / "toy", "some", wanted, [LABELS[n] for n in (3, 6, 0, 2, 6, 7, 1)]
+    )
+    split = catalog.open_split(root, "toy", "some", aspects=("scene",))
+    rows = [5, 0, 3, None, 0, 4, 2]
+    expected = [np.zeros(5) if row is None else values[row] for row in rows]
+    np.testing.assert_array_equal(split.aspect_labels["scene"], expected)
+    assert isinstance(split.aspect_labels["scene"], np.memmap) == (cached == 0)
+
+
+def test_full_disk_leaves_no_half_made_cache(root, monkeypatch):
+    monkeypatch.setattr(catalog, "_CACHED_BYTES", 0)
+    aspect_records.write(root / "toy", "scene", IDS, np.full((8, 6), 0.25))
+
+    def full(*unused):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        catalog.open_split(root, "toy", "train", aspects=("scene",))
+    assert not list((root / "toy/aspects").glob("*.npy*"))
+    assert not list((root / "toy/aspects").glob(".*partial*"))
+
+
+def test_cache_is_used_where_nothing_can_be_written(root, monkeypatch):
+    monkeypatch.setattr(catalog, "_CACHED_BYTES", 0)
+    aspect_records.write(root / "toy", "scene", IDS, np.full((8, 6), 0.25))
+    catalog.open_split(root, "toy", "train", aspects=("scene",))
+    monkeypatch.setattr(os, "access", lambda *unused: False)
+    split = catalog.open_split(root, "toy", "train", aspects=("scene",))
+    assert isinstance(split.aspect_labels["scene"], np.memmap)
 
 
 def test_aspect_labels_are_joined_by_id_and_masked_where_missing(root):

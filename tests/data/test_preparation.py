@@ -103,8 +103,7 @@ def thirds(dataset, positive, target, name, config, source="all", run=""):
         (
             "insvideo",
             "k400",
-            "insvideo_200 --list insvideo_200.txt --classes k200_actions.txt "
-            "--holdout 0",
+            "insvideo --holdout 0",
             "slowonly_baseline:k400",
             "kinetics400/train",
         ),

@@ -1,4 +1,5 @@
 import errno
+import os
 
 import jax
 import jax.numpy as jnp
@@ -76,20 +77,23 @@ def test_no_checkpoint_and_another_model_are_clear_errors(tmp_path):
             checkpoints.restore(state(0, size=4))
 
 
-@pytest.mark.parametrize(
-    ("told", "kind"),
-    [
-        ("RESOURCE_EXHAUSTED: Failed to write: No space left on device", OSError),
-        ("INVALID_ARGUMENT: something else", ValueError),
-    ],
-)
-def test_full_disk_is_the_error_of_the_system(tmp_path, monkeypatch, told, kind):
-    def save(*unused, **options):
-        raise ValueError(told)
+@pytest.mark.parametrize("method", ["save", "wait_until_finished"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_full_disk_is_the_error_of_the_system(tmp_path, monkeypatch, method, number):
+    def fail(*unused, **options):
+        raise ValueError(f"RESOURCE_EXHAUSTED: cannot write: {os.strerror(number)}")
 
-    with checkpoint.Checkpoints(tmp_path) as checkpoints:
-        monkeypatch.setattr(checkpoints._manager, "save", save)
-        with pytest.raises(kind) as caught:
-            checkpoints.save(state(1), {"step": 1})
-    assert getattr(caught.value, "errno", None) in (errno.ENOSPC, None)
-    assert (kind is OSError) == (caught.type is OSError)
+    with pytest.raises(OSError) as caught, checkpoint.Checkpoints(tmp_path) as saved:
+        monkeypatch.setattr(saved._manager, method, fail)
+        saved.save(state(1), {"step": 1})
+    assert caught.value.errno == number
+
+
+def test_other_errors_of_saving_stay_what_they_are(tmp_path, monkeypatch):
+    def fail(*unused, **options):
+        raise ValueError("INVALID_ARGUMENT: something else")
+
+    with checkpoint.Checkpoints(tmp_path) as saved:
+        monkeypatch.setattr(saved._manager, "save", fail)
+        with pytest.raises(ValueError, match="something else"):
+            saved.save(state(1), {"step": 1})
