@@ -277,7 +277,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--num-shards",
-        type=int,
+        type=command_line.whole_number(0),
         default=0,
         help="files to write, 0 for one every 256 MiB (default: %(default)s)",
     )
@@ -323,7 +323,7 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--jobs",
-        type=int,
+        type=command_line.whole_number(1),
         default=os.cpu_count() or 1,
         help="files checked at once (default: the machine's cores, %(default)s)",
     )
@@ -390,13 +390,15 @@ def _options(chosen: argparse.Namespace) -> Options:
     """The options of the command line, checked."""
     _check_name(chosen.name)
     if not 0 <= chosen.holdout < 1:
-        raise errors.ConfigError(f"--holdout must be 0 to 1, not {chosen.holdout}")
+        raise errors.ConfigError(
+            f"--holdout must be at least 0 and less than 1, not {chosen.holdout}"
+        )
     return Options(
         rules=rules(chosen, chosen.short_side),
         holdout=chosen.holdout,
         num_shards=chosen.num_shards,
         file_format=chosen.file_format,
-        num_jobs=max(1, chosen.jobs),
+        num_jobs=chosen.jobs,
         overwrite=chosen.overwrite,
     )
 
@@ -449,8 +451,10 @@ def _write_splits(
     if not good:
         reasons = collections.Counter(error.reason for error in stored.bad.values())
         counts = ", ".join(f"{key} {n}" for key, n in reasons.most_common())
+        id, error = next(iter(stored.bad.items()))
         raise errors.DataError(
-            f"none of the {len(wanted.label_of)} videos can be used: {counts}"
+            f"none of the {len(wanted.label_of)} videos can be used: {counts}; the "
+            f"first, {id!r}: {error.detail}"
         )
     label_of = {id: label for id, label in wanted.label_of.items() if id in good}
     parts = {

@@ -322,13 +322,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rules = build_records.rules(chosen)
         source = build_records.source(chosen)
         names = video_lists.read_classes(chosen.classes) if chosen.classes else None
-        wanted = video_lists.resolve(chosen.videos, source, names)
+        wanted = video_lists.resolve(chosen.videos, source, names, all_classes=False)
         journal = chosen.out / "files.jsonl" if chosen.out else None
         found = look(
             chosen.videos,
             wanted,
             rules,
-            num_jobs=max(1, chosen.jobs),
+            num_jobs=chosen.jobs,
             journal=journal,
         )
         summary = summarise(wanted, found)

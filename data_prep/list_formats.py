@@ -113,6 +113,8 @@ def detect(root: pathlib.Path, path: pathlib.Path, form: str = "auto") -> str:
         )
     if fitting:
         return fitting[0]
+    if not head.lines and path.is_file() and path.suffix != ".json":
+        raise errors.DataError(f"the list {path} is empty")
     if not head.lines or head.item is not None:
         known = "; ".join(f"{name}: {format.form}" for name, format in FORMATS.items())
         raise errors.ConfigError(f"{path} has none of the known forms ({known})")

@@ -224,33 +224,38 @@ def _parser() -> argparse.ArgumentParser:
     add("--weights", type=pathlib.Path, help="folder of the network's weights")
     add(
         "--num-labels",
-        type=_positive,
+        type=command_line.whole_number(1),
         help="number of labels (appearance: 16, fewer for under 64 videos; default: "
         "as the aspect has)",
     )
     add(
         "--num-frames",
-        type=_positive,
+        type=command_line.whole_number(1),
         help="frames to look at (default: 25; appearance: 3)",
     )
-    add("--jobs", type=_positive, default=2, help="videos decoded at once (default: 2)")
+    add(
+        "--jobs",
+        type=command_line.whole_number(1),
+        default=2,
+        help="videos decoded at once (default: 2)",
+    )
     add("--seed", type=int, default=0, help="of the clustering (default: 0)")
     network = parser.add_argument_group("labelling by a network").add_argument
     network(
         "--batch-size",
-        type=_positive,
+        type=command_line.whole_number(1),
         default=50,
         help="images at once through the network (default: 50)",
     )
     network(
         "--part-size",
-        type=_positive,
+        type=command_line.whole_number(1),
         default=500,
         help="videos of a part, the most that is lost if stopped (default: 500)",
     )
     network(
         "--num-workers",
-        type=_positive,
+        type=command_line.whole_number(1),
         default=1,
         help="processes; from two on without accelerator (default: 1, this one)",
     )
@@ -262,14 +267,6 @@ def _parser() -> argparse.ArgumentParser:
         help="the runner's own options, as --flink_master=HOST:PORT",
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    """A whole number from 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
-    return number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -114,7 +114,8 @@ def store(plan: Plan, folder: pathlib.Path, num_jobs: int) -> Stored:
     ids = list(plan.label_of)
     shards = [ids[shard::num_shards] for shard in range(num_shards)]
     finished = [
-        (folder / f"bad-{shard:05}.json").is_file() for shard in range(num_shards)
+        _is_finished(folder, shard, num_shards, plan.file_format)
+        for shard in range(num_shards)
     ]
     done = sum(
         len(part) for part, is_done in zip(shards, finished, strict=True) if is_done
@@ -137,6 +138,24 @@ def store(plan: Plan, folder: pathlib.Path, num_jobs: int) -> Stored:
             line = {"id": id, "reason": error.reason, "detail": error.detail}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
     return Stored(set(ids) - set(bad), bad)
+
+
+def _is_finished(
+    folder: pathlib.Path,
+    shard: int,
+    num_shards: int,
+    file_format: record_files.FileFormat,
+) -> bool:
+    """Whether a shard was finished and is as it was left, by its index."""
+    if not (folder / f"bad-{shard:05}.json").is_file():
+        return False
+    path = folder / f"videos-{shard:05}-of-{num_shards:05}.{file_format}"
+    try:
+        records.check_index(path)
+    except (errors.DataError, OSError) as error:
+        print(f"once more, since {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def publish(partial: pathlib.Path, folder: pathlib.Path) -> None:

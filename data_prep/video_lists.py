@@ -5,6 +5,7 @@ rule. `list_formats` knows the forms that lists come in, `class_folders` reads f
 """
 
 import collections
+import csv
 import hashlib
 import os
 import pathlib
@@ -18,6 +19,7 @@ EXTENSIONS = (
     ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv".split()
 )
 IMAGE_EXTENSIONS = tuple(".bmp .gif .jpeg .jpg .png .tif .tiff .webp".split())
+_HIGHEST_LABEL = 999_999  # more is another column, as ids are
 LIST_LINE = re.compile(
     rf"(?P<path>.*({'|'.join(map(re.escape, [*EXTENSIONS, *IMAGE_EXTENSIONS]))}))"
     r"\s*[\s,]\s*(?P<label>\S.*)",
@@ -116,15 +118,20 @@ def numbered_lines(path: pathlib.Path) -> Iterator[tuple[str, str]]:
 def read_list(path: pathlib.Path) -> list[Entry]:
     """Returns the entries of a list file, `relative/path label` a line.
 
-    A comma or tab may stand between the two. Names may hold spaces; the label is what
-    follows the file's extension, or the last space where there is none.
+    A comma or tab may stand between the two, and quotes around them as in CSV. Names
+    may hold spaces; the label is what follows the file's extension, or the last space
+    where there is none. Lines that begin with `# ` are comments.
 
     Raises:
         DataError: naming file, line and rule.
     """
     entries = []
     for where, line in numbered_lines(path):
-        if match := LIST_LINE.fullmatch(line):
+        if line.startswith("# "):
+            continue
+        if line.startswith('"'):
+            name, label = _quoted(line, where)
+        elif match := LIST_LINE.fullmatch(line):
             name, label = match["path"], match["label"]
         else:
             separators = [mark for mark in "\t ," if mark in line.strip()]
@@ -143,8 +150,22 @@ def read_list(path: pathlib.Path) -> list[Entry]:
     return entries
 
 
+def _quoted(line: str, where: str) -> tuple[str, str]:
+    """Path and label of a line of CSV that begins with a quote."""
+    cells = next(csv.reader([line], skipinitialspace=True))
+    if len(cells) != 2:
+        raise errors.DataError(
+            f'{where}: expected `"relative/path",label`, found {line!r}'
+        )
+    return cells[0], cells[1]
+
+
 def resolve(
-    root: pathlib.Path, source: Source, classes: Sequence[str] | None
+    root: pathlib.Path,
+    source: Source,
+    classes: Sequence[str] | None,
+    *,
+    all_classes: bool = True,
 ) -> Resolved:
     """Returns the wanted videos with their class numbers, every rule checked.
 
@@ -153,6 +174,7 @@ def resolve(
         source: The wanted videos.
         classes: Class names in order; None takes those of the lists, or derives them
             from the labels.
+        all_classes: Whether a class without a training video is an error.
 
     Raises:
         DataError: if a path leads out of `root`, a label is unknown or out of range, a
@@ -183,7 +205,8 @@ def resolve(
     for split, members in splits.items():
         if split.startswith("train"):
             _check_apart(members, splits.get(split.replace("train", "val"), {}))
-            check_classes(names, (label_of[id] for id in members))
+            if all_classes:
+                check_classes(names, (label_of[id] for id in members))
     return Resolved(
         names, label_of, {split: list(ids) for split, ids in splits.items()}, frames
     )
@@ -262,14 +285,15 @@ def _number_classes(
         classes and set(labels) <= set(classes)
     ):
         numbers = {label: int(label) for label in labels}
-        count = len(classes) if classes else max(numbers.values()) + 1
+        highest = len(classes) - 1 if classes else _HIGHEST_LABEL
         for label, number in numbers.items():
-            if not 0 <= number < count:
-                rule = f"0 to {count - 1}" if classes else "at least 0"
+            if not 0 <= number <= highest:
+                rule = "at least 0" if number < 0 and not classes else f"0 to {highest}"
                 raise errors.DataError(
                     f"{labels[label].where}: label {number} of {labels[label].id!r} "
                     f"must be {rule}; labels count from 0"
                 )
+        count = max(numbers.values()) + 1
         return list(classes or map(str, range(count))), numbers
     names = list(classes) if classes else sorted(labels)
     number_of = {name: number for number, name in enumerate(names)}

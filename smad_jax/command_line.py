@@ -1,5 +1,6 @@
 """How a program of ours ends: what it prints, where, and with which exit code."""
 
+import argparse
 import sys
 from collections.abc import Callable
 
@@ -33,3 +34,16 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
     if said is not None:
         print(said)
     return 0
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """Returns the argparse type of a whole number from `least` on."""
+
+    def read(text: str) -> int:
+        number = int(text)
+        if number < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, not {number}")
+        return number
+
+    read.__name__ = "whole number"  # argparse says: invalid whole number value
+    return read

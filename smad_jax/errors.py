@@ -11,6 +11,8 @@ _MACHINE = {
     errno.EACCES: "give permission, or choose another folder",
     errno.EPERM: "give permission, or choose another folder",
     errno.EROFS: "choose a folder that can be written to",
+    errno.ENOTDIR: "a folder is needed there, choose another one",
+    errno.EEXIST: "a folder is needed there, choose another one",
 }
 
 
@@ -39,7 +41,9 @@ class NonFiniteLossError(UserError):
 
 
 def of_machine(error: OSError) -> DataError | None:
-    """Returns a full disk or a missing permission as the user's error; None if neither.
+    """Returns what the user can put right of the machine as an error; None for others.
+
+    That is a full disk, a missing permission, or a file in the place of a folder.
 
     Args:
         error: What the system said.

@@ -1,3 +1,4 @@
+import argparse
 import errno
 import os
 
@@ -30,6 +31,7 @@ def test_error_of_the_users_is_one_line_with_its_code(kind, code, capsys):
         (errno.ENOSPC, "No space left on device; make room and run"),
         (errno.EDQUOT, "make room and run the same command again"),
         (errno.EACCES, "Permission denied; give permission"),
+        (errno.ENOTDIR, "Not a directory; a folder is needed there"),
     ],
 )
 def test_full_disk_and_missing_permission_are_one_line(number, advice, capsys):
@@ -41,6 +43,16 @@ def test_full_disk_and_missing_permission_are_one_line(number, advice, capsys):
     assert told.startswith("error: there/labels.csv: ")
     assert advice in told
     assert len(told.splitlines()) == 1
+
+
+def test_whole_numbers_have_a_least_value(capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--jobs", type=command_line.whole_number(1))
+    assert parser.parse_args(["--jobs", "2"]).jobs == 2
+    for text, told in (("0", "at least 1, not 0"), ("x", "invalid whole number")):
+        with pytest.raises(SystemExit):
+            parser.parse_args(["--jobs", text])
+        assert told in capsys.readouterr().err
 
 
 def test_other_errors_of_the_system_are_not_hidden():

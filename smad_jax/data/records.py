@@ -441,6 +441,15 @@ def rebuild_index(path: str | os.PathLike[str]) -> int:
     return len(ids)
 
 
+def check_index(path: pathlib.Path) -> None:
+    """Makes sure that the shard at `path` has an index, made for a file of its size.
+
+    Raises:
+        DataError: if not, with the command that repairs it.
+    """
+    _read_index(path)
+
+
 def _index_path(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(path.name + ".index")
 

@@ -264,8 +264,13 @@ def test_full_disk_says_what_to_do_and_the_next_run_goes_on(
     error = capsys.readouterr().err
     assert "no space left for" in error and "run the same command again" in error
     assert not (tmp_path / "data/toy").exists()
+    first = min((tmp_path / "data").glob(".toy.partial-*/videos-*.tfrecord"))
+    with open(first, "ab") as file:  # damaged since
+        file.write(b"more")
     assert run(tmp_path, films, "--num-shards", "12") == 0
-    assert "going on after" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "once more, since" in told and first.name in told
+    assert "going on after" in told
     assert len(catalog.open_split(tmp_path / "data", "toy", "all")) == 9
 
     def no_room(*_, **__):

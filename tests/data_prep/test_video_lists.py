@@ -18,6 +18,8 @@ def entries(tmp_path, text):
         ("a.mp4 b.avi,7", "a.mp4 b.avi", "7"),
         ("clip without extension 12", "clip without extension", "12"),
         ("-dash.webm run", "-dash.webm", "run"),
+        ('"a, b/-x y.mp4","in, out"', "a, b/-x y.mp4", "in, out"),
+        ("#1 hits/b.mp4 3", "#1 hits/b.mp4", "3"),
     ],
 )
 def test_line_is_path_and_label(tmp_path, line, path, label):
@@ -32,6 +34,8 @@ def test_line_is_path_and_label(tmp_path, line, path, label):
         ("a.mp4 1\nb.mp4\n", "line 2: expected `relative/path label`"),
         ("a.mp4 1 2\n", "line 1: 'a.mp4' has the labels '1 2'"),
         ("\n \n", "is empty"),
+        ("# path label\n", "is empty"),
+        ('a.mp4 1\n"b.mp4" 1\n', "line 2: expected `.relative/path.,label`"),
     ],
 )
 def test_wrong_line_is_named(tmp_path, text, message):
@@ -44,6 +48,19 @@ def resolve(tmp_path, train, val=None, classes=None):
     if val is not None:
         splits["val"] = entries(tmp_path, val)
     return video_lists.resolve(tmp_path, video_lists.Source(splits), classes)
+
+
+def test_number_that_no_label_has_is_named_before_so_many_names_are_made(tmp_path):
+    with pytest.raises(errors.DataError, match=r"line 2: label 9{20} .* 0 to 999999"):
+        resolve(tmp_path, f"a.mp4 0\nb.mp4 {'9' * 20}\n")
+
+
+def test_a_part_of_a_list_can_be_looked_at(tmp_path):
+    source = video_lists.Source({"train": entries(tmp_path, "a.mp4 2\n")})
+    with pytest.raises(errors.DataError, match="2 of 3 classes have no training video"):
+        video_lists.resolve(tmp_path, source, None)
+    found = video_lists.resolve(tmp_path, source, None, all_classes=False)
+    assert found.label_of == {"a.mp4": 2}
 
 
 def test_class_names_are_numbered_in_sorted_order(tmp_path):
