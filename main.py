@@ -55,14 +55,10 @@ def main(argv: Sequence[str]) -> None:
         if len(argv) > 1:
             raise errors.ConfigError(f"unexpected arguments: {' '.join(argv[1:])}")
         log.logger.info(f"{name} in {workdir}")
-        _run(config, workdir)
+        with errors.machine_explained():
+            _run(config, workdir)
     except errors.UserError as error:
         _stop(str(error), error.exit_code)
-    except OSError as error:
-        machine = errors.of_machine(error)
-        if machine is None:
-            raise
-        _stop(str(machine), machine.exit_code)
     except loop.Interrupted as interruption:
         _stop(str(interruption), 128 + interruption.number)
     except KeyboardInterrupt:  # outside the training loop there is nothing to save

@@ -7,7 +7,6 @@ bytes are the same however often the work was stopped, and no shard is all one c
 """
 
 import contextlib
-import errno
 import glob
 import hashlib
 import json
@@ -211,7 +210,7 @@ def full_disk_explained(folder: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in errors.FULL_DISK:
             raise
         done = len(list(folder.glob("bad-*.json")))
         raise errors.DataError(

@@ -20,12 +20,9 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
         error.
     """
     try:
-        said = act()
-    except (errors.UserError, OSError) as error:
-        if isinstance(error, OSError):
-            error = errors.of_machine(error)
-        if error is None:
-            raise
+        with errors.machine_explained():
+            said = act()
+    except errors.UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:

@@ -3,11 +3,13 @@
 Everything else that goes wrong is a defect of ours and shows its traceback.
 """
 
+import contextlib
 import errno
+from collections.abc import Iterator
 
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 _MACHINE = {
-    errno.ENOSPC: "make room and run the same command again",
-    errno.EDQUOT: "make room and run the same command again",
+    **dict.fromkeys(FULL_DISK, "make room and run the same command again"),
     errno.EACCES: "give permission, or choose another folder",
     errno.EPERM: "give permission, or choose another folder",
     errno.EROFS: "choose a folder that can be written to",
@@ -40,16 +42,17 @@ class NonFiniteLossError(UserError):
     exit_code = 4
 
 
-def of_machine(error: OSError) -> DataError | None:
-    """Returns what the user can put right of the machine as an error; None for others.
+@contextlib.contextmanager
+def machine_explained() -> Iterator[None]:
+    """Makes what the user can put right of the machine a DataError that says how.
 
     That is a full disk, a missing permission, or a file in the place of a folder.
-
-    Args:
-        error: What the system said.
     """
-    advice = _MACHINE.get(error.errno or 0)
-    if advice is None:
-        return None
-    where = f"{error.filename}: " if error.filename else ""
-    return DataError(f"{where}{error.strerror}; {advice}")
+    try:
+        yield
+    except OSError as error:
+        advice = _MACHINE.get(error.errno or 0)
+        if advice is None:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        raise DataError(f"{where}{error.strerror}; {advice}") from error

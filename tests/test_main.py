@@ -322,6 +322,14 @@ def test_mistake_ends_with_its_code_and_one_clear_message(
     assert "Traceback" not in done.stderr
 
 
+def test_file_in_the_place_of_a_folder_is_one_line(small_data, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run(small_data, *short(tmp_path / "file" / "run", steps=1))
+    assert done.returncode == 3, done.stderr
+    assert "Not a directory; a folder is needed there" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("config", "code", "told"),
     [

@@ -10,7 +10,7 @@ import importlib
 import os
 import pathlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal, Protocol, get_args
 
 import google_crc32c
@@ -19,6 +19,7 @@ FileFormat = Literal["tfrecord", "array_record"]  # and the extension of its fil
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 
 _BUFFER = 1 << 20  # bytes read at a time where all are read
+_HEAD = 12  # bytes before a payload: its length and the length's checksum
 _FRAME = 16  # bytes around a payload: length, its checksum, the payload's checksum
 
 
@@ -154,40 +155,19 @@ def _array_record_errors(path: pathlib.Path) -> Iterator[None]:
         raise OSError(number, f"{path}: {str(error).splitlines()[0]}") from error
 
 
-def scan_tfrecord(
-    path: pathlib.Path, places: Sequence[tuple[int, int]]
-) -> Iterator[bytes]:
-    """Yields the payloads at places and sizes that ascend, of a TFRecord file."""
-    with open(path, "rb", buffering=_BUFFER) as file:
-        position = 0
-        for place, size in places:
-            if place != position:
-                file.seek(place)
-            yield _unframe(file.read(size + _FRAME), size)
-            position = place + size + _FRAME
-
-
-def scan_array_record(
-    path: pathlib.Path, places: Sequence[tuple[int, int]]
-) -> Iterator[bytes]:
-    """Yields the payloads at places and sizes of an ArrayRecord file."""
-    shard = ArrayRecordShard(path)
-    with contextlib.closing(shard):
-        for place, size in places:
-            yield shard.read(place, size)
-
-
 def tfrecord_payloads(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
     """Places and payloads of a TFRecord file."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        while (offset := file.tell()) < size:
-            length = int.from_bytes(file.read(8), "little")
-            file.seek(offset)
+    size, offset = path.stat().st_size, 0
+    with open(path, "rb", buffering=_BUFFER) as file:
+        while offset < size:
+            head = file.read(_HEAD)
+            length = int.from_bytes(head[:8], "little")
+            rest = file.read(min(length, size) + _FRAME - _HEAD)
             try:
-                yield offset, _unframe(file.read(length + _FRAME), length)
+                yield offset, _unframe(head + rest, length)
             except ValueError as error:
                 raise ValueError(f"at byte {offset} of {size}: {error}") from error
+            offset += length + _FRAME
 
 
 def array_record_payloads(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
@@ -219,7 +199,6 @@ def _unframe(data: bytes, size: int) -> bytes:
 
 # By the extension of a file.
 WRITERS = {".tfrecord": TFRecordFile, ".array_record": ArrayRecordFile}
-SCANS = {".tfrecord": scan_tfrecord, ".array_record": scan_array_record}
 SHARDS = {".tfrecord": TFRecordShard, ".array_record": ArrayRecordShard}
 PAYLOADS = {
     ".tfrecord": tfrecord_payloads,

@@ -374,10 +374,9 @@ class RecordReader:
             DataError: naming file and record, if a checksum does not hold.
         """
         for shard, path in enumerate(self._paths):
-            places, row = self._places[shard].tolist(), 0
-            scan = record_files.SCANS[path.suffix](path, places)
+            row = 0
             try:
-                for payload in scan:
+                for _, payload in record_files.PAYLOADS[path.suffix](path):
                     yield payload
                     row += 1
             except (ValueError, OSError) as error:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data import catalog, preparation
+from smad_jax.data import catalog, preparation, selection
 from smad_jax.evaluation import fairness, information
 from smad_jax.reporting import paper, runs, tables
 from smad_jax.reporting.audit import inputs, joining
@@ -318,10 +318,10 @@ def _of_data(found: Source, data_root: pathlib.Path) -> float | None:
         return None
     if not wanted:
         return len(split)
-    known = split.aspect_mask[found.aspect]
+    factor = selection.hard_labels(split, found.aspect)
+    known = factor >= 0
     if not known.any():
         return None
-    factor = split.aspect_labels[found.aspect].argmax(axis=1)
     return information.normalized_mutual_information(split.labels[known], factor[known])
 
 

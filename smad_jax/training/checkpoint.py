@@ -7,7 +7,6 @@ another number of devices or processes.
 
 import contextlib
 import dataclasses
-import errno
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -120,7 +119,7 @@ def _full_disk_told() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        for number in (errno.ENOSPC, errno.EDQUOT):
+        for number in errors.FULL_DISK:
             if (told := os.strerror(number)) in str(error):
                 raise OSError(number, told, "the checkpoint") from error
         raise

@@ -67,10 +67,10 @@ def cells(source: Source, rates: Mapping[str, float]) -> list[str]:
         2 * frames / get[key] / 3600 for key in ("network_images", "core_images")
     )
     cost = (build + 2 * decode) * get["core_hour_cost"]
-    accelerated = network * get["accelerator_hour_cost"]
-    cost += (
-        accelerated if accelerated == accelerated else on_cores * get["core_hour_cost"]
-    )
+    if math.isnan(network):
+        cost += on_cores * get["core_hour_cost"]
+    else:
+        cost += network * get["accelerator_hour_cost"]
     return [
         source.name,
         f"{mib / 2**20:.2f} TiB",

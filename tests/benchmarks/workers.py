@@ -33,14 +33,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.workers")
     add, path = parser.add_argument, pathlib.Path
     add("--videos", type=path, required=True)
-    add("--weights", type=path, required=True)
-    add("--labeller", required=True)
+    add("--weights", type=path)
+    add("--labeller")
     add("--images", action="store_true")
     add("--num-frames", type=int, default=network_labels.NUM_FRAMES)
     add("--batch-size", type=int, default=50)
     add("--workers", type=int, nargs="+", default=[1, 2])
     add("--build-only", action="store_true")
     chosen = parser.parse_args(arguments)
+    if not chosen.build_only:
+        if not (chosen.weights and chosen.labeller):
+            parser.error("labelling needs --weights and --labeller; or --build-only")
+        beam_labels.import_beam()  # before any work
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)

@@ -1,8 +1,9 @@
-"""The guide of data_prep, typed as it stands, from downloads to two trainings.
+"""The guide of data_prep, typed from downloads to two trainings.
 
-The downloads are small and real (`paper_inputs`), so numbers that suit millions of
-videos are changed, networks are small, and scenes are told by looks: weights of
-Places365 cannot be had here. Nothing else differs from what is printed.
+The downloads are small and of real videos (`paper_inputs`), so numbers that suit
+millions are changed, networks are small, and scenes are told by looks: weights of
+Places365 cannot be had here. `ADDED`, `REPLACED` and `TRAINING` are all that differs
+from what is printed, and one import of other weights stands for those of the guide.
 """
 
 import importlib
