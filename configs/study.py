@@ -121,12 +121,7 @@ def _methods() -> dict[str, Any]:
     return {
         "arms": arms,
         "pairs": _with_baseline(arms),
-        "settings": {
-            "baseline": _RATES,
-            "MAAT": _ADVERSARIES,
-            "SMAD": _ADVERSARIES,
-        }
-        | trials,
+        "settings": trials,  # those of the first three are tried by `smad`
         "prepare": (),
     }
 
