@@ -21,19 +21,5 @@ from configs import common
 
 def get_config(arg: str = "") -> ml_collections.ConfigDict:
     """Returns the baseline's recipe with SDN's scene head and masked clips."""
-    choice = common.parse(
-        arg, mode=("paper", "scene_only"), turns=("alternate", "joint"), boxes=()
-    )
-    config = common.slowonly(choice.train)
-    config.method.name = "sdn"
-    config.method.aspects = ("scene",)
-    config.method.settings.reversal = 0.5  # of the authors' last stage
-    config.method.settings.hidden = (512, 512, 512)
-    if choice.mode == "scene_only":
-        config.method.settings.reversal = 1.0  # of their stage without masks
-        return config
-    config.method.settings.confusion_weight = 1.0
-    config.data.masked = common.masked_stream()
-    config.data.masked.turns = choice.turns
-    config.data.masked.boxes = choice.boxes
-    return config
+    choice = common.parse_sdn(arg)
+    return common.sdn(common.slowonly(choice.train), choice)

@@ -27,6 +27,7 @@ def check(config: Config) -> None:
     methods.check_holdout(config.method.name, config.data.holdout)
     _check_masked(config)
     _check_clips(config)
+    methods.check_views(config.method.name, config.data.sampling.get("test_views", 1))
     ghost_size = config.model.ghost_size
     for key, batch_size in _forward_sizes(config).items():
         if 0 < ghost_size < batch_size and batch_size % ghost_size:

@@ -4,9 +4,8 @@ import argparse
 import dataclasses
 import pathlib
 
-from smad_jax.commands import network
 from smad_jax.evaluation import features as feature_files
-from smad_jax.evaluation import few_shot
+from smad_jax.evaluation import few_shot, reports
 
 HELP = "few-shot episodes by cosine similarity"
 
@@ -32,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how several examples make one score",
     )
     add("--seed", type=int, default=0, help="of the episodes")
-    add("--out", type=pathlib.Path, help="JSON file to write too")
+    add(
+        "--out",
+        type=pathlib.Path,
+        help="JSON file to write (default: beside the features)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> str:
@@ -64,6 +67,7 @@ def run(arguments: argparse.Namespace) -> str:
         )
     if not readable.all():
         lines.append(f"{(~readable).sum()} unreadable videos are left out")
-    if arguments.out:
-        network.write_json(arguments.out, report)
-    return "\n".join(lines)
+    path = arguments.features
+    out = arguments.out or path.with_name(reports.few_shot(path.stem))
+    reports.write(out, report)
+    return "\n".join([*lines, f"written: {out}"])

@@ -2,7 +2,6 @@
 
 import argparse
 import importlib.util
-import json
 import pathlib
 import sys
 
@@ -65,14 +64,6 @@ def open_network(arguments: argparse.Namespace) -> teacher.Teacher:
         arguments.data_root,
         test_views=arguments.views,
     )
-
-
-def write_json(path: pathlib.Path, content: object) -> None:
-    """Writes a JSON file that is never seen half written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    part.replace(path)
 
 
 def _read_config(place: str) -> experiment.Config:

@@ -10,7 +10,7 @@ import numpy as np
 from smad_jax import errors, splits
 from smad_jax.commands import network
 from smad_jax.data import catalog, selection
-from smad_jax.evaluation import probe
+from smad_jax.evaluation import probe, reports
 
 HELP = "a fresh linear probe of scene, object, ... on frozen features"
 
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> str:
         "adversary is the run's own, at its end and on training videos"
     )
     if arguments.out:
-        network.write_json(arguments.out, report)
+        reports.write(arguments.out, report)
     return "\n".join(lines)
 
 

@@ -6,10 +6,9 @@ import pathlib
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.commands import network
 from smad_jax.data import catalog, preparation
 from smad_jax.evaluation import features as feature_files
-from smad_jax.evaluation import linear_svm
+from smad_jax.evaluation import linear_svm, reports
 
 HELP = "linear SVM on features, averaged over splits"
 
@@ -36,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--c", type=float, default=1.0, help="weight of the loss; 0: choose it")
     add("--seed", type=int, default=0, help="of solver and held-out tenth")
-    add("--out", type=folder, help="JSON file to write too")
+    add("--out", type=folder, help="JSON file to write (default: beside the features)")
 
 
 def run(arguments: argparse.Namespace) -> str:
@@ -78,9 +77,9 @@ def run(arguments: argparse.Namespace) -> str:
     mean = float(np.mean([one["accuracy"] for one in found]))
     if len(found) > 1:
         lines.append(f"mean of {len(found)} splits: {mean:.1%}")
-    if arguments.out:
-        network.write_json(arguments.out, {"mean": mean, "splits": found})
-    return "\n".join(lines)
+    out = arguments.out or arguments.features[0].with_name(reports.svm(arguments.test))
+    reports.write(out, {"mean": mean, "splits": found})
+    return "\n".join([*lines, f"written: {out}"])
 
 
 def _rows(

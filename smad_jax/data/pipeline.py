@@ -160,7 +160,9 @@ def test_batches(
 ) -> Batches[TestBatch]:
     """Returns this process's batches of a pass over the split, each video once.
 
-    Every process gets the same number of batches, the last ones padded.
+    Every process gets the same number of batches, the last ones padded. Where the
+    number of clips is a video's own, N differs from batch to batch, and each process
+    has one video a batch.
 
     Args:
         split: The videos.
@@ -176,10 +178,13 @@ def test_batches(
         ConfigError: if a section is wrong or B does not divide by the processes.
         DataError: from the iterator, if too many videos are bad.
     """
+    sampler = sampling_lib.Sampling.from_config(sampling)
+    if sampler.covers:
+        batch_size = process_count
     share = _share(batch_size, process_index, process_count)
     loader = loading.TestLoader(
         loading.Reader(split, loading.FrameCache(0)),
-        sampling_lib.Sampling.from_config(sampling),
+        sampler,
         transforms_lib.Transform.from_config(transform),
     )
     padded = -(-len(split) // batch_size) * batch_size

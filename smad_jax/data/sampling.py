@@ -28,8 +28,8 @@ class Sampling:
         stride: Frames between neighbours of a clip.
         train_clips: For `clip` how many of T frames each are taken of a training video,
             one after the other.
-        test_views: For `clip` N, the clips at test; for `segments` the frames of the
-            single view at test.
+        test_views: For `clip` N, the clips at test, or 0 for as many as cover a video
+            without overlap; for `segments` the frames of the single view at test.
         test_rule: How `clip` places its clips at test, one of `TEST_RULES`; single
             frames lie alike under both.
     """
@@ -63,7 +63,13 @@ class Sampling:
             train_clips=sections.integer(
                 name, config, "train_clips", least=1, default=1
             ),
-            test_views=sections.integer(name, config, "test_views", least=1, default=1),
+            test_views=sections.integer(
+                name,
+                config,
+                "test_views",
+                least=0 if config.get("kind") == "clip" else 1,
+                default=1,
+            ),
             test_rule=sections.choice(name, config, "test_rule", TEST_RULES),
         )
 
@@ -90,6 +96,10 @@ class Sampling:
         """Returns [N, T] frame numbers of a video of `num_frames` for testing."""
         if self.kind == "segments":
             return test_frames(num_frames, count=self.test_views)[None]
+        if self.covers:
+            return test_windows(
+                num_frames, clip_length=self.num_frames, stride=self.stride
+            )
         return test_clips(
             num_frames,
             clip_length=self.num_frames,
@@ -98,11 +108,16 @@ class Sampling:
             rule=self.test_rule,
         )
 
+    @property
+    def covers(self) -> bool:
+        """Whether a longer video has more clips at test, until all of it is seen."""
+        return self.test_views == 0
+
     def test_shape(self) -> tuple[int, int]:
-        """Returns (N, T) at test."""
+        """Returns (N, T) at test; N is 1 where it is a video's own (`covers`)."""
         if self.kind == "segments":
             return 1, self.test_views
-        return self.test_views, self.num_frames
+        return max(1, self.test_views), self.num_frames
 
 
 def train_clip(
@@ -210,6 +225,23 @@ def test_clips(
         last_start = max(num_frames - (clip_length - 1) * stride - 1, 0)
         starts = _end_to_end_starts(last_start, num_clips)
     return _clips(starts, num_frames, clip_length, stride)
+
+
+def test_windows(num_frames: int, *, clip_length: int, stride: int) -> np.ndarray:
+    """Returns the frame numbers of neighbouring clips without overlap: [N, T] int64.
+
+    N spans of T times the stride are as many as it takes to reach the end. What does
+    not fit into the last one is filled by repeating the frames that do, as SDN tests.
+
+    Args:
+        num_frames: Frames of the video.
+        clip_length: T.
+        stride: Frames between neighbours.
+    """
+    span = clip_length * stride
+    starts = np.arange(0, num_frames, span)[:, None]
+    offsets = np.arange(clip_length) * stride
+    return starts + offsets % np.minimum(span, num_frames - starts)
 
 
 def test_frames(num_frames: int, *, count: int) -> np.ndarray:

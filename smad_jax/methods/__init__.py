@@ -114,6 +114,23 @@ def check_holdout(name: str, share: float) -> None:
         )
 
 
+def check_views(name: str, views: int) -> None:
+    """Makes sure that a method which adapts to a test set sees equally many views.
+
+    Args:
+        name: The method.
+        views: Of a video at test, 0 for as many as cover it.
+
+    Raises:
+        ConfigError: if longer videos have more.
+    """
+    if views == 0 and find(name).adapt is not base.Method.adapt:
+        raise errors.ConfigError(
+            f"method {name!r} adapts to batches of videos with equally many views; set "
+            "data.sampling.test_views to their number, not 0"
+        )
+
+
 def check_masked(name: str, wanted: bool) -> None:
     """Makes sure that clips without people are not made for a method without use.
 

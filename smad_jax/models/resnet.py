@@ -112,8 +112,14 @@ SPECS = {
         pool_strides=(2, 2, 2),
     ),
     "slowonly_tiny": _TINY,
-    # Its sibling for single frames, as TSN is SlowOnly's.
+    # Its siblings for single frames, as TSN is SlowOnly's, and with time strided.
     "tsn_tiny": dataclasses.replace(_TINY, time_kernels=((1, 1),) * 3),
+    "resnet3d_tiny": dataclasses.replace(
+        _TINY,
+        time_kernels=((3, 3),) * 3,
+        time_strides=(1, 2, 2),
+        stem_kernel=(3, 5, 5),
+    ),
 }
 
 

@@ -143,6 +143,34 @@ def test_frame_numbers_stay_in_the_video(num_frames):
         assert clip.max() < num_frames
 
 
+@pytest.mark.parametrize(
+    ("num_frames", "expected"),
+    [
+        (8, [[0, 2, 4, 6]]),
+        (16, [[0, 2, 4, 6], [8, 10, 12, 14]]),
+        (13, [[0, 2, 4, 6], [8, 10, 12, 9]]),
+        (10, [[0, 2, 4, 6], [8, 8, 8, 8]]),
+        (3, [[0, 2, 1, 0]]),
+        (1, [[0, 0, 0, 0]]),
+    ],
+)
+def test_windows_cover_a_video_and_the_last_repeats_its_own_frames(
+    num_frames, expected
+):
+    windows = sampling.Sampling.from_config(
+        {"kind": "clip", "num_frames": 4, "stride": 2, "test_views": 0}
+    )
+    assert windows.test(num_frames).tolist() == expected
+    assert windows.test_shape() == (1, 4)
+
+
+def test_windows_of_neighbouring_frames_are_every_frame_once():
+    windows = sampling.test_windows(163, clip_length=16, stride=1)
+    assert windows.shape == (11, 16)
+    assert windows.reshape(-1)[:163].tolist() == list(range(163))
+    assert set(windows.reshape(-1)[163:].tolist()) <= {160, 161, 162}
+
+
 def test_config_section_gives_the_functions():
     clip = sampling.Sampling.from_config(
         {"kind": "clip", "num_frames": 8, "stride": 8, "test_views": 10}

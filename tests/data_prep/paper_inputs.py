@@ -70,6 +70,8 @@ def _kinetics(folder: pathlib.Path, clips: Clips) -> None:
                 place = f"{split}_256/{name}/{id}_000010_000020.mp4"
                 _write(folder / "kinetics400" / place, clips.video(label, number))
                 rows[split].append(f"{name},{id},10,20,{split}")
+        lists = [row.split(",")[1] for row in rows[split]]
+        _lines(folder / f"{split}_ytid_list.txt", lists)
     broken = f"train_256/{CLASSES[1]}/{BROKEN}_000010_000020.mp4"
     _write(folder / "kinetics400" / broken, clips.video(1, 1)[:400])
     rows["train"] += [f"{CLASSES[1]},{BROKEN},10,20,train"]
@@ -135,8 +137,9 @@ def _transfer(folder: pathlib.Path, clips: Clips) -> None:
             {"vid_name": id, "label": label, "start_frame": 0, "end_frame": 12}
             for id, label in part
         ]
-        path = folder / f"Diving48_V2_{name}.json"
-        path.write_text(json.dumps(items), "utf-8")
+        for edition in ("V2_", ""):
+            path = folder / f"Diving48_{edition}{name}.json"
+            path.write_text(json.dumps(items), "utf-8")
     _lines(folder / "label_map.txt", ["forward dive", "back dive"])
     gym = [f"0LtLS9wROr{k}_E_002407_002435_A_0003_0005" for k in range(4)]
     _lines(folder / "gym99_train_element_v1.0.txt", [f"{gym[0]} 0", f"{gym[1]} 1"])

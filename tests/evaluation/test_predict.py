@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from smad_jax import methods, models
+from smad_jax import errors, methods, models
 from smad_jax.evaluation import cam, predict
 from smad_jax.methods import base
 from smad_jax.training import schedules, sharding
@@ -74,6 +74,31 @@ def test_probabilities_are_the_mean_of_the_views_softmax():
     logits = predictor(8).views(videos())["logits"]
     expected = np.asarray(jax.nn.softmax(logits)).mean(axis=1)
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
+
+
+def test_videos_of_different_length_are_the_mean_of_their_own_views():
+    counts = [3, 1, 5, 2, 8, 1, 6]
+    rng = np.random.default_rng(1)
+    video = [rng.integers(0, 256, (n, T, H, W, 3), np.uint8) for n in counts]
+
+    def one_by_one():
+        for row, clips in enumerate(video):
+            yield {
+                "video": clips[None],
+                "label": np.array([row % K]),
+                "index": np.array([row]),
+                "mask": np.array([True]),
+                "unreadable": np.array([False]),
+            }
+
+    network, ids = predictor(4), np.arange(V).astype(str)
+    found, _ = network.run(one_by_one(), ids, np.arange(V) % K)
+    for row, clips in enumerate(video):
+        every = [network.views(clip[None, None])["logits"] for clip in clips]
+        expected = np.asarray(jax.nn.softmax(np.concatenate(every, 1))).mean(axis=1)[0]
+        np.testing.assert_allclose(found.probabilities[row], expected, atol=1e-6)
+    with pytest.raises(errors.ConfigError, match="has 3 and another 1"):
+        network.features(one_by_one(), ids, np.arange(V) % K)
 
 
 def test_missing_and_repeated_videos_are_noticed():

@@ -11,9 +11,9 @@ from sklearn import metrics
 
 from smad_jax import errors, workdir
 from smad_jax.data import aspect_records, catalog, records
-from smad_jax.evaluation import predict
+from smad_jax.evaluation import predict, reports
 from smad_jax.reporting import __main__ as command
-from smad_jax.reporting import paper, reproduction
+from smad_jax.reporting import paper, reproduction, sources
 
 CELLS = [
     (number, row.name, column)
@@ -98,18 +98,37 @@ def test_dependence_is_computed_from_predictions_where_the_labels_are(tmp_path):
 def test_fine_tuning_is_the_mean_over_three_splits(tmp_path):
     for seed, value in enumerate((0.9, 0.8)):
         folder = tmp_path / "finetune-ucf101" / f"seed{seed}"
-        put(folder, **{"ucf101-test1/top1": value})
-    put(tmp_path / "finetune-ucf101-split-3", **{"ucf101-test3/top1": 0.55})
+        put(folder, **{"ucf101-val1/top1": value})
+    put(tmp_path / "finetune-ucf101-split-3", **{"ucf101-val3/top1": 0.55})
     text = reproduction.table(6, tmp_path, tmp_path)
     assert row(text, "+ SMAD K200db-train", "UCF101")[3] == ""
     assert "finetune.py:ucf101`, split=2 and split=3 likewise" in text
-    put(tmp_path / "finetune-ucf101-split-2", **{"ucf101-test2/top1": 0.7})
-    put(tmp_path / "finetune-diving48", **{"diving48-test-v2/top1": 0.5})
+    put(tmp_path / "finetune-ucf101-split-2", **{"ucf101-val2/top1": 0.7})
+    put(tmp_path / "finetune-diving48", **{"diving48-val/top1": 0.5})
     text = reproduction.table(6, tmp_path, tmp_path)
     found = row(text, "+ SMAD K200db-train", "UCF101")
     assert found[2:] == ["90.4", "70.0 (mean of 4)", "-20.4"]
     assert row(text, "+ SMAD K200db-train", "Diving48")[3] == "50.0"
     assert row(text, "+ SMAD K200db-train", "Diving48*")[3] == ""
+
+
+def test_frozen_features_are_judged_by_the_reports_beside_them(tmp_path):
+    folder = tmp_path / "slowonly_smad-k200db"
+    put(folder)
+    episodes = {"accuracy": 0.4, "num_ways": 5, "num_episodes": 10_000}
+    reports.write(
+        folder / "features" / reports.few_shot("gym99/val"),
+        {"1-shot": episodes, "5-shot": episodes | {"num_episodes": 100}},
+    )
+    splits = ["hmdb51/val1", "hmdb51/val2", "hmdb51/val3"]
+    reports.write(folder / "features" / reports.svm(splits), {"mean": 0.6})
+    reports.write(folder / "features" / reports.svm(["ucf101/val1"]), {"mean": 0.9})
+    text = reproduction.table(5, tmp_path, tmp_path)
+    assert row(text, "+ SMAD", "GYM-1shot")[2:] == ["45.5", "40.0", "-5.5"]
+    assert row(text, "+ SMAD", "GYM-5shot")[3] == "", "of too few episodes"
+    assert row(text, "+ SMAD", "HMDB51")[3] == "60.0"
+    assert row(text, "+ SMAD", "UCF101")[3] == "", "of one split of three"
+    assert "few_shot --features runs/slowonly_smad-k200db/features/gym99-val" in text
 
 
 def test_figures_about_data_come_from_the_data(tmp_path, monkeypatch):
@@ -177,27 +196,28 @@ def test_figures_about_data_come_from_the_data(tmp_path, monkeypatch):
     ],
 )
 def test_cells_come_from_the_experiment_of_their_row_and_column(cell, config, metric):
-    found = reproduction.source(*cell)
+    found = sources.source(*cell)
     file, _, argument = config.partition(":")
-    assert found.command.endswith(f"configs/{file}.py:{argument}")
+    assert found.commands[-1].endswith(f"configs/{file}.py:{argument}")
     assert found.metric == metric
 
 
 def test_folders_are_named_as_main_names_them_and_configs_take_the_arguments():
     seen = set()
     for cell in CELLS:
-        found = reproduction.source(*cell)
+        found = sources.source(*cell)
         if not found.folders or found.folders[0] in seen:
             continue
         seen.add(found.folders[0])
-        file, _, argument = shlex.split(found.command)[-1].partition(":")
+        trained = [line for line in found.commands if "main.py" in line]
+        file, _, argument = shlex.split(trained[-1])[-1].partition(":")
         names = [workdir.run_name(file, argument)]
-        if found.then:
+        if found.note:
             names += [f"{names[0]}-split-2", f"{names[0]}-split-3"]
         assert list(found.folders) == names
         module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
         sets = module.get_config(argument).evaluation.sets
-        assert cell[0] == 4 or fnmatch.filter(sets, found.metric.partition("/")[0])
+        assert cell[0] in (4, 5) or fnmatch.filter(sets, found.metric.partition("/")[0])
     assert len(seen) > 25
 
 
@@ -212,7 +232,7 @@ def test_other_commands_parse(monkeypatch):
         raise Accepted
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
-    commands = {reproduction.source(*cell).command for cell in CELLS}
+    commands = {line for cell in CELLS for line in sources.source(*cell).commands}
     modules = [c for c in sorted(commands) if c.startswith("python -m")]
     assert len(modules) > 6
     for line in modules:
