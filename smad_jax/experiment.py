@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import pathlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -34,6 +34,7 @@ from smad_jax.training import (
     log,
     loop,
     optimizer,
+    progress,
     schedules,
     sharding,
 )
@@ -341,18 +342,20 @@ def predict_split(
 
 def test_batches(
     config: Config, split: catalog.Split, bad: bad_videos.BadVideos
-) -> pipeline.Batches[pipeline.TestBatch]:
-    """Returns this process's share of a split, seen as at test."""
-    return pipeline.test_batches(
+) -> Iterator[pipeline.TestBatch]:
+    """Yields this process's share of a split, seen as at test; tells how far it is."""
+    processes = jax.process_count()
+    batches = pipeline.test_batches(
         split,
         sampling=config.data.sampling,
         transform=config.data.transform,
-        batch_size=config.evaluation.batch_size * jax.process_count(),
+        batch_size=config.evaluation.batch_size * processes,
         process_index=jax.process_index(),
-        process_count=jax.process_count(),
+        process_count=processes,
         num_threads=config.data.num_threads,
         bad_videos=bad,
     )
+    return progress.through(batches, split.name, -(-len(split) // processes))
 
 
 def _train(

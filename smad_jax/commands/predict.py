@@ -5,7 +5,7 @@ import collections
 import csv
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import matplotlib
 
@@ -139,7 +139,7 @@ def open_folder(folder: pathlib.Path) -> catalog.Split:
 
 
 def _watch(
-    batches: pipeline.Batches[pipeline.TestBatch],
+    batches: Iterable[pipeline.TestBatch],
     frames: dict[int, np.ndarray],
     count: int,
 ) -> Iterator[pipeline.TestBatch]:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from smad_jax import command_line
 from smad_jax.commands import evaluate, features, few_shot, predict, probe, svm
+from smad_jax.training import log
 
 COMMANDS = {
     "evaluate": evaluate,
@@ -30,7 +31,8 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the subcommand of the command line; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    return command_line.run(lambda: arguments.run_command(arguments))
+    with log.on_standard_error():
+        return command_line.run(lambda: arguments.run_command(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:

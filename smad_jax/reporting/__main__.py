@@ -118,7 +118,12 @@ def _study(arguments: argparse.Namespace) -> str:
     if means_file:
         documents.check(means_file, f"{part}-means")
     found = study.run(
-        chosen, arguments.out, arguments.seeds, arguments.at_once, _progress
+        chosen,
+        arguments.out,
+        arguments.seeds,
+        arguments.at_once,
+        _progress,
+        runs.Records(arguments.records),
     )
     if text_file:
         documents.replace(text_file, part, found.text)
@@ -132,7 +137,13 @@ def _tune(arguments: argparse.Namespace) -> str:
     part = f"tune-{chosen.name}"
     if arguments.write:
         documents.check(arguments.write, part)
-    text = study.tune(chosen, arguments.out, arguments.at_once, _progress)
+    text = study.tune(
+        chosen,
+        arguments.out,
+        arguments.at_once,
+        _progress,
+        runs.Records(arguments.records),
+    )
     if arguments.write:
         documents.replace(arguments.write, part, text)
     return text
@@ -243,6 +254,12 @@ def _parser() -> argparse.ArgumentParser:
             type=pathlib.Path,
             default=pathlib.Path("study"),
             help="folder of its runs (default: study)",
+        )
+        command.add_argument(
+            "--records",
+            type=pathlib.Path,
+            metavar="FILE",
+            help="file of what finished runs said; those in it are not made again",
         )
         command.add_argument(
             "--at-once", type=_count, default=2, help="runs side by side (default: 2)"

@@ -8,7 +8,8 @@ import pathlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any
 
@@ -55,6 +56,61 @@ class Job:
     folder: pathlib.Path
 
 
+_FIELDS = [field for field in dataclasses.fields(Run) if field.name != "folder"]
+
+
+class Records:
+    """What finished runs said, a line of JSON each, in a file to be kept.
+
+    A run is found by its command: config and flags. Its folder need not be there any
+    more, and another machine can go on where this one stopped.
+    """
+
+    def __init__(self, path: pathlib.Path | None) -> None:
+        """Reads the file; without one, or without a path, there is no record.
+
+        Raises:
+            DataError: naming the line that is none.
+        """
+        self._path = path
+        self._lines: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._lock = threading.Lock()
+        if path is None or not path.is_file():
+            return
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            try:
+                record = json.loads(line)
+                self._lines[(record["config"], *record["flags"])] = record
+                _from_record(path, record)
+            except (ValueError, TypeError, KeyError) as error:
+                raise errors.DataError(
+                    f"{path}, line {number} is no record of a run: {error!r}; remove "
+                    "it to have the run made again"
+                ) from error
+
+    def find(self, job: Job) -> Run | None:
+        """Returns the run of a job from its folder, or else from its record."""
+        found = find(job.folder)
+        if found is not None:
+            return found
+        record = self._lines.get(_command(job))
+        return None if record is None else _from_record(job.folder, record)
+
+    def keep(self, job: Job, run: Run) -> None:
+        """Writes a run down, unless it is as it was; the file is never half written."""
+        told = {"config": job.config, "flags": list(job.overrides)}
+        told |= {field.name: getattr(run, field.name) for field in _FIELDS}
+        with self._lock:
+            if self._path is None or self._lines.get(_command(job)) == told:
+                return
+            self._lines[_command(job)] = told
+            lines = [json.dumps(self._lines[key]) for key in sorted(self._lines)]
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            part = self._path.with_name(f".{self._path.name}.part")
+            part.write_text("\n".join(lines) + "\n", "utf-8")
+            part.replace(self._path)
+
+
 def read(folder: pathlib.Path) -> Run:
     """Returns the finished run in `folder`.
 
@@ -71,7 +127,11 @@ def read(folder: pathlib.Path) -> Run:
 
 
 def finish(
-    jobs: Sequence[Job], *, at_once: int, report: Callable[[str], None]
+    jobs: Sequence[Job],
+    *,
+    at_once: int,
+    report: Callable[[str], None],
+    records: Records | None = None,
 ) -> list[Run]:
     """Makes the runs that are missing, several at a time, and returns all of them.
 
@@ -83,13 +143,15 @@ def finish(
         jobs: The runs wanted.
         at_once: How many processes run side by side.
         report: Receives a line for every run that ends.
+        records: Where runs are found too, and written down.
 
     Raises:
         DataError: if a folder holds a run with other settings, before any is made;
             or if a run fails, naming its log, after the others have ended.
     """
     check(jobs)
-    missing = [job for job in jobs if find(job.folder) is None]
+    records = records or Records(None)
+    missing = [job for job in jobs if records.find(job) is None]
     failed = []
     with futures.ThreadPoolExecutor(at_once) as pool:
         free = _core_shares(at_once)
@@ -105,15 +167,19 @@ def finish(
         for done, future in enumerate(futures.as_completed(started), 1):
             job = started[future]
             code = future.result()
-            failed += (
-                [] if code == 0 else [f"{job.folder / 'console.log'} (exit {code})"]
-            )
+            if code == 0:
+                records.keep(job, read(job.folder))
+            else:
+                failed.append(f"{job.folder / 'console.log'} (exit {code})")
             report(
                 f"{done}/{len(missing)} {job.folder} {'ok' if code == 0 else 'FAILED'}"
             )
     if failed:
         raise errors.DataError(f"runs failed, see {', '.join(failed)}")
-    return [read(job.folder) for job in jobs]
+    made = [records.find(job) or read(job.folder) for job in jobs]
+    for job, run in zip(jobs, made, strict=True):
+        records.keep(job, run)
+    return made
 
 
 def check(jobs: Sequence[Job]) -> None:
@@ -131,13 +197,24 @@ def check(jobs: Sequence[Job]) -> None:
 
 def find(folder: pathlib.Path) -> Run | None:
     """Returns the run in `folder`; None if there is none or it is half written."""
-    record = _read_json(folder / "results.json")
-    fields = [field for field in dataclasses.fields(Run) if field.name != "folder"]
-    needed = [field.name for field in fields if field.default is dataclasses.MISSING]
-    if not all(name in record for name in needed):
+    try:
+        return _from_record(folder, _read_json(folder / "results.json"))
+    except KeyError:
         return None
-    found: dict[str, Any] = {field.name: record.get(field.name) for field in fields}
+
+
+def _from_record(folder: pathlib.Path, record: Mapping[str, Any]) -> Run:
+    """The run of a record; KeyError if it lacks what every run tells."""
+    found: dict[str, Any] = {
+        field.name: record[field.name]
+        for field in _FIELDS
+        if field.name in record or field.default is dataclasses.MISSING
+    }
     return Run(folder=folder, **found)
+
+
+def _command(job: Job) -> tuple[str, ...]:
+    return job.config, *job.overrides
 
 
 def _differences(job: Job) -> list[str]:

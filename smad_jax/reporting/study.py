@@ -44,8 +44,11 @@ def run(
     seeds: Sequence[int],
     at_once: int,
     report: Report,
+    records: runs.Records | None = None,
 ) -> Study:
     """Makes what is missing of arms x seeds under `out`; returns the tables.
+
+    Runs are found in `records` too, and written down there.
 
     Raises:
         DataError: if a run or a preparing command fails, or a folder holds a run with
@@ -56,13 +59,17 @@ def run(
         for seed in seeds
         for arm in design.arms
     }
+    records = records or runs.Records(None)
     runs.check(list(jobs.values()))
-    first = [job for (arm, _), job in jobs.items() if arm == BASELINE]
-    runs.finish(first, at_once=at_once, report=report)
-    if not all(runs.find(job.folder) for job in jobs.values()):
+    if design.prepare and not all(records.find(job) for job in jobs.values()):
+        # from the baselines themselves, whose records would not do
+        first = [job for (arm, _), job in jobs.items() if arm == BASELINE]
+        runs.finish(first, at_once=at_once, report=report)
         for seed in seeds:
             _prepare(design, seed, jobs[BASELINE, seed].folder, report)
-    made = runs.finish(list(jobs.values()), at_once=at_once, report=report)
+    made = runs.finish(
+        list(jobs.values()), at_once=at_once, report=report, records=records
+    )
     done = dict(zip(jobs, made, strict=True))
     scores = {
         arm: {
@@ -90,8 +97,14 @@ def run(
     return Study(means, text)
 
 
-def tune(design: Design, out: pathlib.Path, at_once: int, report: Report) -> str:
-    """Tries every arm's settings on the tuning draw.
+def tune(
+    design: Design,
+    out: pathlib.Path,
+    at_once: int,
+    report: Report,
+    records: runs.Records | None = None,
+) -> str:
+    """Tries every arm's settings on the tuning draw; runs are also sought in `records`.
 
     The score of a setting is the mean of the accuracies on that draw's test sets.
 
@@ -111,7 +124,9 @@ def tune(design: Design, out: pathlib.Path, at_once: int, report: Report) -> str
         for arm, settings in design.settings.items()
         for setting in settings
     }
-    finished = runs.finish(list(jobs.values()), at_once=at_once, report=report)
+    finished = runs.finish(
+        list(jobs.values()), at_once=at_once, report=report, records=records
+    )
     scores = {
         trial: 100 * np.array([run.results[f"{name}/top1"] for name in design.sets])
         for trial, run in zip(jobs, finished, strict=True)

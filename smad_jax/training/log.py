@@ -1,12 +1,14 @@
 """Where a run writes what happened: console, metrics.jsonl and TensorBoard."""
 
 import collections
+import contextlib
 import json
 import logging
 import pathlib
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TextIO
 
 import numpy as np
 import tensorboardX
@@ -14,9 +16,20 @@ import tensorboardX
 logger = logging.getLogger("smad_jax")
 
 
-def to_console() -> None:
-    """Sends the log to standard output, one plain line a message."""
-    handler = logging.StreamHandler(sys.stdout)
+@contextlib.contextmanager
+def on_standard_error() -> Iterator[None]:
+    """Sends the log there meanwhile, for a command whose output is its answer."""
+    before = logger.handlers, logger.level, logger.propagate
+    to_console(sys.stderr)
+    try:
+        yield
+    finally:
+        logger.handlers, logger.level, logger.propagate = before
+
+
+def to_console(stream: TextIO | None = None) -> None:
+    """Sends the log to a stream, standard output by default, a plain line a message."""
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)

@@ -94,7 +94,7 @@ def run(
     start, window, pending, hint = int(state.step), log.Window(), None, True
     # the updates of a step share its number, so each place in it has its own key
     keys = [key, *(jax.random.fold_in(key, n) for n in range(1, plan.order.most))]
-    with _Signals() as signals, progress.Bar(plan.name, start, plan.total_steps) as bar:
+    with _Signals() as signals, progress.Bar(plan.name, plan.total_steps) as bar:
         for step in range(start + 1, plan.total_steps + 1):
             sources = plan.order.sources(step - 1)
             for place, source in enumerate(sources):

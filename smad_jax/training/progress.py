@@ -1,15 +1,17 @@
-"""A bar on the last line of a terminal; nothing at all in a pipe or a log."""
+"""How far a run or a test is: a bar on the last line of a terminal, lines elsewhere."""
 
 import logging
 import os
 import shutil
 import sys
 import time
-from typing import TextIO
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
 
 from smad_jax.training import log
 
 _SECONDS = 0.2  # between drawings
+_LINE_SECONDS = 60.0  # between lines about a test
 
 
 class Bar:
@@ -17,30 +19,31 @@ class Bar:
 
     A pipe, a file, CI and a process that logs nothing get no bar: there the lines of
     the log tell the same. Lines that are logged meanwhile appear above it.
+
+    Attributes:
+        shown: Whether there is a terminal to draw it on.
     """
 
-    def __init__(
-        self, name: str, start: int, total: int, stream: TextIO | None = None
-    ) -> None:
+    def __init__(self, name: str, total: int, stream: TextIO | None = None) -> None:
         """Draws nothing yet.
 
         Args:
             name: Of the run.
-            start: Steps taken before.
             total: Steps of the whole run.
-            stream: Where to draw; standard output by default.
+            stream: Where to draw; by default where the log's lines go.
         """
-        self._name, self._start, self._total = name, start, total
-        self._stream = stream or sys.stdout
-        self._shown = _is_terminal(self._stream)
-        self._first = 0.0  # when the first step was done: compiling is no measure
+        self._name, self._total = name, total
+        self._stream = stream or _log_stream()
+        self.shown = _is_terminal(self._stream)
+        # where the first update was, and when: compiling is no measure
+        self._first: tuple[int, float] | None = None
         self._drawn = float("-inf")
         self._line = ""
         self._handlers: list[_Above] = []
 
     def __enter__(self) -> "Bar":
         """Lets the lines of the log appear above the bar."""
-        if self._shown:
+        if self.shown:
             for handler in log.logger.handlers:
                 if isinstance(handler, logging.StreamHandler) and (
                     handler.stream is self._stream
@@ -56,11 +59,10 @@ class Bar:
 
     def update(self, step: int) -> None:
         """Says that `step` steps are taken; draws at most five times a second."""
-        if not self._shown:
+        if not self.shown:
             return
         now = time.perf_counter()
-        if step == self._start + 1:
-            self._first = now
+        self._first = self._first or (step, now)
         if step < self._total and now - self._drawn < _SECONDS:
             return
         self._drawn = now
@@ -80,10 +82,10 @@ class Bar:
             self._stream.flush()
 
     def _text(self, step: int, now: float) -> str:
-        timed = step - self._start - 1
+        first, began = self._first or (step, now)
         rest = "eta ..."
-        if timed > 0:
-            each = (now - self._first) / timed
+        if step > first:
+            each = (now - began) / (step - first)
             rest = f"eta {log.clock(int(each * (self._total - step)))}"
         told = f" {step}/{self._total} {step / self._total:4.0%} {rest}"
         # one column stays free: some terminals wrap a line that fills the last
@@ -94,6 +96,33 @@ class Bar:
             return told.strip()[: max(0, room + len(told))]
         filled = int(width * step / self._total)
         return f"{name} [{'#' * filled}{'.' * (width - filled)}]{told}"
+
+
+def through(batches: Iterable[Any], name: str, total: int) -> Iterator[Any]:
+    """Yields test batches and tells how many videos are done.
+
+    On a terminal that is a bar, elsewhere a line a minute in the log.
+
+    Args:
+        batches: Mappings with `mask` [L], False for padding.
+        name: Of the test.
+        total: Videos of this process.
+    """
+    done, began = 0, time.perf_counter()
+    told = began
+    with Bar(name, total) as bar:
+        for batch in batches:
+            yield batch
+            done += int(batch["mask"].sum())
+            bar.update(done)
+            now = time.perf_counter()
+            if now - told < _LINE_SECONDS or bar.shown:
+                continue
+            told, rate = now, done / (now - began)
+            log.logger.info(
+                f"{name}: {done:,} of {total:,} videos, {rate:.1f} videos/s, "
+                f"eta {log.clock(int((total - done) / rate))}"
+            )
 
 
 class _Above:
@@ -111,6 +140,16 @@ class _Above:
 
     def restore(self) -> None:
         self._handler.emit = self._emit
+
+
+def _log_stream() -> TextIO:
+    """Where the log's lines appear on a console."""
+    for handler in log.logger.handlers:
+        if isinstance(handler, logging.StreamHandler) and not isinstance(
+            handler, logging.FileHandler
+        ):
+            return handler.stream
+    return sys.stdout
 
 
 def _is_terminal(stream: TextIO) -> bool:

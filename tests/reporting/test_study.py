@@ -173,6 +173,22 @@ def test_web_data_of_a_seed_are_made_by_its_baseline_before_they_are_needed(
     assert len(commands) == 6, "nothing is prepared again when all runs are there"
 
 
+def test_study_prints_from_records_alone(
+    smad, omnidebias, fake_runs, commands, tmp_path
+):
+    records = tmp_path / "records.jsonl"
+    for name, chosen in (("a", smad), ("b", omnidebias)):
+        kept = study.run(
+            chosen, tmp_path / name, (1, 2), 1, silent, runs.Records(records)
+        )
+        made, prepared = len(fake_runs), len(commands)
+        again = study.run(
+            chosen, tmp_path / "none", (1, 2), 1, silent, runs.Records(records)
+        )
+        assert again == kept
+        assert (len(fake_runs), len(commands)) == (made, prepared)
+
+
 def test_command_that_fails_stops_the_study_with_what_it_said(
     omnidebias, fake_runs, commands, tmp_path
 ):

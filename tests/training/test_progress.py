@@ -3,6 +3,7 @@ import logging
 import re
 import sys
 
+import numpy as np
 import pytest
 
 from smad_jax.training import log, progress
@@ -33,7 +34,7 @@ def lines(text):
 
 def test_bar_shows_the_share_and_the_time_that_is_left(clock):
     screen = Terminal()
-    with progress.Bar("demo", 100, 110, screen) as bar:
+    with progress.Bar("demo", 110, screen) as bar:
         for step in range(101, 111):
             bar.update(step)
     drawn = lines(screen.getvalue())
@@ -51,7 +52,7 @@ def test_bar_is_drawn_a_few_times_a_second_only(clock, monkeypatch):
     ticks = iter(range(1000))
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(ticks) / 100)
     screen = Terminal()
-    with progress.Bar("demo", 0, 500, screen) as bar:
+    with progress.Bar("demo", 500, screen) as bar:
         for step in range(1, 500):
             bar.update(step)
     assert 20 < len(lines(screen.getvalue())) < 30
@@ -62,7 +63,7 @@ def test_lines_of_the_log_stand_above_the_bar(clock, monkeypatch):
     monkeypatch.setattr(sys, "stdout", screen)
     handler = logging.StreamHandler(screen)
     monkeypatch.setattr(log.logger, "handlers", [handler])
-    with progress.Bar("demo", 0, 9) as bar:
+    with progress.Bar("demo", 9) as bar:
         bar.update(1)
         log.logger.info("a line")
         bar.update(2)
@@ -80,7 +81,7 @@ def test_pipe_gets_nothing(clock, monkeypatch, case):
         monkeypatch.setenv("TERM", "dumb")
     if case == "quiet":
         log.quieten()
-    with progress.Bar("demo", 0, 3, screen) as bar:
+    with progress.Bar("demo", 3, screen) as bar:
         for step in (1, 2, 3):
             bar.update(step)
     assert screen.getvalue() == ""
@@ -90,7 +91,37 @@ def test_pipe_gets_nothing(clock, monkeypatch, case):
 def test_narrow_terminals_are_not_overrun(clock, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     screen = Terminal()
-    with progress.Bar("a rather long name of a run", 0, 2000, screen) as bar:
+    with progress.Bar("a rather long name of a run", 2000, screen) as bar:
         for step in range(1, 40):
             bar.update(step)
     assert max(map(len, lines(screen.getvalue()))) < columns
+
+
+def videos(counts):
+    """Batches of so many videos, the last row of each being padding."""
+    for count in counts:
+        yield {"mask": np.arange(count + 1) < count}
+
+
+def test_test_in_a_pipe_tells_once_a_minute_how_far_it_is(clock, monkeypatch, caplog):
+    ticks = iter(range(0, 10_000, 20))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(ticks))
+    caplog.set_level(logging.INFO, "smad_jax")
+    monkeypatch.setattr(log.logger, "propagate", True)
+    monkeypatch.setattr(log.logger, "handlers", [logging.StreamHandler(io.StringIO())])
+    given = list(videos([30] * 7))
+    assert list(progress.through(given, "rare", 210)) == given
+    assert [record.getMessage() for record in caplog.records] == [
+        "rare: 90 of 210 videos, 1.5 videos/s, eta 0:01:20",
+        "rare: 180 of 210 videos, 1.5 videos/s, eta 0:00:20",
+    ]
+
+
+def test_test_on_a_terminal_has_a_bar(clock, monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(log.logger, "handlers", [logging.StreamHandler(screen)])
+    assert len(list(progress.through(videos([4, 3]), "rare", 7))) == 2
+    assert [line.split("]")[1] for line in lines(screen.getvalue())] == [
+        " 4/7  57% eta ...",
+        " 7/7 100% eta 0:00:00",
+    ]

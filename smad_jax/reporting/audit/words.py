@@ -148,9 +148,9 @@ def advice(audit: analysis.Audit) -> list[str]:
         if verdict.gap > _GAP and usual.low > rare.high:
             steps.append(
                 f"Train against the {aspect.name}: an adversarial head on these labels "
-                "(SMAD; configs/slowonly_smad.py is an example) aims at the "
-                f"{100 * verdict.gap:.1f} points between usual and rare. Judge it by "
-                "the rare third, not by all videos."
+                "(SMAD; configs/slowonly_smad.py is an example), or one of more weight "
+                f"if there is one already, aims at the {100 * verdict.gap:.1f} points "
+                "between usual and rare. Judge it by the rare third, not by all videos."
             )
         if verdict.leans:
             steps.append(_collect(audit, aspect, verdict))
