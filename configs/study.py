@@ -5,8 +5,9 @@
     python -m smad_jax.reporting tune --config configs/study.py:methods
 
 `smad`, the default, has the rows of Table 7 and a control; `methods` those of Table 3
-and the methods that came later; `omnidebias` those of Table 9; `weights` MAAT and SMAD
-over a range of adversarial weights. An arm is what follows `main.py --config`. The
+and the methods that came later; `omnidebias` those of Table 9; `parts` those of Tables
+8 and 13, the aspects and the losses; `weights` MAAT and SMAD over a range of
+adversarial weights. An arm is what follows `main.py --config`. The
 settings of an arm are the trials of `tune`; the configs hold what was chosen. An arm
 without any takes what was chosen for another. Three trials an arm, for all of them.
 """
@@ -75,6 +76,7 @@ def get_config(arg: str = "smad") -> dict[str, Any]:
         "smad": _smad,
         "methods": _methods,
         "omnidebias": _omnidebias,
+        "parts": _parts,
         "weights": _weights,
     }
     if arg not in known:
@@ -130,6 +132,30 @@ def _config(name: str) -> str:
     """`sava:target=tail` as what follows --config."""
     file, colon, argument = name.partition(":")
     return f"configs/slowonly_{file}.py{colon}{argument}"
+
+
+def _parts() -> dict[str, Any]:
+    """Tables 8 and 13: one aspect or both, and one loss for soft labels or both.
+
+    The weight of SMAD is divided by the number of aspects; an arm of its own has it for
+    each, so that the number of aspects and the strength are told apart.
+    """
+    arms = {
+        "baseline": "configs/slowonly_baseline.py",
+        "scene": f"{SMAD}:aspects=scene",
+        "object": f"{SMAD}:aspects=object",
+        "SMAD": SMAD,
+        "SMAD, weight for each": f"{SMAD}:weights=each",
+        "SoftCE": f"{SMAD}:loss=soft_ce",
+        "KL": f"{SMAD}:loss=kl",
+    }
+    others = [arm for arm in arms if arm not in ("baseline", "SMAD")]
+    return {
+        "arms": arms,
+        "pairs": (*_with_baseline(arms), *(("SMAD", arm) for arm in others)),
+        "settings": {},  # SMAD's
+        "prepare": (),
+    }
 
 
 def _weights() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from smad_jax import errors, methods
 from smad_jax.reporting import design
 
 FILE = pathlib.Path(__file__).parents[2] / "configs" / "study.py"
-STUDIES = ("smad", "methods", "omnidebias", "weights")
+STUDIES = ("smad", "methods", "omnidebias", "parts", "weights")
 
 
 def load(name):
@@ -81,6 +81,22 @@ def test_every_method_is_an_arm_with_trials_of_settings_that_it_has():
         for flag in itertools.chain(*settings):
             key = flag.removeprefix("--config.").partition("=")[0].split(".")
             assert key[-1] in functools.reduce(getattr, key[:-1], configs[arm])
+
+
+def test_parts_of_smad_differ_in_aspects_or_loss_alone():
+    study = load("parts")
+    found = {
+        arm: (config.method.aspects, config.method.settings.to_dict())
+        for arm in study.arms
+        if arm != "baseline"
+        for config in [config_of(study, arm)]
+    }
+    aspects, settings = found["SMAD"]
+    assert found["scene"] == (("scene",), settings)
+    assert found["object"] == (("object",), settings)
+    assert found["SMAD, weight for each"] == (aspects, settings | {"weights": "each"})
+    assert found["SoftCE"] == (aspects, settings | {"kl_weight": 0.0})
+    assert found["KL"] == (aspects, settings | {"soft_ce_weight": 0.0})
 
 
 def test_weights_are_a_range_at_both_ramps_and_smad_is_compared_with_maat():
