@@ -5,6 +5,7 @@ import re
 import subprocess
 
 import numpy as np
+import pypdf
 import pytest
 
 from smad_jax.reporting import __main__ as command
@@ -173,3 +174,31 @@ def test_browser_shows_it_on_a_phone_without_scrolling_sideways(
     assert pictures > 10 and bar > 60
     assert title == f"Bias audit of {words.plain(HOSTILE[0])}"
     assert scripts == 0
+
+
+@pytest.mark.optional
+def test_browser_prints_all_but_the_long_lists_on_a_few_pages(
+    written, browser, tmp_path
+):
+    printed = tmp_path / "audit.pdf"
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
+    flags += [f"--print-to-pdf={printed}", f"--user-data-dir={tmp_path / 'profile'}"]
+    subprocess.run(
+        [browser, *flags, written[0].as_uri()],
+        capture_output=True,
+        timeout=100,
+        check=True,
+    )
+    document, places = pypdf.PdfReader(printed), []
+
+    def place(text, matrix, text_matrix, font, size):
+        if text.strip():
+            places.append(text_matrix[4] * matrix[0] + matrix[4])
+
+    text = " ".join(page.extract_text(visitor_text=place) for page in document.pages)
+    assert 2 <= len(document.pages) <= 12
+    assert "Bias audit of" in text and "McNemar" in text and "Small print" in text
+    assert "1 pair of action and scene" in " ".join(text.split())
+    assert f"All {K} actions" not in text
+    width = float(document.pages[0].mediabox.width)
+    assert 0 < min(places) and max(places) < width, "nothing begins off the paper"
