@@ -282,7 +282,7 @@ def finetune(
         config.optimizer.learning_rate = 1e-3
         config.training.epochs = 4
         return config
-    dataset, number = {
+    dataset, number = {  # of the official split, where there are several
         "ucf101": ("ucf101", choice.split),
         "hmdb51": ("hmdb51", choice.split),
         "diving48": (f"diving48{'-v1' if choice.labels == 'v1' else ''}", ""),
@@ -308,11 +308,12 @@ def resnet3d(train: str) -> ml_collections.ConfigDict:
     config = slowonly(train)
     if train == EMBEDDED:
         config.model.name = "resnet3d_tiny"
+        config.data.sampling.test_views = 0  # windows up to its end, as SDN tests
         return config
     config.model.name = "resnet3d_18"
     config.data.sampling.num_frames = 16
     config.data.sampling.stride = 1
-    config.data.sampling.test_views = 0  # windows that cover it, as SDN tests
+    config.data.sampling.test_views = 0
     config.data.transform.resize = 112
     config.data.transform.size = 112
     return config
@@ -482,7 +483,7 @@ def smoke(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.model.ghost_size = min(config.model.ghost_size, 4)
     config.data.transform.size = min(config.data.transform.size, 32)
     config.data.transform.resize = min(config.data.transform.resize, 36)
-    config.data.sampling.test_views = min(config.data.sampling.test_views or 2, 2)
+    config.data.sampling.test_views = min(config.data.sampling.test_views, 2)
     config.training.max_steps = 2
     config.training.log_every = 1
     config.training.watch_videos = 0

@@ -8,8 +8,8 @@
 and the methods that came later; `omnidebias` those of Table 9; `parts` those of Tables
 8 and 13, the aspects and the losses; `weights` MAAT and SMAD over a range of
 adversarial weights. An arm is what follows `main.py --config`. The
-settings of an arm are the trials of `tune`; the configs hold what was chosen. An arm
-without any takes what was chosen for another. Three trials an arm, for all of them.
+settings of an arm are the trials of `tune`, three for each; the configs hold what was
+chosen. An arm without any takes what was chosen for another, or says its own.
 """
 
 from collections.abc import Iterable
@@ -148,6 +148,10 @@ def _parts() -> dict[str, Any]:
         "SMAD, weight for each": f"{SMAD}:weights=each",
         "SoftCE": f"{SMAD}:loss=soft_ce",
         "KL": f"{SMAD}:loss=kl",
+        # what both are together, for their gradients are the same
+        "SoftCE, twice": (
+            f"{SMAD}:loss=soft_ce --config.method.settings.soft_ce_weight=0.3"
+        ),
     }
     others = [arm for arm in arms if arm not in ("baseline", "SMAD")]
     return {

@@ -16,15 +16,13 @@ import csv
 import dataclasses
 import hashlib
 import json
-import os
 import pathlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TextIO
 
 from data_prep import build_records, video_files, video_lists
-from smad_jax import command_line, errors
-from smad_jax.data import records
+from smad_jax import command_line, errors, writing
 
 _SHOWN_CLASSES = 20
 # Reasons why a file cannot be used, as the states of the table.
@@ -279,11 +277,8 @@ def _open_journal(
     """The journal, opened for more, with what still holds."""
     if path is None:
         return None
-    path.parent.mkdir(parents=True, exist_ok=True)
     lines = (_journal_line(id, states[id], one) for id, one in found.items())
-    partial = records.partial_path(path)
-    partial.write_text(json.dumps(head) + "\n" + "".join(lines), "utf-8")
-    os.replace(partial, path)
+    writing.write_text(path, json.dumps(head) + "\n" + "".join(lines))
     return open(path, "a", encoding="utf-8")
 
 

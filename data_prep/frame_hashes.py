@@ -11,7 +11,6 @@ import concurrent.futures
 import contextlib
 import hashlib
 import itertools
-import os
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,8 +19,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from smad_jax import errors
-from smad_jax.data import catalog, records, sampling, video
+from smad_jax import errors, writing
+from smad_jax.data import catalog, sampling, video
 
 _SIDE = 32  # pixels; the picture that frequencies are taken of
 _LOW = 8  # frequencies each way
@@ -200,7 +199,5 @@ def _read(path: pathlib.Path) -> Hashes:
 
 
 def _write(path: pathlib.Path, hashes: Hashes) -> None:
-    partial = records.partial_path(path)
-    with open(partial, "wb") as file:
+    with writing.whole(path) as partial, open(partial, "wb") as file:
         np.savez(file, **hashes._asdict())
-    os.replace(partial, path)

@@ -24,7 +24,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 import numpy as np
 
 from data_prep import network_labels
-from smad_jax import errors
+from smad_jax import errors, writing
 from smad_jax.data import aspect_records, records
 
 
@@ -195,9 +195,7 @@ def _looked(job: Job, part: int) -> Generator[network_labels.Looked]:
 
 
 def _write_report(path: pathlib.Path, report: Report) -> None:
-    partial = records.partial_path(path)
-    partial.write_text(json.dumps(dataclasses.asdict(report)) + "\n", "utf-8")
-    os.replace(partial, path)
+    writing.write_text(path, json.dumps(dataclasses.asdict(report)) + "\n")
 
 
 def _read_report(path: pathlib.Path) -> Report:

@@ -10,7 +10,6 @@ with the product of both numbers of frames.
 import argparse
 import csv
 import itertools
-import os
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -18,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep import frame_hashes
-from smad_jax import errors
-from smad_jax.data import catalog, records
+from smad_jax import errors, writing
+from smad_jax.data import catalog
 
 # Bits of 64 that may differ. Of real frames that were compressed hard, resized and made
 # brighter, darker or richer in contrast nine in ten and more stay within; frames of
@@ -236,9 +235,10 @@ def _open(data_root: pathlib.Path, place: str) -> catalog.Split:
 
 
 def _write_pairs(path: pathlib.Path, pairs: Sequence[tuple[str, str, int]]) -> None:
-    partial = records.partial_path(path)
-    with open(partial, "w", encoding="utf-8", newline="") as file:
+    with (
+        writing.whole(path) as partial,
+        open(partial, "w", encoding="utf-8", newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(("id", "shows the same as", "frames in common"))
         writer.writerows(pairs)
-    os.replace(partial, path)

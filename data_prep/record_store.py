@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from data_prep import video_files, video_lists
-from smad_jax import errors
+from smad_jax import errors, writing
 from smad_jax.data import record_files, records, video
 
 _SHARD_BYTES = 256 << 20
@@ -192,7 +192,7 @@ def _write_shard(
             writer.write(fields.pop("id"), fields)
     # its name tells that the shard is finished, so it appears whole
     done = path.with_name(f"bad-{path.name.split('-')[1]}.json")
-    partial = records.partial_path(done)
+    partial = writing.partial_path(done)
     partial.write_text(json.dumps(bad, ensure_ascii=False), "utf-8")
     os.replace(partial, done)
 

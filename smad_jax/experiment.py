@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import pathlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -337,12 +337,13 @@ def predict_split(
     """Returns what the network, adapted to it, says of every video of a split."""
     open_batches = functools.partial(test_batches, config, split, bad)
     predictor.adapt(open_batches)
-    return predictor.run(open_batches(), np.asarray(split.ids), split.labels)
+    with contextlib.closing(open_batches()) as batches:
+        return predictor.run(batches, np.asarray(split.ids), split.labels)
 
 
 def test_batches(
     config: Config, split: catalog.Split, bad: bad_videos.BadVideos
-) -> Iterator[pipeline.TestBatch]:
+) -> Generator[pipeline.TestBatch]:
     """Yields this process's share of a split, seen as at test; tells how far it is."""
     processes = jax.process_count()
     batches = pipeline.test_batches(
@@ -355,7 +356,8 @@ def test_batches(
         num_threads=config.data.num_threads,
         bad_videos=bad,
     )
-    return progress.through(batches, split.name, -(-len(split) // processes))
+    name = "/".join(filter(None, (split.dataset, split.name)))
+    return progress.through(batches, name, batches.num_videos or 0)
 
 
 def _train(
@@ -461,9 +463,10 @@ def _watch(
     if not (config.model.saar and count) or jax.process_index() > 0:
         return None
     few = selection.few_videos(train, count)
+    views = config.data.sampling.test_views or 1  # 0: each video's own number
     batches = pipeline.test_batches(
         few,
-        sampling=config.data.sampling,
+        sampling={**config.data.sampling, "test_views": views},
         transform=config.data.transform,
         batch_size=len(few),
         process_index=0,

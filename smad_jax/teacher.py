@@ -4,6 +4,7 @@ No training data are needed: a run keeps the names of its classes. As a teacher 
 filters web data (Sec. 5.2); `python -m smad_jax.evaluation` asks it everything else.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from flax import nnx
 
 from smad_jax import errors, experiment, splits, torch_weights
 from smad_jax import workdir as workdir_lib
-from smad_jax.data import bad_videos, catalog
+from smad_jax.data import bad_videos, catalog, sampling
 from smad_jax.evaluation import predict as predict_lib
 from smad_jax.training import checkpoint
 from smad_jax.training import state as state_lib
@@ -60,10 +61,19 @@ class Teacher:
         They are those before dropout; zeros for a video that cannot be read.
 
         Raises:
+            ConfigError: if longer videos have more views.
             DataError: if more videos are unreadable than its config allows.
         """
-        batches = experiment.test_batches(self.config, split, self._bad_videos(split))
-        return self.predictor.features(batches, np.asarray(split.ids), split.labels)
+        if sampling.Sampling.from_config(self.config.data.sampling).covers:
+            raise errors.ConfigError(
+                "this network is tested on more clips of longer videos, but vectors of "
+                "features are of equally many; say how many with --views, 10 in the "
+                "paper"
+            )
+        with contextlib.closing(
+            experiment.test_batches(self.config, split, self._bad_videos(split))
+        ) as batches:
+            return self.predictor.features(batches, np.asarray(split.ids), split.labels)
 
     def _bad_videos(self, split: catalog.Split) -> bad_videos.BadVideos:
         limit = self.config.data.bad_video_limit

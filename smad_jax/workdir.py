@@ -14,7 +14,7 @@ import jax
 import ml_collections
 
 from smad_jax import aspects as aspect_table
-from smad_jax import errors
+from smad_jax import errors, writing
 from smad_jax.training import log
 
 Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
@@ -48,8 +48,8 @@ def check_owner(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Non
     path = workdir / "config.json"
     if not path.is_file():
         return
-    before = dict(_flat(json.loads(path.read_text("utf-8"))))
-    now = dict(_flat(json.loads(config.to_json())))
+    before = dict(flat(json.loads(path.read_text("utf-8"))))
+    now = dict(flat(json.loads(config.to_json())))
     changed = [
         f"  {key}: {before.get(key, 'unset')} -> {now.get(key, 'unset')}"
         for key in sorted(before | now)
@@ -67,9 +67,9 @@ def claim(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> None:
     """Writes config and environment into `workdir`, and from here on the log."""
     workdir.mkdir(parents=True, exist_ok=True)
     text = json.dumps(json.loads(config.to_json()), indent=2)
-    _write(workdir / "config.json", text)
+    writing.write_text(workdir / "config.json", text + "\n")
     text = json.dumps(environment(), indent=2)
-    _write(workdir / "env.json", text)
+    writing.write_text(workdir / "env.json", text + "\n")
     log.to_file(workdir / "train.log")
 
 
@@ -108,7 +108,7 @@ def write_labels(workdir: pathlib.Path, labels: Labels) -> None:
         },
     }
     text = json.dumps(content, indent=2, ensure_ascii=False)
-    _write(workdir / "labels.json", text)
+    writing.write_text(workdir / "labels.json", text + "\n")
 
 
 def read_labels(workdir: pathlib.Path) -> Labels | None:
@@ -193,7 +193,7 @@ def write_results(
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **environment(),
     }
-    _write(workdir / "results.json", json.dumps(record, indent=2))
+    writing.write_json(workdir / "results.json", record)
     columns = ["top1", "top5", "mean_class"]
     lines = [f"{'test set':<16}{'videos':>8}" + "".join(f"{c:>12}" for c in columns)]
     for name, count in n_seen.items():
@@ -207,17 +207,10 @@ def write_results(
     log.logger.info(f"{log.clock(int(seconds))}; everything is in {workdir}")
 
 
-def _write(path: pathlib.Path, text: str) -> None:
-    """Writes a file that is never seen half written."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text + "\n", "utf-8")
-    part.replace(path)
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields (dotted key, value) of a nested dict."""
+def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields (dotted key, value) of a nested config."""
     for key, value in tree.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

@@ -24,6 +24,17 @@ import pytest
 from absl import flags
 
 
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leaves out what is run by hand, unless -m speaks of it."""
+    if "by_hand" in config.getoption("markexpr"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("by_hand")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def parsed_flags() -> None:
     """Grain reads absl flags, which pytest does not parse."""

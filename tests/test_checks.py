@@ -2,6 +2,7 @@ import pytest
 
 from configs import (
     common,
+    slowonly_adabn,
     slowonly_baseline,
     slowonly_dann,
     slowonly_omnidebias,
@@ -67,6 +68,17 @@ def test_target_that_does_not_fit_the_method_is_refused(make, changes, told):
     config.data.update(changes)
     with pytest.raises(errors.ConfigError, match=told):
         checks.check(config)
+
+
+def test_adapting_to_a_test_set_needs_equally_many_views():
+    config = slowonly_adabn.get_config("k200db")
+    checks.check(config)
+    config.data.sampling.test_views = 0
+    with pytest.raises(errors.ConfigError, match=r"'adabn' adapts .* equally many"):
+        checks.check(config)
+    config = slowonly_baseline.get_config("k200db")
+    config.data.sampling.test_views = 0
+    checks.check(config)
 
 
 def test_target_and_web_streams_are_refused_together():

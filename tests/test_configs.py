@@ -33,7 +33,7 @@ CONFIGS = {
     if file.stem not in ("__init__", "common", "study")
 }
 OMNIDEBIAS = ("slowonly_omnidebias", "tsn_omnidebias")
-ARGUMENTS = ("", "k200db", "k200both", "k400", "mine")
+ARGUMENTS = ("", "k200db", "k200both", "k400", "minikinetics", "mine")
 
 
 def test_every_config_file_is_described():
@@ -262,6 +262,24 @@ def test_finetuning_recipes_of_table_6():
     assert sampling.test_views == 0, "windows that cover a video"
     with pytest.raises(ValueError, match="known: 1, 2, 3"):
         finetune.get_config("ucf101,split=4")
+
+
+def test_networks_of_table_6_are_trained_on_minikinetics():
+    smad, combined = (
+        CONFIGS[f"resnet3d_{name}"].get_config("minikinetics")
+        for name in ("smad", "combined")
+    )
+    for config in (smad, combined):
+        assert (config.model.name, config.model.saar) == ("resnet3d_18", True)
+        assert config.data.train == "minikinetics/train"
+        assert config.evaluation.sets.to_dict() == {"val": "minikinetics/val"}
+        assert config.method.aspects == ("scene", "object")
+        assert config.data.sampling.test_views == 0
+        checks.check(config)
+    assert combined.data.web.videos.split == "insvideo/k200-unbias"
+    sdn = CONFIGS["resnet3d_sdn"].get_config("minikinetics,boxes=people.npz")
+    assert (sdn.method.name, sdn.data.masked.boxes) == ("sdn", "people.npz")
+    checks.check(sdn)
 
 
 def test_finetuning_keeps_backbone_and_saar_and_drops_head_and_adversaries(

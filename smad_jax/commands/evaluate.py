@@ -5,10 +5,10 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from smad_jax import splits, teacher
+from smad_jax import splits, teacher, writing
 from smad_jax.commands import network
 from smad_jax.data import catalog, selection
-from smad_jax.evaluation import groups, reports, static_bias, summary
+from smad_jax.evaluation import groups, static_bias, summary
 
 HELP = "accuracy, fairness and worst groups on any test set"
 
@@ -67,14 +67,14 @@ def run(arguments: argparse.Namespace) -> str:
         )
         report |= {"run": str(arguments.run), "split": place}
         report["left_out"] = len(given) - len(split)
-        reports.write(out / f"{name}.json", report)
+        writing.write_json(out / f"{name}.json", report)
         tables += [table(place, report), f"written: {out / name}.json and .npz"]
     for place, moving in found.items():
         dataset, _, name = place.rpartition("/")
         frozen = found.get(f"{dataset}/{static_bias.SCUFO}")
         if name == static_bias.SCUBA and frozen is not None:
             contrast = static_bias.contrast(moving, frozen)
-            reports.write(
+            writing.write_json(
                 out / f"{dataset.replace('/', '-')}-contrast.json",
                 dataclasses.asdict(contrast),
             )

@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import contextlib
 import csv
 import os
 import pathlib
@@ -85,9 +86,11 @@ def run(arguments: argparse.Namespace) -> str:
     split = open_folder(arguments.videos)
     asked = network.open_network(arguments)
     failures, frames = Failures(len(split)), {}
-    batches = experiment.test_batches(asked.config, split, failures)
-    watched = _watch(batches, frames, arguments.pictures)
-    said, _ = asked.predictor.run(watched, np.asarray(split.ids), split.labels)
+    with contextlib.closing(
+        experiment.test_batches(asked.config, split, failures)
+    ) as batches:
+        watched = _watch(batches, frames, arguments.pictures)
+        said, _ = asked.predictor.run(watched, np.asarray(split.ids), split.labels)
     _write_csv(arguments.out, asked, split.ids, said.probabilities, failures, arguments)
     lines = [f"{arguments.out}: {len(split) - failures.count} of {len(split)} videos"]
     if arguments.pictures:

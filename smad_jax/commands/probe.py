@@ -7,10 +7,10 @@ import pathlib
 
 import numpy as np
 
-from smad_jax import errors, splits
+from smad_jax import errors, splits, writing
 from smad_jax.commands import network
 from smad_jax.data import catalog, selection
-from smad_jax.evaluation import probe, reports
+from smad_jax.evaluation import probe
 
 HELP = "a fresh linear probe of scene, object, ... on frozen features"
 
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> str:
         "adversary is the run's own, at its end and on training videos"
     )
     if arguments.out:
-        reports.write(arguments.out, report)
+        writing.write_json(arguments.out, report)
     return "\n".join(lines)
 
 

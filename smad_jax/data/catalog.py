@@ -25,7 +25,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from smad_jax import aspects as aspect_table
-from smad_jax import errors
+from smad_jax import errors, writing
 from smad_jax.data import aspect_records, preparation, records
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -223,11 +223,11 @@ def write_split(
     path.parent.mkdir(parents=True, exist_ok=True)
     classes_path = path.with_name(f"{split}.classes.txt")
     if classes is not None:
-        _write_text(classes_path, "".join(f"{name}\n" for name in classes))
+        writing.write_text(classes_path, "".join(f"{name}\n" for name in classes))
     else:
         classes_path.unlink(missing_ok=True)
     lines = (f"{id} {int(label)}\n" for id, label in zip(ids, labels, strict=True))
-    _write_text(path, "".join(lines))
+    writing.write_text(path, "".join(lines))
     return path
 
 
@@ -257,7 +257,7 @@ def write_dataset_file(
     }
     path = pathlib.Path(folder) / "dataset.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    writing.write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return path
 
 
@@ -433,7 +433,7 @@ def _joined_values(
         values = np.zeros(shape, np.float16)
         _fill(values, stored, rows)
         return values
-    partial = records.partial_path(cache)
+    partial = writing.partial_path(cache)
     try:
         values = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
         with open(partial, "r+b") as file:  # a full disk would be a signal later
@@ -500,10 +500,3 @@ def _there(wanted: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(wanted, known, 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}there is: {', '.join(sorted(known))}"
-
-
-def _write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a file that appears whole or not at all."""
-    partial = records.partial_path(path)
-    partial.write_text(text, "utf-8")
-    os.replace(partial, path)

@@ -18,6 +18,7 @@ from smad_jax.data import transforms as transforms_lib
 MAX_REPLACEMENTS = 10  # videos of one class tried in a row before giving up
 
 _DETAIL_BYTES = 200  # what an element carries of a failure's description
+_CLIPS_AT_ONCE = 8  # decoded together where a video has any number of them
 _WHOLE_FRAMES = 32  # up to here a video is decoded whole to see if it fits the cache
 
 Element = dict[str, np.ndarray | np.generic]
@@ -227,8 +228,15 @@ class TestLoader:
         """[N, T, size, size, 3]."""
         stored = self._reader.open(row)
         indices = self._sampling.test(stored.num_frames)
-        frames = self._reader.frames(row, stored, indices.reshape(-1))
-        return self._transform.test(frames.reshape(*indices.shape, *frames.shape[1:]))
+        pieces = 1
+        if self._sampling.covers:  # a long video is never in memory at its full size
+            pieces = -(-len(indices) // _CLIPS_AT_ONCE)
+        clips = []
+        for part in np.array_split(indices, pieces):
+            frames = self._reader.frames(row, stored, part.reshape(-1))
+            frames = frames.reshape(*part.shape, *frames.shape[1:])
+            clips.append(self._transform.test(frames))
+        return clips[0] if pieces == 1 else np.concatenate(clips)
 
 
 def _rows_by_class(split: catalog.Split) -> dict[int, np.ndarray]:

@@ -55,9 +55,19 @@ B = TypeVar("B", Batch, TestBatch)
 
 
 class Batches(Generic[B]):
-    """An iterator over batches; `close` stops its threads and processes."""
+    """An iterator over batches; `close` stops its threads and processes.
 
-    def __init__(self, batches: Iterator[B], source: grain.DatasetIterator):
+    Attributes:
+        num_videos: How many videos they hold, padding not counted; None if no end.
+    """
+
+    def __init__(
+        self,
+        batches: Iterator[B],
+        source: grain.DatasetIterator,
+        num_videos: int | None = None,
+    ):
+        self.num_videos = num_videos
         self._batches = batches
         self._source = source
 
@@ -191,7 +201,7 @@ def test_batches(
     dataset = _ProcessShare(grain.MapDataset.range(padded).map(loader), share)
     source = _iterate(dataset, share.size, num_threads, num_workers=0)
 
-    return Batches(_testing(source, split, bad_videos), source)
+    return Batches(_testing(source, split, bad_videos), source, share.count(len(split)))
 
 
 def _training(
@@ -240,6 +250,11 @@ class _Share(NamedTuple):
     batch_size: int
     offset: int
     size: int
+
+    def count(self, num_videos: int) -> int:
+        """Returns how many of the first `num_videos` positions are this process's."""
+        whole, rest = divmod(num_videos, self.batch_size)
+        return whole * self.size + min(max(rest - self.offset, 0), self.size)
 
 
 class _ProcessShare(grain.MapDataset):

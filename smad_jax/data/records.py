@@ -13,14 +13,13 @@ import pathlib
 import shlex
 import struct
 import threading
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
 import numpy as np
 
-from smad_jax import errors
+from smad_jax import errors, writing
 from smad_jax.data import record_files
 
 Fields = Mapping[str, bytes | int]
@@ -38,11 +37,6 @@ class VideoRecord(NamedTuple):
     video: bytes
     label: int
     num_frames: int
-
-
-def partial_path(path: pathlib.Path) -> pathlib.Path:
-    """Returns a hidden name beside `path` that no other process or host comes upon."""
-    return path.with_name(f".{path.name}.partial-{uuid.uuid4().hex}")
 
 
 # tf.train.Example on the wire. Example.features = 1, Features.feature = 1 (a map:
@@ -170,7 +164,7 @@ class ShardWriter(_Writer):
     def __init__(self, path: str | os.PathLike[str]):
         self._path = pathlib.Path(path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = partial_path(self._path)
+        self._partial = writing.partial_path(self._path)
         self._file = record_files.WRITERS[self._path.suffix](self._partial)
         self._places: list[tuple[int, int]] = []
         self._ids: dict[str, None] = {}
@@ -459,7 +453,7 @@ def _write_index(
     names = "\n".join(ids).encode()
     table = np.array(places, "<u8").reshape(len(ids), 2)
     header = _INDEX_HEADER.pack(_INDEX_MAGIC, len(ids), size, len(names))
-    partial = partial_path(_index_path(path))
+    partial = writing.partial_path(_index_path(path))
     partial.write_bytes(header + table.tobytes() + names)
     os.replace(partial, _index_path(path))
 

@@ -15,6 +15,7 @@ from smad_jax import errors
 from smad_jax.data import sections
 
 # How clips are placed at test, after the reference's releases that do so.
+MAX_WINDOWS = 256  # of a video at test: some three minutes of 16 frames each
 TEST_RULES = ("mmaction2-0.x", "mmaction2-1.x")
 
 
@@ -28,8 +29,9 @@ class Sampling:
         stride: Frames between neighbours of a clip.
         train_clips: For `clip` how many of T frames each are taken of a training video,
             one after the other.
-        test_views: For `clip` N, the clips at test, or 0 for as many as cover a video
-            without overlap; for `segments` the frames of the single view at test.
+        test_views: For `clip` N, the clips at test, or 0 for neighbouring ones from a
+            video's first frame to its end; for `segments` the frames of the single view
+            at test.
         test_rule: How `clip` places its clips at test, one of `TEST_RULES`; single
             frames lie alike under both.
     """
@@ -110,7 +112,7 @@ class Sampling:
 
     @property
     def covers(self) -> bool:
-        """Whether a longer video has more clips at test, until all of it is seen."""
+        """Whether clips at test follow each other, so that longer videos have more."""
         return self.test_views == 0
 
     def test_shape(self) -> tuple[int, int]:
@@ -230,8 +232,9 @@ def test_clips(
 def test_windows(num_frames: int, *, clip_length: int, stride: int) -> np.ndarray:
     """Returns the frame numbers of neighbouring clips without overlap: [N, T] int64.
 
-    N spans of T times the stride are as many as it takes to reach the end. What does
-    not fit into the last one is filled by repeating the frames that do, as SDN tests.
+    N spans of T times the stride are as many as it takes to reach the end. In the last
+    one, frame numbers past the end wrap around to its own start, as SDN tests. Of more
+    than `MAX_WINDOWS` spans so many are kept, at equal distances.
 
     Args:
         num_frames: Frames of the video.
@@ -240,6 +243,9 @@ def test_windows(num_frames: int, *, clip_length: int, stride: int) -> np.ndarra
     """
     span = clip_length * stride
     starts = np.arange(0, num_frames, span)[:, None]
+    if len(starts) > MAX_WINDOWS:
+        kept = np.linspace(0, len(starts) - 1, MAX_WINDOWS).round().astype(int)
+        starts = starts[kept]
     offsets = np.arange(clip_length) * stride
     return starts + offsets % np.minimum(span, num_frames - starts)
 

@@ -4,14 +4,13 @@ Ten clips of 512 features are a vector of 5120 in the paper.
 """
 
 import dataclasses
-import os
 import pathlib
 import zipfile
 from collections.abc import Sequence
 
 import numpy as np
 
-from smad_jax import errors
+from smad_jax import errors, writing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +33,9 @@ class Features:
     num_views: int
 
     def save(self, path: pathlib.Path) -> None:
-        """Writes an NPZ file, which is never seen half written."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        with open(part, "wb") as file:
+        """Writes an NPZ file."""
+        with writing.whole(path) as partial, open(partial, "wb") as file:
             np.savez(file, allow_pickle=False, **dataclasses.asdict(self))
-        os.replace(part, path)
 
     @staticmethod
     def load(path: pathlib.Path) -> "Features":

@@ -25,14 +25,12 @@ class Result:
     Attributes:
         accuracy: Mean over episodes, 0 to 1.
         interval: Half the width of its 95 % interval over episodes.
-        num_ways: Classes of an episode.
         num_episodes: How many there were.
         num_classes: Classes with videos enough to be drawn.
     """
 
     accuracy: float
     interval: float
-    num_ways: int
     num_episodes: int
     num_classes: int
 
@@ -115,7 +113,6 @@ def evaluate(
     return Result(
         accuracy=float(right.mean()),
         interval=float(1.96 * spread),
-        num_ways=num_ways,
         num_episodes=num_episodes,
         num_classes=int((counts >= num_shots + num_queries).sum()),
     )

@@ -14,7 +14,6 @@ import numpy as np
 from flax import nnx
 from jax.experimental import multihost_utils
 
-from smad_jax import errors
 from smad_jax.evaluation import cam
 from smad_jax.training import sharding
 from smad_jax.training import state as state_lib
@@ -225,7 +224,10 @@ class Predictor:
             [B, N, T, h, w] before normalisation.
         """
         clips = video.reshape(-1, *video.shape[2:])
-        size = self._chunk_size(len(clips))
+        size = min(self._view_chunk, len(clips))
+        if len(video) == 1:  # of its own length: a power of two is compiled only once
+            size = min(self._view_chunk, 1 << (len(clips) - 1).bit_length())
+        size = -(-size // self._mesh.size) * self._mesh.size
         chunks = [
             self._run(clips[start : start + size], size)
             for start in range(0, len(clips), size)
@@ -300,31 +302,16 @@ class Predictor:
             labels: [V] true actions.
 
         Raises:
-            ConfigError: if the videos do not have the same number of views.
             RuntimeError: if the batches do not hold every video exactly once.
         """
         found = []
         for batch in batches:
             features = self.views(batch["video"])["features"]
-            if found and features.shape[1] != found[0][1].shape[1]:
-                raise errors.ConfigError(
-                    "features are vectors of equally many views, but one video has "
-                    f"{found[0][1].shape[1]} and another {features.shape[1]}; say how "
-                    "many with --views"
-                )
             features = features * ~batch["unreadable"][:, None, None]
             kept = batch["mask"]
             found.append((batch["index"][kept], features[kept]))
         (features,) = _in_order(found, len(ids))
         return ViewFeatures(ids, labels, features)
-
-    def _chunk_size(self, count: int) -> int:
-        """How many clips of `count` go through the network together.
-
-        Of few clips a power of two, lest every length of a video is a compilation.
-        """
-        size = min(self._view_chunk, 1 << (count - 1).bit_length())
-        return -(-size // self._mesh.size) * self._mesh.size
 
     def _run(self, clips: np.ndarray, size: int) -> dict[str, np.ndarray]:
         """Runs at most `size` clips, padded to so many."""

@@ -1,44 +1,101 @@
-"""Reports that commands leave beside the features they are of, for Table 5 to find."""
+"""Reports of few-shot episodes and linear SVMs beside the features they are of.
 
+Table 5 is made of them. So they say how they were made, and only what was made as the
+paper did is found again: 10,000 five-way episodes, an SVM of C = 1, ten views.
+"""
+
+import hashlib
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from smad_jax import writing
+from smad_jax.evaluation import few_shot as few_shot_lib
+
+NUM_VIEWS = 10
+_EPISODES = {"ways": 5, "queries": 1, "episodes": 10_000, "rule": few_shot_lib.RULES[0]}
 
 
 def few_shot(split: str) -> str:
-    """Names the report of few-shot episodes of DATASET/SPLIT."""
+    """Names the report of episodes of DATASET/SPLIT, or of a file of its features."""
     return f"few_shot-{split.replace('/', '-')}.json"
 
 
-def svm(tests: Sequence[str]) -> str:
-    """Names the report of linear SVMs by their test lists, DATASET/SPLIT each."""
+def svm(tests: Iterable[str]) -> str:
+    """Names the report of SVMs by their test lists, DATASET/SPLIT each."""
     return f"svm-{'-'.join(test.replace('/', '-') for test in tests)}.json"
 
 
-def accuracy(path: pathlib.Path, name: str) -> float | None:
-    """Returns an accuracy of a report, 0 to 1, if it is one for Table 5.
+def digest(features: pathlib.Path) -> str:
+    """Returns what tells a file of features from one extracted later."""
+    with open(features, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def write(
+    path: pathlib.Path, features: Sequence[pathlib.Path], found: Mapping[str, Any]
+) -> None:
+    """Writes a report.
 
     Args:
-        path: The report.
-        name: `mean` of an SVM's; `1-shot` of episodes, which are five-way and 10,000
-            in the paper.
-
-    Returns:
-        None if the file is not there or was made with other settings.
+        path: Where. Parts of an earlier report of the same features that `found` does
+            not have are kept.
+        features: The files that it is of.
+        found: What to tell, by part.
     """
+    content = {"features": {file.name: digest(file) for file in features}}
+    earlier = _read(path)
+    if earlier.get("features") == content["features"]:
+        content = earlier
+    writing.write_json(path, {**content, **found})
+
+
+def episodes_of_paper(settings: Mapping[str, Any]) -> bool:
+    """Returns whether episodes are as the paper's, whose number of shots varies."""
+    return {name: settings.get(name) for name in _EPISODES} == _EPISODES
+
+
+def few_shot_accuracy(path: pathlib.Path, shots: int) -> float | None:
+    """Returns an accuracy for Table 5, 0 to 1; None if there is no such report."""
+    found = _read(path)
+    part = found.get(f"{shots}-shot", {})
+    return part["accuracy"] if _fits(path, found, part) else None
+
+
+def svm_accuracy(
+    path: pathlib.Path, train: Sequence[str], tests: Sequence[str]
+) -> float | None:
+    """Returns the mean over pairs of lists for Table 5, 0 to 1; None likewise."""
+    found = _read(path)
+    parts = found.get("splits", [])
+    fits = found.get("views") == NUM_VIEWS and _current(path, found)
+    lists = [(part["train"], part["test"], part["c"]) for part in parts]
+    wanted = [(a, b, 1.0) for a, b in zip(train, tests, strict=True)]
+    return found["mean"] if fits and lists == wanted else None
+
+
+def _fits(
+    path: pathlib.Path, found: Mapping[str, Any], part: Mapping[str, Any]
+) -> bool:
+    return (
+        part.get("views") == NUM_VIEWS
+        and episodes_of_paper(part)
+        and _current(path, found)
+    )
+
+
+def _current(path: pathlib.Path, found: Mapping[str, Any]) -> bool:
+    """Whether a report is of the features that lie beside it now, if any do."""
+    places = {path.with_name(name): told for name, told in found["features"].items()}
+    return all(told == digest(p) for p, told in places.items() if p.is_file())
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    """A report's content; nothing if the file is missing or is no report."""
     try:
-        found = json.loads(path.read_text("utf-8")).get(name)
+        content = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, ValueError):
-        return None
-    if not isinstance(found, dict):
-        return found
-    paper = found["num_ways"] == 5 and found["num_episodes"] >= 10_000
-    return found["accuracy"] if paper else None
-
-
-def write(path: pathlib.Path, content: object) -> None:
-    """Writes a JSON file that is never seen half written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    part.replace(path)
+        return {}
+    known = isinstance(content, dict) and isinstance(content.get("features"), dict)
+    return content if known else {}

@@ -122,7 +122,7 @@ def check_views(name: str, views: int) -> None:
         views: Of a video at test, 0 for as many as cover it.
 
     Raises:
-        ConfigError: if longer videos have more.
+        ConfigError: if it adapts and longer videos have more.
     """
     if views == 0 and find(name).adapt is not base.Method.adapt:
         raise errors.ConfigError(

@@ -26,6 +26,7 @@ from smad_jax.reporting import (
     dial,
     documents,
     figures,
+    kept,
     paper,
     reproduction,
     runs,
@@ -123,7 +124,7 @@ def _study(arguments: argparse.Namespace) -> str:
         arguments.seeds,
         arguments.at_once,
         _progress,
-        runs.Records(arguments.records),
+        kept.Records(arguments.records),
     )
     if text_file:
         documents.replace(text_file, part, found.text)
@@ -142,7 +143,7 @@ def _tune(arguments: argparse.Namespace) -> str:
         arguments.out,
         arguments.at_once,
         _progress,
-        runs.Records(arguments.records),
+        kept.Records(arguments.records),
     )
     if arguments.write:
         documents.replace(arguments.write, part, text)

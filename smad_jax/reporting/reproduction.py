@@ -11,7 +11,7 @@ import numpy as np
 
 from smad_jax import errors
 from smad_jax.data import catalog, preparation, selection
-from smad_jax.evaluation import fairness, information, reports
+from smad_jax.evaluation import fairness, information
 from smad_jax.reporting import paper, runs, sources, tables
 from smad_jax.reporting.audit import inputs, joining
 
@@ -93,11 +93,8 @@ def _over_seeds(folder: pathlib.Path, name: str, found: sources.Source) -> list[
         for place in sorted(folder.glob(pattern))
     ]
     finished = filter(None, map(runs.find, places))
-    if found.report:
-        known = (
-            reports.accuracy(run.folder / found.report, found.metric)
-            for run in finished
-        )
+    if found.read is not None:
+        known = (found.read(run.folder / found.report) for run in finished)
     else:
         known = (_value(run, found.metric) for run in finished)
     return [value for value in known if value is not None]

@@ -2,18 +2,19 @@
 
 import ast
 import dataclasses
+import functools
 import json
 import os
 import pathlib
+import runpy
 import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from typing import Any
 
-from smad_jax import errors
+from smad_jax import errors, workdir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Run:
         results: Metrics named `set/metric`, between 0 and 1.
         n_seen: Number of videos of each test set.
         seconds: Wall time of the run that wrote it.
+        dependence: What `dependence.measure` found, by aspect and measure; None if
+            nobody has asked.
         processor_seconds: Time that its process had the processor, all threads added,
             which other work on the machine hardly changes; None if it went on from a
             checkpoint, or was made before this was measured.
@@ -39,6 +42,7 @@ class Run:
     commit: str
     sees_target_data: bool
     processor_seconds: float | None = None
+    dependence: dict[str, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,61 +58,6 @@ class Job:
     config: str
     overrides: tuple[str, ...]
     folder: pathlib.Path
-
-
-_FIELDS = [field for field in dataclasses.fields(Run) if field.name != "folder"]
-
-
-class Records:
-    """What finished runs said, a line of JSON each, in a file to be kept.
-
-    A run is found by its command: config and flags. Its folder need not be there any
-    more, and another machine can go on where this one stopped.
-    """
-
-    def __init__(self, path: pathlib.Path | None) -> None:
-        """Reads the file; without one, or without a path, there is no record.
-
-        Raises:
-            DataError: naming the line that is none.
-        """
-        self._path = path
-        self._lines: dict[tuple[str, ...], dict[str, Any]] = {}
-        self._lock = threading.Lock()
-        if path is None or not path.is_file():
-            return
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-            try:
-                record = json.loads(line)
-                self._lines[(record["config"], *record["flags"])] = record
-                _from_record(path, record)
-            except (ValueError, TypeError, KeyError) as error:
-                raise errors.DataError(
-                    f"{path}, line {number} is no record of a run: {error!r}; remove "
-                    "it to have the run made again"
-                ) from error
-
-    def find(self, job: Job) -> Run | None:
-        """Returns the run of a job from its folder, or else from its record."""
-        found = find(job.folder)
-        if found is not None:
-            return found
-        record = self._lines.get(_command(job))
-        return None if record is None else _from_record(job.folder, record)
-
-    def keep(self, job: Job, run: Run) -> None:
-        """Writes a run down, unless it is as it was; the file is never half written."""
-        told = {"config": job.config, "flags": list(job.overrides)}
-        told |= {field.name: getattr(run, field.name) for field in _FIELDS}
-        with self._lock:
-            if self._path is None or self._lines.get(_command(job)) == told:
-                return
-            self._lines[_command(job)] = told
-            lines = [json.dumps(self._lines[key]) for key in sorted(self._lines)]
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            part = self._path.with_name(f".{self._path.name}.part")
-            part.write_text("\n".join(lines) + "\n", "utf-8")
-            part.replace(self._path)
 
 
 def read(folder: pathlib.Path) -> Run:
@@ -127,11 +76,7 @@ def read(folder: pathlib.Path) -> Run:
 
 
 def finish(
-    jobs: Sequence[Job],
-    *,
-    at_once: int,
-    report: Callable[[str], None],
-    records: Records | None = None,
+    jobs: Sequence[Job], *, at_once: int, report: Callable[[str], None]
 ) -> list[Run]:
     """Makes the runs that are missing, several at a time, and returns all of them.
 
@@ -143,43 +88,55 @@ def finish(
         jobs: The runs wanted.
         at_once: How many processes run side by side.
         report: Receives a line for every run that ends.
-        records: Where runs are found too, and written down.
 
     Raises:
         DataError: if a folder holds a run with other settings, before any is made;
             or if a run fails, naming its log, after the others have ended.
     """
+    for _ in make(jobs, at_once=at_once, report=report):
+        pass
+    return [read(job.folder) for job in jobs]
+
+
+def make(
+    jobs: Sequence[Job], *, at_once: int, report: Callable[[str], None]
+) -> Iterator[tuple[Job, Run]]:
+    """Yields every run that is there, then every missing one as soon as it is made.
+
+    Raises:
+        DataError: as `finish` does.
+    """
     check(jobs)
-    records = records or Records(None)
-    missing = [job for job in jobs if records.find(job) is None]
+    missing = []
+    for job in jobs:
+        found = find(job.folder)
+        if found is None:
+            missing.append(job)
+        else:
+            yield job, found
     failed = []
     with futures.ThreadPoolExecutor(at_once) as pool:
         free = _core_shares(at_once)
 
-        def make(job: Job) -> int:
+        def launch(job: Job) -> int:
             cores = free.pop()
             try:
                 return _launch(job, cores)
             finally:
                 free.append(cores)
 
-        started = {pool.submit(make, job): job for job in missing}
+        started = {pool.submit(launch, job): job for job in missing}
         for done, future in enumerate(futures.as_completed(started), 1):
-            job = started[future]
-            code = future.result()
-            if code == 0:
-                records.keep(job, read(job.folder))
-            else:
-                failed.append(f"{job.folder / 'console.log'} (exit {code})")
+            job, code = started[future], future.result()
             report(
                 f"{done}/{len(missing)} {job.folder} {'ok' if code == 0 else 'FAILED'}"
             )
+            if code:
+                failed.append(f"{job.folder / 'console.log'} (exit {code})")
+            else:
+                yield job, read(job.folder)
     if failed:
         raise errors.DataError(f"runs failed, see {', '.join(failed)}")
-    made = [records.find(job) or read(job.folder) for job in jobs]
-    for job, run in zip(jobs, made, strict=True):
-        records.keep(job, run)
-    return made
 
 
 def check(jobs: Sequence[Job]) -> None:
@@ -197,54 +154,63 @@ def check(jobs: Sequence[Job]) -> None:
 
 def find(folder: pathlib.Path) -> Run | None:
     """Returns the run in `folder`; None if there is none or it is half written."""
-    try:
-        return _from_record(folder, _read_json(folder / "results.json"))
-    except KeyError:
+    record = _read_json(folder / "results.json")
+    fields = [field for field in dataclasses.fields(Run) if field.name != "folder"]
+    needed = [field.name for field in fields if field.default is dataclasses.MISSING]
+    if not all(name in record for name in needed):
         return None
-
-
-def _from_record(folder: pathlib.Path, record: Mapping[str, Any]) -> Run:
-    """The run of a record; KeyError if it lacks what every run tells."""
-    found: dict[str, Any] = {
-        field.name: record[field.name]
-        for field in _FIELDS
-        if field.name in record or field.default is dataclasses.MISSING
-    }
+    found: dict[str, Any] = {field.name: record.get(field.name) for field in fields}
     return Run(folder=folder, **found)
 
 
-def _command(job: Job) -> tuple[str, ...]:
-    return job.config, *job.overrides
+def settings(job: Job) -> dict[str, Any]:
+    """Returns what `main.py` would make of a job's command: values by dotted key.
+
+    Flags that set no config key, such as `--smoke`, are not heeded.
+
+    Raises:
+        ConfigError: if there is no such config, or a flag does not fit it.
+    """
+    file, _, argument = job.config.partition(":")
+    try:
+        config = runpy.run_path(file)["get_config"](argument)
+        for flag in job.overrides:
+            name, _, text = flag.partition("=")
+            if name.startswith("--config."):
+                *sections, last = name.removeprefix("--config.").split(".")
+                functools.reduce(getattr, sections, config)[last] = _parse(text)
+    except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
+        flags = " ".join(job.overrides)
+        raise errors.ConfigError(f"{job.config} {flags}: {error!r}") from error
+    return dict(workdir.flat(json.loads(config.to_json())))
+
+
+def stored_settings(folder: pathlib.Path) -> dict[str, Any]:
+    """Returns the settings of the run in a folder; nothing if it does not tell."""
+    return dict(workdir.flat(_read_json(folder / "config.json")))
 
 
 def _differences(job: Job) -> list[str]:
-    """Returns a line for every override that the run in the job's folder lacks.
+    """Returns a line for every setting of the run in the job's folder that is another.
 
-    Flags that set no config key, such as `--smoke`, leave no trace and are not
-    compared.
+    Keys that only one of the two has, for configs grow, are not compared, unless a flag
+    sets them.
     """
-    config_file = job.folder / "config.json"
-    if not config_file.is_file() and find(job.folder) is None:
+    if not (job.folder / "config.json").is_file() and find(job.folder) is None:
         return []  # nothing there yet
-    stored = _read_json(config_file)
-    lines = []
-    for flag in job.overrides:
-        name, _, text = flag.partition("=")
-        if not name.startswith("--config."):
-            continue
-        key = name.removeprefix("--config.")
-        value: Any = stored
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if value != _parse(text):
-            lines.append(f"{job.folder}: {key} is {value}, wanted {text}")
-    return lines
+    stored, wanted = stored_settings(job.folder), settings(job)
+    flags = {flag.partition("=")[0].removeprefix("--config.") for flag in job.overrides}
+    return [
+        f"{job.folder}: {key} is {stored.get(key)}, wanted {value}"
+        for key, value in wanted.items()
+        if (key in stored or key in flags) and stored.get(key) != value
+    ]
 
 
 def _parse(text: str) -> Any:
-    """Returns an override's value as config.json holds it: tuples become lists."""
+    """Returns the value that a flag's text stands for."""
     try:
-        return json.loads(json.dumps(ast.literal_eval(text)))
+        return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text  # a string needs no quotes on the command line
 

@@ -4,8 +4,10 @@ A run of `main.py`, found by the name of its folder; a report that a command lea
 such a folder; or a split of a data set. What makes it is said in commands, in order.
 """
 
+import functools
 import pathlib
 import shlex
+from collections.abc import Callable
 from typing import NamedTuple
 
 from smad_jax.data import preparation
@@ -51,9 +53,9 @@ class Source(NamedTuple):
         note: What else has to be run, in words.
         folders: Names of the runs' folders below `--runs`, if they are runs of
             `main.py`; their mean is the number.
-        metric: Its name in `results.json`, or the key in the report.
-        report: Where in a run's folder another command left it; empty for the run's own
-            `results.json`.
+        metric: Its name in `results.json`.
+        report: Instead of a metric, where in a run's folder another command left it.
+        read: Reads an accuracy, 0 to 1, from the report; None if it is not there.
         split: DATASET/SPLIT, if it says something of data: how many videos there are.
         aspect: If given, the NMI of action and this aspect's label instead.
     """
@@ -63,6 +65,7 @@ class Source(NamedTuple):
     folders: tuple[str, ...] = ()
     metric: str = ""
     report: str = ""
+    read: Callable[[pathlib.Path], float | None] | None = None
     split: str = ""
     aspect: str = ""
 
@@ -163,9 +166,10 @@ def _frozen(row: str, column: str) -> Source:
     }[row]
     ask = "python -m smad_jax.evaluation"
     if column.startswith("GYM"):
-        found = _run(name, column.removeprefix("GYM-").replace("shot", "-shot"))
         split, use = "gym99/val", "few_shot"
         place = reports.few_shot(split)
+        shots = int(column.removeprefix("GYM-").removesuffix("shot"))
+        read = functools.partial(reports.few_shot_accuracy, shots=shots)
     else:
         dataset = column.lower()
         numbers = ("",) if dataset == "diving48" else ("1", "2", "3")
@@ -173,10 +177,11 @@ def _frozen(row: str, column: str) -> Source:
             [f"{dataset}/{part}{number}" for number in numbers]
             for part in ("train", "val")
         )
-        found = _run(name, "mean")
         split = f"{dataset}/all"
         use = f"svm --train {' '.join(train)} --test {' '.join(test)}"
         place = reports.svm(test)
+        read = functools.partial(reports.svm_accuracy, train=train, tests=test)
+    found = _run(name, "")
     run = f"runs/{found.folders[0]}"
     features = f"{run}/features/{split.replace('/', '-')}.npz"
     return found._replace(
@@ -186,6 +191,7 @@ def _frozen(row: str, column: str) -> Source:
             f"{ask} {use} --features {features}",
         ),
         report=f"features/{place}",
+        read=read,
     )
 
 

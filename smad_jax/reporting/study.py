@@ -4,6 +4,7 @@ Every seed draws its own data. Hyper-parameters were chosen by `tune`, on a draw
 that no table uses, with the same number of trials for every arm.
 """
 
+import dataclasses
 import pathlib
 import re
 import subprocess
@@ -15,7 +16,7 @@ import numpy as np
 
 from smad_jax import errors
 from smad_jax.data import preparation
-from smad_jax.reporting import runs, tables
+from smad_jax.reporting import dependence, kept, runs, tables
 from smad_jax.reporting.design import BASELINE, Design
 
 Report = Callable[[str], None]
@@ -44,11 +45,17 @@ def run(
     seeds: Sequence[int],
     at_once: int,
     report: Report,
-    records: runs.Records | None = None,
+    records: kept.Records | None = None,
 ) -> Study:
     """Makes what is missing of arms x seeds under `out`; returns the tables.
 
-    Runs are found in `records` too, and written down there.
+    Args:
+        design: What is compared.
+        out: Folder of the runs.
+        seeds: Of the draws.
+        at_once: How many runs go side by side.
+        report: Receives a line for every run and command that ends.
+        records: Runs that are not made again, and where new ones are written down.
 
     Raises:
         DataError: if a run or a preparing command fails, or a folder holds a run with
@@ -59,18 +66,19 @@ def run(
         for seed in seeds
         for arm in design.arms
     }
-    records = records or runs.Records(None)
-    runs.check(list(jobs.values()))
-    if design.prepare and not all(records.find(job) for job in jobs.values()):
-        # from the baselines themselves, whose records would not do
-        first = [job for (arm, _), job in jobs.items() if arm == BASELINE]
-        runs.finish(first, at_once=at_once, report=report)
-        for seed in seeds:
-            _prepare(design, seed, jobs[BASELINE, seed].folder, report)
-    made = runs.finish(
-        list(jobs.values()), at_once=at_once, report=report, records=records
-    )
-    done = dict(zip(jobs, made, strict=True))
+    records = records or kept.Records(None)
+    missing = {key: job for key, job in jobs.items() if records.find(job) is None}
+    runs.check(list(missing.values()))
+    unmade = [seed for (_, seed), job in missing.items() if not runs.find(job.folder)]
+    if design.prepare and unmade:
+        # the teacher is a baseline's network, of which a record says nothing
+        wanted = [seed for seed in seeds if seed in unmade]
+        teachers = [jobs[BASELINE, seed] for seed in wanted]
+        runs.finish(teachers, at_once=at_once, report=report)
+        for seed, teacher in zip(wanted, teachers, strict=True):
+            _prepare(design, seed, teacher.folder, report)
+    finished = _finish(jobs.values(), records, at_once, report, design.sets[0])
+    done = dict(zip(jobs, finished, strict=True))
     scores = {
         arm: {
             name: [done[arm, seed].results[f"{name}/top1"] for seed in seeds]
@@ -81,6 +89,10 @@ def run(
     means, differences = tables.study(scores, design.pairs)
     costs = _costs({arm: [done[arm, seed] for seed in seeds] for arm in design.arms})
     listed = " ".join(map(str, seeds))
+    told = _dependence(
+        {arm: [done[arm, seed] for seed in seeds] for arm in design.arms},
+        design.sets[0],
+    )
     origin = _origin(
         done.values(), at_once, f"study --config {design.source} --seeds {listed}"
     )
@@ -90,7 +102,7 @@ def run(
         f"{means}\n\n"
         f"Paired differences in points, with a two-sided t-test; Holm's correction is "
         f"over all rows.\n\n"
-        f"{differences}\n\n"
+        f"{differences}\n\n{told}"
         f"Median processor time of a run, and whether it sees unlabelled videos of a "
         f"test set.\n\n{costs}\n\n{origin}\n"
     )
@@ -102,9 +114,9 @@ def tune(
     out: pathlib.Path,
     at_once: int,
     report: Report,
-    records: runs.Records | None = None,
+    records: kept.Records | None = None,
 ) -> str:
-    """Tries every arm's settings on the tuning draw; runs are also sought in `records`.
+    """Tries every arm's settings on the tuning draw; `records` are as of `run`.
 
     The score of a setting is the mean of the accuracies on that draw's test sets.
 
@@ -124,9 +136,8 @@ def tune(
         for arm, settings in design.settings.items()
         for setting in settings
     }
-    finished = runs.finish(
-        list(jobs.values()), at_once=at_once, report=report, records=records
-    )
+    records = records or kept.Records(None)
+    finished = _finish(jobs.values(), records, at_once, report, design.sets[0])
     scores = {
         trial: 100 * np.array([run.results[f"{name}/top1"] for name in design.sets])
         for trial, run in zip(jobs, finished, strict=True)
@@ -145,6 +156,24 @@ def tune(
         f"Top-1 accuracy in per cent on draw {draw}.\n\n{table}\n\n"
         f"{_origin(finished, at_once, f'tune --config {design.source}')}\n"
     )
+
+
+def _finish(
+    jobs: Iterable[runs.Job],
+    records: kept.Records,
+    at_once: int,
+    report: Report,
+    test: str,
+) -> list[runs.Run]:
+    """Returns all runs, of which those that are not on record are made and recorded."""
+    jobs = list(jobs)
+    found = {job: records.find(job) for job in jobs}
+    missing = [job for job, run in found.items() if run is None]
+    for job, run in runs.make(missing, at_once=at_once, report=report):
+        measured = dependence.measure(job.folder, test)
+        found[job] = told = dataclasses.replace(run, dependence=measured)
+        records.keep(job, told)
+    return [run for job in jobs if (run := found[job]) is not None]
 
 
 def _job(design: Design, arm: str, seed: int, out: pathlib.Path) -> runs.Job:
@@ -173,6 +202,43 @@ def _prepare(design: Design, seed: int, baseline: pathlib.Path, report: Report) 
                 f"{ended.stderr.strip() or ended.stdout.strip()}"
             )
         report(ended.stdout.strip().rpartition("\n")[2])
+
+
+def _dependence(done: dict[str, list[runs.Run]], test: str) -> str:
+    """Returns a table for each aspect of what answers and features tell of it.
+
+    Nothing if that is not known of a run, whose predictions or labels are gone.
+    """
+    known = {arm: [run.dependence or {} for run in made] for arm, made in done.items()}
+    everything = [told for each in known.values() for told in each]
+    aspects = {key.partition("/")[0] for key in everything[0]}
+    text = ""
+    for aspect in sorted(aspects, reverse=True):
+        keys = [f"{aspect}/{name}" for name in dependence.MEASURES]
+        of_truth = [f"{aspect}/oracle", "", "", f"{aspect}/majority"]
+        if not all(set(keys) <= set(told) for told in everything):
+            continue
+        rows = [("true actions", *_spreads(known[BASELINE], of_truth))]
+        rows += [(arm, *_spreads(known[arm], keys)) for arm in known]
+        text += (
+            f"Dependence on the {aspect}, on {test}: NMI of answer and {aspect}, the "
+            f"same within an action and within an answer, and in per cent how often a "
+            f"fresh linear probe reads it off the features; in the first row how often "
+            f"the most frequent one would be right.\n\n"
+            f"{tables.markdown(('arm', *dependence.MEASURES), rows)}\n\n"
+        )
+    return text
+
+
+def _spreads(told: list[dict[str, float]], keys: Sequence[str]) -> list[str]:
+    """Cells of mean and standard deviation over runs; an empty one for no key."""
+    cells = []
+    for key, measure in zip(keys, dependence.MEASURES, strict=True):
+        scale, digits = (100, 1) if measure == "probe" else (1, 3)
+        values = scale * np.array([found[key] for found in told if key])
+        spread = (values.mean(), values.std(ddof=1)) if key else ()
+        cells.append(" ± ".join(f"{value:.{digits}f}" for value in spread))
+    return cells
 
 
 def _costs(done: dict[str, list[runs.Run]]) -> str:

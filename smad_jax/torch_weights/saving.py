@@ -7,7 +7,6 @@ The same tensors give the same bytes.
 
 import io
 import json
-import os
 import pathlib
 import struct
 import zipfile
@@ -16,7 +15,7 @@ from typing import IO
 
 import numpy as np
 
-from smad_jax import errors
+from smad_jax import errors, writing
 from smad_jax.torch_weights import files, inert, tensors
 
 _ALIGNMENT = 64
@@ -44,14 +43,15 @@ def write_pth(path: pathlib.Path, content: Content) -> None:
     out.write(b"\x80\x02")  # protocol 2
     _write(content, arrays, out)
     out.write(b".")
-    partial = path.with_name(f".{path.name}.partial")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+    with (
+        writing.whole(path) as partial,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive,
+    ):
         _add(archive, "archive/data.pkl", out.getvalue())
         _add(archive, "archive/byteorder", b"little")
         for key, array in enumerate(arrays):
             _add(archive, f"archive/data/{key}", array.tobytes())
         _add(archive, "archive/version", b"3\n")
-    os.replace(partial, path)
 
 
 def write_safetensors(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -74,9 +74,8 @@ def write_safetensors(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> N
         start = end
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the numbers start at a multiple of eight
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(b"".join([struct.pack("<Q", len(text)), text, *parts]))
-    os.replace(partial, path)
+    with writing.whole(path) as partial:
+        partial.write_bytes(b"".join([struct.pack("<Q", len(text)), text, *parts]))
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

@@ -7,7 +7,6 @@ pickles; the JSON is written last, so a folder without it is not complete.
 import dataclasses
 import hashlib
 import json
-import os
 import pathlib
 import zipfile
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from smad_jax import errors
+from smad_jax import errors, writing
 from smad_jax.models import recognizer
 from smad_jax.torch_weights import convert, networks
 from smad_jax.training import checkpoint
@@ -74,9 +73,7 @@ def save_weights(
     with open(folder / "weights.npz", "wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
     content = {"format": _FORMAT, **dataclasses.asdict(manifest)}
-    partial = folder / ".weights.json.partial"
-    partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    os.replace(partial, folder / "weights.json")
+    writing.write_json(folder / "weights.json", content)
 
 
 def load_weights(folder: pathlib.Path) -> tuple[Tree, Tree]:

@@ -18,7 +18,7 @@ logger = logging.getLogger("smad_jax")
 
 @contextlib.contextmanager
 def on_standard_error() -> Iterator[None]:
-    """Sends the log there meanwhile, for a command whose output is its answer."""
+    """Sends the log to standard error meanwhile: standard output is for an answer."""
     before = logger.handlers, logger.level, logger.propagate
     to_console(sys.stderr)
     try:

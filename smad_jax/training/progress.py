@@ -5,17 +5,19 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import Any, TextIO
+from collections.abc import Generator, Iterable, Mapping
+from typing import Any, TextIO, TypeVar
 
 from smad_jax.training import log
 
 _SECONDS = 0.2  # between drawings
 _LINE_SECONDS = 60.0  # between lines about a test
 
+B = TypeVar("B", bound=Mapping[str, Any])
+
 
 class Bar:
-    """How far a run is and how long it will take, on one line that is redrawn.
+    """How far something is and how long it will take, on one line that is redrawn.
 
     A pipe, a file, CI and a process that logs nothing get no bar: there the lines of
     the log tell the same. Lines that are logged meanwhile appear above it.
@@ -28,8 +30,8 @@ class Bar:
         """Draws nothing yet.
 
         Args:
-            name: Of the run.
-            total: Steps of the whole run.
+            name: Of the run or test.
+            total: Steps, or videos, of the whole.
             stream: Where to draw; by default where the log's lines go.
         """
         self._name, self._total = name, total
@@ -58,7 +60,7 @@ class Bar:
         self.clear()
 
     def update(self, step: int) -> None:
-        """Says that `step` steps are taken; draws at most five times a second."""
+        """Says that `step` of the total are done; draws at most five times a second."""
         if not self.shown:
             return
         now = time.perf_counter()
@@ -98,7 +100,7 @@ class Bar:
         return f"{name} [{'#' * filled}{'.' * (width - filled)}]{told}"
 
 
-def through(batches: Iterable[Any], name: str, total: int) -> Iterator[Any]:
+def through(batches: Iterable[B], name: str, total: int) -> Generator[B]:
     """Yields test batches and tells how many videos are done.
 
     On a terminal that is a bar, elsewhere a line a minute in the log.
@@ -108,21 +110,22 @@ def through(batches: Iterable[Any], name: str, total: int) -> Iterator[Any]:
         name: Of the test.
         total: Videos of this process.
     """
-    done, began = 0, time.perf_counter()
-    told = began
+    done, first, told = 0, 0, time.perf_counter()
+    began = None  # when the first batch was done: compiling is no measure
     with Bar(name, total) as bar:
         for batch in batches:
             yield batch
             done += int(batch["mask"].sum())
             bar.update(done)
             now = time.perf_counter()
-            if now - told < _LINE_SECONDS or bar.shown:
-                continue
-            told, rate = now, done / (now - began)
-            log.logger.info(
-                f"{name}: {done:,} of {total:,} videos, {rate:.1f} videos/s, "
-                f"eta {log.clock(int((total - done) / rate))}"
-            )
+            if began is None:
+                began, first = now, done
+            elif now - told >= _LINE_SECONDS and done > first and not bar.shown:
+                told, rate = now, (done - first) / (now - began)
+                log.logger.info(
+                    f"{name}: {done:,} of {total:,} videos, {rate:.1f} videos/s, "
+                    f"eta {log.clock(int((total - done) / rate))}"
+                )
 
 
 class _Above:

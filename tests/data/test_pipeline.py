@@ -383,6 +383,55 @@ def test_segments_go_through_at_test_as_one_view(split):
     assert batch["video"].shape == (4, 1, 7, SIZE, SIZE, 3)
 
 
+def test_longer_videos_have_more_clips_one_video_a_batch(tmp_path, tiny_video):
+    lengths = [3, 7, 2, 9, 6]
+    contents = [tiny_video(n, 24, 32, seed=n) for n in lengths]
+    split = store(tmp_path, contents, num_frames=0)
+    section = {**SAMPLING, "test_views": 0}
+    found = test(split, sampling=section)
+    shapes = [batch["video"].shape[:3] for batch in found]
+    assert shapes == [(1, 1, T), (1, 3, T), (1, 1, T), (1, 3, T), (1, 2, T)]
+    whole = test(split, sampling=section, transform={**TRANSFORM, "size": 24})[1]
+    frames = video.decode(contents[1], np.arange(7))[:, :, 4:28]
+    np.testing.assert_array_equal(
+        whole["video"][0, :2], frames[:6].reshape(2, T, 24, 24, 3)
+    )
+    np.testing.assert_array_equal(whole["video"][0, 2], frames[[6, 6, 6]])
+    parts = [
+        test(split, sampling=section, process_index=i, process_count=2) for i in (0, 1)
+    ]
+    assert [len(part) for part in parts] == [3, 3]
+    assert [not part[-1]["mask"].any() for part in parts] == [False, True]
+    for row, batch in enumerate(found):
+        theirs = parts[row % 2][row // 2]
+        np.testing.assert_array_equal(theirs["video"], batch["video"])
+
+
+@pytest.mark.parametrize("num_videos", [1, 4, 5, 6, 11, 22])
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_batches_know_how_many_videos_are_this_process(split, num_videos, count):
+    few = dataclasses.replace(
+        split,
+        ids=split.ids[:num_videos],
+        labels=split.labels[:num_videos],
+        positions=split.positions[:num_videos],
+        aspect_labels={},
+        aspect_mask={},
+        aspects={},
+    )
+    for index in range(count):
+        batches = pipeline.test_batches(
+            few,
+            sampling=SAMPLING,
+            transform=TRANSFORM,
+            batch_size=4,
+            bad_videos=bad_videos.BadVideos(None, 1.0, num_videos=V),
+            process_index=index,
+            process_count=count,
+        )
+        assert batches.num_videos == sum(int(b["mask"].sum()) for b in batches)
+
+
 def test_unreadable_test_video_stays_with_zero_pixels(broken_split):
     bad = bad_videos.BadVideos(None, 1.0, num_videos=V)
     batches = test(broken_split, bad_videos=bad)

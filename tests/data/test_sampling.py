@@ -154,7 +154,7 @@ def test_frame_numbers_stay_in_the_video(num_frames):
         (1, [[0, 0, 0, 0]]),
     ],
 )
-def test_windows_cover_a_video_and_the_last_repeats_its_own_frames(
+def test_windows_reach_the_end_and_the_last_wraps_around_to_its_own_start(
     num_frames, expected
 ):
     windows = sampling.Sampling.from_config(
@@ -169,6 +169,10 @@ def test_windows_of_neighbouring_frames_are_every_frame_once():
     assert windows.shape == (11, 16)
     assert windows.reshape(-1)[:163].tolist() == list(range(163))
     assert set(windows.reshape(-1)[163:].tolist()) <= {160, 161, 162}
+    windows = sampling.test_windows(90_000, clip_length=16, stride=1)
+    assert windows.shape == (sampling.MAX_WINDOWS, 16)
+    assert (windows[0, 0], windows[-1, -1]) == (0, 89_999)
+    assert set(np.diff(windows[:, 0]).tolist()) == {22 * 16, 23 * 16}
 
 
 def test_config_section_gives_the_functions():

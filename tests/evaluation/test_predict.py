@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from smad_jax import errors, methods, models
+from smad_jax import methods, models
 from smad_jax.evaluation import cam, predict
 from smad_jax.methods import base
 from smad_jax.training import schedules, sharding
@@ -97,8 +97,6 @@ def test_videos_of_different_length_are_the_mean_of_their_own_views():
         every = [network.views(clip[None, None])["logits"] for clip in clips]
         expected = np.asarray(jax.nn.softmax(np.concatenate(every, 1))).mean(axis=1)[0]
         np.testing.assert_allclose(found.probabilities[row], expected, atol=1e-6)
-    with pytest.raises(errors.ConfigError, match="has 3 and another 1"):
-        network.features(one_by_one(), ids, np.arange(V) % K)
 
 
 def test_missing_and_repeated_videos_are_noticed():

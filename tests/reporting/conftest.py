@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from smad_jax.reporting import runs
+from smad_jax.reporting import dependence, runs
 
 
 @pytest.fixture
@@ -43,4 +43,5 @@ def fake_runs(monkeypatch):
         return 0
 
     monkeypatch.setattr(runs, "_launch", launch)
+    monkeypatch.setattr(dependence, "measure", lambda folder, name: None)
     return started

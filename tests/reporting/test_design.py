@@ -97,6 +97,9 @@ def test_parts_of_smad_differ_in_aspects_or_loss_alone():
     assert found["SMAD, weight for each"] == (aspects, settings | {"weights": "each"})
     assert found["SoftCE"] == (aspects, settings | {"kl_weight": 0.0})
     assert found["KL"] == (aspects, settings | {"soft_ce_weight": 0.0})
+    strength = settings["soft_ce_weight"] + settings["kl_weight"]
+    twice = {"soft_ce_weight": strength, "kl_weight": 0.0}
+    assert found["SoftCE, twice"] == (aspects, settings | twice)
 
 
 def test_weights_are_a_range_at_both_ramps_and_smad_is_compared_with_maat():
@@ -155,7 +158,7 @@ def test_arms_of_table_9_differ_in_the_part_of_the_web_data_alone():
     assert len({config.to_json() for config in configs.values()}) == 1
 
 
-@pytest.mark.parametrize("name", ["smad", "methods", "omnidebias"])
+@pytest.mark.parametrize("name", ["smad", "methods", "omnidebias", "parts"])
 def test_every_arm_is_compared_with_the_baseline_and_no_pair_twice(name):
     study = load(name)
     with_baseline = {arm for arm, other in study.pairs if other == "baseline"}

@@ -33,8 +33,22 @@ def put(folder, config=CONFIG, record=RECORD):
     (folder / "results.json").write_text(json.dumps(record))
 
 
-def job(folder, *settings):
-    return runs.Job("configs/x.py", tuple(f"--config.{s}" for s in settings), folder)
+@pytest.fixture(autouse=True)
+def config_file(tmp_path, monkeypatch):
+    """The config that all jobs here name, where they look for it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.py").write_text(
+        "import ml_collections\n"
+        "def get_config(argument):\n"
+        f"    config = ml_collections.ConfigDict({CONFIG!r})\n"
+        "    config.optimizer.milestones = (40, 80)\n"
+        "    config.model = {'saar': argument == 'saar'}\n"
+        "    return config\n"
+    )
+
+
+def job(folder, *settings, config="x.py"):
+    return runs.Job(config, tuple(f"--config.{s}" for s in settings), folder)
 
 
 @pytest.fixture
@@ -188,56 +202,8 @@ def test_launch_runs_main_and_keeps_what_it_says(cores, binding, monkeypatch, tm
     assert runs._launch(job(folder, "seed=3"), cores) == 7
     assert commands == [
         [
-            *(*binding, sys.executable, "main.py", "--config", "configs/x.py"),
+            *(*binding, sys.executable, "main.py", "--config", "x.py"),
             *("--workdir", str(folder), "--config.seed=3"),
         ]
     ]
     assert (folder / "console.log").read_text() == "told"
-
-
-def test_run_on_record_is_not_made_again_where_its_folder_is_gone(launched, tmp_path):
-    file = tmp_path / "deep" / "records.jsonl"
-    settings = ("seed=3", "data.embedded_seed=3")
-    jobs = [job(tmp_path / name, name) for name in settings]
-
-    def recorded(*wanted):
-        return runs.finish(
-            wanted, at_once=1, report=lambda line: None, records=runs.Records(file)
-        )
-
-    before = recorded(*jobs)
-    assert len(launched) == len(file.read_text().splitlines()) == 2
-    shutil.rmtree(tmp_path / "seed=3")
-    assert recorded(*jobs) == before
-    assert len(launched) == 2
-    other = job(tmp_path / "seed=3", "seed=3", "optimizer.schedule=cosine")
-    recorded(other)
-    assert launched[2:] == [other.folder], "another command is another run"
-    assert len(file.read_text().splitlines()) == 3
-
-
-def test_runs_that_were_made_before_are_written_down(launched, tmp_path):
-    file = tmp_path / "records.jsonl"
-    put(tmp_path / "run")
-    there = job(tmp_path / "run", "seed=3")
-    records = runs.Records(file)
-    runs.finish([there], at_once=1, report=lambda line: None, records=records)
-    record = json.loads(file.read_text())
-    assert record["config"] == "configs/x.py"
-    assert record["flags"] == ["--config.seed=3"]
-    assert record["results"] == RECORD["results"]
-    written = file.stat().st_mtime_ns
-    runs.finish([there], at_once=1, report=lambda line: None, records=records)
-    assert file.stat().st_mtime_ns == written
-    assert runs.Records(file).find(there) == runs.read(tmp_path / "run")
-
-
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"config": "x", "flags": []}'])
-def test_broken_record_is_named_by_its_line(text, tmp_path):
-    put(tmp_path / "run")
-    file = tmp_path / "records.jsonl"
-    records = runs.Records(file)
-    records.keep(job(tmp_path / "run"), runs.read(tmp_path / "run"))
-    file.write_text(file.read_text() + text + "\n")
-    with pytest.raises(errors.DataError, match="line 2 is no record of a run"):
-        runs.Records(file)

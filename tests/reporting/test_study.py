@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.reporting import design, runs, study
+from smad_jax.reporting import design, kept, runs, study
 
 SEEDS = (1, 2, 4)
 FILE = pathlib.Path(__file__).parents[2] / "configs" / "study.py"
@@ -177,16 +177,65 @@ def test_study_prints_from_records_alone(
     smad, omnidebias, fake_runs, commands, tmp_path
 ):
     records = tmp_path / "records.jsonl"
+
+    def made_in(folder, chosen):
+        return study.run(
+            chosen, tmp_path / folder, (1, 2), 1, silent, kept.Records(records)
+        )
+
     for name, chosen in (("a", smad), ("b", omnidebias)):
-        kept = study.run(
-            chosen, tmp_path / name, (1, 2), 1, silent, runs.Records(records)
-        )
-        made, prepared = len(fake_runs), len(commands)
-        again = study.run(
-            chosen, tmp_path / "none", (1, 2), 1, silent, runs.Records(records)
-        )
-        assert again == kept
-        assert (len(fake_runs), len(commands)) == (made, prepared)
+        first = made_in(name, chosen)
+        before = len(fake_runs), len(commands)
+        assert made_in("none", chosen) == first
+        assert (len(fake_runs), len(commands)) == before
+
+
+def test_only_draws_with_a_missing_run_are_prepared_and_records_stay(
+    omnidebias, fake_runs, commands, tmp_path
+):
+    file = tmp_path / "records.jsonl"
+    study.run(omnidebias, tmp_path / "a", (1, 2), 1, silent, kept.Records(file))
+    lines = file.read_text().splitlines()
+    del commands[:], fake_runs[:]
+    study.run(omnidebias, tmp_path / "b", (1, 2, 3), 1, silent, kept.Records(file))
+    assert len(commands) == 3 and all("seed3" in " ".join(w) for w in commands[1:])
+    assert {job.folder.name for job in fake_runs} == {"seed3"}
+    assert file.read_text().splitlines()[: len(lines)] == lines
+    # of one run the record is lost: its teacher is made again, but not written down
+    file.write_text("\n".join(lines[:-1]) + "\n")
+    del commands[:], fake_runs[:]
+    study.run(omnidebias, tmp_path / "c", (1, 2), 1, silent, kept.Records(file))
+    assert len(fake_runs) == 2 and len(commands) == 3
+    assert len(file.read_text().splitlines()) == len(lines)
+
+
+def test_dependence_on_each_aspect_has_a_table(smad, fake_runs, tmp_path, monkeypatch):
+    def measure(folder, name):
+        assert name == "iid"
+        seed = int(folder.name.removeprefix("seed"))
+        return {
+            f"scene/{key}": value + seed / 100
+            for key, value in {
+                "independence": 0.3,
+                "separation": 0.4,
+                "sufficiency": 0.5,
+                "probe": 0.8,
+                "oracle": 0.2,
+                "majority": 0.1,
+            }.items()
+        }
+
+    monkeypatch.setattr(study.dependence, "measure", measure)
+    records = kept.Records(tmp_path / "records.jsonl")
+    text = study.run(smad, tmp_path, (1, 3), 1, silent, records).text
+    part = text[text.index("Dependence on the scene, on iid") :].split("\n\n")[1]
+    rows = [[c.strip() for c in line.split("|")[1:-1]] for line in part.splitlines()]
+    assert rows[2] == ["true actions", "0.220 ± 0.014", "", "", "12.0 ± 1.4"]
+    assert rows[3][0] == "baseline"
+    assert rows[3][1:] == [
+        *("0.320 ± 0.014", "0.420 ± 0.014", "0.520 ± 0.014", "82.0 ± 1.4")
+    ]
+    assert len(rows) == 3 + len(smad.arms)
 
 
 def test_command_that_fails_stops_the_study_with_what_it_said(

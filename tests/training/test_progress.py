@@ -117,6 +117,16 @@ def test_test_in_a_pipe_tells_once_a_minute_how_far_it_is(clock, monkeypatch, ca
     ]
 
 
+def test_padding_alone_is_no_rate(clock, monkeypatch, caplog):
+    ticks = iter(range(0, 10_000, 50))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(ticks))
+    caplog.set_level(logging.INFO, "smad_jax")
+    monkeypatch.setattr(log.logger, "propagate", True)
+    monkeypatch.setattr(log.logger, "handlers", [logging.StreamHandler(io.StringIO())])
+    assert len(list(progress.through(videos([0, 0, 0]), "rare", 0))) == 3
+    assert not caplog.records
+
+
 def test_test_on_a_terminal_has_a_bar(clock, monkeypatch):
     screen = Terminal()
     monkeypatch.setattr(log.logger, "handlers", [logging.StreamHandler(screen)])

@@ -1,12 +1,11 @@
 """The subcommand `audit`: its flags, and the order in which things are done."""
 
 import argparse
-import os
 import pathlib
 import re
 import sys
 
-from smad_jax import errors
+from smad_jax import errors, writing
 from smad_jax.reporting.audit import analysis, inputs, joining, page, thumbnails
 
 
@@ -82,7 +81,7 @@ def run(arguments: argparse.Namespace) -> str:
         _report("reading videos")
         pictures = thumbnails.thumbnails(arguments.videos, page.examples(audit))
     text = page.render(audit, pictures, arguments.seed)
-    _write(arguments.out, text)
+    writing.write_text(arguments.out, text)
     return f"audit: {arguments.out}"
 
 
@@ -152,11 +151,3 @@ def _named_file(text: str) -> tuple[str, pathlib.Path]:
 
 def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def _write(path: pathlib.Path, text: str) -> None:
-    """Writes a file that is never seen half written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")
-    part.write_text(text, "utf-8")
-    part.replace(path)

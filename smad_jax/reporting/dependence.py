@@ -1,0 +1,55 @@
+"""What a run's answers and features on a test set tell of each aspect (Table 4).
+
+Independence, separation and sufficiency are of the answers; the probe is a fresh linear
+classifier on the features, half of the videos for training, for an adversary at chance
+proves nothing.
+"""
+
+import pathlib
+
+import numpy as np
+
+from smad_jax import errors, splits, workdir
+from smad_jax.data import selection
+from smad_jax.evaluation import fairness, predict, probe
+
+MEASURES = ("independence", "separation", "sufficiency", "probe")
+
+
+def measure(folder: pathlib.Path, name: str) -> dict[str, float] | None:
+    """Returns the measures of a finished run, named `aspect/measure`, 0 to 1.
+
+    `aspect/oracle` is the independence of the true actions, `aspect/majority` what
+    always answering the most frequent label would reach in place of the probe.
+
+    Args:
+        folder: The run's.
+        name: A test set of it.
+
+    Returns:
+        None if the run's predictions, or the labels of its test set, are not there.
+    """
+    try:
+        config = workdir.read_config(folder)
+        place = config.evaluation.sets[name]
+        aspects = splits.labelled_aspects(config, place)
+        split = splits.open_place(config, place, aspects=aspects)
+        said = predict.Predictions.load(folder / "predictions" / f"{name}.npz")
+    except (errors.DataError, FileNotFoundError):
+        return None
+    answered = said.probabilities.any(axis=1)
+    predicted = np.where(answered, said.probabilities.argmax(axis=1), -1)
+    found = {}
+    for aspect in aspects:
+        secondary = selection.hard_labels(split, aspect)
+        read = probe.evaluate(said.features, secondary)
+        measured = {
+            "independence": fairness.independence(predicted, secondary),
+            "separation": fairness.separation(split.labels, predicted, secondary),
+            "sufficiency": fairness.sufficiency(split.labels, predicted, secondary),
+            "probe": read.accuracy,
+            "oracle": fairness.independence(split.labels, secondary),
+            "majority": read.majority,
+        }
+        found |= {f"{aspect}/{key}": value for key, value in measured.items()}
+    return found

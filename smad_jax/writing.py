@@ -1,0 +1,39 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import json
+import pathlib
+import uuid
+from collections.abc import Iterator
+
+
+def partial_path(path: pathlib.Path) -> pathlib.Path:
+    """Returns a hidden name beside `path` that no other process or host comes upon."""
+    return path.with_name(f".{path.name}.partial-{uuid.uuid4().hex}")
+
+
+@contextlib.contextmanager
+def whole(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields where to write what `path` is to hold; it gets there if nothing fails.
+
+    Args:
+        path: Its folder is made, and an earlier file is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_path(path)
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes text as UTF-8."""
+    with whole(path) as partial:
+        partial.write_text(text, "utf-8")
+
+
+def write_json(path: pathlib.Path, content: object) -> None:
+    """Writes JSON that people can read too."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

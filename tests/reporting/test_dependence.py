@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from smad_jax import splits, workdir
+from smad_jax.data import selection
+from smad_jax.evaluation import predict, probe
+from smad_jax.reporting import dependence
+
+
+@pytest.fixture
+def run(fresh_run, tmp_path):
+    """A finished run with predictions, of a video of which nothing could be read."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in ("config.json", "results.json"):
+        (folder / name).write_text((fresh_run / name).read_text())
+    config = workdir.read_config(folder)
+    split = splits.open_place(config, "embedded/iid")
+    rng, count = np.random.default_rng(0), len(split)
+    said = rng.dirichlet(np.full(10, 0.3), count)
+    said[0] = 0
+    features = rng.normal(size=(count, 6))
+    predict.Predictions(np.array(split.ids), split.labels, said, features).save(
+        folder / "predictions" / "iid.npz"
+    )
+    return folder
+
+
+def test_measures_are_those_of_the_runs_predictions(run):
+    config = workdir.read_config(run)
+    said = predict.Predictions.load(run / "predictions" / "iid.npz")
+    split = splits.open_place(config, "embedded/iid", aspects=("scene", "object"))
+    found = dependence.measure(run, "iid")
+    assert len(found) == 2 * 6
+    answers = said.probabilities.argmax(axis=1)[1:]
+    for aspect in ("scene", "object"):
+        secondary = selection.hard_labels(split, aspect)
+        expected = metrics.normalized_mutual_info_score(answers, secondary[1:])
+        assert found[f"{aspect}/independence"] == pytest.approx(expected)
+        expected = metrics.normalized_mutual_info_score(split.labels, secondary)
+        assert found[f"{aspect}/oracle"] == pytest.approx(expected)
+        read = probe.evaluate(said.features, secondary)
+        assert found[f"{aspect}/probe"] == read.accuracy
+        assert found[f"{aspect}/majority"] == read.majority
+
+
+def test_without_predictions_or_labels_nothing_is_measured(run, tmp_path):
+    assert dependence.measure(tmp_path / "none", "iid") is None
+    (run / "predictions" / "iid.npz").unlink()
+    assert dependence.measure(run, "iid") is None

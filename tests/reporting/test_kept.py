@@ -1,0 +1,97 @@
+import dataclasses
+import json
+
+import pytest
+
+from smad_jax import errors
+from smad_jax.reporting import kept, runs
+
+CONFIG = """
+import ml_collections
+
+def get_config(argument):
+    config = ml_collections.ConfigDict()
+    config.seed = 0
+    config.rate = {rate}
+    return config
+"""
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    """A job whose folder holds a finished run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.py").write_text(CONFIG.format(rate=0.5))
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"seed": 3, "rate": 0.5}')
+    (folder / "results.json").write_text(
+        json.dumps(
+            {
+                "results": {"iid/top1": 0.5},
+                "n_seen": {"iid": 40},
+                "seconds": 12.5,
+                "processor_seconds": 11.5,
+                "commit": "abc",
+                "sees_target_data": False,
+            }
+        )
+    )
+    return runs.Job("x.py", ("--config.seed=3",), folder)
+
+
+@pytest.fixture
+def file(tmp_path, job):
+    """A file with the record of that run."""
+    path = tmp_path / "deep" / "records.jsonl"
+    run = dataclasses.replace(runs.read(job.folder), dependence={"scene/probe": 0.75})
+    kept.Records(path).keep(job, run)
+    return path
+
+
+def test_run_on_record_is_found_where_its_folder_is_gone(file, job, tmp_path):
+    elsewhere = dataclasses.replace(job, folder=tmp_path / "gone")
+    run = kept.Records(file).find(elsewhere)
+    assert run.results == {"iid/top1": 0.5}
+    assert run.dependence == {"scene/probe": 0.75}
+    assert (run.commit, run.processor_seconds) == ("abc", 11.5)
+    assert run.folder == elsewhere.folder
+
+
+def test_another_command_is_another_run(file, job):
+    records = kept.Records(file)
+    assert records.find(dataclasses.replace(job, overrides=())) is None
+    assert records.find(dataclasses.replace(job, config="x.py:y")) is None
+
+
+def test_run_counts_no_longer_when_its_config_means_other_settings(file, job, tmp_path):
+    config = tmp_path / "x.py"
+    config.write_text(CONFIG.format(rate=0.25))
+    assert kept.Records(file).find(job) is None
+    text = CONFIG.format(rate=0.5)
+    config.write_text(text.replace("    return", "    config.new = 1\n    return"))
+    assert kept.Records(file).find(job) is not None
+
+
+def test_studies_side_by_side_lose_no_record(file, job):
+    other = dataclasses.replace(job, overrides=("--config.seed=3", "--smoke"))
+    one, two = kept.Records(file), kept.Records(file)
+    one.keep(job, runs.read(job.folder))
+    two.keep(other, runs.read(job.folder))
+    records = kept.Records(file)
+    assert records.find(job) == runs.read(job.folder), "the last line counts"
+    assert records.find(other) == runs.read(job.folder)
+
+
+def test_without_a_file_nothing_is_kept(job, tmp_path):
+    records = kept.Records(None)
+    records.keep(job, runs.read(job.folder))
+    assert records.find(job) == runs.read(job.folder)
+    assert kept.Records(tmp_path / "none.jsonl").find(job) is None
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"command": ["x.py"]}'])
+def test_broken_record_is_named_by_its_line(file, text):
+    file.write_text(file.read_text() + text + "\n")
+    with pytest.raises(errors.DataError, match="line 2 is no record of a run"):
+        kept.Records(file)
