@@ -22,4 +22,6 @@ def get_config(arg: str = "") -> ml_collections.ConfigDict:
     config.method.settings.probability = 0.5
     weights = {"order": 0.5, "augment": 0.0, "confuse": 1.0}
     config.method.settings.weight = weights[choice.mode]
-    return config
+    if choice.mode != "order":
+        return config
+    return common.tuned(config, choice.train, weight=0.25)

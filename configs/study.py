@@ -34,35 +34,48 @@ _ADVERSARIES = tuple(
 )
 
 
-def _trials(*other: str) -> tuple[tuple[str, ...], ...]:
-    """A method's values at two rates, and `other` ones, name=value, at the lower."""
+def _trials(**values: tuple[float, float]) -> tuple[tuple[str, ...], ...]:
+    """Usual values of settings at two rates, and other ones at the lower rate."""
     high, low = (f"--config.optimizer.learning_rate={rate}" for rate in (6e-3, 3e-3))
-    changed = (f"--config.method.settings.{setting}" for setting in other)
-    return (high,), (low,), (low, *changed)
+    usual, other = (
+        tuple(
+            f"--config.method.settings.{name}={pair[n]}"
+            for name, pair in values.items()
+        )
+        for n in (0, 1)
+    )
+    return (high, *usual), (low, *usual), (low, *other)
 
 
 # What follows `configs/slowonly_`, and the trials. Methods that adapt to a test set are
 # trained for each; the second takes what was chosen for the first.
 _METHODS = {
     "AdaBN": ("adabn", _RATES),
-    "FrameShuffle": ("frame_shuffle", _trials("weight=0.25")),
-    "SDN": ("sdn", _trials("reversal=0.25", "confusion_weight=0.5")),
-    "DANN, tail": ("dann:target=tail", _trials("weight=0.3")),
+    "FrameShuffle": ("frame_shuffle", _trials(weight=(0.5, 0.25))),
+    "SDN": ("sdn", _trials(reversal=(0.5, 0.25), confusion_weight=(1.0, 0.5))),
+    "DANN, tail": ("dann:target=tail", _trials(weight=(1.0, 0.3))),
     "DANN, rare": ("dann:target=rare", ()),
-    "MMD, tail": ("mmd:target=tail", _trials("weight=0.15")),
+    "MMD, tail": ("mmd:target=tail", _trials(weight=(0.5, 0.15))),
     "MMD, rare": ("mmd:target=rare", ()),
-    "SAVA, tail": ("sava:target=tail", _trials("weight=0.3", "order_weight=0.3")),
+    "SAVA, tail": (
+        "sava:target=tail",
+        _trials(weight=(1.0, 0.3), order_weight=(1.0, 0.3)),
+    ),
     "SAVA, rare": ("sava:target=rare", ()),
-    "StillMix": ("still_mix", _trials("probability=0.25")),
-    "background erasing": ("background_erasing", _trials("probability=0.25")),
-    "FAME": ("fame", _trials("probability=0.5")),
-    "ActorCutMix": ("actor_cut_mix", _trials("probability=0.5")),
+    "StillMix": ("still_mix", _trials(probability=(0.5, 0.25))),
+    "background erasing": ("background_erasing", _trials(probability=(0.5, 0.25))),
+    "FAME": ("fame", _trials(probability=(0.25, 0.5))),
+    "ActorCutMix": ("actor_cut_mix", _trials(probability=(0.25, 0.5))),
     "ALBAR": (
         "albar",
-        _trials("still_weight=0.1", "entropy_weight=0.425", "gradient_weight=1.0"),
+        _trials(
+            still_weight=(1.0, 0.1),
+            entropy_weight=(4.25, 0.425),
+            gradient_weight=(10.0, 1.0),
+        ),
     ),
-    "GroupDRO": ("group_dro", _trials("step_size=0.1")),
-    "DFR": ("dfr", _trials("inverse_penalty=0.1")),
+    "GroupDRO": ("group_dro", _trials(step_size=(0.01, 0.1))),
+    "DFR": ("dfr", _trials(inverse_penalty=(1.0, 0.1))),
 }
 
 
