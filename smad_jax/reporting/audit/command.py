@@ -71,6 +71,7 @@ def run(arguments: argparse.Namespace) -> str:
         raise errors.ConfigError(
             f"--bootstrap must be 0 or more, not {arguments.bootstrap}"
         )
+    _check_out(arguments)
     _report("reading")
     material = _material(arguments)
     audit = analysis.analyse(
@@ -83,6 +84,18 @@ def run(arguments: argparse.Namespace) -> str:
     text = page.render(audit, pictures, arguments.seed)
     writing.write_text(arguments.out, text)
     return f"audit: {arguments.out}"
+
+
+def _check_out(arguments: argparse.Namespace) -> None:
+    """Makes sure that the page does not replace a file that it is made from."""
+    out: pathlib.Path = arguments.out
+    if not out.name or out.is_dir():
+        raise errors.ConfigError(f"--out must be a file, such as audit.html, not {out}")
+    named = [file for _, file in (*arguments.aspect, *arguments.names)]
+    named += [arguments.predictions, arguments.other, arguments.labels]
+    named += [arguments.train, arguments.classes]
+    if out.resolve() in {file.resolve() for file in named if file is not None}:
+        raise errors.ConfigError(f"--out {out} is one of the files to be read")
 
 
 def _material(arguments: argparse.Namespace) -> joining.Material:

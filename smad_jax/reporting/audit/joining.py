@@ -152,12 +152,24 @@ def _vocabulary(
         if table.names:
             return table.names
     sizes = [t.shares.shape[1] for t in tables if t.shares is not None]
-    answers = [np.unique(t.answers) for t in tables if t.answers is not None]
+    hard = [(table, table.answers) for table in tables if table.answers is not None]
+    answers = [np.unique(values) for _, values in hard]
     numbers = [_whole_numbers(values) for values in answers]
     if all(found is not None for found in numbers):
         highest = [int(n.max()) + 1 for n in numbers if n is not None]
         return tuple(f"{kind} {n}" for n in range(max(sizes + highest)))
     texts = {str(text) for values in answers for text in values}
+    if any(found is not None for found in numbers):
+        by_number, by_name = (
+            next(n for n, found in enumerate(numbers) if (found is None) is named)
+            for named in (False, True)
+        )
+        raise errors.DataError(
+            f"{hard[by_number][0].path} has numbers, such as "
+            f"{str(answers[by_number][0])!r}, and {hard[by_name][0].path} names, such "
+            f"as {str(answers[by_name][0])!r}; give the names in order (--classes "
+            f"FILE, or --names {kind}=FILE for an aspect)"
+        )
     if sizes:
         raise errors.DataError(
             f"the probabilities have {sizes[0]} columns without names, but the labels "

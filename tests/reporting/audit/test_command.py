@@ -99,3 +99,30 @@ def test_pictures_come_from_a_data_set_and_from_a_folder_of_files(small_data, tm
     assert thumbnails.thumbnails(tmp_path, [id, "../x", "broken"]) == stored
     assert list(stored) == [id]
     assert stored[id].startswith("data:image/jpeg;base64,/9j/")
+
+
+def test_numbers_and_names_are_not_taken_for_one_another(files, capsys):
+    labels = files / "labels.csv"
+    rows = "".join(f"v{n},{'abc'[n % 3]}\n" for n in range(60))
+    labels.write_text(f"id,label\n{rows}")
+    numbers = files / "numbers.csv"
+    numbers.write_text(
+        "id,prediction\n" + "".join(f"v{n},{n % 3}\n" for n in range(60))
+    )
+    given = ["--predictions", numbers, "--labels", labels, "--bootstrap", 2]
+    given += ["--aspect", f"scene={files / 'scene.npz'}", "--out", files / "a.html"]
+    assert run(*given) == 3
+    told = capsys.readouterr().err
+    assert "numbers.csv has numbers, such as '0'" in told
+    assert "labels.csv names, such as 'a'; give the names in order (--classes" in told
+    (files / "classes.txt").write_text("a\nb\nc\n")
+    assert run(*given, "--classes", files / "classes.txt") == 0
+
+
+@pytest.mark.parametrize("out", ["one/p.npz", "scene.npz", "one"])
+def test_page_replaces_nothing_that_it_is_made_from(files, capsys, out):
+    before = (files / "scene.npz").read_bytes()
+    given = ["--predictions", files / "one/p.npz", "--out", files / out]
+    assert run(*given, "--aspect", f"scene={files / 'scene.npz'}") == 2
+    assert "--out" in capsys.readouterr().err
+    assert (files / "scene.npz").read_bytes() == before
