@@ -198,8 +198,3 @@ def test_threads_and_pickled_copies_read_the_same(tmp_path, file_format):
     assert all(found[name] == expected * 20 for name in range(3))
     reader.close()
     assert reader.video(2) == expected[2]
-
-
-def test_processes_of_one_number_write_apart(tmp_path):
-    path = tmp_path / "labels.npy"
-    assert records.partial_path(path) != records.partial_path(path)
