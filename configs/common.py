@@ -371,16 +371,15 @@ def smad(
 
 
 def tuned(
-    config: ml_collections.ConfigDict, train: str, **settings: float
+    config: ml_collections.ConfigDict, **settings: float
 ) -> ml_collections.ConfigDict:
     """On the embedded benchmark, sets what tuning chose with a rate of 0.003.
 
     Args:
-        config: To be changed; elsewhere it stays as it is.
-        train: The data that the config is for.
+        config: To be changed; that of other data stays as it is.
         **settings: Of the method, where others than the usual ones were chosen.
     """
-    if train == EMBEDDED:
+    if config.data.train == f"{EMBEDDED}/train":
         config.optimizer.learning_rate = 3e-3
         config.method.settings.update(settings)
     return config

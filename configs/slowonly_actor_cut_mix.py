@@ -14,9 +14,8 @@ from configs import common
 
 def get_config(arg: str = "") -> ml_collections.ConfigDict:
     """Returns the baseline's recipe with a quarter of the actors in other scenes."""
-    train = common.parse(arg).train
-    config = common.slowonly(train)
+    config = common.slowonly(common.parse(arg).train)
     config.method.name = "actor_cut_mix"
     config.method.settings.probability = 0.25
     config.method.settings.foreground = 0.5  # as FAME's masks
-    return common.tuned(config, train, probability=0.5)
+    return common.tuned(config, probability=0.5)

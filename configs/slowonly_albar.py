@@ -14,12 +14,11 @@ from configs import common
 
 def get_config(arg: str = "") -> ml_collections.ConfigDict:
     """Returns the baseline's recipe with three terms on clips that stand still."""
-    train = common.parse(arg).train
-    config = common.slowonly(train)
+    config = common.slowonly(common.parse(arg).train)
     config.method.name = "albar"
     config.method.settings.still_weight = 1.0
     config.method.settings.entropy_weight = 4.25
     config.method.settings.gradient_weight = 10.0
     return common.tuned(
-        config, train, still_weight=0.1, entropy_weight=0.425, gradient_weight=1.0
+        config, still_weight=0.1, entropy_weight=0.425, gradient_weight=1.0
     )

@@ -21,4 +21,4 @@ def get_config(arg: str = "") -> ml_collections.ConfigDict:
     config.method.settings.weight = 1.0
     config.method.settings.hidden = (1024, 1024)  # Transfer-Learning-Library's
     config.method.settings.passes = "joint"  # or `separate`
-    return common.tuned(config, common.parse(arg, target=()).train, weight=0.3)
+    return common.tuned(config, weight=0.3)

@@ -15,11 +15,10 @@ from configs import common
 
 def get_config(arg: str = "") -> ml_collections.ConfigDict:
     """Returns the baseline's recipe with a last layer fitted to held-out videos."""
-    train = common.parse(arg).train
-    config = common.slowonly(train)
+    config = common.slowonly(common.parse(arg).train)
     config.data.groups = "scene"
     config.data.holdout = 0.2
     config.method.name = "dfr"
     config.method.settings.draws = 10  # of the authors' code
     config.method.settings.inverse_penalty = 1.0
-    return common.tuned(config, train)
+    return common.tuned(config)

@@ -24,4 +24,4 @@ def get_config(arg: str = "") -> ml_collections.ConfigDict:
     config.method.settings.weight = weights[choice.mode]
     if choice.mode != "order":
         return config
-    return common.tuned(config, choice.train, weight=0.25)
+    return common.tuned(config, weight=0.25)

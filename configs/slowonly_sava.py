@@ -35,4 +35,4 @@ def get_config(arg: str = "") -> ml_collections.ConfigDict:
     config.method.settings.attention_weight = 0.1
     config.method.settings.hidden = (1024, 1024)
     config.method.settings.passes = "joint"  # or `separate`
-    return common.tuned(config, common.parse(arg, target=()).train)
+    return common.tuned(config)

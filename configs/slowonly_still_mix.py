@@ -14,10 +14,9 @@ from configs import common
 
 def get_config(arg: str = "") -> ml_collections.ConfigDict:
     """Returns the baseline's recipe with still frames laid over half of the clips."""
-    train = common.parse(arg).train
-    config = common.slowonly(train)
+    config = common.slowonly(common.parse(arg).train)
     config.method.name = "still_mix"
     config.method.settings.probability = 0.5
     config.method.settings.clip_shape = 200.0  # lambda is close to a half
     config.method.settings.frame_shape = 200.0
-    return common.tuned(config, train, probability=0.25)
+    return common.tuned(config, probability=0.25)

@@ -7,9 +7,9 @@
 `smad`, the default, has the rows of Table 7 and a control; `methods` those of Table 3
 and the methods that came later; `omnidebias` those of Table 9; `parts` those of Tables
 8 and 13, the aspects and the losses; `weights` MAAT and SMAD over a range of
-adversarial weights. An arm is what follows `main.py --config`. The
-settings of an arm are the trials of `tune`, three for each; the configs hold what was
-chosen. An arm without any takes what was chosen for another, or says its own.
+adversarial weights. An arm is what follows `main.py --config`. The settings of an arm
+are the trials of `tune`, three for each; the configs hold what was chosen. An arm
+without any takes what was chosen for another, or says its own.
 """
 
 from collections.abc import Iterable

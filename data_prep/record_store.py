@@ -192,9 +192,7 @@ def _write_shard(
             writer.write(fields.pop("id"), fields)
     # its name tells that the shard is finished, so it appears whole
     done = path.with_name(f"bad-{path.name.split('-')[1]}.json")
-    partial = writing.partial_path(done)
-    partial.write_text(json.dumps(bad, ensure_ascii=False), "utf-8")
-    os.replace(partial, done)
+    writing.write_text(done, json.dumps(bad, ensure_ascii=False))
 
 
 @contextlib.contextmanager

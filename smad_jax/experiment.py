@@ -346,7 +346,8 @@ def test_batches(
 ) -> Generator[pipeline.TestBatch]:
     """Yields this process's share of a split, seen as at test; tells how far it is."""
     processes = jax.process_count()
-    batches = pipeline.test_batches(
+    name = "/".join(filter(None, (split.dataset, split.name)))
+    with pipeline.test_batches(
         split,
         sampling=config.data.sampling,
         transform=config.data.transform,
@@ -355,9 +356,8 @@ def test_batches(
         process_count=processes,
         num_threads=config.data.num_threads,
         bad_videos=bad,
-    )
-    name = "/".join(filter(None, (split.dataset, split.name)))
-    return progress.through(batches, name, batches.num_videos or 0)
+    ) as batches:
+        yield from progress.through(batches, name, batches.num_videos or 0)
 
 
 def _train(

@@ -66,10 +66,8 @@ def check_owner(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Non
 def claim(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> None:
     """Writes config and environment into `workdir`, and from here on the log."""
     workdir.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(json.loads(config.to_json()), indent=2)
-    writing.write_text(workdir / "config.json", text + "\n")
-    text = json.dumps(environment(), indent=2)
-    writing.write_text(workdir / "env.json", text + "\n")
+    writing.write_json(workdir / "config.json", json.loads(config.to_json()))
+    writing.write_json(workdir / "env.json", environment())
     log.to_file(workdir / "train.log")
 
 
@@ -107,8 +105,7 @@ def write_labels(workdir: pathlib.Path, labels: Labels) -> None:
             for name, aspect in labels.aspects.items()
         },
     }
-    text = json.dumps(content, indent=2, ensure_ascii=False)
-    writing.write_text(workdir / "labels.json", text + "\n")
+    writing.write_json(workdir / "labels.json", content)
 
 
 def read_labels(workdir: pathlib.Path) -> Labels | None:

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import json
 
@@ -5,8 +6,8 @@ import numpy as np
 import pytest
 
 from configs import common, slowonly_smad
-from smad_jax import errors, experiment, teacher, workdir
-from smad_jax.data import catalog
+from smad_jax import errors, experiment, splits, teacher, workdir
+from smad_jax.data import bad_videos, catalog, pipeline
 from smad_jax.evaluation import predict
 
 
@@ -141,3 +142,18 @@ def test_weights_that_a_run_began_with_need_not_be_there(
     (tmp_path / "config.json").unlink()
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert teacher.load(tmp_path, small_data).classes[0] == "wave"
+
+
+def test_batches_that_are_left_early_are_closed(fresh_run, monkeypatch):
+    config = workdir.read_config(fresh_run)
+    config.evaluation.batch_size = 4
+    split = splits.open_place(config, "embedded/iid")
+    bad = bad_videos.BadVideos(None, 1.0, num_videos=len(split))
+    closed, close = [], pipeline.Batches.close
+    monkeypatch.setattr(
+        pipeline.Batches, "close", lambda self: closed.append(close(self))
+    )
+    with contextlib.closing(experiment.test_batches(config, split, bad)) as batches:
+        next(batches)
+        assert not closed
+    assert closed

@@ -256,8 +256,7 @@ def write_dataset_file(
         "recipe": dict(recipe or {}),
     }
     path = pathlib.Path(folder) / "dataset.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writing.write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    writing.write_json(path, content)
     return path
 
 

@@ -453,9 +453,8 @@ def _write_index(
     names = "\n".join(ids).encode()
     table = np.array(places, "<u8").reshape(len(ids), 2)
     header = _INDEX_HEADER.pack(_INDEX_MAGIC, len(ids), size, len(names))
-    partial = writing.partial_path(_index_path(path))
-    partial.write_bytes(header + table.tobytes() + names)
-    os.replace(partial, _index_path(path))
+    with writing.whole(_index_path(path)) as partial:
+        partial.write_bytes(header + table.tobytes() + names)
 
 
 def _read_index(path: pathlib.Path) -> _Index:

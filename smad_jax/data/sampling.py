@@ -14,8 +14,8 @@ import numpy as np
 from smad_jax import errors
 from smad_jax.data import sections
 
-# How clips are placed at test, after the reference's releases that do so.
 MAX_WINDOWS = 256  # of a video at test: some three minutes of 16 frames each
+# How clips are placed at test, after the reference's releases that do so.
 TEST_RULES = ("mmaction2-0.x", "mmaction2-1.x")
 
 

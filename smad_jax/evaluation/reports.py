@@ -60,7 +60,8 @@ def few_shot_accuracy(path: pathlib.Path, shots: int) -> float | None:
     """Returns an accuracy for Table 5, 0 to 1; None if there is no such report."""
     found = _read(path)
     part = found.get(f"{shots}-shot", {})
-    return part["accuracy"] if _fits(path, found, part) else None
+    fits = part.get("views") == NUM_VIEWS and episodes_of_paper(part)
+    return part["accuracy"] if fits and _current(path, found) else None
 
 
 def svm_accuracy(
@@ -73,16 +74,6 @@ def svm_accuracy(
     lists = [(part["train"], part["test"], part["c"]) for part in parts]
     wanted = [(a, b, 1.0) for a, b in zip(train, tests, strict=True)]
     return found["mean"] if fits and lists == wanted else None
-
-
-def _fits(
-    path: pathlib.Path, found: Mapping[str, Any], part: Mapping[str, Any]
-) -> bool:
-    return (
-        part.get("views") == NUM_VIEWS
-        and episodes_of_paper(part)
-        and _current(path, found)
-    )
 
 
 def _current(path: pathlib.Path, found: Mapping[str, Any]) -> bool:

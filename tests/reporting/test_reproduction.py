@@ -11,15 +11,7 @@ from smad_jax.data import aspect_records, catalog, records
 from smad_jax.evaluation import __main__ as evaluation
 from smad_jax.evaluation import features, predict
 from smad_jax.reporting import __main__ as command
-from smad_jax.reporting import paper, reproduction, sources
-
-CELLS = [
-    (number, row.name, column)
-    for number, table in paper.TABLES.items()
-    for row in table.rows
-    for column, cell in zip(table.columns, row.cells, strict=True)
-    if cell is not None
-]
+from smad_jax.reporting import reproduction, sources
 
 
 def put(folder, **results):

@@ -97,18 +97,28 @@ def test_narrow_terminals_are_not_overrun(clock, monkeypatch, columns):
     assert max(map(len, lines(screen.getvalue()))) < columns
 
 
+@pytest.fixture
+def pipe(clock, monkeypatch, caplog):
+    """Sets how many seconds pass a look, where the log's lines go to no terminal."""
+    caplog.set_level(logging.INFO, "smad_jax")
+    monkeypatch.setattr(log.logger, "propagate", True)
+    monkeypatch.setattr(log.logger, "handlers", [logging.StreamHandler(io.StringIO())])
+
+    def pass_time(*, seconds):
+        ticks = iter(range(0, 10_000, seconds))
+        monkeypatch.setattr(progress.time, "perf_counter", lambda: next(ticks))
+
+    return pass_time
+
+
 def videos(counts):
     """Batches of so many videos, the last row of each being padding."""
     for count in counts:
         yield {"mask": np.arange(count + 1) < count}
 
 
-def test_test_in_a_pipe_tells_once_a_minute_how_far_it_is(clock, monkeypatch, caplog):
-    ticks = iter(range(0, 10_000, 20))
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(ticks))
-    caplog.set_level(logging.INFO, "smad_jax")
-    monkeypatch.setattr(log.logger, "propagate", True)
-    monkeypatch.setattr(log.logger, "handlers", [logging.StreamHandler(io.StringIO())])
+def test_test_in_a_pipe_tells_once_a_minute_how_far_it_is(pipe, caplog):
+    pipe(seconds=20)
     given = list(videos([30] * 7))
     assert list(progress.through(given, "rare", 210)) == given
     assert [record.getMessage() for record in caplog.records] == [
@@ -117,12 +127,8 @@ def test_test_in_a_pipe_tells_once_a_minute_how_far_it_is(clock, monkeypatch, ca
     ]
 
 
-def test_padding_alone_is_no_rate(clock, monkeypatch, caplog):
-    ticks = iter(range(0, 10_000, 50))
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(ticks))
-    caplog.set_level(logging.INFO, "smad_jax")
-    monkeypatch.setattr(log.logger, "propagate", True)
-    monkeypatch.setattr(log.logger, "handlers", [logging.StreamHandler(io.StringIO())])
+def test_padding_alone_is_no_rate(pipe, caplog):
+    pipe(seconds=50)
     assert len(list(progress.through(videos([0, 0, 0]), "rare", 0))) == 3
     assert not caplog.records
 
