@@ -52,6 +52,23 @@ def actionness(scores: np.ndarray) -> np.ndarray:
     return shares / shares.mean(axis=(-2, -1), keepdims=True)
 
 
+def stretched(maps: np.ndarray, num_frames: int) -> np.ndarray:
+    """Returns maps with one for every frame, where the network strides over time.
+
+    Args:
+        maps: [t, h, w], each of num_frames / t frames.
+        num_frames: Of the clip the network saw.
+
+    Returns:
+        [num_frames, h, w], linear between the middles of what maps stand for.
+    """
+    t = len(maps)
+    place = np.clip((np.arange(num_frames) + 0.5) * t / num_frames - 0.5, 0, t - 1)
+    before = place.astype(int)
+    share = (place - before)[:, None, None]
+    return (1 - share) * maps[before] + share * maps[np.minimum(before + 1, t - 1)]
+
+
 def displayed(
     maps: np.ndarray, height: int, width: int, *, scaling: Scaling = "clip"
 ) -> np.ndarray:

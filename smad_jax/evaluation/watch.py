@@ -20,7 +20,7 @@ class Seen(NamedTuple):
     """What the network makes of the clips now.
 
     Attributes:
-        actionness: [n, T, h, w] H W A', 1 on average over each frame.
+        actionness: [n, t, h, w] H W A', 1 on average over each frame.
         pictures: [n, side, side, 3] uint8, the middle frame of each clip under it.
     """
 
@@ -49,15 +49,13 @@ class Watch:
             (state.params, state.batch_stats),
         )
         actionness = cam.actionness(np.asarray(self._scores(arrays, self._clips)))
-        middle = self._clips.shape[1] // 2
-        height, width = self._clips.shape[2:4]
+        num_frames, height, width = self._clips.shape[1:4]
+        middle = num_frames // 2
         larger = -(-_SIDE // min(height, width))
         frames = self._clips[:, middle].repeat(larger, 1).repeat(larger, 2)
-        pictures = [
-            cam.overlay(
-                frame[None],
-                cam.displayed(maps[middle, None], *frame.shape[:2], scaling="frame"),
-            )[0]
-            for frame, maps in zip(frames, actionness, strict=True)
-        ]
+        pictures = []
+        for frame, maps in zip(frames, actionness, strict=True):
+            shown = cam.stretched(maps, num_frames)[middle, None]
+            heat = cam.displayed(shown, *frame.shape[:2], scaling="frame")
+            pictures.append(cam.overlay(frame[None], heat)[0])
         return Seen(actionness, np.stack(pictures))

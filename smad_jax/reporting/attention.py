@@ -42,8 +42,8 @@ class Look:
     Attributes:
         answer: Name of the class it predicts.
         probability: Of that class, for this clip.
-        activation: [T, h, w] CAM of that class.
-        actionness: [T, h, w] H W A'; None without SAAR.
+        activation: [t, h, w] CAM of that class; t is T unless time is strided.
+        actionness: [t, h, w] H W A'; None without SAAR.
     """
 
     answer: str
@@ -122,6 +122,7 @@ def panels(
     frames = np.stack([cv2.resize(f, (SIDE, SIDE), interpolation=how) for f in clip])
 
     def heat(maps: np.ndarray) -> np.ndarray:
+        maps = cam.stretched(maps, len(frames))
         return cam.overlay(frames, cam.displayed(maps, SIDE, SIDE, scaling=scaling))
 
     return Panels(

@@ -52,6 +52,16 @@ def test_enlarged_map_is_bilinear_with_pixel_centres():
     )
 
 
+@pytest.mark.parametrize("t", [1, 2, 4, 5, 8])
+def test_maps_of_a_strided_network_are_stretched_as_torch_does(t):
+    torch = pytest.importorskip("torch")
+    maps = np.random.default_rng(t).normal(size=(t, H, W))
+    expected = torch.nn.functional.interpolate(
+        torch.from_numpy(maps)[None, None], size=(8, H, W), mode="trilinear"
+    )
+    np.testing.assert_allclose(cam.stretched(maps, 8), expected[0, 0].numpy())
+
+
 def test_overlay_is_four_tenths_heat_and_half_picture():
     frames = np.full((1, 1, 2, 3), 200, np.uint8)
     dark, bright = cam.overlay(frames, np.array([[[0.0, 1.0]]]))[0, 0].astype(int)

@@ -12,8 +12,8 @@ from smad_jax.training import state as state_lib
 n, T, H, W = 3, 4, 8, 12
 
 
-def make():
-    model = models.build_model("slowonly_tiny", 5, saar=True, rngs=nnx.Rngs(0))
+def make(name="slowonly_tiny"):
+    model = models.build_model(name, 5, saar=True, rngs=nnx.Rngs(0))
     method = methods.build_method(
         "baseline",
         model.backbone.width,
@@ -51,3 +51,10 @@ def test_fixed_clips_are_seen_as_the_network_sees_them_and_reach_tensorboard(tmp
     assert content.count(b"look/actionness") == 2
     assert content.count(b"\x89PNG") == 1 or content.count(b"GIF8") == 1
     log.Journal(None).show(7, "look/actionness", *seen)  # of another process: nothing
+
+
+def test_network_that_strides_over_time_is_watched_too():
+    graph, state = state_lib.create(lambda: make("resnet3d_tiny"), optax.identity())
+    seen = watch.Watch(graph, np.zeros((n, 8, H, W, 3), np.uint8))(state)
+    assert seen.actionness.shape[1] < 8
+    assert seen.pictures.shape == (n, 14 * H, 14 * W, 3)

@@ -20,9 +20,9 @@ from smad_jax.training import state as state_lib
 CLASSES = ("walk", "$x_{", "wave")
 
 
-def network(saar):
+def network(saar, name="slowonly_tiny"):
     """A network with random weights, whose head is strong enough to have a view."""
-    model = models.build_model("slowonly_tiny", 3, saar=saar, rngs=nnx.Rngs(0))
+    model = models.build_model(name, 3, saar=saar, rngs=nnx.Rngs(0))
     rngs = nnx.Rngs(1)
     method = methods.build_method(
         "baseline",
@@ -79,6 +79,14 @@ def test_four_columns_show_the_clip_that_both_networks_saw(networks, content):
     )
     assert shown.titles[3] == f"SMAD CAM\n{after.answer} ({after.probability:.0%})"
     assert after.answer in CLASSES
+
+
+def test_network_that_strides_over_time_has_a_map_for_every_frame(content):
+    deep = [network(saar, "resnet3d_tiny") for saar in (False, True)]
+    shown = attention.panels(*deep, content)
+    clip = attention.clip_of(deep[1], content)
+    assert len(attention.look(deep[1], clip).activation) < len(clip)
+    assert [len(column) for column in shown.columns] == [len(clip)] * 4
 
 
 def test_film_plays_every_frame_side_by_side(networks, content):
