@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from data_prep import embedded_labellers
-from smad_jax.data import aspect_records, embedded, records, video
+from smad_jax.data import aspect_records, embedded, label_names, records, video
 
 Log = Callable[[str], object]
 
@@ -25,6 +25,7 @@ _STILLS_STREAM = 3
 _IMAGES = ("image",)  # sets of one frame, stored as PNG
 _LABELLED_FRAMES = (0, 2)  # of each video, as pseudo-labels average over frames
 _NUM_SHARDS = 4
+_NAMES = {"scene": embedded.SCENES, "object": embedded.OBJECTS}
 _CHUNK = 100  # videos a task
 # Chunks before a labeller: late enough that the stills are there, early enough not to
 # run alone at the end, one after the other so that progress can be seen.
@@ -139,6 +140,7 @@ def store(
     values, right = _label(made, sets)
     for name, rows in values.items():
         aspect_records.write(folder, name, ids, rows)
+        label_names.store(folder, name, _NAMES[name])
     return Stored(ids, values, right)
 
 

@@ -301,9 +301,7 @@ def write(chosen: argparse.Namespace) -> list[str]:
             continue
         known = aspect_table.get(name)
         aspect = dataclasses.replace(known, num_labels=len(tags[category]))
-        catalog.add_aspect(folder, aspect, labels.ids, labels.values)
-        names = folder / "aspects" / f"{name}.tags.txt"
-        names.write_text("".join(f"{tag}\n" for tag in tags[category]), "utf-8")
+        catalog.add_aspect(folder, aspect, labels.ids, labels.values, tags[category])
         lines.append(
             f"{name}: {len(labels.ids)} videos, {aspect.num_labels} tags, "
             f"{labels.values.sum(dtype=np.float64) / len(labels.ids):.1f} a video"

@@ -26,11 +26,10 @@ import numpy as np
 
 from data_prep import scene_figures, z_frequency
 from smad_jax import command_line, errors
-from smad_jax.data import catalog, selection
+from smad_jax.data import catalog, label_names, selection
 from smad_jax.evaluation import information
 
 _LOG = logging.getLogger(__name__)
-_LETTER = len("/a/")  # before a category's name, as Places365 lists them
 
 
 class Row(NamedTuple):
@@ -168,29 +167,14 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def read_label_names(path: pathlib.Path | None, num_labels: int) -> list[str]:
-    """Returns names of an aspect's labels, numbers where there is no file.
-
-    Args:
-        path: One name a line, or Places365's `categories_places365.txt`, whose lines
-            are `/a/apartment_building/outdoor 8`.
-        num_labels: Z.
-
-    Raises:
-        DataError: if there is no such file, or its names are too few or too many.
-    """
-    if path is None:
-        return [str(label) for label in range(num_labels)]
-    if not path.is_file():
-        raise errors.DataError(f"no file of label names at {path}")
-    names = path.read_text("utf-8").splitlines()
-    if names and names[0].startswith("/"):
-        names = [name.rpartition(" ")[0][_LETTER:] for name in names]
-    if len(names) != num_labels:
-        raise errors.DataError(
-            f"{path} names {len(names)} labels, but there are {num_labels}"
-        )
-    return names
+def _label_names(chosen: argparse.Namespace, split: catalog.Split) -> Sequence[str]:
+    """Names of the aspect's labels: of --names, of the data set, or numbers."""
+    num_labels = split.aspects[chosen.aspect].num_labels
+    if chosen.names:
+        return label_names.read(chosen.names, num_labels)
+    folder = chosen.data_root / split.dataset
+    stored = label_names.stored(folder, chosen.aspect, num_labels)
+    return stored or [str(label) for label in range(num_labels)]
 
 
 def _beside(out: pathlib.Path, ending: str) -> pathlib.Path:
@@ -243,7 +227,7 @@ def _class_number(split: catalog.Split, name: str) -> int:
 def _run_class(chosen: argparse.Namespace) -> str:
     """Writes Fig. 1; returns where."""
     split = _open(chosen.data_root, chosen.pool, (chosen.aspect,))
-    names = read_label_names(chosen.names, split.aspects[chosen.aspect].num_labels)
+    names = _label_names(chosen, split)
     factors = selection.hard_labels(split, chosen.aspect)
     here = factors[split.labels == _class_number(split, chosen.action)]
     rows = scene_figures.counts_of_class(here, names, num_val=chosen.val_per_class)
@@ -262,7 +246,7 @@ def _run_shares(chosen: argparse.Namespace) -> str:
     sources, names = {}, []
     for place in chosen.splits:
         split = _open(chosen.data_root, place, (chosen.aspect,))
-        names = read_label_names(chosen.names, split.aspects[chosen.aspect].num_labels)
+        names = _label_names(chosen, split)
         factors = selection.hard_labels(split, chosen.aspect)
         labels = [_class_number(split, action) for action in chosen.actions]
         counts = z_frequency.label_counts(
@@ -326,7 +310,7 @@ def _parser() -> argparse.ArgumentParser:
     shares.set_defaults(run=_run_shares)
     for figure in (one, shares):
         figure.add_argument("--aspect", default="scene", help="whose labels")
-        figure.add_argument("--names", type=path, help="file of label names")
+        figure.add_argument("--names", type=path, help="label names, one a line")
     return parser
 
 

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 
 from data_prep import appearance, beam_labels, label_files, label_parts, network_labels
 from smad_jax import aspects, command_line, errors
-from smad_jax.data import catalog, records
+from smad_jax.data import catalog, label_names, records
 from smad_jax.models import labellers
 
 
@@ -45,8 +45,9 @@ def run(chosen: argparse.Namespace) -> str:
             f"{chosen.aspect!r} has tags given by people, not pseudo-labels; run "
             "python -m data_prep.hvu_tags"
         )
+    names = label_names.read(chosen.names) if chosen.names else ()
     if chosen.labeller in labellers.NAMES:
-        return _run_network(chosen, folder, aspect)
+        return _run_network(chosen, folder, aspect, names)
     if chosen.source:
         labels = _given_labels(chosen, records.RecordReader(folder, "videos").ids)
         source = f"joined from {chosen.source.name}"
@@ -63,7 +64,8 @@ def run(chosen: argparse.Namespace) -> str:
             print(f"warning: {warning}", file=sys.stderr)
     num_labels = labels.values.shape[1]
     aspect = dataclasses.replace(aspect, num_labels=num_labels, source=source)
-    catalog.add_aspect(folder, aspect, labels.ids, labels.values)
+    _check_names(chosen, names, num_labels)
+    catalog.add_aspect(folder, aspect, labels.ids, labels.values, names)
     num_videos = len(records.RecordReader(folder, "videos"))
     return (
         f"{chosen.aspect}: {num_labels} labels, {source}, for {len(labels.ids)} of "
@@ -89,7 +91,10 @@ def _given_labels(
 
 
 def _run_network(
-    chosen: argparse.Namespace, folder: pathlib.Path, aspect: aspects.Aspect
+    chosen: argparse.Namespace,
+    folder: pathlib.Path,
+    aspect: aspects.Aspect,
+    names: Sequence[str],
 ) -> str:
     """Labels by a network: what is missing of the parts, then the whole."""
     if not chosen.weights:
@@ -106,6 +111,7 @@ def _run_network(
             f"{chosen.aspect!r} has {chosen.num_labels or aspect.num_labels}; if that "
             f"is meant, say --num-labels {weights.num_labels}"
         )
+    _check_names(chosen, names, weights.num_labels)
     job = _job(chosen, folder, weights)
     job.parts.mkdir(parents=True, exist_ok=True)
     _do_parts(chosen, job)
@@ -116,9 +122,20 @@ def _run_network(
     catalog.enter_aspect(
         folder,
         dataclasses.replace(aspect, num_labels=weights.num_labels, source=source),
+        names,
     )
     label_parts.remove_parts(job)
     return _summary(chosen, path, reports)
+
+
+def _check_names(
+    chosen: argparse.Namespace, names: Sequence[str], num_labels: int
+) -> None:
+    if names and len(names) != num_labels:
+        raise errors.DataError(
+            f"--names {chosen.names} names {len(names)} labels, but there are "
+            f"{num_labels}"
+        )
 
 
 def _job(
@@ -227,6 +244,12 @@ def _parser() -> argparse.ArgumentParser:
         type=command_line.whole_number(1),
         help="number of labels (appearance: 16, fewer for under 64 videos; default: "
         "as the aspect has)",
+    )
+    add(
+        "--names",
+        type=pathlib.Path,
+        help="what the labels are called, one a line, as categories_places365.txt; "
+        "pages and figures then say so",
     )
     add(
         "--num-frames",

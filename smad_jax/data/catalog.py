@@ -5,6 +5,7 @@
                        splits/<split>.txt         one `id label` a line
                        splits/<split>.classes.txt that split's own class names, optional
                        aspects/<aspect>.tfrecord  one label vector an id
+                       aspects/<aspect>.names.txt what its labels are called, optional
 
 A split is a list, so a new selection of videos, another numbering of classes or
 another labeller's pseudo-labels cost kilobytes, never a copy of the videos.
@@ -26,7 +27,7 @@ import numpy as np
 
 from smad_jax import aspects as aspect_table
 from smad_jax import errors, writing
-from smad_jax.data import aspect_records, preparation, records
+from smad_jax.data import aspect_records, label_names, preparation, records
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -298,6 +299,7 @@ def add_aspect(
     aspect: aspect_table.Aspect,
     ids: Sequence[str],
     values: np.ndarray,
+    names: Sequence[str] = (),
 ) -> None:
     """Stores labels of one aspect and enters it in `dataset.json`.
 
@@ -306,6 +308,7 @@ def add_aspect(
         aspect: Name, kind, Z and source of the labels.
         ids: [V] video ids.
         values: [V, Z].
+        names: [Z] what the labels are called, if that is known.
 
     Raises:
         DataError: if there is no such data set or the shapes disagree.
@@ -317,20 +320,26 @@ def add_aspect(
             f"{list(np.shape(values))}"
         )
     aspect_records.write(folder, aspect.name, ids, values)
-    enter_aspect(folder, aspect)
+    enter_aspect(folder, aspect, names)
 
 
-def enter_aspect(folder: str | os.PathLike[str], aspect: aspect_table.Aspect) -> None:
+def enter_aspect(
+    folder: str | os.PathLike[str],
+    aspect: aspect_table.Aspect,
+    names: Sequence[str] = (),
+) -> None:
     """Enters an aspect in `dataset.json`, whose labels are stored already.
 
     Args:
         folder: The data set's folder; it is complete already.
         aspect: Name, kind, Z and source of the labels.
+        names: [Z] what the labels are called; those of earlier labels are forgotten.
 
     Raises:
         DataError: if there is no such data set.
     """
     facts = read_dataset_file(folder)
+    label_names.store(folder, aspect.name, names)
     write_dataset_file(
         folder,
         name=facts.name,

@@ -61,7 +61,7 @@ def test_tags_become_masked_rows_in_alphabetical_order(root, capsys):
     assert split.aspect_mask["context"].tolist() == [False, True, False, False]
     assert {aspect.kind for aspect in split.aspects.values()} == {"tags"}
     assert [split.aspects[name].num_labels for name in aspects] == [3, 2, 2]
-    names = root / "kinetics400/aspects/event.tags.txt"
+    names = root / "kinetics400/aspects/event.names.txt"
     assert names.read_text() == "game\nparty\nwedding\n"
     output = capsys.readouterr().out
     assert "4 annotated clips, 1 of them without a video" in output

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from data_prep import k200db, nmi_report
-from smad_jax import aspects, errors
+from smad_jax import aspects
 from smad_jax.data import catalog, records
 
 CLASSES = ("golf", "yoga", "surfing")
@@ -126,15 +126,6 @@ def test_mistakes_are_said(data_root, tmp_path, capsys):
     where = ("--out", tmp_path / "x", "--pool", "train", "--splits", "train")
     assert run("table", data_root, *where) == 2
     assert "DATASET/SPLIT, but got 'train'" in capsys.readouterr().err
-
-
-def test_places365_names_keep_their_slashes(real_data):
-    path = real_data / "places365" / "categories_places365.txt"
-    names = nmi_report.read_label_names(path, 365)
-    assert names[0] == "airfield"
-    assert "apartment_building/outdoor" in names
-    with pytest.raises(errors.DataError, match="no file"):
-        nmi_report.read_label_names(path.with_name("none.txt"), 365)
 
 
 def test_a_class_without_videos_is_left_out_of_the_mean(caplog):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from data_prep import build_records, network_labels, pseudo_label
-from smad_jax.data import catalog
+from smad_jax.data import catalog, label_names
 from smad_jax.torch_weights import __main__ as torch_weights_main
 from smad_jax.torch_weights import networks
 from smad_jax.torch_weights import weights as weight_folders
@@ -48,6 +48,23 @@ def test_hard_scene_labels_are_places365s_unless_told_otherwise(data_root, tmp_p
     assert run(data_root, "--from", str(file)) == 0
     facts = catalog.read_dataset_file(data_root / "tiny")
     assert facts.aspects["scene"].num_labels == 365
+
+
+def test_names_are_stored_beside_the_labels_and_go_with_them(
+    data_root, tmp_path, capsys
+):
+    file, names = tmp_path / "labels.csv", tmp_path / "names.txt"
+    file.write_text("clip 03,2\nclip 01,0\n")
+    names.write_text("/s/sea 0\n/i/ice 1\n/g/gym 2\n")
+    given = ("--from", str(file), "--num-labels")
+    assert run(data_root, *given, "3", "--names", str(names)) == 0
+    folder = data_root / "tiny"
+    assert label_names.stored(folder, "scene", 3) == ("sea", "ice", "gym")
+    assert run(data_root, *given, "4", "--names", str(names)) == 3
+    assert "names 3 labels, but there are 4" in capsys.readouterr().err
+    # labels of another labeller are not called by the names of this one
+    assert run(data_root, *given, "5") == 0
+    assert label_names.stored(folder, "scene", 5) == ()
 
 
 def test_an_npz_is_joined_by_id(data_root, tmp_path):

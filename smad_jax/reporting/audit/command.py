@@ -5,7 +5,8 @@ import pathlib
 import re
 import sys
 
-from smad_jax import errors, writing
+from smad_jax import errors, workdir, writing
+from smad_jax.data import label_names
 from smad_jax.reporting.audit import analysis, inputs, joining, page, thumbnails
 
 
@@ -102,6 +103,8 @@ def _material(arguments: argparse.Namespace) -> joining.Material:
     """Reads and joins the files that the flags name."""
     predictions = arguments.predictions
     labels = arguments.labels
+    if not predictions.is_file():
+        raise errors.DataError(f"no file at {predictions}")
     if labels is None:
         if not inputs.has_labels(predictions):
             raise errors.ConfigError(
@@ -125,10 +128,19 @@ def _material(arguments: argparse.Namespace) -> joining.Material:
         ),
         inputs.read(labels, "label"),
         {name: inputs.read(file, name) for name, file in aspects.items()},
-        classes=inputs.read_names(arguments.classes) if arguments.classes else (),
-        aspect_names={name: inputs.read_names(file) for name, file in names.items()},
+        classes=_classes(arguments),
+        aspect_names={name: label_names.read(file) for name, file in names.items()},
         train=inputs.read(arguments.train, "label") if arguments.train else None,
     )
+
+
+def _classes(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Names of the actions: those given, or those that a run of ours knows."""
+    if arguments.classes:
+        return label_names.read(arguments.classes)
+    run = arguments.predictions.resolve().parent.parent  # RUN/predictions/SET.npz
+    known = workdir.read_labels(run)
+    return known.classes if known else ()
 
 
 def _model_names(files: list[pathlib.Path], given: list[str]) -> list[str]:
@@ -143,15 +155,15 @@ def _model_names(files: list[pathlib.Path], given: list[str]) -> list[str]:
                 f"file of predictions, not {' '.join(given)}"
             )
         return given
-    plain = [file.stem for file in files]
-    if len(set(plain)) == len(files):
-        return plain
-    parts = [[*file.with_suffix("").parts] for file in files]
-    size = min(map(len, parts))
-    apart = [n for n in range(1, size + 1) if parts[0][-n] != parts[1][-n]]
-    if not apart:
+    if len({file.resolve() for file in files}) < len(files):
         raise errors.ConfigError("--other must be another file than --predictions")
-    return [part[-apart[0]] for part in parts]
+    whole = [file.absolute().with_suffix("") for file in files]
+    depth = min(len(path.parts) for path in whole)
+    for n in range(1, depth):  # from the file's name upwards
+        names = [path.parts[-n] for path in whole]
+        if len(set(names)) == len(names):
+            return names
+    return [file.name for file in files]  # they differ in their endings alone
 
 
 def _named_file(text: str) -> tuple[str, pathlib.Path]:

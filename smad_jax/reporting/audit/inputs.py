@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data import aspect_records
+from smad_jax.data import aspect_records, label_names
 
 _TOLERANCE = 0.01  # float16 labels and probabilities printed with three digits pass
 
@@ -88,22 +88,6 @@ def has_labels(path: pathlib.Path) -> bool:
     if path.suffix in (".txt", ".tfrecord") or not path.is_file():
         return False
     return "label" in next(_rows(path), (1, []))[1]
-
-
-def read_names(path: pathlib.Path) -> tuple[str, ...]:
-    """Returns names, one a line; what follows the last blank may be a number.
-
-    Raises:
-        DataError: if the file is missing or a name comes twice.
-    """
-    if not path.is_file():
-        raise errors.DataError(f"no file of names at {path}")
-    lines = _text(path).splitlines()
-    names = tuple(re.sub(r"\s+\d+$", "", line.strip()) for line in lines if line)
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise errors.DataError(f"{path} has the name {twice!r} twice")
-    return names
 
 
 def _read_csv(path: pathlib.Path, column: str) -> Table:
@@ -247,8 +231,9 @@ def _read_npz(path: pathlib.Path, column: str) -> Table:
 def _read_record(folder: pathlib.Path, aspect: str) -> Table:
     """The table of an aspect of one of our data sets."""
     found = aspect_records.read(folder, aspect)
+    names = label_names.stored(folder, aspect, found.values.shape[1])
     path = folder / "aspects" / f"{aspect}.tfrecord"
-    return Table(path, np.array(found.ids, str), None, found.values, (), 0)
+    return Table(path, np.array(found.ids, str), None, found.values, names, 0)
 
 
 def _check_shares(table: Table) -> None:

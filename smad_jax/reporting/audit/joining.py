@@ -99,6 +99,8 @@ def join(
         for name, table in aspects.items()
     ]
     notes += _gaps(predicted, joined)
+    notes += _unheard_of(predicted, truth, names)
+    notes += _training(train, joined)
     return Material(ids, names, truth, predicted, tuple(joined), tuple(notes))
 
 
@@ -111,6 +113,8 @@ def _join_aspect(
     classes: Sequence[str],
 ) -> Aspect:
     """One aspect's values for the ids, and its counts in the training set."""
+    if given and table.path.suffix == ".tfrecord":
+        table = table._replace(names=())  # those of the user, for the same columns
     names = _vocabulary(name, given, [table])
     values = _encode(table.hard, names, name, table)
     known = _rows_of(table.ids, ids)
@@ -268,6 +272,34 @@ def _gaps(
             yield (
                 f"{missing:,} videos have no {aspect.name} label; what is said about "
                 f"{aspect.name} leaves them out."
+            )
+
+
+def _unheard_of(
+    predicted: Mapping[str, np.ndarray], truth: np.ndarray, names: Sequence[str]
+) -> Iterator[str]:
+    """A note for every model whose answers no video is labelled with."""
+    for model, values in predicted.items():
+        others = np.setdiff1d(values[values >= 0], truth)
+        if len(others):
+            count = int(np.isin(values, others).sum())
+            told = ", ".join(f"“{names[n]}”" for n in others[:3])
+            more = ", ..." if len(others) > 3 else ""
+            yield (
+                f"{model} gives {count:,} videos an answer that no video is labelled "
+                f"with ({told}{more}); they count as wrong. Where that is a spelling "
+                "of another class, mend the file."
+            )
+
+
+def _training(train: inputs.Table | None, aspects: Iterable[Aspect]) -> Iterator[str]:
+    """A note for every aspect on how many training videos say what is rare."""
+    for aspect in aspects:
+        if train is not None and aspect.train is not None:
+            yield (
+                f"What {aspect.name} is rare is counted over "
+                f"{int(aspect.train.sum()):,} of the {len(train.ids):,} training "
+                f"videos, those with a {aspect.name} label."
             )
 
 

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+import numpy as np
+
 from smad_jax.evaluation import fairness
 from smad_jax.reporting.audit import analysis, joining, rates
 
@@ -57,6 +59,7 @@ def findings(audit: analysis.Audit) -> list[str]:
         f"{name(model)} is right on {percent(rate.share)} of {rate.num_videos:,} "
         f"videos ({interval(rate)} at 95 % confidence)."
     ]
+    said += _about_constant(audit)
     for aspect in audit.material.aspects:
         verdict = audit.verdicts[aspect.name][model]
         said.append(_about_thirds(aspect, verdict))
@@ -65,6 +68,23 @@ def findings(audit: analysis.Audit) -> list[str]:
     if audit.change is not None:
         said.append(_about_change(audit, audit.change))
     return said
+
+
+def _about_constant(audit: analysis.Audit) -> list[str]:
+    """A warning, if the model is no better than one answer to everything."""
+    rate = next(iter(audit.accuracy.values()))
+    counts = np.bincount(audit.material.labels)
+    share = counts.max() / counts.sum()
+    if rate.low > share:
+        return []
+    given = next(iter(audit.material.models.values()))
+    num_answers = len(np.unique(given[given >= 0]))
+    return [
+        f"That is not surely better than to answer "
+        f"{name(audit.material.classes[int(counts.argmax())])} every time, which is "
+        f"right on {percent(share)}; of {len(audit.material.classes)} actions it "
+        f"answers {num_answers}. What follows says little of such a model."
+    ]
 
 
 def _about_thirds(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
@@ -112,16 +132,14 @@ def _about_leans(
         )
     first = verdict.leans[0]
     label, value = audit.material.classes[first.label], aspect.names[first.value]
+    one = verdict.num_leans == 1
+    stand = "1 pair" if one else f"{verdict.num_leans} pairs"
     return (
-        f"{_pairs(verdict.num_leans)} of action and {aspect.name} stand out more "
-        f"than chance explains; most of all {name(label)} with {name(value)}, the "
-        f"answer to {percent(first.here.share)} of the other videos there and to "
-        f"{percent(first.elsewhere.share)} elsewhere."
+        f"{stand} of action and {aspect.name} {'stands' if one else 'stand'} out more "
+        f"than chance explains{':' if one else '; most of all'} {name(label)} with "
+        f"{name(value)}, the answer to {percent(first.here.share)} of the other videos "
+        f"there and to {percent(first.elsewhere.share)} elsewhere."
     )
-
-
-def _pairs(count: int) -> str:
-    return "1 pair" if count == 1 else f"{count} pairs"
 
 
 def _about_change(audit: analysis.Audit, change: rates.Change) -> str:
@@ -142,7 +160,8 @@ def advice(audit: analysis.Audit) -> list[str]:
     """Returns what to do next, the most useful first."""
     model = next(iter(audit.accuracy))
     steps, small = [], []
-    for aspect in audit.material.aspects:
+    aspects = audit.material.aspects
+    for aspect in aspects:
         verdict = audit.verdicts[aspect.name][model]
         usual, rare = verdict.thirds[0], verdict.thirds[2]
         if verdict.gap > _GAP and usual.low > rare.high:
@@ -157,6 +176,13 @@ def advice(audit: analysis.Audit) -> list[str]:
         if rare.num_videos < _FEW:
             small.append(aspect.name)
     steps += _choice(audit)
+    if _about_constant(audit):
+        steps.insert(
+            0,
+            "Find out first why the model is hardly right: classes in another order "
+            "than the labels', predictions of other videos or a training that came to "
+            "nothing look like this. Bias shows in a model that has learned something.",
+        )
     if not steps:
         steps.append(
             "Nothing here asks for a remedy. Audit another aspect, or videos with "
@@ -167,10 +193,12 @@ def advice(audit: analysis.Audit) -> list[str]:
             f"Add test videos: the rare third by {' and '.join(small)} has fewer than "
             f"{_FEW}, and its accuracy is known to some points only."
         )
-    steps.append(
-        "Look at a dozen of the examples below. The labels of scene or object usually "
-        "come from a network; where they are wrong, the group is no finding."
-    )
+    if any(audit.verdicts[aspect.name][model].groups for aspect in aspects):
+        labels = " or ".join(aspect.name for aspect in aspects)
+        steps.append(
+            f"Look at the examples below. Labels of {labels} usually come from a "
+            "network; where they are wrong, the group is no finding."
+        )
     return steps
 
 

@@ -1,6 +1,10 @@
+import html
+
 import numpy as np
 import pytest
 
+from smad_jax import errors, workdir
+from smad_jax.data import aspect_records, label_names
 from smad_jax.reporting import __main__ as command
 from smad_jax.reporting.audit import command as audit
 from smad_jax.reporting.audit import thumbnails
@@ -81,9 +85,64 @@ def test_predictions_without_labels_ask_for_them(files, capsys):
     assert "name their file with --labels" in capsys.readouterr().err
 
 
+def test_missing_predictions_are_said_to_be_missing(files, capsys):
+    aspect = f"scene={files / 'scene.npz'}"
+    assert run("--predictions", files / "none.npz", "--aspect", aspect) == 3
+    assert "no file at" in capsys.readouterr().err
+
+
+def test_names_come_from_the_run_and_from_the_data_set(files):
+    run_folder, out = files / "run", files / "a.html"
+    (run_folder / "predictions").mkdir(parents=True)
+    predictions = run_folder / "predictions" / "iid.npz"
+    predictions.write_bytes((files / "two/p.npz").read_bytes())
+    workdir.write_labels(run_folder, workdir.Labels(("walk", "wave", "bow"), {}))
+    with np.load(files / "scene.npz") as scene:
+        ids, values = scene["ids"].tolist(), scene["values"]
+    aspect_records.write(files / "set", "scene", ids, values)
+    label_names.store(files / "set", "scene", ("sea", "ice", "gym", "street"))
+    given = ["--predictions", predictions, "--bootstrap", 2, "--out", out]
+    given += ["--aspect", f"scene={files / 'set'}"]
+    assert run(*given) == 0
+    text = out.read_text("utf-8")
+    assert "<bdi>walk</bdi>" in text and "<bdi>ice</bdi>" in text
+    assert "class 0" not in text and "scene 1" not in text
+    # the user's names count more than those of the files
+    (files / "classes.txt").write_text("gehen\nwinken\nbeugen\n")
+    (files / "scenes.txt").write_text("Meer\nEis\nHalle\nStrasse\n")
+    given += ["--classes", files / "classes.txt"]
+    assert run(*given, "--names", f"scene={files / 'scenes.txt'}") == 0
+    text = out.read_text("utf-8")
+    assert "<bdi>gehen</bdi>" in text and "<bdi>Eis</bdi>" in text
+    assert "<bdi>walk</bdi>" not in text and "<bdi>ice</bdi>" not in text
+
+
+def test_model_that_learned_nothing_is_told_so_before_its_bias(files):
+    ids = [f"v{n}" for n in range(60)]
+    rows = "".join(f"{id},1\n" for id in ids)
+    (files / "constant.csv").write_text(f"id,prediction\n{rows}")
+    given = ["--labels", files / "one/p.npz", "--out", files / "a.html"]
+    given += ["--aspect", f"scene={files / 'scene.npz'}", "--bootstrap", 2]
+    assert run("--predictions", files / "constant.csv", *given) == 0
+    text = html.unescape((files / "a.html").read_text("utf-8"))
+    assert "not surely better than to answer" in text
+    assert "of 3 actions it answers 1" in text
+    assert "Find out first why the model is hardly right" in text
+    assert "Nothing here asks for a remedy" not in text
+    assert run("--predictions", files / "two/p.npz", *given) == 0
+    assert "hardly right" not in (files / "a.html").read_text("utf-8")
+
+
 def test_models_are_named_by_what_tells_their_paths_apart(tmp_path):
-    paths = [tmp_path / "base/seed1/p.npz", tmp_path / "smad/seed1/p.npz"]
-    assert audit._model_names(paths, []) == ["base", "smad"]
+    def names(*files):
+        return audit._model_names([tmp_path / file for file in files], [])
+
+    assert names("base/seed1/p.npz", "smad/seed1/p.npz") == ["base", "smad"]
+    assert names("p.csv", "deeper/down/q.csv") == ["p", "q"]
+    assert names("p.csv", "down/p.csv") == [tmp_path.name, "down"]
+    assert names("p.csv", "p.npz") == ["p.csv", "p.npz"]
+    with pytest.raises(errors.ConfigError, match="another file than --predictions"):
+        names("p.csv", "down/../p.csv")
 
 
 def test_pictures_come_from_a_data_set_and_from_a_folder_of_files(small_data, tmp_path):

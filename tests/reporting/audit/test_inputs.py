@@ -102,6 +102,3 @@ def test_faulty_npz_is_refused(tmp_path, arrays, told):
 def test_missing_file_and_names_given_twice_are_refused(tmp_path):
     with pytest.raises(errors.DataError, match="no file at"):
         inputs.read(tmp_path / "none.csv", "label")
-    with pytest.raises(errors.DataError, match="'sea' twice"):
-        inputs.read_names(put(tmp_path, "sea\nice 1\nsea\n"))
-    assert inputs.read_names(put(tmp_path, "/a/sea 0\nice 1\n")) == ("/a/sea", "ice")

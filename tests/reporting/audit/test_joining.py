@@ -50,6 +50,19 @@ def test_columns_of_a_second_model_may_stand_in_another_order():
     assert found.models["m"].tolist() == found.models["n"].tolist() == [1, 0, 1]
 
 
+def test_answers_that_are_no_label_and_training_videos_are_noted():
+    found = join({"a": "walking", "b": "wave", "c": "walking"})
+    assert found.notes == (
+        "m gives 2 videos an answer that no video is labelled with (“walking”); they "
+        "count as wrong. Where that is a spelling of another class, mend the file.",
+    )
+    found = join(train=table({"z": "walk", "a": "wave", "x": "walk"}))
+    assert found.notes == (
+        "What scene is rare is counted over 2 of the 3 training videos, those with a "
+        "scene label.",
+    )
+
+
 def test_what_is_left_out_is_noted():
     found = join({"a": "walk", "b": "wave"}, scenes={"a": "sea", "b": "ice"})
     assert found.notes == ("1 labelled videos have no prediction and are left out.",)

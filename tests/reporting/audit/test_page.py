@@ -100,7 +100,7 @@ def test_same_files_give_the_same_page(written, tmp_path):
 
 def test_planted_bias_is_said_in_words(written):
     text = html.unescape(written[0].read_text("utf-8"))
-    assert "1 pair of action and scene stand" in text
+    assert "1 pair of action and scene stands out more than chance explains: “" in text
     assert "McNemar" in text and "permutation test" in text
 
 

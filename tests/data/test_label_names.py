@@ -1,0 +1,49 @@
+import pytest
+
+from smad_jax import errors
+from smad_jax.data import label_names
+
+
+def put(folder, text):
+    path = folder / "names.txt"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_lists_as_they_are_published_are_read(tmp_path):
+    assert label_names.read(put(tmp_path, "sea\n\n ice \n")) == ("sea", "ice")
+    assert label_names.read(put(tmp_path, "/a/sea 0\n/i/ice/out 1\n")) == (
+        "sea",
+        "ice/out",
+    )
+    assert label_names.read(put(tmp_path, "sea 0\nice 1\n")) == ("sea", "ice")
+    # numbers that are not the lines' own belong to the names
+    assert label_names.read(put(tmp_path, "route 66\nice 1\n")) == ("route 66", "ice 1")
+    assert label_names.read(put(tmp_path, "/a/sea\nice\n")) == ("/a/sea", "ice")
+
+
+def test_names_are_kept_beside_the_labels_and_forgotten(tmp_path):
+    assert label_names.stored(tmp_path, "scene", 2) == ()
+    label_names.store(tmp_path, "scene", ("sea", "ice cap"))
+    assert label_names.stored(tmp_path, "scene", 2) == ("sea", "ice cap")
+    with pytest.raises(errors.DataError, match="names 2 labels, but there are 3"):
+        label_names.stored(tmp_path, "scene", 3)
+    label_names.store(tmp_path, "scene", ())
+    label_names.store(tmp_path, "scene", ())
+    assert label_names.stored(tmp_path, "scene", 2) == ()
+
+
+def test_mistakes_are_said(tmp_path):
+    with pytest.raises(errors.DataError, match="no file of label names at"):
+        label_names.read(tmp_path / "none.txt")
+    with pytest.raises(errors.DataError, match="'sea' twice"):
+        label_names.read(put(tmp_path, "sea\nice\nsea\n"))
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(errors.DataError, match="UTF-8, byte 3 is not"):
+        label_names.read(tmp_path / "latin.txt")
+
+
+def test_places365_names_keep_their_slashes(real_data):
+    names = label_names.read(real_data / "places365" / "categories_places365.txt", 365)
+    assert names[0] == "airfield"
+    assert "apartment_building/outdoor" in names
