@@ -118,17 +118,29 @@ def open_place(
         ConfigError: if `place` is something else.
         MissingDataError: if it is missing, with the commands that prepare it.
     """
-    dataset, _, split = place.rpartition("/")
-    if not dataset or not split:
-        raise errors.ConfigError(f"expected DATASET/SPLIT, but found {place!r}")
+    dataset, split = divided(place)
     return catalog.open_split(
         data_root(config), _folder_name(config, dataset), split, aspects=aspects
     )
 
 
+def divided(place: str) -> tuple[str, str]:
+    """Returns the data set and the split of DATASET/SPLIT.
+
+    Raises:
+        ConfigError: if it is something else.
+    """
+    dataset, _, split = place.rpartition("/")
+    if not dataset or not split:
+        raise errors.ConfigError(
+            f"expected DATASET/SPLIT, such as {embedded.NAME}/iid, but found {place!r}"
+        )
+    return dataset, split
+
+
 def labelled_aspects(config: Config, place: str) -> tuple[str, ...]:
     """Returns the aspects that the data set of a DATASET/SPLIT has labels for."""
-    dataset = place.rpartition("/")[0]
+    dataset, _ = divided(place)
     folder = data_root(config) / _folder_name(config, dataset)
     return catalog.labelled_aspects(folder)
 

@@ -5,12 +5,21 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from smad_jax import splits, teacher, writing
+from smad_jax import command_line, splits, teacher, writing
 from smad_jax.commands import network
 from smad_jax.data import catalog, selection
 from smad_jax.evaluation import groups, static_bias, summary
 
 HELP = "accuracy, fairness and worst groups on any test set"
+
+LEGEND = """\
+The measures are NMI, 0 to 1, lower is fairer (Table 4). independence: between answer
+and secondary label; oracle: between true action and label, what flawless answers
+would show; amplified: the first minus the second, what the network adds; separation:
+between answer and label within an action; sufficiency: between action and label
+within an answer. "by chance" is the same after dealing the labels anew in each
+group. Thirds are by how often an action is seen with its label here; small sets
+raise every NMI."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,15 +32,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         help="secondary labels to measure against (default: all soft ones there are)",
     )
-    add("--bootstrap", type=int, default=200, help="draws behind intervals; 0: none")
+    add(
+        "--bootstrap",
+        type=command_line.whole_number(0),
+        default=200,
+        help="draws behind intervals; 0: none",
+    )
     add("--seed", type=int, default=0, help="of draws and permutations")
     add(
         "--min-videos",
-        type=int,
+        type=command_line.whole_number(1),
         default=groups.MIN_VIDEOS,
         help="groups of fewer videos are passed over",
     )
-    add("--worst", type=int, default=10, help="how many of the worst groups to list")
+    add(
+        "--worst",
+        type=command_line.whole_number(0),
+        default=10,
+        help="how many of the worst groups to list",
+    )
     add(
         "--out",
         type=pathlib.Path,
@@ -47,7 +66,7 @@ def run(arguments: argparse.Namespace) -> str:
     """
     asked = network.open_network(arguments)
     out = arguments.out or arguments.run / "evaluation"
-    tables, found = [], {}
+    tables, found, measured = [], {}, False
     for place in arguments.split:
         given = _open(asked, place, arguments.aspects)
         split = selection.with_classes(given, asked.classes)
@@ -67,6 +86,7 @@ def run(arguments: argparse.Namespace) -> str:
         )
         report |= {"run": str(arguments.run), "split": place}
         report["left_out"] = len(given) - len(split)
+        measured = measured or bool(report["aspects"])
         writing.write_json(out / f"{name}.json", report)
         tables += [table(place, report), f"written: {out / name}.json and .npz"]
     for place, moving in found.items():
@@ -83,7 +103,7 @@ def run(arguments: argparse.Namespace) -> str:
                 f"{contrast.scuba:.1%} moving and {contrast.scufo:.1%} frozen, of "
                 f"{contrast.num_pairs} pairs"
             )
-    return "\n\n".join(tables)
+    return "\n\n".join([*tables, *([LEGEND] if measured else [])])
 
 
 def _open(

@@ -55,14 +55,14 @@ class Failures(bad_videos.BadVideos):
 
     def __init__(self, num_videos: int) -> None:
         super().__init__(None, limit=1.0, num_videos=num_videos)
-        self.found: dict[int, tuple[str, str]] = {}
+        self.found: dict[int, tuple[str, str, str]] = {}
 
     def record(
         self, index: int, id: str, reason: str, detail: str, replacement: str | None
     ) -> None:
-        """Notes reason and detail under the video's row."""
+        """Notes reason, detail and id under the video's row."""
         super().record(index, id, reason, detail, replacement)
-        self.found[index] = (reason, detail)
+        self.found[index] = (reason, detail, id)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,20 +92,33 @@ def run(arguments: argparse.Namespace) -> str:
         watched = _watch(batches, frames, arguments.pictures)
         said, _ = asked.predictor.run(watched, np.asarray(split.ids), split.labels)
     _write_csv(arguments.out, asked, split.ids, said.probabilities, failures, arguments)
+    if failures.count == len(split):
+        raise errors.DataError(
+            "\n".join([f"{arguments.out}: no answer for any video", *_told(failures)])
+        )
     lines = [f"{arguments.out}: {len(split) - failures.count} of {len(split)} videos"]
     if arguments.pictures:
         sheet = arguments.out.with_suffix(".png")
         draw_sheet(sheet, split.ids, frames, said.probabilities, asked.classes)
         lines.append(f"{sheet}: {len(frames)} of them")
-    if failures.count:
-        counts = collections.Counter(reason for reason, _ in failures.found.values())
-        told = ", ".join(f"{reason} {n}" for reason, n in counts.most_common())
-        lines.append(f"{failures.count} cannot be used ({told}):")
-        lines += [
-            f"  {split.ids[row]}: {reason}, {detail}"
-            for row, (reason, detail) in sorted(failures.found.items())
-        ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_told(failures)])
+
+
+def _told(failures: Failures) -> list[str]:
+    """Lines about the videos that cannot be used, and what can be done."""
+    if not failures.found:
+        return []
+    counts = collections.Counter(reason for reason, *_ in failures.found.values())
+    told = ", ".join(f"{reason} {n}" for reason, n in counts.most_common())
+    return [
+        f"{failures.count} cannot be used ({told}):",
+        *(
+            f"  {id}: {reason}, {detail}"
+            for _, (reason, detail, id) in sorted(failures.found.items())
+        ),
+        "what a player still shows is mended by writing it anew (ffmpeg -i OLD "
+        "NEW.mp4); the rest has to be copied or downloaded again",
+    ]
 
 
 def open_folder(folder: pathlib.Path) -> catalog.Split:
@@ -173,7 +186,9 @@ def _write_csv(
         writer.writerow(["video", "problem", *heads])
         for row, id in enumerate(ids):
             if row in failures.found:
-                writer.writerow([id, ": ".join(failures.found[row]), *[""] * 2 * top])
+                writer.writerow(
+                    [id, ": ".join(failures.found[row][:2]), *[""] * 2 * top]
+                )
                 continue
             cells: list[str] = []
             for label in np.argsort(-probabilities[row], kind="stable")[:top]:

@@ -5,8 +5,8 @@ import pathlib
 
 import numpy as np
 
-from smad_jax import errors
-from smad_jax.data import catalog, preparation
+from smad_jax import errors, splits
+from smad_jax.data import catalog, embedded, preparation
 from smad_jax.evaluation import features as feature_files
 from smad_jax.evaluation import linear_svm, reports
 
@@ -85,6 +85,11 @@ def run(arguments: argparse.Namespace) -> str:
     for_table = arguments.features[0].with_name(reports.svm(arguments.test))
     places = [arguments.out] if arguments.out else []
     places += [for_table] if arguments.c == 1 else []
+    if arguments.c != 1 or videos.num_views != reports.NUM_VIEWS:
+        lines.append(
+            f"not for Table 5, which is of C = 1 (here {arguments.c:g}) and "
+            f"{reports.NUM_VIEWS} views (here {videos.num_views})"
+        )
     for place in places:
         reports.write(
             place,
@@ -99,6 +104,8 @@ def _rows(
     arguments: argparse.Namespace, videos: feature_files.Features, place: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows and labels of the videos of a list."""
-    dataset, _, name = place.rpartition("/")
+    dataset, name = splits.divided(place)
+    if dataset == embedded.NAME:  # that of the draw whose features these are
+        dataset = videos.dataset or dataset
     split = catalog.open_split(arguments.data_root, dataset, name)
     return videos.rows_of(split.ids), split.labels

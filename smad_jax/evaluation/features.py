@@ -24,6 +24,7 @@ class Features:
         features: [V, N * D] float32, block n being view n's in temporal order; zeros
             for a video that could not be read.
         num_views: N.
+        dataset: Name of the data set's folder; empty in files that do not say.
     """
 
     ids: np.ndarray
@@ -31,6 +32,7 @@ class Features:
     classes: np.ndarray
     features: np.ndarray
     num_views: int
+    dataset: str = ""
 
     def save(self, path: pathlib.Path) -> None:
         """Writes an NPZ file."""
@@ -52,6 +54,7 @@ class Features:
                     classes=content["classes"],
                     features=content["features"],
                     num_views=int(content["num_views"]),
+                    dataset=str(content["dataset"]) if "dataset" in content else "",
                 )
         except FileNotFoundError as error:
             raise errors.DataError(
@@ -114,4 +117,5 @@ def merged(parts: Sequence[Features]) -> Features:
         classes=first.classes,
         features=np.concatenate([part.features for part in parts])[rows],
         num_views=first.num_views,
+        dataset=first.dataset,
     )

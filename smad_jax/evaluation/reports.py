@@ -14,6 +14,7 @@ from smad_jax import writing
 from smad_jax.evaluation import few_shot as few_shot_lib
 
 NUM_VIEWS = 10
+OF_PAPER = "10,000 five-way episodes with one query a class on features of ten views"
 _EPISODES = {"ways": 5, "queries": 1, "episodes": 10_000, "rule": few_shot_lib.RULES[0]}
 
 

@@ -12,6 +12,7 @@ python -m smad_jax.reporting audit --predictions P.csv --aspect scene=S.csv
 """
 
 import argparse
+import difflib
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -80,7 +81,15 @@ def _video(arguments: argparse.Namespace) -> bytes:
         raise errors.ConfigError("name a --video, or a --dataset and an --id of it")
     reader = records.RecordReader(folder)
     if arguments.id not in reader.ids:
-        raise errors.DataError(f"{folder} has no video {arguments.id!r}")
+        near = difflib.get_close_matches(arguments.id, reader.ids, 1)
+        raise errors.DataError(
+            f"{folder} has no video {arguments.id!r}; "
+            + (
+                f"did you mean {near[0]!r}?"
+                if near
+                else f"its ids are like {reader.ids[0]!r}"
+            )
+        )
     return reader.video(reader.ids.index(arguments.id)).video
 
 
@@ -104,8 +113,14 @@ def _overlap(arguments: argparse.Namespace) -> str:
 
 def _table(arguments: argparse.Namespace) -> str:
     numbers = arguments.numbers or sorted(paper.TABLES)
+    folder = arguments.runs or pathlib.Path("runs")
+    if arguments.runs and not folder.is_dir():
+        raise errors.DataError(
+            f"no folder of runs at {folder}; python main.py --config configs/NAME.py "
+            f"--workdir {folder / 'NAME'} makes a run in it"
+        )
     return "\n\n".join(
-        reproduction.table(n, arguments.runs, arguments.data_root) for n in numbers
+        reproduction.table(n, folder, arguments.data_root) for n in numbers
     )
 
 
@@ -223,7 +238,6 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument(
         "--runs",
         type=pathlib.Path,
-        default=pathlib.Path("runs"),
         help="folder of the runs (default: runs)",
     )
     table.add_argument(

@@ -123,8 +123,10 @@ def load_arrays(folder: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
             return {path: arrays[path] for path in arrays.files}, manifest
     except FileNotFoundError as error:
         raise errors.DataError(
-            f"no weights in {folder}; make them with python -m smad_jax.torch_weights "
-            "import CKPT --model NAME --out DIR"
+            f"neither a run nor weights in {folder}; python main.py --config "
+            f"configs/NAME.py --workdir {folder} makes a run, python -m "
+            "smad_jax.torch_weights import CKPT --model NAME --out "
+            f"{folder} makes weights of a PyTorch checkpoint"
         ) from error
     except (KeyError, TypeError, json.JSONDecodeError, zipfile.BadZipFile) as error:
         raise errors.DataError(
@@ -187,12 +189,17 @@ def initialise(
         theirs, ours = arrays[path].shape, own[path].shape
         if theirs != ours:
             problems[path] = f"{theirs} in the weights but {ours} in the model"
-    lines = [
-        f"  {path} is {what}"
+    unfit = {
+        path: what
         for path, what in sorted(problems.items())
         if not convert.is_allowed((path,), (*allow, *fresh))
-    ]
-    if lines:
+    }
+    if unfit and all(path.startswith("saar/") for path in unfit):
+        for has_saar, other in ((True, arrays), (False, own)):
+            if unfit.keys().isdisjoint(other):
+                raise errors.DataError(_saar_differs(folder, has_saar))
+    if unfit:
+        lines = [f"  {path} is {what}" for path, what in unfit.items()]
         raise errors.DataError(
             "\n".join([f"{folder} ({manifest.network.name}) does not fit:", *lines])
             + "\nallow what is meant to start fresh by name, such as 'head/*'"
@@ -204,3 +211,17 @@ def initialise(
         for path, value in own.items()
     }
     return networks.unflatten(filled)
+
+
+def _saar_differs(folder: pathlib.Path, has_saar: bool) -> str:
+    """What to say of weights that differ by SAAR alone; the model has it or not."""
+    if has_saar:
+        return (
+            f"{folder} is without SAAR, but the model here has it; say "
+            "--config.model.saar=False (saar=off in the argument of configs that take "
+            "it), or allow 'saar/*' to start it fresh"
+        )
+    return (
+        f"{folder} is with SAAR, but the model here is without; say "
+        "--config.model.saar=True (saar=on in the argument of configs that take it)"
+    )

@@ -79,6 +79,7 @@ def test_evaluate_reports_the_measures_of_what_the_network_said(
     assert set(report["aspects"]) == {"object", "scene"}
     assert "worst class: " in told
     assert f"top1 {expected['top1']:.1%}" in told
+    assert told.count("separation: between answer") == 1
 
 
 def test_evaluate_finds_classes_by_their_names(
@@ -96,6 +97,7 @@ def test_evaluate_finds_classes_by_their_names(
     )
     assert straight["accuracy"] == backwards["accuracy"]
     assert straight["aspects"] == {}, "the stills have no labels of aspects"
+    assert "separation:" not in told
 
 
 def test_imported_weights_say_what_their_run_says(
@@ -168,7 +170,8 @@ def test_few_shot_and_svm_are_those_of_the_extracted_features(
     found = json.loads(out.read_text())["2-shot"]
     assert found["accuracy"] == expected.accuracy
     assert not list(pool.parent.glob("few_shot-*")), "the paper has 10,000 episodes"
-    lists = [f"{DATASET}/{name}" for name in ("train", "tail")]
+    assert "not for Table 5" in told
+    lists = [f"embedded/{name}" for name in ("train", "tail")]
     code, told = ask(
         *("svm", "--features", pool, pool, "--data-root", small_data, "--out", out),
         *("--train", *lists, "--test", *lists[::-1]),
@@ -189,8 +192,11 @@ def test_few_shot_and_svm_are_those_of_the_extracted_features(
     assert [split["accuracy"] for split in found["splits"]] == accuracies
     assert found["mean"] == pytest.approx(sum(accuracies) / 2)
     assert f"mean of 2 splits: {found['mean']:.1%}" in told
+    assert "not for Table 5" in told and "10 views (here 3)" in told
     code, told = ask("svm", "--features", pool, "--train", *lists, "--test", lists[0])
     assert (code, "they go in pairs" in told) == (2, True)
+    code, told = ask("svm", "--features", pool, "--train", "train", "--test", "tail")
+    assert (code, "expected DATASET/SPLIT" in told) == (2, True)
 
 
 def test_probe_stands_beside_majority_chance_and_the_runs_adversary(
@@ -259,9 +265,24 @@ def test_predict_lists_likely_classes_and_says_what_is_wrong_with_bad_videos(
     assert "2 cannot be used (missing 1, truncated 1)" in told.replace(
         "truncated 1, missing 1", "missing 1, truncated 1"
     )
+    assert "ffmpeg -i OLD NEW.mp4" in told
     picture = cv2.imread(str(out.with_suffix(".png")))
     assert picture is not None
     assert picture.std() > 10
+
+
+def test_predict_of_nothing_but_bad_videos_is_an_error_that_keeps_the_reasons(
+    fresh_run, tmp_path, ask
+):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.mp4").write_bytes(b"no video")
+    code, told = ask(
+        *("predict", "--run", fresh_run, "--videos", tmp_path / "bad"),
+        *("--out", tmp_path / "said.csv"),
+    )
+    assert code == 3
+    assert "no answer for any video" in told and "a.mp4: " in told
+    assert "a.mp4,undecodable: " in (tmp_path / "said.csv").read_text()
 
 
 @pytest.mark.parametrize(
@@ -277,6 +298,10 @@ def test_predict_lists_likely_classes_and_says_what_is_wrong_with_bad_videos(
         (("evaluate", "--split", "rare"), 2, "expected DATASET/SPLIT"),
         (("evaluate", "--split", "embedded/rar"), 3, "did you mean 'rare'"),
         (("features", "--split", "a/b", "--views", "-1"), 2, "--views must be at"),
+        (
+            ("probe", "--split", "embedded/iid", "--aspects", "scenes"),
+            *(3, "did you mean 'scene'?"),
+        ),
     ],
 )
 def test_mistakes_are_told_in_one_line_with_the_exit_code(

@@ -91,12 +91,24 @@ def test_another_number_of_classes_must_be_allowed(folder):
 
 def test_saar_must_be_allowed_to_start_fresh(folder):
     _, params, batch_stats = fresh(saar=True, seed=2)
-    with pytest.raises(errors.DataError, match="saar/score/kernel is missing"):
+    with pytest.raises(
+        errors.DataError,
+        match=r"is without SAAR, .*config\.model\.saar=False \(saar=off",
+    ):
         torch_weights.initialise(params, batch_stats, folder)
     trees = torch_weights.initialise(params, batch_stats, folder, allow=["saar/*"])
     assert_equal(trees[0]["saar"], params["saar"])
     assert_equal(trees[1]["saar"], batch_stats["saar"])
     assert_equal(trees[0]["head"], torch_weights.load_weights(folder)[0]["head"])
+
+
+def test_model_without_saar_is_told_of_weights_with_it(folder, monkeypatch):
+    _, *with_saar = fresh(saar=True, seed=2)
+    arrays = networks.flatten(*with_saar)
+    manifest = weights.load_arrays(folder)[1]
+    monkeypatch.setattr(weights, "load_arrays", lambda _: (arrays, manifest))
+    with pytest.raises(errors.DataError, match=r"is with SAAR, .*saar=True \(saar=on"):
+        torch_weights.initialise(*fresh(seed=2)[1:], folder)
 
 
 def test_weights_of_another_model_are_refused(folder):
@@ -140,7 +152,10 @@ def test_the_newest_checkpoint_of_a_run_is_read_like_a_folder(tmp_path):
     )
     with checkpoint.Checkpoints(tmp_path / "checkpoints") as checkpoints:
         checkpoints.save(both, {"step": 4, "videos": 8, "seed": 1})
-    with pytest.raises(errors.DataError, match="no weights in"):
+    with pytest.raises(
+        errors.DataError,
+        match=r"neither a run nor weights in .*; python main.py .* --workdir",
+    ):
         weights.load_arrays(tmp_path)
     config = {"model": {"name": "slowonly_r18", "saar": False}}
     (tmp_path / "config.json").write_text(json.dumps(config))
