@@ -25,6 +25,10 @@ PAPER_DATA = {
         "train": "kinetics400/k200both-train",
         "tests": {"k200both-val": "kinetics400/k200both-val"},
     },
+    "minikinetics": {
+        "train": "kinetics400/mini-train",
+        "tests": {"val": "kinetics400/mini-val"},
+    },
     "k400": {
         "train": "kinetics400/train",
         "tests": {"k400-val": "kinetics400/val", "aras104": "aras/aras104"},
@@ -282,16 +286,18 @@ def finetune(
         config.optimizer.learning_rate = 1e-3
         config.training.epochs = 4
         return config
-    dataset, number = {  # of the official split, where there are several
-        "ucf101": ("ucf101", choice.split),
-        "hmdb51": ("hmdb51", choice.split),
-        "diving48": (f"diving48{'-v1' if choice.labels == 'v1' else ''}", ""),
-    }.get(choice.train, ("", ""))
-    if dataset:
-        config.data.train = f"{dataset}/train{number}"
-        test = f"val{number}"
+    names = {  # of the official lists, where there are several
+        "ucf101": ("train{split}", "val{split}"),
+        "hmdb51": ("train{split}", "val{split}"),
+        "diving48": ("train", "val")
+        if choice.labels == "v1"
+        else ("v2-train", "v2-val"),
+    }.get(choice.train)
+    if names:
+        train, test = (name.format(split=choice.split) for name in names)
+        config.data.train = f"{choice.train}/{train}"
         config.evaluation.sets = ml_collections.ConfigDict(
-            {f"{dataset}-{test}": f"{dataset}/{test}"}
+            {f"{choice.train}-{test}": f"{choice.train}/{test}"}
         )
     # Unstated in the paper, but for the networks; linear in the batch size.
     config.optimizer.learning_rate = 0.01

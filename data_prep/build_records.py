@@ -388,7 +388,7 @@ def source(chosen: argparse.Namespace) -> video_lists.Source:
 
 def _options(chosen: argparse.Namespace) -> Options:
     """The options of the command line, checked."""
-    _check_name(chosen.name)
+    check_name(chosen.name)
     if not 0 <= chosen.holdout < 1:
         raise errors.ConfigError(
             f"--holdout must be at least 0 and less than 1, not {chosen.holdout}"
@@ -403,7 +403,7 @@ def _options(chosen: argparse.Namespace) -> Options:
     )
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
     """Raises ConfigError if `name` is no folder or configs cannot name it."""
     if name in _TAKEN_NAMES or name.startswith("embedded-seed"):
         raise errors.ConfigError(

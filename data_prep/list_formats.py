@@ -48,7 +48,12 @@ class Format(NamedTuple):
 
 
 def read(
-    root: pathlib.Path, path: pathlib.Path, val: pathlib.Path | None, form: str
+    root: pathlib.Path,
+    path: pathlib.Path,
+    val: pathlib.Path | None,
+    form: str,
+    *,
+    stored: Sequence[str] | None = None,
 ) -> video_lists.Source:
     """Returns the wanted videos of a list, and of a second one for validation.
 
@@ -60,12 +65,13 @@ def read(
         path: The list.
         val: The list of validation videos, in the same form.
         form: A name of `FORMATS`, or `auto`.
+        stored: Ids of videos, in the place of the files in the folder.
 
     Raises:
         ConfigError: if it cannot be told which form a list has.
         DataError: naming file, line, value and rule of what is malformed.
     """
-    files = listed.Files(root)
+    files = listed.Files(root, stored)
     splits: dict[str, list[video_lists.Entry]] = {}
     found = {}
     for role, list_path in (("train", path), ("val", val)):

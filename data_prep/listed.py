@@ -36,10 +36,12 @@ class Files:
 
     Args:
         root: The folder; looked through when a name is first asked for.
+        stored: Their paths below it, if the videos lie elsewhere, in a data set.
     """
 
-    def __init__(self, root: pathlib.Path):
+    def __init__(self, root: pathlib.Path, stored: Sequence[str] | None = None):
         self.root = root
+        self._stored = stored
 
     def find(self, names: Sequence[str], label: str, where: str) -> str:
         """Returns the path of the video with one of `names`, relative to the folder.
@@ -83,14 +85,19 @@ class Files:
     def _paths(self) -> dict[str, list[str]]:
         """Paths by name without extension, in sorted order."""
         found: dict[str, list[str]] = {}
+        for path in self._walk() if self._stored is None else sorted(self._stored):
+            stem, extension = os.path.splitext(os.path.basename(path))
+            if extension.lower() in video_lists.EXTENSIONS:
+                found.setdefault(stem, []).append(path)
+        return found
+
+    def _walk(self) -> Iterator[str]:
+        """Paths of all files in the folder, relative to it, in sorted order."""
         for folder, folders, names in os.walk(self.root):
             folders.sort()
             for name in sorted(names):
-                stem, extension = os.path.splitext(name)
-                if extension.lower() in video_lists.EXTENSIONS:
-                    path = os.path.relpath(os.path.join(folder, name), self.root)
-                    found.setdefault(stem, []).append(pathlib.Path(path).as_posix())
-        return found
+                path = os.path.relpath(os.path.join(folder, name), self.root)
+                yield pathlib.Path(path).as_posix()
 
     @functools.cached_property
     def _by_id(self) -> dict[str, list[str]]:

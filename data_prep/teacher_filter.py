@@ -21,6 +21,7 @@ import numpy as np
 from data_prep import near_duplicates, z_frequency
 from smad_jax import command_line, errors, teacher
 from smad_jax.data import catalog
+from smad_jax.training import log
 
 
 class Answers(NamedTuple):
@@ -214,7 +215,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     chosen = _parser().parse_args(arguments)
-    return command_line.run(lambda: "\n".join(write_split(chosen)))
+    with log.on_standard_error():
+        return command_line.run(lambda: "\n".join(write_split(chosen)))
 
 
 if __name__ == "__main__":

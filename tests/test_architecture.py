@@ -58,6 +58,7 @@ MAY_IMPORT = {
     "smad_jax.commands": {
         "errors",
         "writing",
+        "command_line",
         "data",
         "evaluation",
         "experiment",
@@ -83,6 +84,7 @@ MAY_IMPORT = {
         "aspects",
         "data",
         "models",
+        "training",  # its log
         "evaluation",
         "torch_weights",
         "teacher",

@@ -233,8 +233,8 @@ def test_no_web_data_is_the_baseline(name, train):
     [
         ("ucf101", "ucf101/train1", ["ucf101-val1"]),
         ("hmdb51,split=3", "hmdb51/train3", ["hmdb51-val3"]),
-        ("diving48", "diving48/train", ["diving48-val"]),
-        ("diving48,labels=v1", "diving48-v1/train", ["diving48-v1-val"]),
+        ("diving48", "diving48/v2-train", ["diving48-v2-val"]),
+        ("diving48,labels=v1", "diving48/train", ["diving48-val"]),
         ("mine", "mine/train", ["val"]),
     ],
 )
@@ -271,8 +271,8 @@ def test_networks_of_table_6_are_trained_on_minikinetics():
     )
     for config in (smad, combined):
         assert (config.model.name, config.model.saar) == ("resnet3d_18", True)
-        assert config.data.train == "minikinetics/train"
-        assert config.evaluation.sets.to_dict() == {"val": "minikinetics/val"}
+        assert config.data.train == "kinetics400/mini-train"
+        assert config.evaluation.sets.to_dict() == {"val": "kinetics400/mini-val"}
         assert config.method.aspects == ("scene", "object")
         assert config.data.sampling.test_views == 0
         checks.check(config)

@@ -15,6 +15,9 @@ _SOURCES = {
     # without its list of validation videos, `val` would be a random part of the others
     "kinetics400": "kinetics400 --list train.csv --val-list val.csv",
     "aras": "aras_clips --holdout 0",
+    # the second edition's list is of some of these videos
+    "diving48": "diving48/rgb --list Diving48_train.json --val-list Diving48_test.json "
+    "--classes label_map.txt",
     "googleimage": "googleimage --images --holdout 0",
     "insvideo": "insvideo --holdout 0",
 }
@@ -26,6 +29,13 @@ _RELEASED = {
 # The network that filters each medium (App. B), as the name of a config.
 _TEACHERS = {"images": "tsn_baseline", "videos": "slowonly_baseline"}
 _MEDIUM = {"googleimage": "images", "insvideo": "videos"}
+# Other lists of videos that a data set has already, by the names of their splits.
+_ADDED = {
+    ("kinetics400", "mini"): "--list train_ytid_list.txt --val-list val_ytid_list.txt "
+    "--classes k200_actions.txt",
+    ("diving48", "v2"): "--list Diving48_V2_train.json "
+    "--val-list Diving48_V2_test.json --classes label_map.txt",
+}
 _TRAINING_DATA = {
     "k200": ("k200db", "kinetics400/k200db-train"),
     "k400": ("k400", "kinetics400/train"),
@@ -78,6 +88,11 @@ def commands(
             after = [
                 f"python -m data_prep.aras {place} --list aras_test_balance.txt "
                 "--names k400_actions.txt"
+            ]
+        elif lists := _ADDED.get((dataset, split.partition("-")[0])):
+            after = [
+                f"python -m data_prep.add_splits {place} {lists} "
+                f"--name {split.partition('-')[0]}"
             ]
         elif third := _third_of(dataset, split):
             wanted = ("scene", *wanted)  # the thirds are by its labels

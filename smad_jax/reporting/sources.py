@@ -172,9 +172,10 @@ def _frozen(row: str, column: str) -> Source:
         read = functools.partial(reports.few_shot_accuracy, shots=shots)
     else:
         dataset = column.lower()
-        numbers = ("",) if dataset == "diving48" else ("1", "2", "3")
+        # the labels of Table 5 are not stated; its Diving48 is taken for Table 6's
+        lists = ("v2-{}",) if dataset == "diving48" else ("{}1", "{}2", "{}3")
         train, test = (
-            [f"{dataset}/{part}{number}" for number in numbers]
+            [f"{dataset}/{name.format(part)}" for name in lists]
             for part in ("train", "val")
         )
         split = f"{dataset}/all"
@@ -215,8 +216,8 @@ def _finetuning(row: str, column: str) -> Source:
     if kind in ("baseline", "sdn"):
         argument += ",saar=off"
     if name == "diving48":
-        dataset = "diving48-v1" if column.endswith("*") else name
-        found = _run(f"{file}:{argument}", f"{dataset}-val/top1")
+        test = "val" if column.endswith("*") else "v2-val"
+        found = _run(f"{file}:{argument}", f"{name}-{test}/top1")
     else:
         others = [f"{file}:{argument},split={split}" for split in (2, 3)]
         found = _run(f"{file}:{argument}", f"{name}-val*/top1", *others)

@@ -57,6 +57,19 @@ def test_the_split_by_two_factors_wants_labels_of_both(root):
     assert steps[-1].endswith("--split train --second-aspect object --name k200both")
 
 
+def test_further_lists_are_added_to_the_videos_that_are_there(root):
+    [build, *labels, add] = preparation.commands(
+        root, "kinetics400", "mini-train", aspects=("scene",)
+    )
+    assert "build_records --videos kinetics400 --list train.csv" in build
+    assert any("--aspect scene" in line for line in labels)
+    assert "add_splits" in add and "--list train_ytid_list.txt" in add
+    assert add.endswith("--name mini")
+    build, add = preparation.commands(root, "diving48", "v2-val")
+    assert "--list Diving48_train.json" in build
+    assert "--list Diving48_V2_train.json" in add
+
+
 def test_tags_of_all_aspects_come_from_one_command(root):
     wanted = ("event", "scene", "attribute", "context")
     _, pseudo, hint, tags = preparation.commands(

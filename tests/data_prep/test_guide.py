@@ -116,16 +116,17 @@ def test_guide_leads_from_downloads_to_training(followed):
         assert size["positive"] == size["all"] == sum(size[part] for part in THIRDS)
         assert 15 < size["all"] <= 3 * paper_inputs.NUM_WEB  # of the 3 classes trained
         assert size["rand"] == size["bias"]
-    for name in ("ucf101", "hmdb51", "diving48", "diving48-v1", "gym99"):
+    for name in ("ucf101", "hmdb51", "diving48", "gym99"):
         assert len(catalog.open_split(data, name, "train")) == 2
         assert len(catalog.open_split(data, name, "val")) == 2
     for name in ("ucf101,split=2", "hmdb51,split=3", "diving48", "diving48,labels=v1"):
         for places in (finetune.get_config(name), transfer.get_config(name)):
             places.data.root = str(data)
             assert len(splits.open_splits(places).train) == 2
-    mini = catalog.open_split(data, "minikinetics", "train")
+    mini = catalog.open_split(data, "kinetics400", "mini-train", aspects=("scene",))
     assert mini.classes == catalog.open_split(data, "insvideo", "all").classes
     assert len(mini) == num_classes * paper_inputs.NUM_TRAIN
+    assert mini.aspect_mask["scene"].all(), "labelled once, with all of Kinetics"
     for run in ("slowonly_smad-k200db", "slowonly_omnidebias-k200db"):
         record = json.loads((followed / f"runs/{run}/results.json").read_text())
         assert set(record["n_seen"]) == {"k200db-val", "k200-val", "aras64"}

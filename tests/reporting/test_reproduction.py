@@ -94,7 +94,7 @@ def test_fine_tuning_is_the_mean_over_three_splits(tmp_path):
     assert row(text, "+ SMAD K200db-train", "UCF101")[3] == ""
     assert "finetune.py:ucf101`, split=2 and split=3 likewise" in text
     put(tmp_path / "finetune-ucf101-split-2", **{"ucf101-val2/top1": 0.7})
-    put(tmp_path / "finetune-diving48", **{"diving48-val/top1": 0.5})
+    put(tmp_path / "finetune-diving48", **{"diving48-v2-val/top1": 0.5})
     text = reproduction.table(6, tmp_path, tmp_path)
     found = row(text, "+ SMAD K200db-train", "UCF101")
     assert found[2:] == ["90.4", "70.0 (mean of 4)", "-20.4"]
