@@ -5,8 +5,8 @@
 
 The first is a small sibling on the embedded benchmark. The second is ResNet3D-18 on 16
 frames of 112 pixels; `minikinetics` is the splits mini-train and mini-val of
-kinetics400, which data_prep/README.md makes. The paper does not say how this network is pre-trained,
-nor how accurate it is; the recipe here is that of its SlowOnly.
+kinetics400, which data_prep/README.md makes. The paper does not say how this network is
+pre-trained, nor how accurate it is; the recipe here is that of its SlowOnly.
 """
 
 import ml_collections
