@@ -7,9 +7,10 @@
 `smad`, the default, has the rows of Table 7 and a control; `methods` those of Table 3
 and the methods that came later; `omnidebias` those of Table 9; `parts` those of Tables
 8 and 13, the aspects and the losses; `weights` MAAT and SMAD over a range of
-adversarial weights. An arm is what follows `main.py --config`. The settings of an arm
-are the trials of `tune`, three for each; the configs hold what was chosen. An arm
-without any takes what was chosen for another, or says its own.
+adversarial weights; `causes` looks for why some of Table 3's methods hardly train. An
+arm is what follows `main.py --config`. The settings of an arm are the trials of `tune`,
+three for each; the configs hold what was chosen. An arm without any takes what was
+chosen for another, or says its own.
 """
 
 from collections.abc import Iterable
@@ -91,6 +92,7 @@ def get_config(arg: str = "smad") -> dict[str, Any]:
         "omnidebias": _omnidebias,
         "parts": _parts,
         "weights": _weights,
+        "causes": _causes,
     }
     if arg not in known:
         raise ValueError(f"unknown study {arg!r}; known: {', '.join(known)}")
@@ -196,6 +198,34 @@ def _weights() -> dict[str, Any]:
             arms[smad] = f"{SMAD} {flags}"
             pairs.append((smad, maat))
     return {"arms": arms, "pairs": tuple(pairs), "settings": {}, "prepare": ()}
+
+
+def _causes() -> dict[str, Any]:
+    """Why FrameShuffle, StillMix and SDN are last: too little time, or too much push.
+
+    Runs of three times as many steps; and SDN's two parts alone, and both weaker and
+    growing as SMAD's adversary does.
+    """
+    longer = "--config.training.epochs=36"
+    sdn, settings = "configs/slowonly_sdn.py", "--config.method.settings"
+    arms = {"baseline": "configs/slowonly_baseline.py"}
+    arms |= {arm: _config(_METHODS[arm][0]) for arm in ("FrameShuffle", "StillMix")}
+    arms |= {f"{arm}, longer": f"{config} {longer}" for arm, config in arms.items()}
+    arms |= {
+        "SDN": sdn,
+        "SDN, confusion alone": f"{sdn} {settings}.reversal=0.0",
+        "SDN, adversary alone": f"{sdn} {settings}.confusion_weight=0.0",
+        "SDN, weaker and growing": (
+            f"{sdn} {settings}.reversal=0.1 {settings}.confusion_weight=0.1 "
+            "--config.method.ramp=dann"
+        ),
+    }
+    return {
+        "arms": arms,
+        "pairs": _with_baseline(arms),
+        "settings": {},
+        "prepare": (),
+    }
 
 
 def _omnidebias() -> dict[str, Any]:

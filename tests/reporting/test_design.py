@@ -122,6 +122,29 @@ def test_weights_are_a_range_at_both_ramps_and_smad_is_compared_with_maat():
     )
 
 
+def test_causes_are_looked_for_by_one_change_each():
+    study = load("causes")
+    found = {arm: config_of(study, arm) for arm in study.arms}
+    for arm in ("baseline", "FrameShuffle", "StillMix"):
+        longer = found[f"{arm}, longer"]
+        assert longer.training.epochs == 3 * found[arm].training.epochs
+        longer.training.epochs = found[arm].training.epochs
+        assert longer.to_dict() == found[arm].to_dict()
+    parts = {
+        arm: (settings.reversal, settings.confusion_weight)
+        for arm in study.arms
+        if arm.startswith("SDN")
+        for settings in [found[arm].method.settings]
+    }
+    reversal, confusion = parts["SDN"]
+    assert parts["SDN, confusion alone"] == (0, confusion)
+    assert parts["SDN, adversary alone"] == (reversal, 0)
+    weak = parts["SDN, weaker and growing"]
+    assert 0 < weak[0] < reversal and 0 < weak[1] < confusion
+    assert found["SDN, weaker and growing"].method.ramp == "dann"
+    assert found["SDN"].method.ramp == "constant"
+
+
 def test_control_has_the_setting_of_smad():
     study = load("smad")
     control, smad = config_of(study, "SMAD, shuffled labels"), config_of(study, "SMAD")
