@@ -2,8 +2,9 @@
 
 A config file picks a recipe and states its differences. The argument after the
 colon chooses the data: `embedded`, the procedural benchmark that needs no
-download, is the default; `k200db`, `k200both` and `k400` are the paper's, with its
-full recipe; any other name is a data set of your own in the data folder.
+download, is the default; `k200db`, `k200both`, `minikinetics` and `k400` are the
+paper's, with its full recipe; any other name is a data set of your own in the data
+folder.
 """
 
 import ml_collections

@@ -4,14 +4,16 @@
         --list train_ytid_list.txt --val-list val_ytid_list.txt \
         --classes k200_actions.txt
 
-Lists are in one of the forms of `list_formats`, as for `build_records`, and name videos
-as they were named when the data set was built. The splits are called `mini-train` and
-`mini-val`, and may number other classes than the data set: its videos and the labels of
-its aspects serve both.
+Lists are in one of the forms of `list_formats` that name files, not folders of frames,
+and name videos as they were named when the data set was built. The splits are called
+`mini-train` and `mini-val`, and may number other classes than the data set: its videos
+and the labels of its aspects serve both. Without `--classes` numbers are the data
+set's.
 """
 
 import argparse
 import pathlib
+import re
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -41,6 +43,7 @@ def add(
     *,
     name: str,
     classes: Sequence[str] | None = None,
+    overwrite: bool = False,
 ) -> list[Added]:
     """Writes the splits `<name>-<split>` of the lists into a data set.
 
@@ -48,14 +51,30 @@ def add(
         folder: The data set's.
         source: The wanted videos; those that the data set lacks are left out.
         name: What the splits are called by.
-        classes: Class names in order; None takes those of the lists, or of the labels.
+        classes: Class names in order; None takes those of the lists, of the data set
+            where labels are numbers, or of the labels.
+        overwrite: Replace splits of these names.
 
     Raises:
+        ConfigError: if there is such a split.
         DataError: if there is no such data set, a list breaks a rule, or nothing of a
             split is there.
     """
     facts = catalog.read_dataset_file(folder)
     stored = set(records.RecordReader(folder, "videos").ids)
+    taken = [
+        split
+        for split in source.splits
+        if (folder / "splits" / f"{name}-{split}.txt").exists()
+    ]
+    if taken and not overwrite:
+        raise errors.ConfigError(
+            f"{folder} has a split {name}-{taken[0]}; choose another --name, or pass "
+            "--overwrite to replace it"
+        )
+    labels = {entry.label for entries in source.splits.values() for entry in entries}
+    if not (classes or source.classes) and all(map(str.isdecimal, labels)):
+        classes = facts.classes
     wanted = video_lists.resolve(folder, source, classes, all_classes=False)
     there = {
         split: [id for id in ids if id in stored]
@@ -93,7 +112,11 @@ def run(chosen: argparse.Namespace) -> str:
     Raises:
         UserError: for whatever the user can put right.
     """
-    build_records.check_name(chosen.name)
+    if not re.fullmatch(r"\w[\w.+-]*", chosen.name):
+        raise errors.ConfigError(
+            f"--name {chosen.name!r} must be of letters, digits, '_', '-', '.' and "
+            "'+', for it begins the splits' names"
+        )
     folder = chosen.data_root / chosen.dataset
     catalog.read_dataset_file(folder)  # before long lists
     ids = records.RecordReader(folder, "videos").ids
@@ -102,7 +125,14 @@ def run(chosen: argparse.Namespace) -> str:
     )
     classes = video_lists.read_classes(chosen.classes) if chosen.classes else None
     lines = list(source.notes)
-    for split in add(folder, source, name=chosen.name, classes=classes):
+    added = add(
+        folder,
+        source,
+        name=chosen.name,
+        classes=classes,
+        overwrite=chosen.overwrite,
+    )
+    for split in added:
         absent = f", {split.num_absent} are not there" if split.num_absent else ""
         lines.append(
             f"{chosen.dataset}/{split.name}: {split.num_videos} videos{absent}"
@@ -122,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     add_flag("--list", type=path, required=True, help="videos and their classes")
     add_flag("--val-list", type=path, help="those of `val`, where --list has none")
     add_flag("--classes", type=path, help="class names in order, one a line")
+    add_flag("--overwrite", action="store_true", help="replace splits of that name")
     build_records.add_format(parser)
     return parser
 

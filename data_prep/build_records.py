@@ -36,7 +36,7 @@ from smad_jax.data import catalog, record_files, records
 DEFAULT_HOLDOUT = 0.2
 
 # What configs call other data by, and what ends a name on their command line.
-_TAKEN_NAMES = ("embedded", "k200db", "k200both", "k400")
+_TAKEN_NAMES = ("embedded", "k200db", "k200both", "minikinetics", "k400")
 _NAME_ENDS = ",=:/"
 
 
@@ -388,7 +388,7 @@ def source(chosen: argparse.Namespace) -> video_lists.Source:
 
 def _options(chosen: argparse.Namespace) -> Options:
     """The options of the command line, checked."""
-    check_name(chosen.name)
+    _check_name(chosen.name)
     if not 0 <= chosen.holdout < 1:
         raise errors.ConfigError(
             f"--holdout must be at least 0 and less than 1, not {chosen.holdout}"
@@ -403,7 +403,7 @@ def _options(chosen: argparse.Namespace) -> Options:
     )
 
 
-def check_name(name: str) -> None:
+def _check_name(name: str) -> None:
     """Raises ConfigError if `name` is no folder or configs cannot name it."""
     if name in _TAKEN_NAMES or name.startswith("embedded-seed"):
         raise errors.ConfigError(

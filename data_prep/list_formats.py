@@ -79,7 +79,8 @@ def read(
             continue
         content = FORMATS[detect(root, list_path, form)].read(list_path, files)
         if not content.entries:
-            raise errors.DataError(f"the list {list_path} is empty")
+            told = "; ".join(content.notes) or f"the list {list_path} is empty"
+            raise errors.DataError(told)
         for entry in content.entries:
             if role == "val" and entry.split not in ("", "val", "test"):
                 raise errors.DataError(

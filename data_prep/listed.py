@@ -70,8 +70,8 @@ class Files:
                 paths = inside or paths
             if len(paths) > 1:
                 raise errors.DataError(
-                    f"{where}: {name!r} could be {paths[0]!r} or {paths[1]!r}; leave "
-                    "one of them in the folder of videos"
+                    f"{where}: {name!r} could be {paths[0]!r} or {paths[1]!r}; only "
+                    "one of them may be there"
                 )
             if paths:
                 return paths[0]

@@ -167,12 +167,14 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _label_names(chosen: argparse.Namespace, split: catalog.Split) -> Sequence[str]:
+def _label_names(
+    chosen: argparse.Namespace, place: str, split: catalog.Split
+) -> Sequence[str]:
     """Names of the aspect's labels: of --names, of the data set, or numbers."""
     num_labels = split.aspects[chosen.aspect].num_labels
     if chosen.names:
         return label_names.read(chosen.names, num_labels)
-    folder = chosen.data_root / split.dataset
+    folder = chosen.data_root / place.rpartition("/")[0]
     stored = label_names.stored(folder, chosen.aspect, num_labels)
     return stored or [str(label) for label in range(num_labels)]
 
@@ -227,7 +229,7 @@ def _class_number(split: catalog.Split, name: str) -> int:
 def _run_class(chosen: argparse.Namespace) -> str:
     """Writes Fig. 1; returns where."""
     split = _open(chosen.data_root, chosen.pool, (chosen.aspect,))
-    names = _label_names(chosen, split)
+    names = _label_names(chosen, chosen.pool, split)
     factors = selection.hard_labels(split, chosen.aspect)
     here = factors[split.labels == _class_number(split, chosen.action)]
     rows = scene_figures.counts_of_class(here, names, num_val=chosen.val_per_class)
@@ -246,7 +248,7 @@ def _run_shares(chosen: argparse.Namespace) -> str:
     sources, names = {}, []
     for place in chosen.splits:
         split = _open(chosen.data_root, place, (chosen.aspect,))
-        names = _label_names(chosen, split)
+        names = _label_names(chosen, place, split)
         factors = selection.hard_labels(split, chosen.aspect)
         labels = [_class_number(split, action) for action in chosen.actions]
         counts = z_frequency.label_counts(

@@ -116,6 +116,7 @@ def _run_network(
     job.parts.mkdir(parents=True, exist_ok=True)
     _do_parts(chosen, job)
     path = folder / "aspects" / f"{chosen.aspect}.tfrecord"
+    label_names.store(folder, chosen.aspect, ())  # of the labels before
     reports = label_parts.gather(job, path)
     label_parts.write_bad(path.with_suffix(".bad.jsonl"), reports)
     source = f"{chosen.labeller} of {chosen.weights.name}, {job.num_frames} frames"

@@ -324,7 +324,7 @@ def _inside(root: pathlib.Path, entry: Entry) -> str:
     if name.startswith("..") and pathlib.PurePath(name).parts[0] == "..":
         raise errors.DataError(
             f"{entry.where}: {entry.id!r} lies outside of {root}; paths are relative "
-            "to --videos"
+            "to the folder of videos"
         )
     if "\n" in name or "\r" in name:
         raise errors.DataError(f"{entry.where}: {name!r} holds a line break")

@@ -120,7 +120,7 @@ def open_place(
     """
     dataset, split = divided(place)
     return catalog.open_split(
-        data_root(config), _folder_name(config, dataset), split, aspects=aspects
+        data_root(config), folder_name(config, dataset), split, aspects=aspects
     )
 
 
@@ -141,7 +141,7 @@ def divided(place: str) -> tuple[str, str]:
 def labelled_aspects(config: Config, place: str) -> tuple[str, ...]:
     """Returns the aspects that the data set of a DATASET/SPLIT has labels for."""
     dataset, _ = divided(place)
-    folder = data_root(config) / _folder_name(config, dataset)
+    folder = data_root(config) / folder_name(config, dataset)
     return catalog.labelled_aspects(folder)
 
 
@@ -184,7 +184,7 @@ def _open_all(
         try:
             found[kind][name] = catalog.open_split(
                 data_root(config),
-                _folder_name(config, dataset),
+                folder_name(config, dataset),
                 split,
                 aspects=aspects,
                 require_all_classes=kind == "train",
@@ -242,12 +242,12 @@ def _labelled(config: Config, stream: web.WebStream) -> tuple[str, ...]:
     """Returns the method's aspects that a web stream shall use and has labels for."""
     if stream.aspect_labels == "none":
         return ()
-    folder = data_root(config) / _folder_name(config, stream.split.rpartition("/")[0])
+    folder = data_root(config) / folder_name(config, stream.split.rpartition("/")[0])
     there = catalog.labelled_aspects(folder)
     return tuple(name for name in config.method.aspects if name in there)
 
 
-def _folder_name(config: Config, dataset: str) -> str:
+def folder_name(config: Config, dataset: str) -> str:
     """Returns the folder of a data set; the embedded benchmark has one a draw."""
     if dataset not in (embedded.NAME, embedded.WEB_NAME):
         return dataset

@@ -13,13 +13,13 @@ from smad_jax.evaluation import groups, static_bias, summary
 HELP = "accuracy, fairness and worst groups on any test set"
 
 LEGEND = """\
-The measures are NMI, 0 to 1, lower is fairer (Table 4). independence: between answer
-and secondary label; oracle: between true action and label, what flawless answers
-would show; amplified: the first minus the second, what the network adds; separation:
-between answer and label within an action; sufficiency: between action and label
-within an answer. "by chance" is the same after dealing the labels anew in each
-group. Thirds are by how often an action is seen with its label here; small sets
-raise every NMI."""
+The measures are NMI (Table 4); the less the network adds, the fairer. independence:
+between answer and secondary label; oracle: between true action and label, what
+flawless answers would show; amplified: the first minus the second, what the network
+adds; separation: between answer and label within an action; sufficiency: between
+action and label within an answer. "by chance" is the same after dealing the labels
+anew in each group. Thirds are by how often an action is seen with its label here;
+small sets raise every NMI."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> str:
         classes=np.asarray(split.classes),
         features=feature_files.concatenated(found.features),
         num_views=found.features.shape[1],
-        dataset=split.dataset,
+        dataset=splits.folder_name(asked.config, splits.divided(arguments.split)[0]),
     ).save(path)
     count, views, size = found.features.shape
     unreadable = int((~found.features.any(axis=(1, 2))).sum())

@@ -79,10 +79,10 @@ def run(arguments: argparse.Namespace) -> str:
     path = arguments.features
     for_table = path.with_name(reports.few_shot(path.stem))
     places = [arguments.out] if arguments.out else []
-    as_paper = reports.episodes_of_paper(settings)
-    places += [for_table] if as_paper else []
-    if not as_paper or videos.num_views != reports.NUM_VIEWS:
-        lines.append(f"not for Table 5, which is of {reports.OF_PAPER}")
+    if other := reports.departures(settings, reports.FEW_SHOT):
+        lines.append(f"not for Table 5: {other}")
+    else:
+        places.append(for_table)
     for place in places:
         reports.write(place, [path], report)
         lines.append(f"written: {place}")

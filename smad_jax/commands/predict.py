@@ -7,6 +7,7 @@ import csv
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import matplotlib
 
@@ -50,19 +51,27 @@ class Files:
         return records.VideoRecord(id, content, 0, 0)
 
 
+class Failure(NamedTuple):
+    """Why a video cannot be used; the attributes are those of `BadVideos.record`."""
+
+    id: str
+    reason: str
+    detail: str
+
+
 class Failures(bad_videos.BadVideos):
     """Remembers every video that fails, with the reason, and never stops."""
 
     def __init__(self, num_videos: int) -> None:
         super().__init__(None, limit=1.0, num_videos=num_videos)
-        self.found: dict[int, tuple[str, str, str]] = {}
+        self.found: dict[int, Failure] = {}
 
     def record(
         self, index: int, id: str, reason: str, detail: str, replacement: str | None
     ) -> None:
-        """Notes reason, detail and id under the video's row."""
+        """Notes them under the video's row."""
         super().record(index, id, reason, detail, replacement)
-        self.found[index] = (reason, detail, id)
+        self.found[index] = Failure(id, reason, detail)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,13 +117,13 @@ def _told(failures: Failures) -> list[str]:
     """Lines about the videos that cannot be used, and what can be done."""
     if not failures.found:
         return []
-    counts = collections.Counter(reason for reason, *_ in failures.found.values())
+    counts = collections.Counter(one.reason for one in failures.found.values())
     told = ", ".join(f"{reason} {n}" for reason, n in counts.most_common())
     return [
         f"{failures.count} cannot be used ({told}):",
         *(
-            f"  {id}: {reason}, {detail}"
-            for _, (reason, detail, id) in sorted(failures.found.items())
+            f"  {one.id}: {one.reason}, {one.detail}"
+            for _, one in sorted(failures.found.items())
         ),
         "what a player still shows is mended by writing it anew (ffmpeg -i OLD "
         "NEW.mp4); the rest has to be copied or downloaded again",
@@ -185,10 +194,9 @@ def _write_csv(
         writer = csv.writer(file)
         writer.writerow(["video", "problem", *heads])
         for row, id in enumerate(ids):
-            if row in failures.found:
-                writer.writerow(
-                    [id, ": ".join(failures.found[row][:2]), *[""] * 2 * top]
-                )
+            if failure := failures.found.get(row):
+                problem = f"{failure.reason}: {failure.detail}"
+                writer.writerow([id, problem, *[""] * 2 * top])
                 continue
             cells: list[str] = []
             for label in np.argsort(-probabilities[row], kind="stable")[:top]:

@@ -319,6 +319,7 @@ def add_aspect(
             f"labels of {aspect.name!r} must be [V, {aspect.num_labels}], but they are "
             f"{list(np.shape(values))}"
         )
+    label_names.store(folder, aspect.name, ())  # of the labels before
     aspect_records.write(folder, aspect.name, ids, values)
     enter_aspect(folder, aspect, names)
 

@@ -17,36 +17,56 @@ _LETTER = re.compile(r"/[a-z]/")  # before a category of Places365
 
 
 def read(path: pathlib.Path, num_labels: int | None = None) -> tuple[str, ...]:
-    """Returns the names in a file.
+    """Returns the names in a file of the user's.
 
     Args:
         path: One name a line; numbers behind them are passed over if they are the
-            lines' own.
+            lines' own, and Places365's letters in front, unless two names would be one.
         num_labels: How many there must be, if that is known.
 
     Raises:
         DataError: if the file is missing, a name comes twice, or their number differs.
     """
+    names = _lines(path)
+    numbered = [_NUMBERED.fullmatch(name) for name in names]
+    if all(m and int(m["number"]) == n for n, m in enumerate(numbered)):
+        names = _unless_equal([m["name"] for m in numbered if m], names)
+    if all(_LETTER.match(name) for name in names):
+        names = _unless_equal([name[len("/a/") :] for name in names], names)
+    return _checked(path, names, num_labels)
+
+
+def _unless_equal(shorter: list[str], names: list[str]) -> list[str]:
+    """The shorter names, if they tell as much."""
+    return shorter if len(set(shorter)) == len(set(names)) else names
+
+
+def _lines(path: pathlib.Path) -> list[str]:
+    """The lines of a file that are not empty."""
+    if not path.is_file():
+        raise errors.DataError(f"no file of names at {path}")
     try:
         text = path.read_text("utf-8-sig")
-    except FileNotFoundError as error:
-        raise errors.DataError(f"no file of label names at {path}") from error
     except UnicodeDecodeError as error:
         raise errors.DataError(
             f"{path} must be text in UTF-8, byte {error.start} is not"
         ) from error
-    names = [line.strip() for line in text.splitlines() if line.strip()]
-    numbered = [_NUMBERED.fullmatch(name) for name in names]
-    if all(m and int(m["number"]) == n for n, m in enumerate(numbered)):
-        names = [m["name"] for m in numbered if m]
-    if all(_LETTER.match(name) for name in names):
-        names = [name[len("/a/") :] for name in names]
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _checked(
+    path: pathlib.Path, names: Sequence[str], num_labels: int | None
+) -> tuple[str, ...]:
+    """The names, if there are as many as labels and all are different."""
+    if not names:
+        raise errors.DataError(f"{path} holds no name; write one a line")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise errors.DataError(f"{path} has the name {twice!r} twice")
     if num_labels is not None and len(names) != num_labels:
         raise errors.DataError(
-            f"{path} names {len(names)} labels, but there are {num_labels}"
+            f"{path} names {len(names)} labels, but there are {num_labels}; write a "
+            "name for each, one a line"
         )
     return tuple(names)
 
@@ -69,7 +89,7 @@ def stored(
         DataError: if their number is another than `num_labels`.
     """
     path = _path(folder, aspect)
-    return read(path, num_labels) if path.is_file() else ()
+    return _checked(path, _lines(path), num_labels) if path.is_file() else ()
 
 
 def _path(folder: str | os.PathLike[str], aspect: str) -> pathlib.Path:

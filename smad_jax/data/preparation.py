@@ -29,12 +29,12 @@ _RELEASED = {
 # The network that filters each medium (App. B), as the name of a config.
 _TEACHERS = {"images": "tsn_baseline", "videos": "slowonly_baseline"}
 _MEDIUM = {"googleimage": "images", "insvideo": "videos"}
-# Other lists of videos that a data set has already, by the names of their splits.
+# Other lists of videos that a data set has already, by what begins their splits.
 _ADDED = {
-    ("kinetics400", "mini"): "--list train_ytid_list.txt --val-list val_ytid_list.txt "
-    "--classes k200_actions.txt",
-    ("diving48", "v2"): "--list Diving48_V2_train.json "
-    "--val-list Diving48_V2_test.json --classes label_map.txt",
+    ("kinetics400", "mini-"): "--list train_ytid_list.txt "
+    "--val-list val_ytid_list.txt --classes k200_actions.txt --name mini",
+    ("diving48", "v2-"): "--list Diving48_V2_train.json "
+    "--val-list Diving48_V2_test.json --classes label_map.txt --name v2",
 }
 _TRAINING_DATA = {
     "k200": ("k200db", "kinetics400/k200db-train"),
@@ -89,11 +89,8 @@ def commands(
                 f"python -m data_prep.aras {place} --list aras_test_balance.txt "
                 "--names k400_actions.txt"
             ]
-        elif lists := _ADDED.get((dataset, split.partition("-")[0])):
-            after = [
-                f"python -m data_prep.add_splits {place} {lists} "
-                f"--name {split.partition('-')[0]}"
-            ]
+        elif lists := _ADDED.get((dataset, re.sub("-(train|val)$", "-", split))):
+            after = [f"python -m data_prep.add_splits {place} {lists}"]
         elif third := _third_of(dataset, split):
             wanted = ("scene", *wanted)  # the thirds are by its labels
             after = _third_lines(data_root, dataset, third)

@@ -56,7 +56,7 @@ def stretched(maps: np.ndarray, num_frames: int) -> np.ndarray:
     """Returns maps with one for every frame, where the network strides over time.
 
     Args:
-        maps: [t, h, w], each of num_frames / t frames.
+        maps: [t, h, w], each of num_frames / t frames, one or more.
         num_frames: Of the clip the network saw.
 
     Returns:

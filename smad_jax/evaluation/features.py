@@ -117,5 +117,5 @@ def merged(parts: Sequence[Features]) -> Features:
         classes=first.classes,
         features=np.concatenate([part.features for part in parts])[rows],
         num_views=first.num_views,
-        dataset=first.dataset,
+        dataset=first.dataset if len({part.dataset for part in parts}) == 1 else "",
     )

@@ -60,8 +60,8 @@ class Examples:
 
     Attributes:
         video: [n, T, H, W, 3] uint8, the first view.
-        actionness: [n, T, h, w] H W A', which averages 1 over a frame; None
-            without SAAR.
+        actionness: [n, t, h, w] H W A', which averages 1 over a frame, t of them
+            where time is strided; None without SAAR.
         labels: [n] int.
         predictions: [n] int.
     """
@@ -111,8 +111,10 @@ class Maps(NamedTuple):
 
     Attributes:
         logits: [B, K] of each clip.
-        feature_map: [B, T, h, w, D] behind the last stage.
-        actionness: [B, T, h', w'] scores before normalisation; None without SAAR.
+        feature_map: [B, t, h, w, D] behind the last stage; t is less than T where time
+            is strided.
+        actionness: [B, t', h', w'] scores before normalisation, from before that
+            stage; None without SAAR.
         kernel: [D, K] of the linear head.
         bias: [K].
     """

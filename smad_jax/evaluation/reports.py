@@ -13,9 +13,15 @@ from typing import Any
 from smad_jax import writing
 from smad_jax.evaluation import few_shot as few_shot_lib
 
-NUM_VIEWS = 10
-OF_PAPER = "10,000 five-way episodes with one query a class on features of ten views"
-_EPISODES = {"ways": 5, "queries": 1, "episodes": 10_000, "rule": few_shot_lib.RULES[0]}
+# How the paper made Table 5; the number of shots and the lists are its columns.
+FEW_SHOT = {
+    "ways": 5,
+    "queries": 1,
+    "episodes": 10_000,
+    "rule": few_shot_lib.RULES[0],
+    "views": 10,
+}
+SVM = {"c": 1.0, "views": 10}
 
 
 def few_shot(split: str) -> str:
@@ -52,17 +58,26 @@ def write(
     writing.write_json(path, {**content, **found})
 
 
-def episodes_of_paper(settings: Mapping[str, Any]) -> bool:
-    """Returns whether episodes are as the paper's, whose number of shots varies."""
-    return {name: settings.get(name) for name in _EPISODES} == _EPISODES
+def departures(settings: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
+    """Returns in words where settings are not the paper's; nothing if they are.
+
+    Args:
+        settings: By name.
+        paper: `FEW_SHOT` or `SVM`.
+    """
+    return ", ".join(
+        f"{name} {settings.get(name)} instead of {wanted}"
+        for name, wanted in paper.items()
+        if settings.get(name) != wanted
+    )
 
 
 def few_shot_accuracy(path: pathlib.Path, shots: int) -> float | None:
     """Returns an accuracy for Table 5, 0 to 1; None if there is no such report."""
     found = _read(path)
     part = found.get(f"{shots}-shot", {})
-    fits = part.get("views") == NUM_VIEWS and episodes_of_paper(part)
-    return part["accuracy"] if fits and _current(path, found) else None
+    fits = not departures(part, FEW_SHOT) and _current(path, found)
+    return part["accuracy"] if fits else None
 
 
 def svm_accuracy(
@@ -71,9 +86,9 @@ def svm_accuracy(
     """Returns the mean over pairs of lists for Table 5, 0 to 1; None likewise."""
     found = _read(path)
     parts = found.get("splits", [])
-    fits = found.get("views") == NUM_VIEWS and _current(path, found)
+    fits = found.get("views") == SVM["views"] and _current(path, found)
     lists = [(part["train"], part["test"], part["c"]) for part in parts]
-    wanted = [(a, b, 1.0) for a, b in zip(train, tests, strict=True)]
+    wanted = [(a, b, SVM["c"]) for a, b in zip(train, tests, strict=True)]
     return found["mean"] if fits and lists == wanted else None
 
 

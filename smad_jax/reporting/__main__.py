@@ -12,7 +12,6 @@ python -m smad_jax.reporting audit --predictions P.csv --aspect scene=S.csv
 """
 
 import argparse
-import difflib
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -81,14 +80,9 @@ def _video(arguments: argparse.Namespace) -> bytes:
         raise errors.ConfigError("name a --video, or a --dataset and an --id of it")
     reader = records.RecordReader(folder)
     if arguments.id not in reader.ids:
-        near = difflib.get_close_matches(arguments.id, reader.ids, 1)
+        like = ", ".join(map(repr, reader.ids[:2]))
         raise errors.DataError(
-            f"{folder} has no video {arguments.id!r}; "
-            + (
-                f"did you mean {near[0]!r}?"
-                if near
-                else f"its ids are like {reader.ids[0]!r}"
-            )
+            f"{folder} has no video {arguments.id!r}; its ids are like {like}"
         )
     return reader.video(reader.ids.index(arguments.id)).video
 

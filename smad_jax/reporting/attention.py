@@ -43,7 +43,7 @@ class Look:
         answer: Name of the class it predicts.
         probability: Of that class, for this clip.
         activation: [t, h, w] CAM of that class; t is T unless time is strided.
-        actionness: [t, h, w] H W A'; None without SAAR.
+        actionness: [t', h', w'] H W A', from before the last stage; None without SAAR.
     """
 
     answer: str

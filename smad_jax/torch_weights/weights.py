@@ -174,7 +174,8 @@ def initialise(
         New trees of the same paths, shapes and dtypes.
 
     Raises:
-        DataError: listing everything that does not fit and is not allowed.
+        DataError: listing everything that does not fit and is not allowed, or naming
+            SAAR if that is all.
     """
     arrays, manifest = load_arrays(folder)
     arrays = {
@@ -195,9 +196,10 @@ def initialise(
         if not convert.is_allowed((path,), (*allow, *fresh))
     }
     if unfit and all(path.startswith("saar/") for path in unfit):
-        for has_saar, other in ((True, arrays), (False, own)):
-            if unfit.keys().isdisjoint(other):
-                raise errors.DataError(_saar_differs(folder, has_saar))
+        if unfit.keys().isdisjoint(arrays):
+            raise errors.DataError(_saar_differs(folder, "without", "with", False))
+        if unfit.keys().isdisjoint(own):
+            raise errors.DataError(_saar_differs(folder, "with", "without", True))
     if unfit:
         lines = [f"  {path} is {what}" for path, what in unfit.items()]
         raise errors.DataError(
@@ -213,15 +215,10 @@ def initialise(
     return networks.unflatten(filled)
 
 
-def _saar_differs(folder: pathlib.Path, has_saar: bool) -> str:
-    """What to say of weights that differ by SAAR alone; the model has it or not."""
-    if has_saar:
-        return (
-            f"{folder} is without SAAR, but the model here has it; say "
-            "--config.model.saar=False (saar=off in the argument of configs that take "
-            "it), or allow 'saar/*' to start it fresh"
-        )
+def _saar_differs(folder: pathlib.Path, there: str, here: str, wanted: bool) -> str:
+    """What to say of weights that differ from the model by SAAR alone."""
     return (
-        f"{folder} is with SAAR, but the model here is without; say "
-        "--config.model.saar=True (saar=on in the argument of configs that take it)"
+        f"{folder} is {there} SAAR, but the model here is {here}; say "
+        f"--config.model.saar={wanted} (saar={'on' if wanted else 'off'} in the "
+        "argument of configs that take it), or allow 'saar/*' to do without its weights"
     )

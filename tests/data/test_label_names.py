@@ -20,6 +20,9 @@ def test_lists_as_they_are_published_are_read(tmp_path):
     # numbers that are not the lines' own belong to the names
     assert label_names.read(put(tmp_path, "route 66\nice 1\n")) == ("route 66", "ice 1")
     assert label_names.read(put(tmp_path, "/a/sea\nice\n")) == ("/a/sea", "ice")
+    # nor is anything taken away that tells two names apart
+    assert label_names.read(put(tmp_path, "part 0\npart 1\n")) == ("part 0", "part 1")
+    assert label_names.read(put(tmp_path, "/a/bar\n/b/bar\n")) == ("/a/bar", "/b/bar")
 
 
 def test_names_are_kept_beside_the_labels_and_forgotten(tmp_path):
@@ -28,14 +31,20 @@ def test_names_are_kept_beside_the_labels_and_forgotten(tmp_path):
     assert label_names.stored(tmp_path, "scene", 2) == ("sea", "ice cap")
     with pytest.raises(errors.DataError, match="names 2 labels, but there are 3"):
         label_names.stored(tmp_path, "scene", 3)
+    label_names.store(tmp_path, "scene", ("sea 0", "ice 1"))
+    assert label_names.stored(tmp_path, "scene", 2) == ("sea 0", "ice 1"), "as given"
     label_names.store(tmp_path, "scene", ())
     label_names.store(tmp_path, "scene", ())
     assert label_names.stored(tmp_path, "scene", 2) == ()
 
 
 def test_mistakes_are_said(tmp_path):
-    with pytest.raises(errors.DataError, match="no file of label names at"):
+    with pytest.raises(errors.DataError, match="no file of names at"):
         label_names.read(tmp_path / "none.txt")
+    with pytest.raises(errors.DataError, match="no file of names at"):
+        label_names.read(tmp_path)
+    with pytest.raises(errors.DataError, match="holds no name"):
+        label_names.read(put(tmp_path, "\n"))
     with pytest.raises(errors.DataError, match="'sea' twice"):
         label_names.read(put(tmp_path, "sea\nice\nsea\n"))
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")

@@ -15,6 +15,7 @@ import numpy as np
 
 from data_prep import embedded_videos
 
+SCENES = ("airfield", "beach/outdoor", "gym", "pool")  # as many as are made here
 CLASSES = ("abseiling", "air drumming", "answering questions", "applauding")
 SOURCES = ("demo.mp4", "bikes.mp4", "carphone_pristine.mp4", "nasa_13013.mp4")
 NUM_TRAIN, NUM_VAL = 9, 2  # videos of a class in Kinetics
@@ -93,6 +94,8 @@ def _hvu(folder: pathlib.Path) -> None:
 
 def _aras(folder: pathlib.Path, clips: Clips, real_data: pathlib.Path) -> None:
     shutil.copy(real_data / "aras" / "k400_actions.txt", folder)
+    places = [f"/{name[0]}/{name} {n}" for n, name in enumerate(SCENES)]
+    _lines(folder / "categories_places365.txt", places)
     lines = []
     for label, name in enumerate(CLASSES):
         place = f"aras_clips/{name.replace(' ', '_')}/-rare{label}_0.mp4"

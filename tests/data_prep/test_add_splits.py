@@ -69,15 +69,31 @@ def test_videos_that_are_not_there_are_counted(data_root, tmp_path, capsys):
     assert run(data_root, "--list", put(tmp_path, "l.txt", *lines)) == 0
     told = capsys.readouterr().out
     assert "kinetics400/mini-train: 3 videos, 1 are not there" in told
+    train = catalog.open_split(data_root, "kinetics400", "mini-train")
+    assert train.classes == ("jump", "run", "swim"), "the data set's, by number"
+
+
+def test_splits_are_replaced_only_on_request(data_root, tmp_path, capsys):
+    lines = [f"{IDS[0]} 0", f"{IDS[1]} 1", f"{IDS[3]} 2"]
+    given = ("--list", put(tmp_path, "l.txt", *lines))
+    assert run(data_root, *given, name="k200db") == 0
+    lines.reverse()
+    put(tmp_path, "l.txt", *lines)
+    assert run(data_root, *given, name="k200db") == 2
+    assert "has a split k200db-train; choose another" in capsys.readouterr().err
+    path = data_root / "kinetics400" / "splits" / "k200db-train.txt"
+    assert path.read_text().splitlines() == lines[::-1]
+    assert run(data_root, *given, "--overwrite", name="k200db") == 0
+    assert path.read_text().splitlines() == lines
 
 
 @pytest.mark.parametrize(
     ("lines", "name", "code", "message"),
     [
         (["elsewhere/a.mp4 0"], "mini", 3, "none of the 1 videos of 'train'"),
-        ([f"{IDS[0]} 0", "x.mp4 1"], "mini", 3, "classes have no training video: '1'"),
-        ([f"{IDS[0]} 0"], "k200db", 2, "means other data in configs"),
-        ([f"{IDS[0]} 0"], "a/b", 2, "must be a plain folder name"),
+        ([f"{IDS[0]} 0", "x.mp4 1"], "mini", 3, "no training video: 'run', 'swim'"),
+        (["abcdefghij8", "abcdefghij9"], "mini", 3, "2 ids have no video in"),
+        ([f"{IDS[0]} 0"], "a/b", 2, "must be of letters, digits"),
     ],
 )
 def test_what_cannot_be_trained_on_is_refused_and_writes_nothing(

@@ -16,7 +16,7 @@ import pytest
 
 from configs import finetune, transfer
 from smad_jax import splits
-from smad_jax.data import catalog
+from smad_jax.data import catalog, label_names
 from smad_jax.torch_weights import __main__ as torch_weights
 from tests import efficientnet_file, forked
 from tests.data_prep import paper_inputs
@@ -30,7 +30,7 @@ ADDED = {
 }
 REPLACED = {
     "--labeller resnet50 --weights weights/resnet50_places365": (
-        "--labeller appearance --num-labels 4"
+        f"--labeller appearance --num-labels {len(paper_inputs.SCENES)}"
     ),
     "--labeller resnet50 --weights weights/resnet50_imagenet": (
         f"--labeller {LABELLER} --weights weights/{LABELLER} --num-frames 1"
@@ -107,6 +107,7 @@ def test_guide_leads_from_downloads_to_training(followed):
     assert len(train) == num_classes * paper_inputs.NUM_TRAIN
     assert train.aspect_mask["scene"].all() and train.aspect_mask["object"].all()
     assert train.aspect_mask["event"].sum() == num_classes  # those that HVU lists
+    assert label_names.stored(data / "kinetics400", "scene", 4) == paper_inputs.SCENES
     aras = catalog.open_split(data, "aras", "aras104")
     assert (len(aras), len(set(aras.ids))) == (num_classes + 1, num_classes)
     for source in ("googleimage", "insvideo"):

@@ -102,13 +102,15 @@ def test_saar_must_be_allowed_to_start_fresh(folder):
     assert_equal(trees[0]["head"], torch_weights.load_weights(folder)[0]["head"])
 
 
-def test_model_without_saar_is_told_of_weights_with_it(folder, monkeypatch):
-    _, *with_saar = fresh(saar=True, seed=2)
-    arrays = networks.flatten(*with_saar)
-    manifest = weights.load_arrays(folder)[1]
-    monkeypatch.setattr(weights, "load_arrays", lambda _: (arrays, manifest))
+def test_model_without_saar_is_told_of_weights_with_it(folder, tmp_path):
+    arrays = networks.flatten(*fresh(saar=True, seed=2)[1:])
+    arrays = {path: np.asarray(array) for path, array in arrays.items()}
+    weights.save_weights(tmp_path / "saar", arrays, weights.load_arrays(folder)[1])
+    trees = fresh(seed=2)[1:]
     with pytest.raises(errors.DataError, match=r"is with SAAR, .*saar=True \(saar=on"):
-        torch_weights.initialise(*fresh(seed=2)[1:], folder)
+        torch_weights.initialise(*trees, tmp_path / "saar")
+    found = torch_weights.initialise(*trees, tmp_path / "saar", allow=["saar/*"])
+    np.testing.assert_array_equal(found[0]["head"]["bias"], arrays["head/bias"])
 
 
 def test_weights_of_another_model_are_refused(folder):

@@ -1,13 +1,17 @@
 """The subcommand `audit`: its flags, and the order in which things are done."""
 
 import argparse
+import os
 import pathlib
 import re
 import sys
+from collections.abc import Mapping
 
 from smad_jax import errors, workdir, writing
 from smad_jax.data import label_names
 from smad_jax.reporting.audit import analysis, inputs, joining, page, thumbnails
+
+_OF_RUNS = ("predictions", "evaluation")  # folders of a run that hold predictions
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -118,6 +122,7 @@ def _material(arguments: argparse.Namespace) -> joining.Material:
     names = dict(arguments.names)
     if unknown := sorted(set(names) - set(aspects)):
         raise errors.ConfigError(f"--names {unknown[0]}: there is no such --aspect")
+    tables = {name: inputs.read(file, name) for name, file in aspects.items()}
     return joining.join(
         dict(
             zip(
@@ -127,9 +132,9 @@ def _material(arguments: argparse.Namespace) -> joining.Material:
             )
         ),
         inputs.read(labels, "label"),
-        {name: inputs.read(file, name) for name, file in aspects.items()},
+        tables,
         classes=_classes(arguments),
-        aspect_names={name: label_names.read(file) for name, file in names.items()},
+        aspect_names=_aspect_names(tables, names),
         train=inputs.read(arguments.train, "label") if arguments.train else None,
     )
 
@@ -138,9 +143,28 @@ def _classes(arguments: argparse.Namespace) -> tuple[str, ...]:
     """Names of the actions: those given, or those that a run of ours knows."""
     if arguments.classes:
         return label_names.read(arguments.classes)
-    run = arguments.predictions.resolve().parent.parent  # RUN/predictions/SET.npz
-    known = workdir.read_labels(run)
-    return known.classes if known else ()
+    for file in filter(None, (arguments.predictions, arguments.other)):
+        folder = file.absolute().parent
+        if folder.name in _OF_RUNS and file.suffix == ".npz":
+            known = workdir.read_labels(folder.parent)
+            if known is not None:
+                return known.classes
+    return ()
+
+
+def _aspect_names(
+    tables: Mapping[str, inputs.Table], given: Mapping[str, pathlib.Path]
+) -> dict[str, tuple[str, ...]]:
+    """Names of each aspect's labels: those given, or those of its data set."""
+    found = {}
+    for aspect, table in tables.items():
+        num_labels = None if table.shares is None else table.shares.shape[1]
+        if aspect in given:
+            found[aspect] = label_names.read(given[aspect], num_labels)
+        elif num_labels and table.path.suffix == ".tfrecord":
+            folder = table.path.parent.parent
+            found[aspect] = label_names.stored(folder, table.path.stem, num_labels)
+    return found
 
 
 def _model_names(files: list[pathlib.Path], given: list[str]) -> list[str]:
@@ -155,15 +179,16 @@ def _model_names(files: list[pathlib.Path], given: list[str]) -> list[str]:
                 f"file of predictions, not {' '.join(given)}"
             )
         return given
+    whole = [pathlib.Path(os.path.abspath(file)) for file in files]
     if len({file.resolve() for file in files}) < len(files):
         raise errors.ConfigError("--other must be another file than --predictions")
-    whole = [file.absolute().with_suffix("") for file in files]
-    depth = min(len(path.parts) for path in whole)
-    for n in range(1, depth):  # from the file's name upwards
-        names = [path.parts[-n] for path in whole]
-        if len(set(names)) == len(names):
-            return names
-    return [file.name for file in files]  # they differ in their endings alone
+    depth = min(len(path.parts) for path in whole) - 1  # without the root
+    choices = [
+        [path.stem for path in whole],
+        *([path.parts[-n] for path in whole] for n in range(1, depth + 1)),
+        [str(path) for path in whole],
+    ]
+    return next(names for names in choices if len(set(names)) == len(names))
 
 
 def _named_file(text: str) -> tuple[str, pathlib.Path]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data import aspect_records, label_names
+from smad_jax.data import aspect_records
 
 _TOLERANCE = 0.01  # float16 labels and probabilities printed with three digits pass
 
@@ -231,9 +231,8 @@ def _read_npz(path: pathlib.Path, column: str) -> Table:
 def _read_record(folder: pathlib.Path, aspect: str) -> Table:
     """The table of an aspect of one of our data sets."""
     found = aspect_records.read(folder, aspect)
-    names = label_names.stored(folder, aspect, found.values.shape[1])
     path = folder / "aspects" / f"{aspect}.tfrecord"
-    return Table(path, np.array(found.ids, str), None, found.values, names, 0)
+    return Table(path, np.array(found.ids, str), None, found.values, (), 0)
 
 
 def _check_shares(table: Table) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.reporting.audit import inputs
+from smad_jax.reporting.audit import inputs, naming
 
 
 class Aspect(NamedTuple):
@@ -99,7 +99,7 @@ def join(
         for name, table in aspects.items()
     ]
     notes += _gaps(predicted, joined)
-    notes += _unheard_of(predicted, truth, names)
+    notes += _unheard_of(models, predicted, truth, names)
     notes += _training(train, joined)
     return Material(ids, names, truth, predicted, tuple(joined), tuple(notes))
 
@@ -113,8 +113,6 @@ def _join_aspect(
     classes: Sequence[str],
 ) -> Aspect:
     """One aspect's values for the ids, and its counts in the training set."""
-    if given and table.path.suffix == ".tfrecord":
-        table = table._replace(names=())  # those of the user, for the same columns
     names = _vocabulary(name, given, [table])
     values = _encode(table.hard, names, name, table)
     known = _rows_of(table.ids, ids)
@@ -276,14 +274,23 @@ def _gaps(
 
 
 def _unheard_of(
-    predicted: Mapping[str, np.ndarray], truth: np.ndarray, names: Sequence[str]
+    tables: Mapping[str, inputs.Table],
+    predicted: Mapping[str, np.ndarray],
+    truth: np.ndarray,
+    names: tuple[str, ...],
 ) -> Iterator[str]:
-    """A note for every model whose answers no video is labelled with."""
-    for model, values in predicted.items():
+    """A note for every model with answers by name that no video is labelled with.
+
+    Numbers and columns of probabilities are another matter: there the test set has
+    fewer classes than the model, and nothing is misspelt.
+    """
+    for model, table in tables.items():
+        values = predicted[model]
         others = np.setdiff1d(values[values >= 0], truth)
-        if len(others):
+        by_name = table.answers is not None and _whole_numbers(table.answers) is None
+        if by_name and len(others):
             count = int(np.isin(values, others).sum())
-            told = ", ".join(f"“{names[n]}”" for n in others[:3])
+            told = ", ".join(naming.quoted(names[n]) for n in others[:3])
             more = ", ..." if len(others) > 3 else ""
             yield (
                 f"{model} gives {count:,} videos an answer that no video is labelled "
@@ -295,11 +302,14 @@ def _unheard_of(
 def _training(train: inputs.Table | None, aspects: Iterable[Aspect]) -> Iterator[str]:
     """A note for every aspect on how many training videos say what is rare."""
     for aspect in aspects:
-        if train is not None and aspect.train is not None:
+        if train is None or aspect.train is None:
+            continue
+        counted = int(aspect.train.sum())
+        if counted < len(train.ids):
             yield (
-                f"What {aspect.name} is rare is counted over "
-                f"{int(aspect.train.sum()):,} of the {len(train.ids):,} training "
-                f"videos, those with a {aspect.name} label."
+                f"How usual a {aspect.name} is for an action is counted over "
+                f"{counted:,} of the {len(train.ids):,} training videos; the others "
+                f"have no {aspect.name} label."
             )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import jinja2
 
-from smad_jax.reporting.audit import analysis, leaning, words
+from smad_jax.reporting.audit import analysis, leaning, naming, words
 
 EXAMPLES = 4  # videos shown of a group
 
@@ -13,7 +13,7 @@ EXAMPLES = 4  # videos shown of a group
 def render(audit: analysis.Audit, pictures: Mapping[str, str], seed: int) -> str:
     """Returns the page.
 
-    Every name passes through autoescaping and `words.plain`, so no class, scene or id
+    Every name passes through autoescaping and `naming.plain`, so no class, scene or id
     can bring markup or turn the direction of the text around it.
 
     Args:
@@ -29,7 +29,7 @@ def render(audit: analysis.Audit, pictures: Mapping[str, str], seed: int) -> str
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "plain": words.plain,
+        "plain": naming.plain,
         "percent": words.percent,
         "points": words.points,
         "number": words.number,

@@ -1,30 +1,12 @@
 """An audit in plain words: what was found, and what to do about it."""
 
-import unicodedata
-
 import numpy as np
 
 from smad_jax.evaluation import fairness
-from smad_jax.reporting.audit import analysis, joining, rates
+from smad_jax.reporting.audit import analysis, joining, naming, rates
 
 _GAP = 0.05  # share of videos that makes a gap worth acting on
 _FEW = 200  # videos in a third whose interval is too wide to decide by
-
-
-def name(text: str) -> str:
-    """Returns a name in quotation marks that cannot disturb the text around it.
-
-    Control and direction characters are dropped, and the rest is isolated, so that an
-    Arabic name inside an English sentence leaves its numbers in place.
-    """
-    return f"“\u2068{plain(text)}\u2069”"
-
-
-def plain(text: str) -> str:
-    """Returns a name without control and direction characters, at most 80 long."""
-    kept = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
-    kept = kept.strip() or "(no name)"
-    return kept if len(kept) <= 80 else f"{kept[:79]}…"
 
 
 def percent(share: float) -> str:
@@ -56,10 +38,10 @@ def findings(audit: analysis.Audit) -> list[str]:
     """Returns the first paragraphs of the page, a sentence or three each."""
     model, rate = next(iter(audit.accuracy.items()))
     said = [
-        f"{name(model)} is right on {percent(rate.share)} of {rate.num_videos:,} "
-        f"videos ({interval(rate)} at 95 % confidence)."
+        f"{naming.quoted(model)} is right on {percent(rate.share)} of "
+        f"{rate.num_videos:,} videos ({interval(rate)} at 95 % confidence)."
     ]
-    said += _about_constant(audit)
+    said += _about_majority(audit)
     for aspect in audit.material.aspects:
         verdict = audit.verdicts[aspect.name][model]
         said.append(_about_thirds(aspect, verdict))
@@ -70,21 +52,32 @@ def findings(audit: analysis.Audit) -> list[str]:
     return said
 
 
-def _about_constant(audit: analysis.Audit) -> list[str]:
-    """A warning, if the model is no better than one answer to everything."""
+def _about_majority(audit: analysis.Audit) -> list[str]:
+    """What a model is worth that may be no better than one answer to everything."""
     rate = next(iter(audit.accuracy.values()))
-    counts = np.bincount(audit.material.labels)
-    share = counts.max() / counts.sum()
+    commonest, share = _commonest(audit)
     if rate.low > share:
         return []
+    said = (
+        f"That is not surely better than to answer {naming.quoted(commonest)} every "
+        f"time, which is right on {percent(share)}."
+    )
+    if _has_learned_nothing(audit):
+        said += " What follows says little of such a model."
+    return [said]
+
+
+def _has_learned_nothing(audit: analysis.Audit) -> bool:
+    """Whether one answer to everything is as good, or is all that is given."""
+    rate = next(iter(audit.accuracy.values()))
     given = next(iter(audit.material.models.values()))
-    num_answers = len(np.unique(given[given >= 0]))
-    return [
-        f"That is not surely better than to answer "
-        f"{name(audit.material.classes[int(counts.argmax())])} every time, which is "
-        f"right on {percent(share)}; of {len(audit.material.classes)} actions it "
-        f"answers {num_answers}. What follows says little of such a model."
-    ]
+    return rate.high <= _commonest(audit)[1] or len(np.unique(given[given >= 0])) < 2
+
+
+def _commonest(audit: analysis.Audit) -> tuple[str, float]:
+    """The commonest action, and its share of the videos."""
+    counts = np.bincount(audit.material.labels)
+    return audit.material.classes[int(counts.argmax())], counts.max() / counts.sum()
 
 
 def _about_thirds(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
@@ -136,22 +129,23 @@ def _about_leans(
     stand = "1 pair" if one else f"{verdict.num_leans} pairs"
     return (
         f"{stand} of action and {aspect.name} {'stands' if one else 'stand'} out more "
-        f"than chance explains{':' if one else '; most of all'} {name(label)} with "
-        f"{name(value)}, the answer to {percent(first.here.share)} of the other videos "
-        f"there and to {percent(first.elsewhere.share)} elsewhere."
+        f"than chance explains{':' if one else '; most of all'} "
+        f"{naming.quoted(label)} with {naming.quoted(value)}, the answer to "
+        f"{percent(first.here.share)} of the other videos there and to "
+        f"{percent(first.elsewhere.share)} elsewhere."
     )
 
 
 def _about_change(audit: analysis.Audit, change: rates.Change) -> str:
-    first, second = audit.accuracy
+    first, second = map(naming.quoted, audit.accuracy)
     if change.p >= 0.05:
         return (
-            f"{name(second)} and {name(first)} do not differ surely over all videos "
+            f"{second} and {first} do not differ surely over all videos "
             f"({points(change.difference)}, McNemar's test: {p_value(change.p)})."
         )
     better = "better" if change.difference > 0 else "worse"
     return (
-        f"{name(second)} is {better} than {name(first)} over all videos "
+        f"{second} is {better} than {first} over all videos "
         f"({points(change.difference)}, McNemar's test: {p_value(change.p)})."
     )
 
@@ -176,7 +170,7 @@ def advice(audit: analysis.Audit) -> list[str]:
         if rare.num_videos < _FEW:
             small.append(aspect.name)
     steps += _choice(audit)
-    if _about_constant(audit):
+    if _has_learned_nothing(audit):
         steps.insert(
             0,
             "Find out first why the model is hardly right: classes in another order "
@@ -206,8 +200,8 @@ def _collect(
     audit: analysis.Audit, aspect: joining.Aspect, verdict: analysis.Verdict
 ) -> str:
     pairs = [
-        f"{name(audit.material.classes[lean.label])} without "
-        f"{name(aspect.names[lean.value])}"
+        f"{naming.quoted(audit.material.classes[lean.label])} without "
+        f"{naming.quoted(aspect.names[lean.value])}"
         for lean in verdict.leans[:3]
     ]
     return (
@@ -229,7 +223,8 @@ def _choice(audit: analysis.Audit) -> list[str]:
             better = second if rare.difference > 0 else first
             told.append(
                 f"Where the {aspect} may change after deployment, prefer "
-                f"{name(better)}: on the rare third {name(second)} is at "
-                f"{points(rare.difference)} ({p_value(p)})."
+                f"{naming.quoted(better)}: on the rare third "
+                f"{naming.quoted(second)} is at {points(rare.difference)} "
+                f"({p_value(p)})."
             )
     return told

@@ -1,4 +1,5 @@
 import html
+import pathlib
 
 import numpy as np
 import pytest
@@ -107,6 +108,12 @@ def test_names_come_from_the_run_and_from_the_data_set(files):
     text = out.read_text("utf-8")
     assert "<bdi>walk</bdi>" in text and "<bdi>ice</bdi>" in text
     assert "class 0" not in text and "scene 1" not in text
+    # names of nobody's labels are not looked for in a folder that is no run's
+    (files / "mine").mkdir()
+    (files / "mine" / "p.npz").write_bytes(predictions.read_bytes())
+    (files / "labels.json").write_text("damaged")
+    assert run(*given, "--predictions", files / "mine" / "p.npz") == 0
+    assert "class 0" in out.read_text("utf-8")
     # the user's names count more than those of the files
     (files / "classes.txt").write_text("gehen\nwinken\nbeugen\n")
     (files / "scenes.txt").write_text("Meer\nEis\nHalle\nStrasse\n")
@@ -126,11 +133,25 @@ def test_model_that_learned_nothing_is_told_so_before_its_bias(files):
     assert run("--predictions", files / "constant.csv", *given) == 0
     text = html.unescape((files / "a.html").read_text("utf-8"))
     assert "not surely better than to answer" in text
-    assert "of 3 actions it answers 1" in text
+    assert "What follows says little of such a model" in text
     assert "Find out first why the model is hardly right" in text
     assert "Nothing here asks for a remedy" not in text
     assert run("--predictions", files / "two/p.npz", *given) == 0
-    assert "hardly right" not in (files / "a.html").read_text("utf-8")
+    assert "not surely better" not in (files / "a.html").read_text("utf-8")
+
+
+def test_good_model_on_few_videos_of_a_common_class_is_not_called_useless(files):
+    truth = np.arange(60) >= 54
+    answers = truth & (np.arange(60) < 57)
+    rows = zip(range(60), answers.astype(int), truth.astype(int), strict=True)
+    text = "".join(f"v{n},{answer},{label}\n" for n, answer, label in rows)
+    (files / "good.csv").write_text(f"id,prediction,label\n{text}")
+    given = ["--aspect", f"scene={files / 'scene.npz'}", "--bootstrap", 2]
+    given += ["--predictions", files / "good.csv", "--out", files / "a.html"]
+    assert run(*given) == 0
+    text = html.unescape((files / "a.html").read_text("utf-8"))
+    assert "not surely better than to answer" in text
+    assert "hardly right" not in text and "says little" not in text
 
 
 def test_models_are_named_by_what_tells_their_paths_apart(tmp_path):
@@ -140,6 +161,10 @@ def test_models_are_named_by_what_tells_their_paths_apart(tmp_path):
     assert names("base/seed1/p.npz", "smad/seed1/p.npz") == ["base", "smad"]
     assert names("p.csv", "deeper/down/q.csv") == ["p", "q"]
     assert names("p.csv", "down/p.csv") == [tmp_path.name, "down"]
+    assert names("down/p.csv", "down/down/../../p.csv") == ["down", tmp_path.name]
+    same = pathlib.Path(f"/{tmp_path.name}/p.csv")
+    other = pathlib.Path(f"/{tmp_path.name}/{tmp_path.name}/p.csv")
+    assert audit._model_names([same, other], []) == [str(same), str(other)]
     assert names("p.csv", "p.npz") == ["p.csv", "p.npz"]
     with pytest.raises(errors.ConfigError, match="another file than --predictions"):
         names("p.csv", "down/../p.csv")

@@ -53,14 +53,18 @@ def test_columns_of_a_second_model_may_stand_in_another_order():
 def test_answers_that_are_no_label_and_training_videos_are_noted():
     found = join({"a": "walking", "b": "wave", "c": "walking"})
     assert found.notes == (
-        "m gives 2 videos an answer that no video is labelled with (“walking”); they "
+        "m gives 2 videos an answer that no video is labelled with "
+        "(“\u2068walking\u2069”); they "
         "count as wrong. Where that is a spelling of another class, mend the file.",
     )
     found = join(train=table({"z": "walk", "a": "wave", "x": "walk"}))
     assert found.notes == (
-        "What scene is rare is counted over 2 of the 3 training videos, those with a "
-        "scene label.",
+        "How usual a scene is for an action is counted over 2 of the 3 training "
+        "videos; the others have no scene label.",
     )
+    assert not join(train=table({"z": "walk", "a": "wave"})).notes
+    more = join({"a": "2", "b": "0", "c": "1"}, {"a": "1", "b": "0", "c": "1"})
+    assert not more.notes, "a model may know more classes than the test set"
 
 
 def test_what_is_left_out_is_noted():

@@ -9,7 +9,7 @@ import pypdf
 import pytest
 
 from smad_jax.reporting import __main__ as command
-from smad_jax.reporting.audit import analysis, inputs, joining, page, rates, words
+from smad_jax.reporting.audit import analysis, inputs, joining, naming, page, rates
 
 HOSTILE = (
     "<script>document.body.textContent='gone'</script>",
@@ -77,7 +77,7 @@ def test_names_are_text_and_nothing_else(written):
     assert not {name for name in found.attributes if name.startswith("on")}
     shown = "".join(found.text)
     for name in HOSTILE:
-        assert words.plain(name) in shown
+        assert naming.plain(name) in shown
     assert "{{ 7*7 }}" in shown
     assert not re.search("[\u202a-\u202e\u0000]", text)
 
@@ -172,7 +172,7 @@ def test_browser_shows_it_on_a_phone_without_scrolling_sideways(
     scrolled, width, pictures, title, scripts, bar = json.loads(told)
     assert scrolled <= width <= 390
     assert pictures > 10 and bar > 60
-    assert title == f"Bias audit of {words.plain(HOSTILE[0])}"
+    assert title == f"Bias audit of {naming.plain(HOSTILE[0])}"
     assert scripts == 0
 
 

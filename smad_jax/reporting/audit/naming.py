@@ -1,0 +1,19 @@
+"""Names of anybody's classes, scenes and ids inside a text of ours."""
+
+import unicodedata
+
+
+def quoted(text: str) -> str:
+    """Returns a name in quotation marks that cannot disturb the text around it.
+
+    Control and direction characters are dropped, and the rest is isolated, so that an
+    Arabic name inside an English sentence leaves its numbers in place.
+    """
+    return f"“\u2068{plain(text)}\u2069”"
+
+
+def plain(text: str) -> str:
+    """Returns a name without control and direction characters, at most 80 long."""
+    kept = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
+    kept = kept.strip() or "(no name)"
+    return kept if len(kept) <= 80 else f"{kept[:79]}…"
