@@ -13,6 +13,7 @@ other videos it is what moves, the half of the picture that changes most over th
 import argparse
 import os
 import pathlib
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -96,7 +97,11 @@ def compose(
 
 
 class _Videos:
-    """The videos of a split with their masks."""
+    """The videos of a split with their masks.
+
+    Attributes:
+        kind: Where the masks come from, in words.
+    """
 
     def __init__(self, split: catalog.Split, folder: pathlib.Path) -> None:
         self._split = split
@@ -105,6 +110,8 @@ class _Videos:
             with np.load(folder / "factors.npz") as truth:
                 ids, packed = truth["ids"].tolist(), truth["actor"]
             self._exact = dict(zip(ids, packed, strict=True))
+        known = all(id in self._exact for id in split.ids)
+        self.kind = "exact masks of factors.npz" if known else "what moves, a guess"
 
     def read(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """Frames and masks of the video in `row`.
@@ -138,7 +145,8 @@ def write(chosen: argparse.Namespace) -> list[str]:
         raise errors.DataError("backgrounds of other classes need two classes or more")
     partial = chosen.data_root / f".{name}.partial-{os.getpid()}"
     try:
-        ids, labels, left_out = _fill(partial, chosen, split)
+        videos = _Videos(split, chosen.data_root / chosen.dataset)
+        ids, labels, left_out = _fill(partial, chosen, split, videos)
         if not ids:
             raise errors.DataError(
                 f"none of {len(split)} videos can be used; an actor must cover "
@@ -156,23 +164,28 @@ def write(chosen: argparse.Namespace) -> list[str]:
                 "source": f"{chosen.dataset}/{chosen.split}",
                 "background": chosen.background,
                 "seed": chosen.seed,
+                "masks": videos.kind,
             },
         )
         os.rename(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return [
-        f"{folder}: {len(ids)} videos and their frozen twins, {left_out} left out",
-        "python -m smad_jax.evaluation evaluate --run RUN "
-        f"--split {name}/{SPLITS[0]} {name}/{SPLITS[1]}",
+        f"{folder}: {len(ids)} videos and their frozen twins, {left_out} left out; "
+        f"people by {videos.kind}",
+        "python -m smad_jax.evaluation evaluate --run RUN --data-root "
+        f"{shlex.quote(str(chosen.data_root))} --split {name}/{SPLITS[0]} "
+        f"{name}/{SPLITS[1]}",
     ]
 
 
 def _fill(
-    folder: pathlib.Path, chosen: argparse.Namespace, split: catalog.Split
+    folder: pathlib.Path,
+    chosen: argparse.Namespace,
+    split: catalog.Split,
+    videos: _Videos,
 ) -> tuple[list[str], list[int], int]:
     """Writes the videos; returns sources, labels, and how many were left out."""
-    videos = _Videos(split, chosen.data_root / chosen.dataset)
     rng = np.random.default_rng(chosen.seed)
     ids, labels = [], []
     with records.RecordWriter(folder / "videos") as writer:

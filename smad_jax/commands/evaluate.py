@@ -7,7 +7,7 @@ from typing import Any
 
 from smad_jax import command_line, splits, teacher, writing
 from smad_jax.commands import network
-from smad_jax.data import catalog, selection
+from smad_jax.data import catalog, label_names, selection
 from smad_jax.evaluation import groups, static_bias, summary
 
 HELP = "accuracy, fairness and worst groups on any test set"
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> str:
         said = found[place] = asked.predict(split)
         name = place.replace("/", "-")
         said.save(out / f"{name}.npz")
-        report = summary.summarize(
+        report: dict[str, Any] = summary.summarize(
             said.probabilities,
             split.labels,
             {aspect: selection.hard_labels(split, aspect) for aspect in split.aspects},
@@ -84,6 +84,8 @@ def run(arguments: argparse.Namespace) -> str:
             min_videos=arguments.min_videos,
             num_worst=arguments.worst,
         )
+        for aspect, part in report["aspects"].items():
+            _name_labels(part, _label_names(asked, place, split, aspect))
         report |= {"run": str(arguments.run), "split": place}
         report["left_out"] = len(given) - len(split)
         measured = measured or bool(report["aspects"])
@@ -114,6 +116,22 @@ def _open(
     split = splits.open_place(asked.config, place, aspects=names)
     soft = {name: one for name, one in split.aspects.items() if one.kind == "soft"}
     return dataclasses.replace(split, aspects=soft)
+
+
+def _label_names(
+    asked: teacher.Teacher, place: str, split: catalog.Split, aspect: str
+) -> tuple[str, ...]:
+    """What the labels of an aspect are called, if its data set knows."""
+    folder = splits.data_root(asked.config) / splits.folder_name(
+        asked.config, splits.divided(place)[0]
+    )
+    return label_names.stored(folder, aspect, split.aspects[aspect].num_labels)
+
+
+def _name_labels(part: dict[str, Any], names: tuple[str, ...]) -> None:
+    """Adds the names of their labels to the worst groups."""
+    for group in part["worst_groups"] if names else ():
+        group["name"] = names[group["label"]]
 
 
 def table(place: str, report: dict[str, Any]) -> str:
@@ -162,9 +180,10 @@ def _aspect_lines(name: str, part: dict[str, Any]) -> list[str]:
         if third["num_videos"]
     ]
     if part["worst_groups"]:
-        lines.append(f"{'worst groups':<24}{name:>8}{'videos':>8}{'right':>8}")
+        lines.append(f"{'worst groups':<24}{name:>12}{'videos':>8}{'right':>8}")
         lines += [
-            f"{group['class']:<24}{group['label']:>8}{group['num_videos']:>8}"
+            f"{group['class']:<24}{group.get('name', group['label']):>12}"
+            f"{group['num_videos']:>8}"
             f"{group['accuracy']:>8.1%}"
             for group in part["worst_groups"]
         ]

@@ -43,7 +43,8 @@ class MissingDataError(errors.DataError):
     """
 
     def __init__(self, missing: str, steps: Sequence[str]):
-        super().__init__("\n    ".join([f"{missing}; to prepare it:", *steps]))
+        told = [f"{missing}; to prepare it:", *steps] if steps else [missing]
+        super().__init__("\n    ".join(told))
         self.missing = missing
         self.steps = tuple(steps)
 

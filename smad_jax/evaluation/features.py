@@ -62,7 +62,10 @@ class Features:
                 "such a file"
             ) from error
         except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-            raise errors.DataError(f"{path} is no file of features: {error}") from error
+            raise errors.DataError(
+                f"{path} is no file of features; python -m smad_jax.evaluation "
+                "features makes such a file"
+            ) from error
         if found.features.ndim != 2 or not (
             len(found.features) == len(found.ids) == len(found.labels)
         ):
@@ -83,7 +86,8 @@ class Features:
         if missing:
             raise errors.DataError(
                 f"{len(missing)} of {len(ids)} videos have no features, "
-                f"{missing[0]!r} among them; extract those of the whole data set"
+                f"{missing[0]!r} among them; extract those of the split `all`, or give "
+                "the files of several splits"
             )
         return np.array([row_of[id] for id in ids], np.int64)
 

@@ -58,6 +58,7 @@ def test_evaluate_reports_the_measures_of_what_the_network_said(
     code, told = ask(
         *("evaluate", "--run", fresh_run, "--data-root", small_data),
         *("--split", "embedded/rare", "--bootstrap", 10, "--out", tmp_path),
+        *("--min-videos", 1),
     )
     assert code == 0, told
     report = json.loads((tmp_path / "embedded-rare.json").read_text("utf-8"))
@@ -80,6 +81,9 @@ def test_evaluate_reports_the_measures_of_what_the_network_said(
     assert "worst class: " in told
     assert f"top1 {expected['top1']:.1%}" in told
     assert told.count("separation: between answer") == 1
+    worst = report["aspects"]["scene"]["worst_groups"]
+    assert worst and all(g["name"] == embedded.SCENES[g["label"]] for g in worst)
+    assert worst[0]["name"] in told
 
 
 def test_evaluate_finds_classes_by_their_names(

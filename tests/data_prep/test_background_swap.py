@@ -69,6 +69,8 @@ def test_exact_masks_of_the_benchmark_make_a_set_that_evaluate_contrasts(
         catalog.open_split(root, name, part) for part in ("scuba", "scufo")
     )
     assert f"{len(moving)} videos and their frozen twins" in told
+    assert "people by exact masks of factors.npz" in told
+    assert f"--data-root {root} --split" in told
     assert 0.5 * len(source) < len(moving) <= len(source)
     label_of = dict(zip(source.ids, source.labels, strict=True))
     for row in range(3):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from smad_jax import errors, workdir, writing
 from smad_jax.data import label_names
-from smad_jax.reporting.audit import analysis, inputs, joining, page, thumbnails
+from smad_jax.reporting.audit import analysis, inputs, joining, naming, page, thumbnails
 
 _OF_RUNS = ("predictions", "evaluation")  # folders of a run that hold predictions
 
@@ -79,13 +79,21 @@ def run(arguments: argparse.Namespace) -> str:
     _check_out(arguments)
     _report("reading")
     material = _material(arguments)
+    for note in material.notes:
+        _report(f"note: {naming.plain_text(note)}")
     audit = analysis.analyse(
         material, num_bootstrap=arguments.bootstrap, seed=arguments.seed, report=_report
     )
     pictures = {}
     if arguments.videos:
         _report("reading videos")
-        pictures = thumbnails.thumbnails(arguments.videos, page.examples(audit))
+        wanted = page.examples(audit)
+        pictures = thumbnails.thumbnails(arguments.videos, wanted)
+        if wanted and not pictures:
+            _report(
+                f"note: none of the videos to be shown is in {arguments.videos}; they "
+                f"are looked for by id, as {wanted[0]!r}"
+            )
     text = page.render(audit, pictures, arguments.seed)
     writing.write_text(arguments.out, text)
     return f"audit: {arguments.out}"

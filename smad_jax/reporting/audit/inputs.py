@@ -201,8 +201,8 @@ def _read_npz(path: pathlib.Path, column: str) -> Table:
             name = next((found[w] for w in wanted if w in found), None)
             if id_name is None or name is None:
                 raise errors.DataError(
-                    f"{path} must hold `ids` and `{column}` or `probabilities`, but it "
-                    f"holds {', '.join(sorted(arrays)) or 'nothing'}"
+                    f"{path} must hold `ids` and `{column}s` or `probabilities`, but "
+                    f"it holds {', '.join(sorted(arrays)) or 'nothing'}"
                 )
             ids, values = arrays[id_name], arrays[name]
             classes = tuple(map(str, arrays["classes"])) if "classes" in arrays else ()
@@ -210,7 +210,7 @@ def _read_npz(path: pathlib.Path, column: str) -> Table:
         if isinstance(error, errors.UserError):
             raise
         raise errors.DataError(
-            f"{path} is not an NPZ file of plain arrays ({error})"
+            f"{path} is not an NPZ file of plain arrays, as np.savez writes it"
         ) from error
     ids = ids.astype(str)
     if ids.ndim != 1 or values.ndim not in (1, 2) or len(values) != len(ids):

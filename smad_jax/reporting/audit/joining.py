@@ -84,7 +84,9 @@ def join(
     truth = _encode(_pick(labels, ids, first), names, "class", labels)
     if len(labels.ids) > len(ids):
         count = len(labels.ids) - len(ids)
-        notes.append(f"{count:,} labelled videos have no prediction and are left out.")
+        notes.append(
+            f"Labelled, but without prediction and left out: {_videos(count)}."
+        )
     if len(np.unique(truth)) < 2:
         raise errors.DataError(
             f"all {len(ids)} videos are of one class, {names[truth[0]]!r}; an audit "
@@ -262,14 +264,14 @@ def _gaps(
     for model, values in predicted.items():
         if unread := int((values < 0).sum()):
             yield (
-                f"{model} has no answer for {unread:,} videos (rows of zeros); they "
-                "count as wrong, and the measures of dependence leave them out."
+                f"{model} has no answer for {_videos(unread)} (rows of zeros); that "
+                "counts as wrong, and the measures of dependence leave it out."
             )
     for aspect in aspects:
         if missing := int((aspect.values < 0).sum()):
             yield (
-                f"{missing:,} videos have no {aspect.name} label; what is said about "
-                f"{aspect.name} leaves them out."
+                f"Without {aspect.name} label: {_videos(missing)}; what is said about "
+                f"{aspect.name} leaves that out."
             )
 
 
@@ -293,8 +295,8 @@ def _unheard_of(
             told = ", ".join(naming.quoted(names[n]) for n in others[:3])
             more = ", ..." if len(others) > 3 else ""
             yield (
-                f"{model} gives {count:,} videos an answer that no video is labelled "
-                f"with ({told}{more}); they count as wrong. Where that is a spelling "
+                f"{model} gives {_videos(count)} an answer that no video is labelled "
+                f"with ({told}{more}); that counts as wrong. Where that is a spelling "
                 "of another class, mend the file."
             )
 
@@ -311,6 +313,10 @@ def _training(train: inputs.Table | None, aspects: Iterable[Aspect]) -> Iterator
                 f"{counted:,} of the {len(train.ids):,} training videos; the others "
                 f"have no {aspect.name} label."
             )
+
+
+def _videos(count: int) -> str:
+    return "1 video" if count == 1 else f"{count:,} videos"
 
 
 def _repeats(tables: Iterable[inputs.Table]) -> list[str]:

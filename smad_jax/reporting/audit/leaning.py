@@ -158,12 +158,18 @@ def worst_groups(
 
     They are ordered by the upper end of their interval, so that a handful of unlucky
     videos does not come before a large group. A group needs ten videos; if none has so
-    many, the largest are taken. It is listed if it is less accurate than the whole.
+    many, the largest are taken. It is listed if it is less accurate than the whole,
+    and than its class where the label is another: else it is the class that is hard.
     """
     enough = min(_ENOUGH, int(counts.shown.max()))
     _, upper = rates.wilson(counts.right, counts.shown)
     whole = counts.right.sum() / counts.shown.sum()
     low = counts.right < whole * counts.shown
+    others, right = (
+        table.sum(axis=1, keepdims=True) - table
+        for table in (counts.shown, counts.right)
+    )
+    low &= counts.right * others < right * counts.shown
     row, column = np.nonzero((counts.shown >= enough) & low)
     order = np.argsort(upper[row, column], kind="stable")[:limit]
     groups = []

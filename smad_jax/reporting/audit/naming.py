@@ -14,6 +14,10 @@ def quoted(text: str) -> str:
 
 def plain(text: str) -> str:
     """Returns a name without control and direction characters, at most 80 long."""
-    kept = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
-    kept = kept.strip() or "(no name)"
+    kept = plain_text(text).strip() or "(no name)"
     return kept if len(kept) <= 80 else f"{kept[:79]}…"
+
+
+def plain_text(text: str) -> str:
+    """Returns a text without control and direction characters."""
+    return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))

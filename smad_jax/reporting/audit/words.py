@@ -1,5 +1,7 @@
 """An audit in plain words: what was found, and what to do about it."""
 
+import math
+
 import numpy as np
 
 from smad_jax.evaluation import fairness
@@ -97,6 +99,15 @@ def _about_thirds(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
 
 def _about_measures(aspect: joining.Aspect, found: fairness.Measures) -> str:
     extra = found.amplified
+    if math.isnan(extra.low):
+        return (
+            f"NMI of its answers and the {aspect.name} is "
+            f"{number(found.independence.value)}, of the true actions "
+            f"{number(found.oracle.value)}; separation is "
+            f"{number(found.separation.value)}, chance alone shows "
+            f"{number(found.separation.control)}. Without bootstrap draws nothing is "
+            "said of how sure that is."
+        )
     if extra.low > 0:
         first = "tell more about the {} than the true actions do: bias is amplified"
     elif extra.high < 0:
@@ -219,7 +230,7 @@ def _choice(audit: analysis.Audit) -> list[str]:
     told = []
     for aspect, comparison in audit.comparisons.items():
         rare, p = comparison.thirds[2], comparison.adjusted[2]
-        if p < 0.05:
+        if p < 0.05 and comparison.p_gap < 0.05:
             better = second if rare.difference > 0 else first
             told.append(
                 f"Where the {aspect} may change after deployment, prefer "

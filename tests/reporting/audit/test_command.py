@@ -154,6 +154,31 @@ def test_good_model_on_few_videos_of_a_common_class_is_not_called_useless(files)
     assert "hardly right" not in text and "says little" not in text
 
 
+def test_without_draws_nothing_is_said_to_be_certain(files):
+    given = ["--predictions", files / "two/p.npz", "--out", files / "a.html"]
+    given += ["--aspect", f"scene={files / 'scene.npz'}", "--bootstrap"]
+    assert run(*given, 50) == 0
+    sure = (files / "a.html").read_text("utf-8")
+    assert "the true actions do" in sure and "Among videos of one" in sure
+    assert run(*given, 0) == 0
+    text = (files / "a.html").read_text("utf-8")
+    assert "Without bootstrap draws nothing is said of how sure that is" in text
+    assert "the true actions do" not in text and "Among videos of one" not in text
+    assert "NMI left out (no bootstrap draws)" in text
+
+
+def test_notes_and_videos_that_are_not_found_are_told_on_the_terminal(files, capsys):
+    (files / "videos").mkdir()
+    rows = "".join(f"v{n},{n % 4}\n" for n in range(50))
+    (files / "some.csv").write_text(f"id,scene\n{rows}")
+    given = ["--predictions", files / "two/p.npz", "--out", files / "a.html"]
+    given += ["--aspect", f"scene={files / 'some.csv'}", "--bootstrap", 2]
+    assert run(*given, "--videos", files / "videos") == 0
+    told = capsys.readouterr().err
+    assert "note: Without scene label: 10 videos" in told
+    assert "note: none of the videos to be shown is in" in told
+
+
 def test_models_are_named_by_what_tells_their_paths_apart(tmp_path):
     def names(*files):
         return audit._model_names([tmp_path / file for file in files], [])

@@ -87,7 +87,7 @@ def test_faulty_csv_is_refused_with_its_line_or_id(tmp_path, text, told):
 @pytest.mark.parametrize(
     ("arrays", "told"),
     [
-        ({"ids": ["x"]}, "must hold `ids` and `prediction`.*it holds ids"),
+        ({"ids": ["x"]}, "must hold `ids` and `predictions`.*it holds ids"),
         ({"ids": ["x"], "predictions": [1, 2]}, r"predictions must be \[1\]"),
         ({"ids": ["x"], "predictions": [1.5]}, "whole numbers or names"),
         ({"ids": np.array([{}]), "predictions": [1]}, "not an NPZ file of plain"),

@@ -54,8 +54,8 @@ def test_answers_that_are_no_label_and_training_videos_are_noted():
     found = join({"a": "walking", "b": "wave", "c": "walking"})
     assert found.notes == (
         "m gives 2 videos an answer that no video is labelled with "
-        "(“\u2068walking\u2069”); they "
-        "count as wrong. Where that is a spelling of another class, mend the file.",
+        "(“\u2068walking\u2069”); that "
+        "counts as wrong. Where that is a spelling of another class, mend the file.",
     )
     found = join(train=table({"z": "walk", "a": "wave", "x": "walk"}))
     assert found.notes == (
@@ -69,10 +69,10 @@ def test_answers_that_are_no_label_and_training_videos_are_noted():
 
 def test_what_is_left_out_is_noted():
     found = join({"a": "walk", "b": "wave"}, scenes={"a": "sea", "b": "ice"})
-    assert found.notes == ("1 labelled videos have no prediction and are left out.",)
+    assert found.notes == ("Labelled, but without prediction and left out: 1 video.",)
     found = join(scenes={"a": "sea", "b": "ice"})
     assert found.aspects[0].values.tolist() == [1, 0, -1]
-    assert "1 videos have no scene label" in found.notes[0]
+    assert "Without scene label: 1 video;" in found.notes[0]
 
 
 def test_training_videos_are_counted_by_class_and_scene():
