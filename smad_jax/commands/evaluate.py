@@ -105,7 +105,22 @@ def run(arguments: argparse.Namespace) -> str:
                 f"{contrast.scuba:.1%} moving and {contrast.scufo:.1%} frozen, of "
                 f"{contrast.num_pairs} pairs"
             )
+    lone = [place for place in found if _twin(place) and _twin(place) not in found]
+    tables += [
+        f"{place}: for the contrasted accuracy, add {_twin(place)} to --split"
+        for place in lone
+    ]
     return "\n\n".join([*tables, *([LEGEND] if measured else [])])
+
+
+def _twin(place: str) -> str:
+    """The split that a SCUBA or SCUFO split is contrasted with; nothing for others."""
+    dataset, _, name = place.rpartition("/")
+    twins = {
+        static_bias.SCUBA: static_bias.SCUFO,
+        static_bias.SCUFO: static_bias.SCUBA,
+    }
+    return f"{dataset}/{twins[name]}" if name in twins else ""
 
 
 def _open(

@@ -90,6 +90,9 @@ def test_exact_masks_of_the_benchmark_make_a_set_that_evaluate_contrasts(
     assert report["num_pairs"] == len(moving)
     assert 0 <= report["contrasted"] <= report["scuba"] <= 1
     assert "contrasted accuracy" in capsys.readouterr().out
+    arguments = [str(one) for one in arguments if not str(one).endswith("scufo")]
+    assert __main__.main(arguments) == 0
+    assert f"add {name}/scufo to --split" in capsys.readouterr().out
 
 
 def test_nothing_usable_leaves_nothing_behind(small_data, tmp_path, monkeypatch):
