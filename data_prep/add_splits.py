@@ -15,7 +15,7 @@ import argparse
 import pathlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from data_prep import build_records, list_formats, video_lists
@@ -39,6 +39,7 @@ class Added(NamedTuple):
 
 def add(
     folder: pathlib.Path,
+    stored: Collection[str],
     source: video_lists.Source,
     *,
     name: str,
@@ -49,6 +50,7 @@ def add(
 
     Args:
         folder: The data set's.
+        stored: Ids of its videos.
         source: The wanted videos; those that the data set lacks are left out.
         name: What the splits are called by.
         classes: Class names in order; None takes those of the lists, of the data set
@@ -61,7 +63,7 @@ def add(
             split is there.
     """
     facts = catalog.read_dataset_file(folder)
-    stored = set(records.RecordReader(folder, "videos").ids)
+    stored = frozenset(stored)
     taken = [
         split
         for split in source.splits
@@ -88,9 +90,10 @@ def add(
                 f"data set like {min(stored, default='nothing')!r}"
             )
         if split.startswith("train"):
-            labels = (wanted.label_of[id] for id in ids)
             video_lists.check_classes(
-                wanted.classes, labels, f"of the videos in {folder}, "
+                wanted.classes,
+                (wanted.label_of[id] for id in ids),
+                f"of the videos in {folder}, ",
             )
     for split, ids in there.items():
         catalog.write_split(
@@ -118,7 +121,7 @@ def run(chosen: argparse.Namespace) -> str:
             "'+', for it begins the splits' names"
         )
     folder = chosen.data_root / chosen.dataset
-    catalog.read_dataset_file(folder)  # before long lists
+    catalog.read_dataset_file(folder)  # whose error says how to make it
     ids = records.RecordReader(folder, "videos").ids
     source = list_formats.read(
         folder, chosen.list, chosen.val_list, chosen.format, stored=ids
@@ -127,6 +130,7 @@ def run(chosen: argparse.Namespace) -> str:
     lines = list(source.notes)
     added = add(
         folder,
+        ids,
         source,
         name=chosen.name,
         classes=classes,

@@ -64,7 +64,8 @@ def run(chosen: argparse.Namespace) -> str:
             print(f"warning: {warning}", file=sys.stderr)
     num_labels = labels.values.shape[1]
     aspect = dataclasses.replace(aspect, num_labels=num_labels, source=source)
-    _check_names(chosen, names, num_labels)
+    if names:
+        label_names.checked(chosen.names, names, num_labels)
     catalog.add_aspect(folder, aspect, labels.ids, labels.values, names)
     num_videos = len(records.RecordReader(folder, "videos"))
     return (
@@ -111,7 +112,8 @@ def _run_network(
             f"{chosen.aspect!r} has {chosen.num_labels or aspect.num_labels}; if that "
             f"is meant, say --num-labels {weights.num_labels}"
         )
-    _check_names(chosen, names, weights.num_labels)
+    if names:
+        label_names.checked(chosen.names, names, weights.num_labels)
     job = _job(chosen, folder, weights)
     job.parts.mkdir(parents=True, exist_ok=True)
     _do_parts(chosen, job)
@@ -127,16 +129,6 @@ def _run_network(
     )
     label_parts.remove_parts(job)
     return _summary(chosen, path, reports)
-
-
-def _check_names(
-    chosen: argparse.Namespace, names: Sequence[str], num_labels: int
-) -> None:
-    if names and len(names) != num_labels:
-        raise errors.DataError(
-            f"--names {chosen.names} names {len(names)} labels, but there are "
-            f"{num_labels}"
-        )
 
 
 def _job(

@@ -12,6 +12,10 @@ from smad_jax.evaluation import groups, static_bias, summary
 
 HELP = "accuracy, fairness and worst groups on any test set"
 
+_TWINS = {  # what the accuracy on a split of these names is contrasted with
+    static_bias.SCUBA: static_bias.SCUFO,
+    static_bias.SCUFO: static_bias.SCUBA,
+}
 LEGEND = """\
 The measures are NMI (Table 4); the less the network adds, the fairer. independence:
 between answer and secondary label; oracle: between true action and label, what
@@ -70,6 +74,10 @@ def run(arguments: argparse.Namespace) -> str:
     for place in arguments.split:
         given = _open(asked, place, arguments.aspects)
         split = selection.with_classes(given, asked.classes)
+        names = {
+            aspect: _label_names(asked, place, split, aspect)
+            for aspect in split.aspects
+        }
         said = found[place] = asked.predict(split)
         name = place.replace("/", "-")
         said.save(out / f"{name}.npz")
@@ -85,17 +93,23 @@ def run(arguments: argparse.Namespace) -> str:
             num_worst=arguments.worst,
         )
         for aspect, part in report["aspects"].items():
-            _name_labels(part, _label_names(asked, place, split, aspect))
+            _name_labels(part, names[aspect])
         report |= {"run": str(arguments.run), "split": place}
         report["left_out"] = len(given) - len(split)
         measured = measured or bool(report["aspects"])
         writing.write_json(out / f"{name}.json", report)
         tables += [table(place, report), f"written: {out / name}.json and .npz"]
     for place, moving in found.items():
-        dataset, _, name = place.rpartition("/")
-        frozen = found.get(f"{dataset}/{static_bias.SCUFO}")
-        if name == static_bias.SCUBA and frozen is not None:
-            contrast = static_bias.contrast(moving, frozen)
+        dataset, name = splits.divided(place)
+        if name not in _TWINS:
+            continue
+        twin = f"{dataset}/{_TWINS[name]}"
+        if twin not in found:
+            tables.append(
+                f"{place}: for the contrasted accuracy, add {twin} to --split"
+            )
+        elif name == static_bias.SCUBA:
+            contrast = static_bias.contrast(moving, found[twin])
             writing.write_json(
                 out / f"{dataset.replace('/', '-')}-contrast.json",
                 dataclasses.asdict(contrast),
@@ -105,22 +119,7 @@ def run(arguments: argparse.Namespace) -> str:
                 f"{contrast.scuba:.1%} moving and {contrast.scufo:.1%} frozen, of "
                 f"{contrast.num_pairs} pairs"
             )
-    lone = [place for place in found if _twin(place) and _twin(place) not in found]
-    tables += [
-        f"{place}: for the contrasted accuracy, add {_twin(place)} to --split"
-        for place in lone
-    ]
     return "\n\n".join([*tables, *([LEGEND] if measured else [])])
-
-
-def _twin(place: str) -> str:
-    """The split that a SCUBA or SCUFO split is contrasted with; nothing for others."""
-    dataset, _, name = place.rpartition("/")
-    twins = {
-        static_bias.SCUBA: static_bias.SCUFO,
-        static_bias.SCUFO: static_bias.SCUBA,
-    }
-    return f"{dataset}/{twins[name]}" if name in twins else ""
 
 
 def _open(

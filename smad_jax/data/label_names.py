@@ -33,7 +33,7 @@ def read(path: pathlib.Path, num_labels: int | None = None) -> tuple[str, ...]:
         names = _unless_equal([m["name"] for m in numbered if m], names)
     if all(_LETTER.match(name) for name in names):
         names = _unless_equal([name[len("/a/") :] for name in names], names)
-    return _checked(path, names, num_labels)
+    return checked(path, names, num_labels)
 
 
 def _unless_equal(shorter: list[str], names: list[str]) -> list[str]:
@@ -54,10 +54,14 @@ def _lines(path: pathlib.Path) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _checked(
+def checked(
     path: pathlib.Path, names: Sequence[str], num_labels: int | None
 ) -> tuple[str, ...]:
-    """The names, if there are as many as labels and all are different."""
+    """Returns the names of a file, if each is another and there are as many as labels.
+
+    Raises:
+        DataError: if not.
+    """
     if not names:
         raise errors.DataError(f"{path} holds no name; write one a line")
     if len(set(names)) < len(names):
@@ -89,7 +93,7 @@ def stored(
         DataError: if their number is another than `num_labels`.
     """
     path = _path(folder, aspect)
-    return _checked(path, _lines(path), num_labels) if path.is_file() else ()
+    return checked(path, _lines(path), num_labels) if path.is_file() else ()
 
 
 def _path(folder: str | os.PathLike[str], aspect: str) -> pathlib.Path:
