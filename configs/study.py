@@ -4,19 +4,20 @@
     python -m smad_jax.reporting study --config configs/study.py:omnidebias
     python -m smad_jax.reporting tune --config configs/study.py:methods
 
-`smad`, the default, has the rows of Table 7 and a control; `methods` those of Table 3
-and the methods that came later; `omnidebias` those of Table 9; `parts` those of Tables
-8 and 13, the aspects and the losses; `weights` MAAT and SMAD over a range of
-adversarial weights; `causes` looks for why some of Table 3's methods hardly train. An
-arm is what follows `main.py --config`. The settings of an arm are the trials of `tune`,
-three for each; the configs hold what was chosen. An arm without any takes what was
-chosen for another, or says its own.
+`smad`, the default, has the rows of Table 7 and a control, `longer` the same at three
+times the steps; `methods` those of Table 3 and the methods that came later;
+`omnidebias` those of Table 9; `parts` those of Tables 8 and 13, the aspects and the
+losses; `weights` MAAT and SMAD over a range of adversarial weights; `causes` looks for
+why some of Table 3's methods hardly train. An arm is what follows `main.py --config`.
+The settings of an arm are the trials of `tune`, three for each; the configs hold what
+was chosen. An arm without any takes what was chosen for another, or says its own.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 SMAD = "configs/slowonly_smad.py"
+LONGER = "--config.training.epochs=36"  # three times the usual number
 JOINT = "configs/slowonly_omnidebias.py"
 
 _RATES = tuple(
@@ -88,6 +89,7 @@ def get_config(arg: str = "smad") -> dict[str, Any]:
     """
     known = {
         "smad": _smad,
+        "longer": _longer,
         "methods": _methods,
         "omnidebias": _omnidebias,
         "parts": _parts,
@@ -125,6 +127,13 @@ def _smad() -> dict[str, Any]:
         },
         "prepare": (),
     }
+
+
+def _longer() -> dict[str, Any]:
+    """Does what the rows of Table 7 show last when every arm trains to the end?"""
+    usual = _smad()
+    arms = {arm: f"{flags} {LONGER}" for arm, flags in usual["arms"].items()}
+    return {**usual, "arms": arms, "settings": {}}  # the settings are those of `smad`
 
 
 def _methods() -> dict[str, Any]:
@@ -206,12 +215,11 @@ def _causes() -> dict[str, Any]:
     Runs of three times as many steps; and SDN's two parts alone, and both weaker and
     growing as SMAD's adversary does.
     """
-    longer = "--config.training.epochs=36"
     sdn, settings = "configs/slowonly_sdn.py", "--config.method.settings"
     slow = ("baseline", "FrameShuffle", "StillMix")
     arms = {"baseline": "configs/slowonly_baseline.py"}
     arms |= {arm: _config(_METHODS[arm][0]) for arm in slow[1:]}
-    arms |= {f"{arm}, longer": f"{config} {longer}" for arm, config in arms.items()}
+    arms |= {f"{arm}, longer": f"{config} {LONGER}" for arm, config in arms.items()}
     arms |= {
         "SDN": sdn,
         "SDN, confusion alone": f"{sdn} {settings}.reversal=0.0",

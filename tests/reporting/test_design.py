@@ -145,6 +145,16 @@ def test_causes_are_looked_for_by_one_change_each():
     assert found["SDN"].method.ramp == "constant"
 
 
+def test_longer_is_the_usual_study_at_three_times_the_steps():
+    usual, longer = load("smad"), load("longer")
+    assert (usual.arms.keys(), usual.pairs) == (longer.arms.keys(), longer.pairs)
+    for arm in usual.arms:
+        short, long = config_of(usual, arm), config_of(longer, arm)
+        assert long.training.epochs == 3 * short.training.epochs
+        long.training.epochs = short.training.epochs
+        assert long.to_dict() == short.to_dict()
+
+
 def test_control_has_the_setting_of_smad():
     study = load("smad")
     control, smad = config_of(study, "SMAD, shuffled labels"), config_of(study, "SMAD")
@@ -233,7 +243,7 @@ def test_design_that_does_not_fit_together_is_refused(change, told, tmp_path):
 def test_missing_file_or_study_names_what_there_is(tmp_path):
     with pytest.raises(errors.ConfigError, match=r"configs/study\.py is one"):
         design.load("configs/stud.py")
-    with pytest.raises(errors.ConfigError, match="known: smad, methods, omnidebias"):
+    with pytest.raises(errors.ConfigError, match="known: smad, longer, methods"):
         load("sdn")
     (tmp_path / "empty.py").touch()
     with pytest.raises(errors.ConfigError, match="no get_config"):
