@@ -23,7 +23,8 @@ flawless answers would show; amplified: the first minus the second, what the net
 adds; separation: between answer and label within an action; sufficiency: between
 action and label within an answer. "by chance" is the same after dealing the labels
 anew in each group. Thirds are by how often an action is seen with its label here;
-small sets raise every NMI."""
+small sets raise every NMI. Worst groups are less accurate than the whole and than
+their action with other labels, the surest first."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-videos",
         type=command_line.whole_number(1),
         default=groups.MIN_VIDEOS,
-        help="groups of fewer videos are passed over",
+        help="smaller groups are passed over, unless all are smaller",
     )
     add(
         "--worst",
@@ -78,8 +79,9 @@ def run(arguments: argparse.Namespace) -> str:
             aspect: _label_names(asked, place, split, aspect)
             for aspect in split.aspects
         }
-        said = found[place] = asked.predict(split)
         name = place.replace("/", "-")
+        writing.check(out / f"{name}.json")
+        said = found[place] = asked.predict(split)
         said.save(out / f"{name}.npz")
         report: dict[str, Any] = summary.summarize(
             said.probabilities,

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from smad_jax import splits
+from smad_jax import splits, writing
 from smad_jax.commands import network
 from smad_jax.evaluation import features as feature_files
 
@@ -32,9 +32,10 @@ def run(arguments: argparse.Namespace) -> str:
     """
     asked = network.open_network(arguments)
     split = splits.open_place(asked.config, arguments.split)
-    found = asked.features(split)
     name = f"{arguments.split.replace('/', '-')}.npz"
     path = arguments.out or arguments.run / "features" / name
+    writing.check(path)
+    found = asked.features(split)
     feature_files.Features(
         ids=found.ids,
         labels=found.labels,

@@ -9,16 +9,12 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
-from matplotlib import pyplot as plt
 
-from smad_jax import errors, experiment, teacher
+from smad_jax import errors, experiment, teacher, writing
 from smad_jax.commands import network
 from smad_jax.data import bad_videos, catalog, pipeline, records, video
+from smad_jax.reporting import figures
 
 HELP = "a folder of videos to a CSV of likely actions and a picture sheet"
 
@@ -26,7 +22,6 @@ EXTENSIONS = (
     *(".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".flv"),
     *(".wmv", ".3gp", ".ts", ".gif", ".jpg", ".jpeg", ".png"),
 )
-_COLUMNS = 6
 
 
 class Files:
@@ -93,6 +88,7 @@ def run(arguments: argparse.Namespace) -> str:
     if arguments.top < 1:
         raise errors.ConfigError(f"--top must be at least 1, not {arguments.top}")
     split = open_folder(arguments.videos)
+    writing.check(arguments.out)
     asked = network.open_network(arguments)
     failures, frames = Failures(len(split)), {}
     with contextlib.closing(
@@ -108,7 +104,7 @@ def run(arguments: argparse.Namespace) -> str:
     lines = [f"{arguments.out}: {len(split) - failures.count} of {len(split)} videos"]
     if arguments.pictures:
         sheet = arguments.out.with_suffix(".png")
-        draw_sheet(sheet, split.ids, frames, said.probabilities, asked.classes)
+        figures.sheet(sheet, split.ids, frames, said.probabilities, asked.classes)
         lines.append(f"{sheet}: {len(frames)} of them")
     return "\n".join([*lines, *_told(failures)])
 
@@ -186,13 +182,18 @@ def _write_csv(
     failures: Failures,
     arguments: argparse.Namespace,
 ) -> None:
-    """Writes one line a video: the likeliest classes, or why there are none."""
+    """Writes one line a video: the likeliest classes, or why there are none.
+
+    The audit reads it: `class_1` is the answer.
+    """
     top = min(arguments.top, len(asked.classes))
     heads = [f"{name}_{rank + 1}" for rank in range(top) for name in ("class", "p")]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with (
+        writing.whole(path) as partial,
+        open(partial, "w", encoding="utf-8", newline="") as file,
+    ):
         writer = csv.writer(file)
-        writer.writerow(["video", "problem", *heads])
+        writer.writerow(["id", "problem", *heads])
         for row, id in enumerate(ids):
             if failure := failures.found.get(row):
                 problem = f"{failure.reason}: {failure.detail}"
@@ -203,59 +204,3 @@ def _write_csv(
                 value = f"{probabilities[row, label]:.4f}"
                 cells += [asked.classes[label], value]
             writer.writerow([id, "", *cells])
-
-
-def draw_sheet(
-    path: pathlib.Path,
-    ids: Sequence[str],
-    frames: dict[int, np.ndarray],
-    probabilities: np.ndarray,
-    classes: Sequence[str],
-) -> None:
-    """Draws a frame of each video above its likeliest action, as PNG.
-
-    Args:
-        path: File to write.
-        ids: [V] names of the videos.
-        frames: [H, W, 3] uint8 by the row of the video, those that are to be drawn.
-        probabilities: [V, K].
-        classes: [K] names.
-    """
-    rows = sorted(frames)
-    columns = max(1, min(_COLUMNS, len(rows)))
-    height = max(1, -(-len(rows) // columns))
-    figure, axes = plt.subplots(
-        height,
-        columns,
-        figsize=(2.1 * columns, 2.6 * height),
-        layout="constrained",
-        squeeze=False,
-    )
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, row in zip(axes.flat, rows, strict=False):
-        best = int(probabilities[row].argmax())
-        axis.imshow(frames[row])
-        axis.set_title(
-            f"{_short(classes[best])}\n{probabilities[row, best]:.0%}",
-            fontsize=9,
-            parse_math=False,
-        )
-        axis.text(
-            0.5,
-            -0.03,
-            _short(ids[row]),
-            fontsize=6,
-            ha="center",
-            va="top",
-            transform=axis.transAxes,
-            parse_math=False,
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-
-
-def _short(name: str, length: int = 26) -> str:
-    """The name, or its end if it is long: what tells files apart is there."""
-    return name if len(name) <= length else f"…{name[1 - length :]}"

@@ -37,6 +37,8 @@ def run(arguments: argparse.Namespace) -> str:
     Raises:
         UserError: for whatever the user can put right.
     """
+    if arguments.out:
+        writing.check(arguments.out)
     asked = network.open_network(arguments)
     place = arguments.split
     names = arguments.aspects or splits.labelled_aspects(asked.config, place)

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
+from smad_jax.evaluation import rates
 
-MIN_VIDEOS = 5  # below it the accuracy of a group says little
-THIRDS = ("frequent", "middle", "rare")
+MIN_VIDEOS = 10  # below it the accuracy of a group says little
+THIRDS = ("usual", "middling", "rare")
 
 
 class Groups(NamedTuple):
@@ -105,21 +106,47 @@ def group_accuracy(
 
 def worst_groups(
     groups: Groups, *, count: int = 10, min_videos: int = MIN_VIDEOS
-) -> Groups:
-    """Returns the groups of the lowest accuracy, the worst first.
+) -> np.ndarray:
+    """Returns [n] positions of groups whose accuracy is surely low, the lowest first.
 
-    Of equal accuracies the larger group comes first, then the lower class.
+    A group is listed if it is less accurate than all videos are, and than its class
+    with other secondary labels: else it is the class that is hard. Groups are ordered
+    by the upper end of the 95 % interval of their accuracy, so that a handful of
+    unlucky videos does not come before a large group.
 
     Args:
-        groups: From `group_accuracy`.
+        groups: All that `group_accuracy` found.
         count: How many at most.
-        min_videos: Smaller groups are passed over.
+        min_videos: Smaller groups are passed over; if all are, the largest are taken.
     """
-    large = groups.take(groups.num_videos >= min_videos)
-    order = np.lexsort(
-        (large.secondary, large.label, -large.num_videos, large.accuracy)
+    if not len(groups.label):
+        return np.zeros(0, np.int64)
+    enough = min(min_videos, int(groups.num_videos.max()))
+    # compared crosswise, without a division that would round
+    whole, right = groups.num_videos.sum(), groups.num_correct.sum()
+    low = groups.num_correct * whole < right * groups.num_videos
+    others, others_right = elsewhere(groups)
+    low &= groups.num_correct * others < others_right * groups.num_videos
+    rows = np.flatnonzero(low & (groups.num_videos >= enough))
+    _, upper = rates.wilson(groups.num_correct[rows], groups.num_videos[rows])
+    return rows[np.argsort(upper, kind="stable")[:count]]
+
+
+def elsewhere(groups: Groups) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how many videos the rest of each group's class has, and how many right.
+
+    Args:
+        groups: All that `group_accuracy` found.
+
+    Returns:
+        Two [G] int arrays.
+    """
+    _, owner = np.unique(groups.label, return_inverse=True)
+    videos, right = (
+        np.bincount(owner, column)[owner].astype(np.int64) - column
+        for column in (groups.num_videos, groups.num_correct)
     )
-    return large.take(order[:count])
+    return videos, right
 
 
 def worst_class(label: np.ndarray, predicted: np.ndarray) -> tuple[int, float]:
@@ -192,9 +219,13 @@ def _deviations(
 
 
 def rarity_thirds(
-    label: np.ndarray, secondary: np.ndarray, *, ids: np.ndarray | None = None
+    label: np.ndarray,
+    secondary: np.ndarray,
+    *,
+    usual: np.ndarray | None = None,
+    ids: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Returns [V] int: 0, 1, 2 for the frequent, middle and rare third of each class.
+    """Returns [V] int: 0, 1, 2 for the usual, middling and rare third of each class.
 
     Inside a class videos are ordered by how usual their secondary label is for it, as
     OmniDebias orders web media (App. B): parts differ by one video at most, and the
@@ -203,6 +234,8 @@ def rarity_thirds(
     Args:
         label: [V] int.
         secondary: [V] int.
+        usual: [K, Z] number of videos of each class and label that says what is usual,
+            such as of the training set; None: that of these videos.
         ids: [V] names, by which equals are ordered; else by their place.
 
     Raises:
@@ -210,11 +243,15 @@ def rarity_thirds(
     """
     label, secondary = _same_length(label, secondary)
     known = np.flatnonzero((label >= 0) & (secondary >= 0))
-    num_labels = int(secondary.max(initial=0)) + 1
-    pair = label[known] * num_labels + secondary[known]
-    _, group, size = np.unique(pair, return_inverse=True, return_counts=True)
+    if usual is None:
+        num_labels = int(secondary.max(initial=0)) + 1
+        pair = label[known] * num_labels + secondary[known]
+        _, group, size = np.unique(pair, return_inverse=True, return_counts=True)
+        count = size[group]
+    else:
+        count = usual[label[known], secondary[known]]
     names = known if ids is None else np.asarray(ids)[known]
-    order = known[np.lexsort((names, secondary[known], -size[group], label[known]))]
+    order = known[np.lexsort((names, secondary[known], -count, label[known]))]
     found = np.full(len(label), -1)
     _, start, count = np.unique(label[order], return_index=True, return_counts=True)
     place = np.arange(len(order)) - np.repeat(start, count)
@@ -227,7 +264,7 @@ def rarity_thirds(
 def accuracy_by_third(
     label: np.ndarray, predicted: np.ndarray, third: np.ndarray
 ) -> tuple[Third, ...]:
-    """Returns the accuracy of each of the `THIRDS`, frequent to rare.
+    """Returns the accuracy of each of the `THIRDS`, usual to rare.
 
     Args:
         label: [V] int.

@@ -64,12 +64,14 @@ class Examples:
             where time is strided; None without SAAR.
         labels: [n] int.
         predictions: [n] int.
+        ids: [n] names of the videos; empty ones in files that older runs wrote.
     """
 
     video: np.ndarray
     actionness: np.ndarray | None
     labels: np.ndarray
     predictions: np.ndarray
+    ids: np.ndarray
 
     def save(self, path: pathlib.Path) -> None:
         """Writes an NPZ file with one array a field that is there."""
@@ -87,6 +89,7 @@ class Examples:
                 actionness=arrays.get("actionness"),
                 labels=arrays["labels"],
                 predictions=arrays["predictions"],
+                ids=arrays.get("ids", np.full(len(arrays["labels"]), "")),
             )
 
 
@@ -287,6 +290,7 @@ class Predictor:
                         "video": batch["video"][kept, 0],
                         "labels": batch["label"][kept],
                         "predictions": probabilities[kept].argmax(axis=1),
+                        "ids": ids[batch["index"][kept]],
                     }
                     | {k: v[kept, 0] for k, v in views.items() if k == "actionness"}
                 )
@@ -368,9 +372,7 @@ def _examples(shown: list[dict[str, np.ndarray]]) -> Examples:
         name: np.concatenate([part[name] for part in shown])[:NUM_EXAMPLES]
         for name in shown[0]
     }
-    scores = rows.get("actionness")
-    if scores is None:
-        return Examples(rows["video"], None, rows["labels"], rows["predictions"])
+    scores = rows.pop("actionness", None)
     return Examples(
-        rows["video"], cam.actionness(scores), rows["labels"], rows["predictions"]
+        actionness=None if scores is None else cam.actionness(scores), **rows
     )

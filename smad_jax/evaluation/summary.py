@@ -86,7 +86,9 @@ def _of_aspect(
     )
     third = groups.rarity_thirds(labels, secondary, ids=ids)
     counted = groups.group_accuracy(labels, predicted, secondary)
-    worst = groups.worst_groups(counted, count=num_worst, min_videos=min_videos)
+    worst = counted.take(
+        groups.worst_groups(counted, count=num_worst, min_videos=min_videos)
+    )
     return {
         "num_videos": found.num_videos,
         "measures": {

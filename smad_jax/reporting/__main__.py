@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from smad_jax import command_line, errors, teacher
+from smad_jax import command_line, errors, teacher, workdir, writing
 from smad_jax.data import preparation, records
 from smad_jax.evaluation import cam, predict
 from smad_jax.reporting import (
@@ -52,29 +52,40 @@ def _picture(arguments: argparse.Namespace) -> str:
     if not path.is_file():
         raise errors.DataError(f"no examples at {path}; run main.py in that workdir")
     target = arguments.out or arguments.run_folder / f"actionness_{arguments.set}.png"
-    return f"picture: {figures.actionness(predict.Examples.load(path), target)}"
+    labels = workdir.read_labels(arguments.run_folder)
+    if labels is None:
+        raise errors.DataError(
+            f"{arguments.run_folder} does not name its classes (labels.json); train "
+            "and test it again"
+        )
+    drawn = figures.actionness(predict.Examples.load(path), labels.classes, target)
+    return f"picture: {drawn}"
 
 
 def _cam(arguments: argparse.Namespace) -> str:
-    content = _video(arguments)
+    content, name = _video(arguments)
+    picture, film = (
+        arguments.out.with_name(arguments.out.name + end) for end in (".png", ".mp4")
+    )
+    writing.check(picture)
     baseline, smad = (
         teacher.load(folder, arguments.data_root)
         for folder in (arguments.baseline, arguments.smad)
     )
-    shown = attention.panels(baseline, smad, content, scaling=arguments.scaling)
-    name = arguments.out.name
-    picture, film = (arguments.out.with_name(name + end) for end in (".png", ".mp4"))
+    shown = attention.panels(
+        baseline, smad, content, name=name, scaling=arguments.scaling
+    )
     attention.strip(shown, picture)
     film.write_bytes(attention.film(shown))
     return f"pictures: {picture} {film}"
 
 
-def _video(arguments: argparse.Namespace) -> bytes:
-    """Returns the file that `--video` names, or the stored video of `--id`."""
+def _video(arguments: argparse.Namespace) -> tuple[bytes, str]:
+    """Returns the video that `--video` or `--id` names, and what it is called."""
     if arguments.video is not None:
         if not arguments.video.is_file():
             raise errors.DataError(f"no video at {arguments.video}")
-        return arguments.video.read_bytes()
+        return arguments.video.read_bytes(), arguments.video.name
     folder = arguments.data_root / (arguments.dataset or "")
     if not (arguments.dataset and arguments.id):
         raise errors.ConfigError("name a --video, or a --dataset and an --id of it")
@@ -84,7 +95,7 @@ def _video(arguments: argparse.Namespace) -> bytes:
         raise errors.DataError(
             f"{folder} has no video {arguments.id!r}; its ids are like {like}"
         )
-    return reader.video(reader.ids.index(arguments.id)).video
+    return reader.video(reader.ids.index(arguments.id)).video, arguments.id
 
 
 def _overlap(arguments: argparse.Namespace) -> str:
@@ -101,6 +112,7 @@ def _overlap(arguments: argparse.Namespace) -> str:
         }
         for split in arguments.sets
     ]
+    writing.check(arguments.out.with_name(arguments.out.name + ".svg"))
     points = dial.measure(tests, arguments.scene, arguments.train)
     return f"figure: {' '.join(map(str, dial.draw(points, arguments.out)))}"
 

@@ -17,6 +17,7 @@ from smad_jax import errors, teacher
 from smad_jax.data import sampling as sampling_lib
 from smad_jax.data import transforms, video
 from smad_jax.evaluation import cam
+from smad_jax.reporting import figures
 
 SIDE = 224  # pixels of a panel
 FRAMES_PER_SECOND = 4
@@ -89,6 +90,7 @@ def panels(
     smad: teacher.Teacher,
     content: bytes,
     *,
+    name: str = "",
     scaling: cam.Scaling = "clip",
 ) -> Panels:
     """Returns the four columns of Fig. 7 for the middle clip of a video.
@@ -97,6 +99,7 @@ def panels(
         baseline: Network without debiasing.
         smad: Network with SAAR.
         content: The video file.
+        name: Of the video, for its column.
         scaling: See `cam.displayed`.
 
     Raises:
@@ -127,7 +130,7 @@ def panels(
 
     return Panels(
         titles=(
-            "RGB",
+            f"RGB\n{figures.shortened(name)}",
             f"Baseline CAM\n{before.answer} ({before.probability:.0%})",
             "Actionness",
             f"SMAD CAM\n{after.answer} ({after.probability:.0%})",

@@ -1,6 +1,7 @@
 """Pictures of what a network looked at."""
 
 import pathlib
+from collections.abc import Sequence
 
 import matplotlib
 
@@ -12,17 +13,25 @@ from matplotlib import pyplot as plt
 from smad_jax import errors
 from smad_jax.evaluation import predict
 
+_COLUMNS = 6  # of a sheet
+
 
 def actionness(
-    examples: predict.Examples, path: pathlib.Path, *, count: int = 8
+    examples: predict.Examples,
+    classes: Sequence[str],
+    path: pathlib.Path,
+    *,
+    count: int = 8,
 ) -> pathlib.Path:
     """Draws clips above the actionness masks that SAAR gave them (cf. Fig. 7).
 
     One column a clip: its first and last frame, and under each the frame overlaid
-    with H W A', whose mean over a frame is 1; blue is less, red is more.
+    with H W A', whose mean over a frame is 1; blue is less, red is more. Above it
+    stands the true action, and what it is taken for if that is another, in red.
 
     Args:
         examples: From a run with SAAR.
+        classes: [K] names of the actions.
         path: PNG file to write; its folder is made.
         count: Number of clips.
 
@@ -57,8 +66,22 @@ def actionness(
                 interpolation="bilinear",
                 extent=(-0.5, width - 0.5, height - 0.5, -0.5),
             )
-        right = examples.predictions[column] == examples.labels[column]
-        axes[0, column].set_title("right" if right else "wrong", fontsize=9)
+        truth, answer = (
+            shortened(classes[rows[column]], 16)
+            for rows in (examples.labels, examples.predictions)
+        )
+        wrong = examples.predictions[column] != examples.labels[column]
+        axes[0, column].set_title(
+            f"{truth}\n{f'taken for {answer}' if wrong else 'right'}",
+            fontsize=7,
+            color="firebrick" if wrong else "black",
+            parse_math=False,
+        )
+        axes[3, column].set_xlabel(
+            shortened(str(examples.ids[column]), 20),
+            fontsize=6,
+            parse_math=False,
+        )
     names = ("first frame", "its actionness", "last frame", "its actionness")
     for row, name in enumerate(names):
         axes[row, 0].set_ylabel(name, fontsize=9)
@@ -70,3 +93,59 @@ def actionness(
     figure.savefig(path, dpi=110)
     plt.close(figure)
     return path
+
+
+def sheet(
+    path: pathlib.Path,
+    ids: Sequence[str],
+    frames: dict[int, np.ndarray],
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+) -> None:
+    """Draws a frame of each video above its likeliest action, as PNG.
+
+    Args:
+        path: File to write.
+        ids: [V] names of the videos.
+        frames: [H, W, 3] uint8 by the row of the video, those that are to be drawn.
+        probabilities: [V, K].
+        classes: [K] names.
+    """
+    rows = sorted(frames)
+    columns = max(1, min(_COLUMNS, len(rows)))
+    height = max(1, -(-len(rows) // columns))
+    figure, axes = plt.subplots(
+        height,
+        columns,
+        figsize=(2.1 * columns, 2.6 * height),
+        layout="constrained",
+        squeeze=False,
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, row in zip(axes.flat, rows, strict=False):
+        best = int(probabilities[row].argmax())
+        axis.imshow(frames[row])
+        axis.set_title(
+            f"{shortened(classes[best])}\n{probabilities[row, best]:.0%}",
+            fontsize=9,
+            parse_math=False,
+        )
+        axis.text(
+            0.5,
+            -0.03,
+            shortened(ids[row]),
+            fontsize=6,
+            ha="center",
+            va="top",
+            transform=axis.transAxes,
+            parse_math=False,
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def shortened(name: str, length: int = 26) -> str:
+    """Returns the name, or its end if it is long: what tells files apart is there."""
+    return name if len(name) <= length else f"…{name[1 - length :]}"

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from smad_jax import errors
+from smad_jax.evaluation import accuracy, predict, rates
 from smad_jax.reporting import runs
 
 
@@ -22,23 +23,60 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(header), line(ruler), *map(line, rows)])
 
 
-def comparison(before: runs.Run, after: runs.Run, metric: str = "top1") -> str:
-    """Returns the table of two runs: one column each, and the difference in points.
+def comparison(before: runs.Run, after: runs.Run) -> str:
+    """Returns the table of two runs: top-1 accuracy of each, and the difference.
+
+    Where both runs keep their predictions the difference has an interval and the
+    p-value of McNemar's test, corrected for the number of test sets.
 
     Raises:
-        DataError: if the runs were tested on different sets.
+        DataError: if the runs were tested on different sets or videos.
     """
     if before.n_seen != after.n_seen:
         raise errors.DataError(
             f"{before.folder} was tested on {before.n_seen}, {after.folder} on "
             f"{after.n_seen}"
         )
+    changes = {name: _change(before, after, name) for name in before.n_seen}
+    found = [change for change in changes.values() if change is not None]
+    adjusted = iter(holm([change.p for change in found]))
     rows = []
     for name, count in before.n_seen.items():
-        a, b = (100 * run.results[f"{name}/{metric}"] for run in (before, after))
-        rows.append((name, str(count), f"{a:.1f}", f"{b:.1f}", f"{b - a:+.1f}"))
-    header = ("test set", "videos", before.folder.name, after.folder.name, "difference")
-    return markdown(header, rows)
+        a, b = (100 * run.results[f"{name}/top1"] for run in (before, after))
+        row = [name, str(count), f"{a:.1f}", f"{b:.1f}", f"{b - a:+.1f}"]
+        if change := changes[name]:
+            ends = f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
+            row += [ends, f"{next(adjusted):.3f}"]
+        elif found:
+            row += ["", ""]
+        rows.append(row)
+    header = ["test set", "videos", before.folder.name, after.folder.name, "difference"]
+    if not found:
+        return markdown(header, rows)
+    return (
+        markdown([*header, "95 % interval", "p (Holm)"], rows) + "\n\n"
+        "Top-1 in per cent. Interval and p-value (McNemar's exact test) are over the "
+        "videos, of these two\nruns; what another seed would change they do not show."
+    )
+
+
+def _change(before: runs.Run, after: runs.Run, name: str) -> rates.Change | None:
+    """The change on one test set; None where a run does not keep its predictions."""
+    paths = [run.folder / "predictions" / f"{name}.npz" for run in (before, after)]
+    if not all(path.is_file() for path in paths):
+        return None
+    first, second = map(predict.Predictions.load, paths)
+    for what, ours, theirs in (
+        ("ids", first.ids, second.ids),
+        ("labels", first.labels, second.labels),
+    ):
+        if not np.array_equal(ours, theirs):
+            raise errors.DataError(
+                f"{paths[0]} and {paths[1]} have different {what}: both runs must be "
+                "tested on the same videos, of the same draw if they are embedded"
+            )
+    hits = (accuracy.hits(said.probabilities, said.labels) for said in (first, second))
+    return rates.mcnemar(*hits)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -58,7 +58,6 @@ def test_evaluate_reports_the_measures_of_what_the_network_said(
     code, told = ask(
         *("evaluate", "--run", fresh_run, "--data-root", small_data),
         *("--split", "embedded/rare", "--bootstrap", 10, "--out", tmp_path),
-        *("--min-videos", 1),
     )
     assert code == 0, told
     report = json.loads((tmp_path / "embedded-rare.json").read_text("utf-8"))
@@ -81,9 +80,36 @@ def test_evaluate_reports_the_measures_of_what_the_network_said(
     assert "worst class: " in told
     assert f"top1 {expected['top1']:.1%}" in told
     assert told.count("separation: between answer") == 1
-    worst = report["aspects"]["scene"]["worst_groups"]
-    assert worst and all(g["name"] == embedded.SCENES[g["label"]] for g in worst)
-    assert worst[0]["name"] in told
+
+
+def test_evaluate_names_the_scenes_of_the_worst_groups(
+    fresh_run, small_data, tmp_path, ask, monkeypatch
+):
+    split = catalog.open_split(small_data, DATASET, "iid", aspects=("scene",))
+    scenes = split.aspect_labels["scene"].argmax(axis=1)
+    pairs, count = np.unique([split.labels, scenes], axis=1, return_counts=True)
+    label, scene = pairs[:, count.argmax()]
+    wrong = (split.labels == label) & (scenes == scene)
+
+    def predicted(asked, split):
+        answers = np.where(wrong, (split.labels + 1) % 10, split.labels)
+        return predict.Predictions(
+            np.asarray(split.ids), split.labels, np.eye(10)[answers], answers[:, None]
+        )
+
+    monkeypatch.setattr(teacher.Teacher, "predict", predicted)
+    code, told = ask(
+        *("evaluate", "--run", fresh_run, "--data-root", small_data, "--out", tmp_path),
+        *("--split", "embedded/iid", "--bootstrap", 0, "--aspects", "scene"),
+        *("--min-videos", 2),
+    )
+    assert code == 0, told
+    report = json.loads((tmp_path / "embedded-iid.json").read_text("utf-8"))
+    [worst] = report["aspects"]["scene"]["worst_groups"]
+    assert worst["class"] == embedded.ACTIONS[label]
+    assert worst["name"] == embedded.SCENES[scene]
+    assert (worst["num_videos"], worst["accuracy"]) == (wrong.sum(), 0)
+    assert worst["name"] in told.partition("worst groups")[2]
 
 
 def test_evaluate_finds_classes_by_their_names(
@@ -251,7 +277,7 @@ def test_predict_lists_likely_classes_and_says_what_is_wrong_with_bad_videos(
     )
     assert code == 0, told
     with open(out, encoding="utf-8", newline="") as file:
-        rows = {row["video"]: row for row in csv.DictReader(file)}
+        rows = {row["id"]: row for row in csv.DictReader(file)}
     assert list(rows) == [
         *("b $x^2$.MP4", "cut.mp4", "deep, deep/a.mp4", "gone.mp4", "still.png")
     ]

@@ -24,16 +24,53 @@ def test_every_group_that_occurs_is_counted():
     np.testing.assert_allclose(found.accuracy, [0.5, 0.5, 0.8])
 
 
-def test_worst_groups_come_first_and_large_ones_before_small_ones():
-    found = groups.group_accuracy(*example())
-    worst = groups.worst_groups(found, min_videos=1)
-    assert list(zip(worst.label, worst.secondary, strict=True)) == [
-        (0, 1),
-        (0, 3),
-        (2, 0),
+def planted():
+    """Two classes in three scenes of 20 videos, and one scene of 2; see below."""
+    right = {(0, 0): 19, (0, 1): 8, (0, 2): 12, (1, 0): 20, (1, 1): 18, (1, 2): 20}
+    rows = [
+        (label, scene, label if n < hits else 9)
+        for (label, scene), hits in right.items()
+        for n in range(20)
     ]
-    assert groups.worst_groups(found, min_videos=5).num_videos.tolist() == [6, 5]
-    assert groups.worst_groups(found, count=1).num_videos.tolist() == [6]
+    rows += [(1, 3, 9)] * 2
+    label, secondary, predicted = np.array(rows).T
+    return groups.group_accuracy(label, predicted, secondary)
+
+
+def listed(found, **options):
+    worst = found.take(groups.worst_groups(found, **options))
+    return list(zip(worst.label.tolist(), worst.secondary.tolist(), strict=True))
+
+
+def test_worst_groups_are_surely_low_the_lowest_first():
+    found = planted()
+    assert listed(found) == [(0, 1), (0, 2)]
+    assert listed(found, count=1) == [(0, 1)]
+    # two of two are wrong: low, but less surely than eight of twenty
+    assert listed(found, min_videos=1) == [(0, 1), (1, 3), (0, 2)]
+
+
+def test_group_of_a_hard_class_is_no_finding_of_its_own():
+    label, secondary = np.repeat([0, 1], 40), np.tile([0, 1], 40)
+    predicted = np.where((label == 0) & (np.arange(80) % 4 < 2), 9, label)
+    found = groups.group_accuracy(label, predicted, secondary)
+    assert found.accuracy.tolist() == [0.5, 0.5, 1.0, 1.0]
+    assert listed(found) == []
+
+
+def test_where_all_groups_are_small_the_largest_are_taken():
+    found = planted()
+    assert listed(found, min_videos=1000) == [(0, 1), (0, 2)]
+    assert listed(groups.group_accuracy(*np.zeros((3, 0), int))) == []
+
+
+def test_rest_of_a_class_is_what_a_plain_loop_counts():
+    found = planted()
+    videos, right = groups.elsewhere(found)
+    for row, label in enumerate(found.label):
+        others = (found.label == label) & (np.arange(len(found.label)) != row)
+        assert videos[row] == found.num_videos[others].sum()
+        assert right[row] == found.num_correct[others].sum()
 
 
 def test_worst_class_is_that_of_the_lowest_accuracy():
@@ -107,13 +144,21 @@ def test_thirds_go_from_usual_to_unusual_scenes_of_each_class():
     assert groups.rarity_thirds(label, secondary)[3] == -1
 
 
+def test_training_set_may_decide_what_is_rare():
+    label = np.array([0, 0, 0, 1, 1, 1, 1])
+    secondary = np.array([0, 1, 2, 0, 0, 2, -1])
+    train = np.array([[1, 9, 5], [4, 0, 8]])
+    third = groups.rarity_thirds(label, secondary, usual=train)
+    assert third.tolist() == [2, 0, 1, 1, 2, 0, -1]
+
+
 def test_accuracy_of_each_third_and_its_worst_class():
     label = np.repeat([0, 1], 6)
     third = np.tile([0, 0, 1, 1, 2, 2], 2)
     predicted = np.array([0, 0, 0, 0, 0, 9, 1, 1, 9, 1, 9, 9])
-    frequent, middle, rare = groups.accuracy_by_third(label, predicted, third)
-    assert frequent == ("frequent", 4, 1.0, 0, 1.0)
-    assert middle == ("middle", 4, 0.75, 1, 0.5)
+    usual, middling, rare = groups.accuracy_by_third(label, predicted, third)
+    assert usual == ("usual", 4, 1.0, 0, 1.0)
+    assert middling == ("middling", 4, 0.75, 1, 0.5)
     assert rare == ("rare", 4, 0.25, 1, 0.0)
 
 

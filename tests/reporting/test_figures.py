@@ -7,6 +7,7 @@ from smad_jax.evaluation import predict
 from smad_jax.reporting import figures
 
 T, H, W = 3, 20, 28
+CLASSES = ("walk", "$x_{", "a name longer than there is room", *"abc")
 
 
 def examples(count, actionness=True):
@@ -16,13 +17,14 @@ def examples(count, actionness=True):
         actionness=2 * rng.random((count, T, 5, 7)) if actionness else None,
         labels=np.zeros(count, int),
         predictions=np.arange(count),
+        ids=np.array([f"clip/{n}" for n in range(count)]),
     )
 
 
 @pytest.mark.parametrize(("there", "wanted", "drawn"), [(2, 8, 2), (6, 4, 4)])
 def test_picture_has_a_column_a_clip(there, wanted, drawn, tmp_path):
     path = figures.actionness(
-        examples(there), tmp_path / "new" / "picture.png", count=wanted
+        examples(there), CLASSES, tmp_path / "new" / "picture.png", count=wanted
     )
     assert path == tmp_path / "new" / "picture.png"
     height, width = matplotlib.image.imread(path).shape[:2]
@@ -31,5 +33,5 @@ def test_picture_has_a_column_a_clip(there, wanted, drawn, tmp_path):
 
 def test_run_without_saar_is_an_error_and_draws_nothing(tmp_path):
     with pytest.raises(errors.DataError, match=r"model\.saar=True"):
-        figures.actionness(examples(2, actionness=False), tmp_path / "picture.png")
+        figures.actionness(examples(2, actionness=False), CLASSES, tmp_path / "p.png")
     assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from smad_jax import workdir
 from smad_jax.evaluation import predict
 from smad_jax.reporting import __main__ as command
 
@@ -54,7 +55,11 @@ def test_picture_is_drawn_beside_the_run_or_where_it_is_asked_for(tmp_path, caps
         actionness=np.ones((count, T, 5, 7)),
         labels=np.arange(count),
         predictions=np.arange(count),
+        ids=np.array(["one", "two"]),
     ).save(tmp_path / "predictions" / "tail_examples.npz")
+    assert run("picture", tmp_path, "--set", "tail") == 3
+    assert "does not name its classes" in capsys.readouterr().err
+    workdir.write_labels(tmp_path, workdir.Labels(("walk", "wave"), {}))
     assert run("picture", tmp_path, "--set", "tail") == 0
     assert (tmp_path / "actionness_tail.png").stat().st_size > 0
     assert run("picture", tmp_path, "--set", "tail", "--out", tmp_path / "a.png") == 0

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from smad_jax import errors
+from smad_jax.evaluation import predict
 from smad_jax.reporting import runs, tables
 
 
@@ -36,6 +37,46 @@ def test_comparison_gives_both_runs_and_the_difference_in_points():
         "| iid      |     10 | 90.0 | 89.0 |       -1.0 |",
         "| tail     |     10 | 50.0 | 75.0 |      +25.0 |",
     ]
+
+
+def keep_predictions(folder, name, right, ids=None, labels=None):
+    """Lets a run keep that it is right on some videos of a test set."""
+    labels = np.arange(len(right)) % 3 if labels is None else labels
+    predict.Predictions(
+        ids=np.array([f"v{n}" for n in range(len(right))]) if ids is None else ids,
+        labels=labels,
+        probabilities=np.eye(4)[np.where(right, labels, 3)],
+        features=np.zeros((len(right), 2)),
+    ).save(folder / "predictions" / f"{name}.npz")
+
+
+def test_difference_of_runs_with_predictions_is_tested(tmp_path):
+    first = np.array([1] * 4 + [0] * 6, bool)
+    second = np.array([1] * 9 + [0], bool)
+    before, after = tmp_path / "base", tmp_path / "smad"
+    for folder, iid, tail in ((before, first, first), (after, first, second)):
+        keep_predictions(folder, "iid", iid)
+        keep_predictions(folder, "tail", tail)
+    table = tables.comparison(
+        a_run(before, iid=0.4, tail=0.4, rare=0.1),
+        a_run(after, iid=0.4, tail=0.9, rare=0.1),
+    )
+    rows = cells(table.partition("\n\n")[0])
+    assert rows[0][-2:] == ["95 % interval", "p (Holm)"]
+    # five of five that differ: 2 / 2^5, of two tests; the interval is Wald's
+    half = 100 * 1.959964 * np.sqrt(5 - 25 / 10) / 10
+    assert rows[2][-2:] == [f"{50 - half:+.1f} to {50 + half:+.1f}", "0.125"]
+    assert rows[1][-2:] == ["+0.0 to +0.0", "1.000"]
+    assert rows[3][-2:] == ["", ""], "no predictions are kept of this set"
+
+
+@pytest.mark.parametrize("what", ["ids", "labels"])
+def test_runs_that_saw_other_videos_are_not_compared(what, tmp_path):
+    folders = tmp_path / "base", tmp_path / "smad"
+    keep_predictions(folders[0], "iid", np.ones(10, bool))
+    keep_predictions(folders[1], "iid", np.ones(10, bool), **{what: np.arange(10) % 2})
+    with pytest.raises(errors.DataError, match=f"have different {what}"):
+        tables.comparison(*(a_run(folder, iid=1.0) for folder in folders))
 
 
 def test_runs_on_different_test_sets_are_not_compared():

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from smad_jax.evaluation import fairness
+from smad_jax.evaluation import fairness, groups, rates
 from smad_jax.reporting import tables
-from smad_jax.reporting.audit import joining, leaning, rates
+from smad_jax.reporting.audit import joining, leaning
 
 MAX_LEANS = 12
 MAX_GROUPS = 8
@@ -119,8 +119,8 @@ def analyse(
         for name, predicted in material.models.items()
     }
     thirds = {
-        aspect.name: leaning.rarity(
-            material.labels, aspect.values, _usual(material, aspect)
+        aspect.name: groups.rarity_thirds(
+            material.labels, aspect.values, usual=aspect.train
         )
         for aspect in material.aspects
     }
@@ -174,13 +174,6 @@ def _count(
     )
 
 
-def _usual(material: joining.Material, aspect: joining.Aspect) -> np.ndarray:
-    """[K, Z] counts that say what is usual: of training videos if they are known."""
-    if aspect.train is not None:
-        return aspect.train
-    return _count(material, aspect, material.labels).shown
-
-
 def _verdict(
     material: joining.Material,
     aspect: joining.Aspect,
@@ -199,7 +192,7 @@ def _verdict(
         leans=leans,
         num_leans=num_leans,
         groups=leaning.worst_groups(
-            counts, material.labels, predicted, aspect.values, limit=MAX_GROUPS
+            material.labels, predicted, aspect.values, limit=MAX_GROUPS
         ),
     )
 

@@ -100,15 +100,14 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def _check_out(arguments: argparse.Namespace) -> None:
-    """Makes sure that the page does not replace a file that it is made from."""
+    """Makes sure that the page can be written, and not over what it is made from."""
     out: pathlib.Path = arguments.out
-    if not out.name or out.is_dir():
-        raise errors.ConfigError(f"--out must be a file, such as audit.html, not {out}")
     named = [file for _, file in (*arguments.aspect, *arguments.names)]
     named += [arguments.predictions, arguments.other, arguments.labels]
     named += [arguments.train, arguments.classes]
     if out.resolve() in {file.resolve() for file in named if file is not None}:
         raise errors.ConfigError(f"--out {out} is one of the files to be read")
+    writing.check(out)
 
 
 def _material(arguments: argparse.Namespace) -> joining.Material:

@@ -19,6 +19,7 @@ from smad_jax import errors
 from smad_jax.data import aspect_records
 
 _TOLERANCE = 0.01  # float16 labels and probabilities printed with three digits pass
+_OURS = {"problem", "class_1", "p_1"}  # columns of what our `predict` writes
 
 
 class Table(NamedTuple):
@@ -42,7 +43,10 @@ class Table(NamedTuple):
 
     @property
     def hard(self) -> np.ndarray:
-        """[V] the answers; of distributions the likeliest column, or -1 for none."""
+        """[V] the answers; of distributions the likeliest column, or -1 for none.
+
+        Of answers that are text, none is the empty one.
+        """
         if self.answers is not None:
             return self.answers
         assert self.shares is not None
@@ -112,6 +116,8 @@ def _read_csv(path: pathlib.Path, column: str) -> Table:
         rows.append(row)
     cells = np.array(rows, object).reshape(len(rows), len(header))
     ids = cells[:, header.index("id")].astype(str)
+    if column == "prediction" and column not in header and _OURS <= set(header):
+        column = "class_1"
     places = [i for i, n in enumerate(header) if n not in ("id", "label", "prediction")]
     if column not in header and column != "prediction" and "label" in header:
         column = "label"  # of an aspect

@@ -93,7 +93,7 @@ def join(
             "needs at least two"
         )
     predicted = {
-        model: _encode(_pick(table, ids, first), names, "class", table)
+        model: _encode(_pick(table, ids, first), names, "class", table, blanks=True)
         for model, table in models.items()
     }
     joined = [
@@ -116,7 +116,7 @@ def _join_aspect(
 ) -> Aspect:
     """One aspect's values for the ids, and its counts in the training set."""
     names = _vocabulary(name, given, [table])
-    values = _encode(table.hard, names, name, table)
+    values = _encode(table.hard, names, name, table, blanks=True)
     known = _rows_of(table.ids, ids)
     picked = np.where(known >= 0, values[known], -1)
     if not (picked >= 0).any():
@@ -156,12 +156,17 @@ def _vocabulary(
         if table.names:
             return table.names
     sizes = [t.shares.shape[1] for t in tables if t.shares is not None]
-    hard = [(table, table.answers) for table in tables if table.answers is not None]
-    answers = [np.unique(values) for _, values in hard]
+    named = [
+        (table, np.unique(table.answers[_known(table.answers, table)]))
+        for table in tables
+        if table.answers is not None
+    ]
+    hard = [(table, values) for table, values in named if len(values)]
+    answers = [values for _, values in hard]
     numbers = [_whole_numbers(values) for values in answers]
     if all(found is not None for found in numbers):
         highest = [int(n.max()) + 1 for n in numbers if n is not None]
-        return tuple(f"{kind} {n}" for n in range(max(sizes + highest)))
+        return tuple(f"{kind} {n}" for n in range(max(sizes + highest, default=0)))
     texts = {str(text) for values in answers for text in values}
     if any(found is not None for found in numbers):
         by_number, by_name = (
@@ -183,6 +188,15 @@ def _vocabulary(
     return tuple(sorted(texts))
 
 
+def _known(values: np.ndarray, table: inputs.Table) -> np.ndarray:
+    """[n] bool: whether a value is none of empty text and a row of zeros."""
+    if table.answers is None:
+        return values >= 0
+    if values.dtype.kind == "U":
+        return np.char.strip(values) != ""
+    return np.ones(len(values), bool)
+
+
 def _whole_numbers(values: np.ndarray) -> np.ndarray | None:
     """Values as numbers from 0 on, or None if one of them is a name."""
     if values.dtype.kind in "iu":
@@ -194,18 +208,27 @@ def _whole_numbers(values: np.ndarray) -> np.ndarray | None:
 
 
 def _encode(
-    values: np.ndarray, names: Sequence[str], kind: str, table: inputs.Table
+    values: np.ndarray,
+    names: Sequence[str],
+    kind: str,
+    table: inputs.Table,
+    *,
+    blanks: bool = False,
 ) -> np.ndarray:
-    """Positions in `names` of values that are names, numbers or columns."""
+    """Positions in `names` of values that are names, numbers or columns.
+
+    With `blanks` a value may be missing, as empty text or a row of zeros, and is -1.
+    """
+    known = _known(values, table)
+    if not (blanks or known.all()):
+        raise errors.DataError(
+            f"{table.path}: {int((~known).sum())} of {len(values)} rows name no {kind}"
+        )
+    given = values[known]
     if table.answers is None and table.names and table.names != tuple(names):
         # the columns of this file stand in an order of their own
-        columns = np.array([*table.names, ""], object)  # -1 is the last
-        known = values >= 0
-        named = table._replace(answers=columns[values])
-        positions = np.full(len(values), -1, np.int64)
-        positions[known] = _encode(columns[values[known]], names, kind, named)
-        return positions
-    found, inverse = np.unique(values, return_inverse=True)
+        given = np.array(table.names, object)[given]
+    found, inverse = np.unique(given, return_inverse=True)
     place = {name: n for n, name in enumerate(names)}
     numbers = np.empty(len(found), np.int64)
     for row, value in enumerate(found):
@@ -221,13 +244,14 @@ def _encode(
                 + (f"; did you mean {near[0]!r}?" if near else "")
                 + f" ({len(names)} are known, {names[0]!r} is the first)"
             )
-    lowest = -1 if table.answers is None else 0  # no answer: a row of zeros
-    if numbers.min() < lowest or numbers.max() >= len(names):
-        wrong = numbers.min() if numbers.min() < lowest else numbers.max()
+    outside = numbers[(numbers < 0) | (numbers >= len(names))]
+    if len(outside):
         raise errors.DataError(
-            f"{table.path}: {kind} {wrong} must be from 0 to {len(names) - 1}"
+            f"{table.path}: {kind} {outside[0]} must be from 0 to {len(names) - 1}"
         )
-    return numbers[inverse]
+    positions = np.full(len(values), -1, np.int64)
+    positions[known] = numbers[inverse]
+    return positions
 
 
 def _rows_of(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -264,8 +288,9 @@ def _gaps(
     for model, values in predicted.items():
         if unread := int((values < 0).sum()):
             yield (
-                f"{model} has no answer for {_videos(unread)} (rows of zeros); that "
-                "counts as wrong, and the measures of dependence leave it out."
+                f"{model} has no answer for {_videos(unread)} (empty, or rows of "
+                "zeros); that counts as wrong, and the measures of dependence leave it "
+                "out."
             )
     for aspect in aspects:
         if missing := int((aspect.values < 0).sum()):

@@ -8,10 +8,9 @@ import dataclasses
 
 import numpy as np
 
-from smad_jax.reporting.audit import rates
+from smad_jax.evaluation import groups, rates
 
-THIRDS = ("usual", "middling", "rare")
-_ENOUGH = 10  # videos in a group before its accuracy means anything
+_ENOUGH = 10  # videos of other classes, before a share of them means anything
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Group:
         value: The value.
         rate: Its accuracy.
         class_rate: The accuracy of the class with all other values.
-        wrong: [n] rows of videos that are got wrong.
+        wrong: [n] rows of its videos that are got wrong.
     """
 
     label: int
@@ -147,71 +146,29 @@ def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
 
 
 def worst_groups(
-    counts: Counts,
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    values: np.ndarray,
-    *,
-    limit: int,
+    labels: np.ndarray, predicted: np.ndarray, values: np.ndarray, *, limit: int
 ) -> list[Group]:
-    """Returns the groups whose accuracy is surely low, the lowest first.
-
-    They are ordered by the upper end of their interval, so that a handful of unlucky
-    videos does not come before a large group. A group needs ten videos; if none has so
-    many, the largest are taken. It is listed if it is less accurate than the whole,
-    and than its class where the label is another: else it is the class that is hard.
-    """
-    enough = min(_ENOUGH, int(counts.shown.max()))
-    _, upper = rates.wilson(counts.right, counts.shown)
-    whole = counts.right.sum() / counts.shown.sum()
-    low = counts.right < whole * counts.shown
-    others, right = (
-        table.sum(axis=1, keepdims=True) - table
-        for table in (counts.shown, counts.right)
-    )
-    low &= counts.right * others < right * counts.shown
-    row, column = np.nonzero((counts.shown >= enough) & low)
-    order = np.argsort(upper[row, column], kind="stable")[:limit]
-    groups = []
-    for y, z in zip(row[order].tolist(), column[order].tolist(), strict=True):
-        inside = (labels == y) & (values == z)
-        of_class = counts.shown[y].sum() - counts.shown[y, z]
-        right = counts.right[y].sum() - counts.right[y, z]
-        groups.append(
-            Group(
-                label=y,
-                value=z,
-                rate=rates.of(counts.right[y, z], counts.shown[y, z]),
-                class_rate=rates.of(right, of_class),
-                wrong=np.flatnonzero(inside & (predicted != y)),
-            )
-        )
-    return groups
-
-
-def rarity(labels: np.ndarray, values: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """Returns the third of its class that each video belongs to (Sec. 6.4, App. B).
-
-    The videos of a class are sorted by how frequent their value is in it, ties by
-    value and then by row, and cut at floor(n / 3) and floor(2 n / 3).
+    """Returns what `groups.worst_groups` lists, with the rows that are got wrong.
 
     Args:
         labels: [V] int.
+        predicted: [V] int, -1 for no answer.
         values: [V] int, -1 for no label.
-        usual: [K, Z] number of videos of each class and value, those of the training
-            set or of the set itself.
-
-    Returns:
-        [V] int, 0 for the usual third to 2 for the rare one, -1 without a label.
+        limit: How many groups at most.
     """
-    third = np.full(len(labels), -1)
-    rows = np.flatnonzero(values >= 0)
-    y, z = labels[rows], values[rows]
-    order = np.lexsort((rows, z, -usual[y, z], y))
-    sizes = np.bincount(y)
-    starts = np.cumsum(sizes) - sizes
-    size = sizes[y[order]]
-    rank = np.arange(len(rows)) - starts[y[order]]
-    part = (rank >= size // 3).astype(int) + (rank >= 2 * size // 3)
-    third[rows[order]] = part
-    return third
+    found = groups.group_accuracy(labels, predicted, values)
+    others, others_right = groups.elsewhere(found)
+    return [
+        Group(
+            label=int(found.label[row]),
+            value=int(found.secondary[row]),
+            rate=rates.of(found.num_correct[row], found.num_videos[row]),
+            class_rate=rates.of(others_right[row], others[row]),
+            wrong=np.flatnonzero(
+                (labels == found.label[row])
+                & (values == found.secondary[row])
+                & (predicted != labels)
+            ),
+        )
+        for row in groups.worst_groups(found, count=limit)
+    ]

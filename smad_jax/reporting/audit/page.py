@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import jinja2
 
-from smad_jax.reporting.audit import analysis, leaning, naming, words
+from smad_jax.evaluation import groups
+from smad_jax.reporting.audit import analysis, naming, words
 
 EXAMPLES = 4  # videos shown of a group
 
@@ -43,7 +44,8 @@ def render(audit: analysis.Audit, pictures: Mapping[str, str], seed: int) -> str
         models=list(audit.accuracy),
         findings=words.findings(audit),
         advice=words.advice(audit),
-        thirds=leaning.THIRDS,
+        thirds=groups.THIRDS,
+        min_videos=groups.MIN_VIDEOS,
         pictures=pictures,
         num_examples=EXAMPLES,
         seed=seed,

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from smad_jax.evaluation import fairness
-from smad_jax.reporting.audit import analysis, joining, naming, rates
+from smad_jax.evaluation import fairness, rates
+from smad_jax.reporting.audit import analysis, joining, naming
 
 _GAP = 0.05  # share of videos that makes a gap worth acting on
 _FEW = 200  # videos in a third whose interval is too wide to decide by

@@ -66,6 +66,8 @@ def test_saved_predictions_need_no_file_of_labels(files, capsys):
         (["--model-names", "a", "b"], 2, "must be 1 different names"),
         (["--bootstrap", "-1"], 2, "must be 0 or more"),
         (["--videos", "none"], 3, "no folder of videos at none"),
+        (["--out", "one/p.npz/a.html"], 3, "a folder is needed there"),
+        (["--out", "one"], 2, "one is a folder; name a file in it"),
     ],
 )
 def test_mistakes_end_with_one_line_and_their_code(
@@ -233,5 +235,6 @@ def test_page_replaces_nothing_that_it_is_made_from(files, capsys, out):
     before = (files / "scene.npz").read_bytes()
     given = ["--predictions", files / "one/p.npz", "--out", files / out]
     assert run(*given, "--aspect", f"scene={files / 'scene.npz'}") == 2
-    assert "--out" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "is one of the files to be read" in told or "is a folder" in told
     assert (files / "scene.npz").read_bytes() == before

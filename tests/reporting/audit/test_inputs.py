@@ -48,6 +48,14 @@ def test_split_list_is_read_though_ids_hold_blanks(tmp_path):
     assert table.hard.tolist() == ["3", "0"]
 
 
+def test_table_that_our_predict_writes_says_its_likeliest_class(tmp_path):
+    rows = "id,problem,class_1,p_1,class_2,p_2\na.mp4,,wave,0.7,walk,0.2\n"
+    path = put(tmp_path, rows + "cut.mp4,truncated: 3 of 9,,,,\n")
+    found = inputs.read(path, "prediction")
+    assert found.ids.tolist() == ["a.mp4", "cut.mp4"]
+    assert found.hard.tolist() == ["wave", ""]
+
+
 def test_row_of_zeros_has_no_answer(tmp_path):
     table = inputs.read(put(tmp_path, "id,0,1\nx,0,0\ny,.4,.6\n"), "prediction")
     assert table.hard.tolist() == [-1, 1]

@@ -50,6 +50,18 @@ def test_columns_of_a_second_model_may_stand_in_another_order():
     assert found.models["m"].tolist() == found.models["n"].tolist() == [1, 0, 1]
 
 
+def test_empty_answers_and_labels_of_an_aspect_are_none():
+    found = join({"a": "", "b": "wave", "c": " "}, scenes={**SCENES, "a": ""})
+    assert found.models["m"].tolist() == [-1, 1, -1]
+    assert found.aspects[0].values.tolist() == [-1, 1, 2]
+    assert found.notes[0].startswith("m has no answer for 2 videos (empty, or")
+    assert found.notes[1].startswith("Without scene label: 1 video;")
+    nothing = join({"a": "", "b": "", "c": ""}, classes=("walk", "wave"))
+    assert nothing.models["m"].tolist() == [-1, -1, -1]
+    with pytest.raises(errors.DataError, match="1 of 3 rows name no class"):
+        join(labels={**LABELS, "b": ""})
+
+
 def test_answers_that_are_no_label_and_training_videos_are_noted():
     found = join({"a": "walking", "b": "wave", "c": "walking"})
     assert found.notes == (

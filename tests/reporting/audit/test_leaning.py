@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from smad_jax.evaluation import groups
 from smad_jax.reporting.audit import leaning
 
 K, Z = 5, 7
@@ -62,27 +61,9 @@ def test_worst_group_is_large_and_surely_low():
     values[3:][(labels[3:] == 4) & (values[3:] == 0)] = 1  # three videos are left
     bad = np.flatnonzero((labels == 1) & (values == 5))
     predicted[bad[: len(bad) // 2]] = 0
-    counts = leaning.count(labels, predicted, values, K, Z)
-    found = leaning.worst_groups(counts, labels, predicted, values, limit=3)
+    found = leaning.worst_groups(labels, predicted, values, limit=3)
     assert (found[0].label, found[0].value) == (1, 5)
     assert (predicted[found[0].wrong] != 1).all()
     assert found[0].rate.num_videos - found[0].rate.hits == len(found[0].wrong)
     rest = (labels == 1) & (values != 5)
     assert found[0].class_rate.share == pytest.approx(np.mean(predicted[rest] == 1))
-
-
-def test_thirds_of_the_set_itself_are_those_of_the_evaluation():
-    labels, _, values = draw(301)
-    values[::17] = -1
-    usual = leaning.count(labels, labels, values, K, Z).shown
-    np.testing.assert_array_equal(
-        leaning.rarity(labels, values, usual), groups.rarity_thirds(labels, values)
-    )
-
-
-def test_training_set_decides_what_is_rare():
-    labels = np.array([0, 0, 0, 1, 1, 1, 1])
-    values = np.array([0, 1, 2, 0, 0, 2, -1])
-    train = np.array([[1, 9, 5], [4, 0, 8]])
-    third = leaning.rarity(labels, values, train)
-    assert third.tolist() == [2, 0, 1, 1, 2, 0, -1]

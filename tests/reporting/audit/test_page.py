@@ -8,8 +8,9 @@ import numpy as np
 import pypdf
 import pytest
 
+from smad_jax.evaluation import rates
 from smad_jax.reporting import __main__ as command
-from smad_jax.reporting.audit import analysis, inputs, joining, naming, page, rates
+from smad_jax.reporting.audit import analysis, inputs, joining, naming, page
 
 HOSTILE = (
     "<script>document.body.textContent='gone'</script>",

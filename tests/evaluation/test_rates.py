@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from smad_jax.reporting.audit import rates
+from smad_jax.evaluation import rates
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 7), (3, 11), (11, 11), (480, 1000)])
