@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser, *, required: bool = True) -> No
         "--data-root",
         type=folder,
         default=folder(preparation.default_root()),
-        help="folder of the data sets",
+        help="folder of the data sets; $DATA_ROOT changes the default",
     )
     add("--views", type=int, default=0, help="test views; 0: as the run was tested")
     add(

@@ -73,7 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this command."""
     network.add_options(parser)
     add, folder = parser.add_argument, pathlib.Path
-    add("--videos", type=folder, required=True, help="folder, searched to its depths")
+    add(
+        "--videos",
+        type=folder,
+        required=True,
+        help="folder, searched to its depths, or one file",
+    )
     add("--out", type=folder, default=folder("predictions.csv"), help="CSV to write")
     add("--top", type=int, default=5, help="likeliest classes to list")
     add("--pictures", type=int, default=36, help="videos on the sheet; 0: no sheet")
@@ -87,7 +92,7 @@ def run(arguments: argparse.Namespace) -> str:
     """
     if arguments.top < 1:
         raise errors.ConfigError(f"--top must be at least 1, not {arguments.top}")
-    split = open_folder(arguments.videos)
+    split = open_videos(arguments.videos)
     writing.check(arguments.out)
     asked = network.open_network(arguments)
     failures, frames = Failures(len(split)), {}
@@ -126,20 +131,23 @@ def _told(failures: Failures) -> list[str]:
     ]
 
 
-def open_folder(folder: pathlib.Path) -> catalog.Split:
-    """Returns the videos and images of a folder as a split without labels.
+def open_videos(place: pathlib.Path) -> catalog.Split:
+    """Returns the videos and images of a folder, or one file, as an unlabelled split.
 
     Raises:
         DataError: if there is none.
     """
-    if not folder.is_dir():
-        raise errors.DataError(f"--videos {folder} is not a folder")
-    ids = sorted(
-        os.path.relpath(os.path.join(place, name), folder)
-        for place, _, names in os.walk(folder)
-        for name in names
-        if name.lower().endswith(EXTENSIONS)
-    )
+    if not place.exists():
+        raise errors.DataError(f"--videos {place} is not a folder, nor a file")
+    folder = place if place.is_dir() else place.parent
+    ids = [place.name]
+    if place.is_dir():
+        ids = sorted(
+            os.path.relpath(os.path.join(below, name), folder)
+            for below, _, names in os.walk(folder)
+            for name in names
+            if name.lower().endswith(EXTENSIONS)
+        )
     if not ids:
         raise errors.DataError(
             f"no videos in {folder}; files of these endings count: "

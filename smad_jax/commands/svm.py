@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data-root",
         type=folder,
         default=folder(preparation.default_root()),
-        help="folder of the data sets",
+        help="folder of the data sets; $DATA_ROOT changes the default",
     )
     add("--c", type=float, default=1.0, help="weight of the loss; 0: choose it")
     add("--seed", type=int, default=0, help="of solver and held-out tenth")

@@ -49,7 +49,8 @@ def _lines(path: pathlib.Path) -> list[str]:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise errors.DataError(
-            f"{path} must be text in UTF-8, byte {error.start} is not"
+            f"{path} must be text in UTF-8, which line "
+            f"{error.object.count(10, 0, error.start) + 1} is not"
         ) from error
     return [line.strip() for line in text.splitlines() if line.strip()]
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from smad_jax import aspects as aspect_table
 
 _BUILT_SPLITS = ("train", "val", "all")  # by data_prep.build_records
+_EMBEDDED_SPLITS = ("pool", "train", "iid", "tail", "rare", "raw")  # by .embedded
 # What to say of downloaded videos and images: their folder, and further flags.
 _SOURCES = {
     # without its list of validation videos, `val` would be a random part of the others
@@ -94,7 +95,9 @@ def commands(
         elif third := _third_of(dataset, split):
             wanted = ("scene", *wanted)  # the thirds are by its labels
             after = _third_lines(data_root, dataset, third)
-        elif (folder / "dataset.json").is_file() or split not in _BUILT_SPLITS:
+        elif (folder / "dataset.json").is_file() or split not in (
+            _EMBEDDED_SPLITS if _embedded_draw(dataset) else _BUILT_SPLITS
+        ):
             after = [
                 f"# write the split's `id label` lines to {path}, and the names of "
                 f"other class numbers to {split}.classes.txt beside it"

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn import exceptions, linear_model, model_selection
 
 from smad_jax import errors
+from smad_jax.evaluation import rates
 
 _MAX_ITERATIONS = 300
 
@@ -71,44 +72,36 @@ def evaluate(
             f"but there are {len(labels)}"
         )
     rows = np.flatnonzero((labels >= 0) & features.any(axis=1))
+    num_usable = len(rows)
     if 0 < max_videos < len(rows):
         rows = np.random.default_rng(seed).choice(rows, max_videos, replace=False)
+    num_used = len(rows)
     _, codes, counts = np.unique(labels[rows], return_inverse=True, return_counts=True)
     # a label of one video can be learnt or tested, not both
     rows, codes = rows[counts[codes] > 1], codes[counts[codes] > 1]
     num_labels = int((counts > 1).sum())
     if num_labels < 2:
         raise errors.DataError(
-            f"a probe needs two labels with two videos each; {len(labels)} videos have "
-            f"{num_labels} such labels"
+            f"a probe needs two labels with two videos each, but the {num_used} videos "
+            f"used, of {num_usable} that have features and a label, have {num_labels} "
+            "such labels; take more of them (--max-videos), or another split"
         )
     train, test = _halves(codes, num_labels, seed)
     predicted = _fit_and_predict(
         features[rows[train]], codes[train], features[rows[test]], strength
     )
-    right = int((predicted == codes[test]).sum())
+    found = rates.rate(predicted == codes[test])
     most_frequent = np.bincount(codes[train]).argmax()
-    low, high = wilson(right, len(test))
     return Result(
-        accuracy=right / len(test),
-        low=low,
-        high=high,
+        accuracy=found.share,
+        low=found.low,
+        high=found.high,
         majority=float((codes[test] == most_frequent).mean()),
         chance=1 / num_labels,
         num_train=len(train),
         num_test=len(test),
         num_labels=num_labels,
     )
-
-
-def wilson(right: int, total: int) -> tuple[float, float]:
-    """Returns the 95 % interval of a share, `right` of `total` (Wilson's score)."""
-    z = 1.96
-    share = right / total
-    middle = share + z**2 / (2 * total)
-    half = z * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
-    scale = 1 + z**2 / total
-    return float((middle - half) / scale), float((middle + half) / scale)
 
 
 def _halves(

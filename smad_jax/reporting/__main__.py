@@ -113,7 +113,19 @@ def _overlap(arguments: argparse.Namespace) -> str:
         for split in arguments.sets
     ]
     writing.check(arguments.out.with_name(arguments.out.name + ".svg"))
-    points = dial.measure(tests, arguments.scene, arguments.train)
+    for path in (path for files in tests for path in files.values()):
+        if not path.is_file():
+            raise errors.DataError(
+                f"no predictions at {path}; python main.py --config configs/NAME.py "
+                f"--workdir {path.parent.parent} makes a run and tests it"
+            )
+    labels = workdir.read_labels(arguments.runs[0])
+    points = dial.measure(
+        tests,
+        arguments.scene,
+        arguments.train,
+        classes=labels.classes if labels else (),
+    )
     return f"figure: {' '.join(map(str, dial.draw(points, arguments.out)))}"
 
 

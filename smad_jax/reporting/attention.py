@@ -117,7 +117,8 @@ def panels(
     before, after = look(baseline, clip), look(smad, clip)
     if after.actionness is None:
         raise errors.ConfigError(
-            "the second run has no actionness; it needs model.saar=True"
+            "the second run has no actionness; only runs with SAAR have it, such as "
+            "those of configs/slowonly_smad.py (model.saar=True)"
         )
     # large pixels stay what they are; photographs are smoothed
     small = clip.shape[1] < SIDE // 2

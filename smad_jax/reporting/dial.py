@@ -45,6 +45,7 @@ def measure(
     scene: pathlib.Path,
     train: pathlib.Path,
     *,
+    classes: Sequence[str] = (),
     seed: int = 0,
 ) -> list[Point]:
     """Returns the points of all models, from predictions of test videos.
@@ -58,6 +59,7 @@ def measure(
             hold both kinds of videos, and no training video.
         scene: Pseudo-scenes of test and training videos.
         train: id, label of the training videos.
+        classes: [K] names of the actions, for messages.
         seed: Of the draws.
 
     Raises:
@@ -70,6 +72,7 @@ def measure(
             {model: inputs.read(path, "prediction") for model, path in files.items()},
             inputs.read(next(iter(files.values())), "label"),
             table,
+            classes=classes,
             train=listed,
         )
         for files in tests

@@ -43,7 +43,8 @@ def actionness(
     """
     if examples.actionness is None:
         raise errors.DataError(
-            "the examples hold no actionness; the run needs model.saar=True"
+            "the run has no actionness to show; only runs with SAAR have it, such as "
+            "those of configs/slowonly_smad.py (model.saar=True)"
         )
     count = min(count, len(examples.video))
     figure, axes = plt.subplots(

@@ -20,6 +20,7 @@ from smad_jax.evaluation import (
     probe,
 )
 from smad_jax.evaluation import features as feature_files
+from smad_jax.reporting.audit import inputs
 from smad_jax.torch_weights import weights
 
 DATASET = "embedded-seed0-x0.05"
@@ -300,6 +301,22 @@ def test_predict_lists_likely_classes_and_says_what_is_wrong_with_bad_videos(
     picture = cv2.imread(str(out.with_suffix(".png")))
     assert picture is not None
     assert picture.std() > 10
+
+
+def test_predict_takes_a_file_too_and_the_audit_reads_its_table(
+    fresh_run, folder, tmp_path, ask
+):
+    given = ["predict", "--run", fresh_run, "--pictures", 0]
+    one, all_of_them = tmp_path / "one.csv", tmp_path / "all.csv"
+    code, told = ask(*given, "--videos", folder / "b $x^2$.MP4", "--out", one)
+    assert code == 0, told
+    with open(one, encoding="utf-8", newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == ["b $x^2$.MP4"]
+    assert ask(*given, "--videos", folder, "--out", all_of_them)[0] == 0
+    table = inputs.read(all_of_them, "prediction")
+    answered = [answer for answer in table.hard if answer]
+    assert len(answered) == len(table.ids) - 2
+    assert set(answered) <= set(embedded.ACTIONS)
 
 
 def test_predict_of_nothing_but_bad_videos_is_an_error_that_keeps_the_reasons(

@@ -48,7 +48,7 @@ def test_mistakes_are_said(tmp_path):
     with pytest.raises(errors.DataError, match="'sea' twice"):
         label_names.read(put(tmp_path, "sea\nice\nsea\n"))
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
-    with pytest.raises(errors.DataError, match="UTF-8, byte 3 is not"):
+    with pytest.raises(errors.DataError, match="UTF-8, which line"):
         label_names.read(tmp_path / "latin.txt")
 
 

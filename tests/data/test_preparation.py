@@ -192,6 +192,11 @@ def test_media_that_were_filtered_already_need_no_teacher(root):
     assert [step.split()[2] for step in steps] == ["data_prep.omnidebias"]
 
 
+def test_splits_of_the_embedded_benchmark_come_with_it(tmp_path):
+    [line] = preparation.commands(tmp_path, "embedded-seed3", "tail")
+    assert line.startswith("python -m data_prep.embedded --seed 3 ")
+
+
 @pytest.mark.parametrize(
     ("dataset", "split"),
     [

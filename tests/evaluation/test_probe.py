@@ -49,14 +49,6 @@ def test_unknown_labels_rare_ones_and_unreadable_videos_are_left_out():
     assert fewer.num_train + fewer.num_test == pytest.approx(100, abs=2)
 
 
-def test_interval_is_wilsons():
-    from scipy import stats
-
-    expected = stats.binomtest(37, 50).proportion_ci(method="wilson")
-    np.testing.assert_allclose(probe.wilson(37, 50), expected, rtol=1e-4)
-    assert probe.wilson(0, 9)[0] == pytest.approx(0, abs=1e-12)
-
-
 def test_one_label_or_arrays_of_different_length_are_refused():
     features, scene = videos(1)
     with pytest.raises(errors.DataError, match="have 1 such labels"):

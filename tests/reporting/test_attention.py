@@ -105,7 +105,7 @@ def test_networks_that_see_different_clips_are_not_compared(networks, content):
     config.data.sampling.stride = 2
     with pytest.raises(errors.ConfigError, match=r"data\.sampling is .*'stride': 2"):
         attention.panels(dataclasses.replace(baseline, config=config), smad, content)
-    with pytest.raises(errors.ConfigError, match=r"needs model\.saar=True"):
+    with pytest.raises(errors.ConfigError, match=r"model\.saar=True"):
         attention.panels(smad, baseline, content)
     with pytest.raises(errors.DataError, match="cannot be read"):
         attention.panels(baseline, smad, b"no video")

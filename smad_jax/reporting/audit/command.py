@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Mapping
 
-from smad_jax import errors, workdir, writing
+from smad_jax import command_line, errors, workdir, writing
 from smad_jax.data import label_names
 from smad_jax.reporting.audit import analysis, inputs, joining, naming, page, thumbnails
 
@@ -60,7 +60,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model-names", nargs="+", default=[], metavar="NAME", help="for the page"
     )
-    parser.add_argument("--bootstrap", type=int, default=200, help="draws behind NMI")
+    parser.add_argument(
+        "--bootstrap",
+        type=command_line.whole_number(0),
+        default=200,
+        help="draws behind the intervals of NMI; 0: none (default: 200)",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("audit.html"))
     parser.set_defaults(run=run)
@@ -72,10 +77,6 @@ def run(arguments: argparse.Namespace) -> str:
     Raises:
         UserError: for whatever is wrong with the files.
     """
-    if arguments.bootstrap < 0:
-        raise errors.ConfigError(
-            f"--bootstrap must be 0 or more, not {arguments.bootstrap}"
-        )
     _check_out(arguments)
     _report("reading")
     material = _material(arguments)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data import aspect_records
+from smad_jax.data import aspect_records, catalog
 
 _TOLERANCE = 0.01  # float16 labels and probabilities printed with three digits pass
 _OURS = {"problem", "class_1", "p_1"}  # columns of what our `predict` writes
@@ -177,7 +177,8 @@ def _text(path: pathlib.Path) -> str:
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise errors.DataError(
-            f"{path} must be text in UTF-8, byte {error.start} is not"
+            f"{path} must be text in UTF-8, which line "
+            f"{error.object.count(10, 0, error.start) + 1} is not"
         ) from error
 
 
@@ -236,7 +237,16 @@ def _read_npz(path: pathlib.Path, column: str) -> Table:
 
 def _read_record(folder: pathlib.Path, aspect: str) -> Table:
     """The table of an aspect of one of our data sets."""
-    found = aspect_records.read(folder, aspect)
+    try:
+        found = aspect_records.read(folder, aspect)
+    except errors.DataError as error:
+        there = catalog.labelled_aspects(folder)
+        if aspect in there:
+            raise
+        raise errors.DataError(
+            f"{folder} has no labels of {aspect!r}; it has those of "
+            f"{', '.join(there) or 'nothing'}"
+        ) from error
     path = folder / "aspects" / f"{aspect}.tfrecord"
     return Table(path, np.array(found.ids, str), None, found.values, (), 0)
 

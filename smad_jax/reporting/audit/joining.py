@@ -266,7 +266,8 @@ def _pick(table: inputs.Table, ids: np.ndarray, first: inputs.Table) -> np.ndarr
     if (unknown := rows < 0).any():
         raise errors.DataError(
             f"{int(unknown.sum())} of {len(ids)} ids in {first.path} are not in "
-            f"{table.path}, for instance {str(ids[np.argmax(unknown)])!r}"
+            f"{table.path}, for instance {str(ids[np.argmax(unknown)])!r}; there ids "
+            f"are like {str(table.ids[0])!r}"
         )
     return table.hard[rows]
 
