@@ -46,11 +46,14 @@ def comparison(before: runs.Run, after: runs.Run) -> str:
         row = [name, str(count), f"{a:.1f}", f"{b:.1f}", f"{b - a:+.1f}"]
         if change := changes[name]:
             ends = f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
-            row += [ends, f"{next(adjusted):.3f}"]
+            row += [ends, _p_text(next(adjusted))]
         elif found:
             row += ["", ""]
         rows.append(row)
-    header = ["test set", "videos", before.folder.name, after.folder.name, "difference"]
+    names = [run.folder.name for run in (before, after)]
+    if names[0] == names[1]:
+        names = [str(run.folder) for run in (before, after)]
+    header = ["test set", "videos", *names, "difference"]
     if not found:
         return markdown(header, rows)
     return (
@@ -58,6 +61,11 @@ def comparison(before: runs.Run, after: runs.Run) -> str:
         "Top-1 in per cent. Interval and p-value (McNemar's exact test) are over the "
         "videos, of these two\nruns; what another seed would change they do not show."
     )
+
+
+def _p_text(p: float) -> str:
+    """A p-value to three digits, tiny ones as a bound."""
+    return f"{p:.3f}" if p >= 0.0005 else "<0.001"
 
 
 def _change(before: runs.Run, after: runs.Run, name: str) -> rates.Change | None:
@@ -118,7 +126,7 @@ def study(
             rows.append((arm, other, name, _spread(100 * (ours - theirs), sign="+")))
             p_values.append(_p_value(ours, theirs))
     tested = [
-        (*row, f"{p:.3f}", f"{adjusted:.3f}")
+        (*row, _p_text(p), _p_text(adjusted))
         for row, p, adjusted in zip(rows, p_values, holm(p_values), strict=True)
     ]
     header = ("arm", "minus", "test set", "difference", "p", "p (Holm)")

@@ -70,6 +70,16 @@ def test_difference_of_runs_with_predictions_is_tested(tmp_path):
     assert rows[3][-2:] == ["", ""], "no predictions are kept of this set"
 
 
+def test_runs_of_one_name_are_told_apart_and_a_tiny_p_value_is_a_bound(tmp_path):
+    before, after = (tmp_path / arm / "seed1" for arm in ("base", "smad"))
+    keep_predictions(before, "iid", np.zeros(30, bool))
+    keep_predictions(after, "iid", np.ones(30, bool))
+    table = tables.comparison(a_run(before, iid=0.0), a_run(after, iid=1.0))
+    rows = cells(table.partition("\n\n")[0])
+    assert rows[0][2:4] == [str(before), str(after)]
+    assert rows[1][-1] == "<0.001"
+
+
 @pytest.mark.parametrize("what", ["ids", "labels"])
 def test_runs_that_saw_other_videos_are_not_compared(what, tmp_path):
     folders = tmp_path / "base", tmp_path / "smad"
