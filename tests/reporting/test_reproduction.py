@@ -1,3 +1,4 @@
+import collections
 import json
 import re
 import shlex
@@ -9,9 +10,11 @@ from sklearn import metrics
 from smad_jax import errors
 from smad_jax.data import aspect_records, catalog, records
 from smad_jax.evaluation import __main__ as evaluation
-from smad_jax.evaluation import features, predict
+from smad_jax.evaluation import features, predict, reports
 from smad_jax.reporting import __main__ as command
-from smad_jax.reporting import reproduction, sources
+from smad_jax.reporting import paper, reproduction, sources
+
+DIGITS = tuple("0123456789")
 
 
 def put(folder, **results):
@@ -23,7 +26,7 @@ def put(folder, **results):
         "commit": "abc",
         "sees_target_data": False,
     }
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(record))
 
 
@@ -174,6 +177,55 @@ def test_figures_about_data_come_from_the_data(tmp_path, monkeypatch):
     text = reproduction.table(11, tmp_path, tmp_path)
     assert row(text, "Raw", "GoogleImage")[3] == "4"
     assert row(text, "Positive-400", "GoogleImage")[3] == ""
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 15])
+def test_runs_that_a_table_names_fill_all_of_it(number, tmp_path):
+    results, published = collections.defaultdict(dict), paper.TABLES[number]
+    cells = [
+        (row.name, column, cell.value)
+        for row in published.rows
+        for column, cell in zip(published.columns, row.cells, strict=True)
+        if cell is not None
+    ]
+    scale = 1 if number == 4 else 100
+    for name, column, value in cells:
+        found = sources.source(number, name, column)
+        for split, folder in enumerate(found.folders, 1):
+            metric = found.metric.replace("*", str(split))
+            results[folder][metric] = value / scale
+        if found.report and column.startswith("GYM"):
+            part = {"accuracy": value / scale, **reports.FEW_SHOT}
+            shots = column.removeprefix("GYM-").removesuffix("shot")
+            put_report(
+                tmp_path / found.folders[0] / found.report, f"{shots}-shot", part
+            )
+        elif found.report:
+            words = found.commands[-1].split()
+            train = words[words.index("--train") + 1 : words.index("--test")]
+            test = words[words.index("--test") + 1 : words.index("--features")]
+            lists = zip(train, test, strict=True)
+            splits = [{"train": a, "test": b, "c": reports.SVM["c"]} for a, b in lists]
+            report = {"views": reports.SVM["views"], "splits": splits}
+            for key, part in {**report, "mean": value / scale}.items():
+                put_report(tmp_path / found.folders[0] / found.report, key, part)
+    for folder, found in results.items():
+        put(tmp_path / folder, **found)
+    text = reproduction.table(number, tmp_path, tmp_path)
+    assert "Empty cells" not in text
+    lines = [line.split("|")[1:-1] for line in text.splitlines() if line[2:3] in DIGITS]
+    assert len(lines) == len(cells)
+    for (_, _, _, shown, ours, difference), (*_, value) in zip(
+        lines, cells, strict=True
+    ):
+        assert shown.split()[0] == ours.split()[0]
+        assert float(difference) == 0, value
+
+
+def put_report(path, key, part):
+    found = json.loads(path.read_text()) if path.is_file() else {"features": {}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**found, key: part}))
 
 
 def test_all_tables_are_printed_by_one_command(tmp_path, capsys):
