@@ -177,10 +177,14 @@ def _finish(
 
 
 def _job(design: Design, arm: str, seed: int, out: pathlib.Path) -> runs.Job:
-    """Returns the run of an arm on a seed's draw."""
+    """Returns the run of an arm on a seed's draw.
+
+    Its folder has the arm's name and flags: in another study an arm of the same name
+    may have others.
+    """
     config, flags = design.command(arm)
-    folder = out / _plain(arm) / f"seed{seed}"
-    return runs.Job(config, (*flags, *seed_flags(seed)), folder)
+    name = _plain("-".join(part for part in (arm, _named(flags)) if part))
+    return runs.Job(config, (*flags, *seed_flags(seed)), out / name / f"seed{seed}")
 
 
 def _prepare(design: Design, seed: int, baseline: pathlib.Path, report: Report) -> None:

@@ -63,6 +63,16 @@ def test_text_of_a_study_holds_tables_commits_and_command(smad, fake_runs, tmp_p
     )
 
 
+def test_arms_of_one_name_and_other_flags_have_folders_of_their_own(
+    smad, fake_runs, tmp_path
+):
+    longer = dataclasses.replace(design.load(f"{FILE}:longer"), source="longer")
+    for chosen in (smad, longer):
+        study.run(chosen, tmp_path, (1, 2), 1, silent)
+    assert len({job.folder for job in fake_runs}) == len(fake_runs) == 20
+    assert (tmp_path / "smad-epochs-36" / "seed1" / "results.json").is_file()
+
+
 def test_repeated_study_makes_nothing_again_and_says_the_same(
     smad, fake_runs, tmp_path
 ):
