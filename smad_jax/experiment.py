@@ -103,7 +103,7 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
         f"{name}/{metric}": value
         for name, predictions in found.items()
         for metric, value in accuracy.summary(
-            predictions.probabilities, predictions.labels
+            predictions.probabilities, predictions.labels, predictions.ids
         ).items()
     }
     if first_process:
@@ -318,7 +318,9 @@ def evaluate(
         if jax.process_index() == 0:
             found[name].save(workdir / "predictions" / f"{name}.npz")
             examples.save(workdir / "predictions" / f"{name}_examples.npz")
-        scores = accuracy.summary(found[name].probabilities, split.labels)
+        scores = accuracy.summary(
+            found[name].probabilities, split.labels, found[name].ids
+        )
         log.logger.info(
             f"{workdir.name} {name}: "
             f"n_seen {len(found[name].probabilities)} of {len(split)}, "

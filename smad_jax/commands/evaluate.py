@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from smad_jax import command_line, splits, teacher, writing
+from smad_jax import command_line, errors, splits, teacher, writing
 from smad_jax.commands import network
 from smad_jax.data import catalog, label_names, selection
 from smad_jax.evaluation import groups, static_bias, summary
@@ -23,8 +23,8 @@ flawless answers would show; amplified: the first minus the second, what the net
 adds; separation: between answer and label within an action; sufficiency: between
 action and label within an answer. "by chance" is the same after dealing the labels
 anew in each group. Thirds are by how often an action is seen with its label here;
-small sets raise every NMI. Worst groups are less accurate than the whole and than
-their action with other labels, the surest first."""
+small sets raise every NMI. The groups that are surely low are less accurate than the
+whole and, beyond chance, than their action with other labels."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=200,
         help="draws behind intervals; 0: none",
     )
-    add("--seed", type=int, default=0, help="of draws and permutations")
+    add(
+        "--seed",
+        type=command_line.whole_number(0),
+        default=0,
+        help="of draws and permutations",
+    )
     add(
         "--min-videos",
         type=command_line.whole_number(1),
@@ -84,11 +89,9 @@ def run(arguments: argparse.Namespace) -> str:
         said = found[place] = asked.predict(split)
         said.save(out / f"{name}.npz")
         report: dict[str, Any] = summary.summarize(
-            said.probabilities,
-            split.labels,
+            dataclasses.replace(said, labels=split.labels),
             {aspect: selection.hard_labels(split, aspect) for aspect in split.aspects},
             classes=asked.classes,
-            ids=said.ids,
             num_bootstrap=arguments.bootstrap,
             seed=arguments.seed,
             min_videos=arguments.min_videos,
@@ -127,9 +130,19 @@ def run(arguments: argparse.Namespace) -> str:
 def _open(
     asked: teacher.Teacher, place: str, wanted: list[str] | None
 ) -> catalog.Split:
-    """The split with the soft labels that are wanted of it."""
+    """The split with the soft labels that are wanted of it.
+
+    Raises:
+        ConfigError: if an aspect that is asked for has tags.
+    """
     names = splits.labelled_aspects(asked.config, place) if wanted is None else wanted
     split = splits.open_place(asked.config, place, aspects=names)
+    for name in wanted or ():
+        if split.aspects[name].kind != "soft":
+            raise errors.ConfigError(
+                f"--aspects {name}: a video has several tags of it, and the measures "
+                "need one label a video"
+            )
     soft = {name: one for name, one in split.aspects.items() if one.kind == "soft"}
     return dataclasses.replace(split, aspects=soft)
 
@@ -146,7 +159,7 @@ def _label_names(
 
 def _name_labels(part: dict[str, Any], names: tuple[str, ...]) -> None:
     """Adds the names of their labels to the worst groups."""
-    for group in part["worst_groups"] if names else ():
+    for group in (part["worst_group"], *part["worst_groups"]) if names else ():
         group["name"] = names[group["label"]]
 
 
@@ -167,6 +180,9 @@ def table(place: str, report: dict[str, Any]) -> str:
     ]
     for name, part in report["aspects"].items():
         lines += ["", *_aspect_lines(name, part)]
+    lines += [
+        f"{name}: no readable video has a label" for name in report["without_labels"]
+    ]
     return "\n".join(lines)
 
 
@@ -195,8 +211,13 @@ def _aspect_lines(name: str, part: dict[str, Any]) -> list[str]:
         for third in part["rarity"]
         if third["num_videos"]
     ]
+    worst = part["worst_group"]
+    lines.append(
+        f"worst group: {worst['class']} with {worst.get('name', worst['label'])}, "
+        f"{worst['accuracy']:.1%} of {worst['num_videos']}"
+    )
     if part["worst_groups"]:
-        lines.append(f"{'worst groups':<24}{name:>12}{'videos':>8}{'right':>8}")
+        lines.append(f"{'surely low':<24}{name:>12}{'videos':>8}{'right':>8}")
         lines += [
             f"{group['class']:<24}{group.get('name', group['label']):>12}"
             f"{group['num_videos']:>8}"

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import pathlib
 
+from smad_jax import command_line
 from smad_jax.evaluation import features as feature_files
 from smad_jax.evaluation import few_shot, reports
 
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=few_shot.RULES[0],
         help="how several examples make one score",
     )
-    add("--seed", type=int, default=0, help="of the episodes")
+    add("--seed", type=command_line.whole_number(0), default=0, help="of the episodes")
     add(
         "--out",
         type=pathlib.Path,

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 
-from smad_jax import errors, splits, writing
+from smad_jax import command_line, errors, splits, writing
 from smad_jax.commands import network
 from smad_jax.data import catalog, selection
 from smad_jax.evaluation import probe
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--max-videos", type=int, default=20_000, help="use as many; 0: all")
     add("--strength", type=float, default=1.0, help="C of the logistic regression")
-    add("--seed", type=int, default=0, help="of the halves")
+    add("--seed", type=command_line.whole_number(0), default=0, help="of the halves")
     add("--out", type=pathlib.Path, help="JSON file to write too")
 
 
@@ -37,6 +37,10 @@ def run(arguments: argparse.Namespace) -> str:
     Raises:
         UserError: for whatever the user can put right.
     """
+    if arguments.strength <= 0:
+        raise errors.ConfigError(
+            f"--strength must be above 0, not {arguments.strength}"
+        )
     if arguments.out:
         writing.check(arguments.out)
     asked = network.open_network(arguments)
@@ -44,8 +48,9 @@ def run(arguments: argparse.Namespace) -> str:
     names = arguments.aspects or splits.labelled_aspects(asked.config, place)
     split = splits.open_place(asked.config, place, aspects=names)
     soft = [name for name in names if split.aspects[name].kind == "soft"]
-    if not soft:
-        raise errors.DataError(f"{place} has no soft labels of any aspect to probe for")
+    if not soft or (arguments.aspects and len(soft) < len(names)):
+        others = ", ".join(sorted(set(names) - set(soft))) or "any aspect"
+        raise errors.DataError(f"{place} has no soft labels of {others} to probe for")
     features = asked.predict(_unlabelled(split)).features
     adversary = _adversary(arguments.run)
     report = {}

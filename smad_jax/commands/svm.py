@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from smad_jax import errors, splits
+from smad_jax import command_line, errors, splits
 from smad_jax.data import catalog, embedded, preparation
 from smad_jax.evaluation import features as feature_files
 from smad_jax.evaluation import linear_svm, reports
@@ -34,7 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the data sets; $DATA_ROOT changes the default",
     )
     add("--c", type=float, default=1.0, help="weight of the loss; 0: choose it")
-    add("--seed", type=int, default=0, help="of solver and held-out tenth")
+    add(
+        "--seed",
+        type=command_line.whole_number(0),
+        default=0,
+        help="of solver and held-out tenth",
+    )
     add(
         "--out",
         type=folder,

@@ -169,7 +169,7 @@ def measures(
     found = {
         name: Measured(
             value,
-            *_interval(value, np.array([draw[name] for draw in draws])),
+            *_interval(name, value, np.array([draw[name] for draw in draws])),
             float(np.mean([deal[name] for deal in deals])),
         )
         for name, value in table.measure_all(table.counts).items()
@@ -177,7 +177,7 @@ def measures(
     return Measures(**found, num_videos=table.num_videos)
 
 
-def _interval(value: float, drawn: np.ndarray) -> tuple[float, float]:
+def _interval(name: str, value: float, drawn: np.ndarray) -> tuple[float, float]:
     """The percentiles of bootstrap draws, moved so that the value is in their middle.
 
     Their own mean is higher than the value, by the bias of counting.
@@ -185,7 +185,8 @@ def _interval(value: float, drawn: np.ndarray) -> tuple[float, float]:
     if not len(drawn):
         return float("nan"), float("nan")
     low, high = np.percentile(drawn, _INTERVAL) - drawn.mean() + value
-    return float(low), float(high)
+    least = -1.0 if name == "amplified" else 0.0  # which is a difference
+    return float(np.clip(low, least, 1.0)), float(np.clip(high, least, 1.0))
 
 
 def _table(

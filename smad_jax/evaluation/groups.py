@@ -109,10 +109,12 @@ def worst_groups(
 ) -> np.ndarray:
     """Returns [n] positions of groups whose accuracy is surely low, the lowest first.
 
-    A group is listed if it is less accurate than all videos are, and than its class
-    with other secondary labels: else it is the class that is hard. Groups are ordered
-    by the upper end of the 95 % interval of their accuracy, so that a handful of
-    unlucky videos does not come before a large group.
+    A group is listed if it is less accurate than all videos are, and beyond chance less
+    than its class with other secondary labels: else it is the class that is hard. A
+    class without others is compared with all other videos. Tests are one-sided and
+    exact, and one in twenty listed groups may be there by chance (Benjamini and
+    Hochberg's rule). Groups are ordered by the upper end of the 95 % interval of their
+    accuracy, so that few unlucky videos do not come before a large group.
 
     Args:
         groups: All that `group_accuracy` found.
@@ -121,15 +123,39 @@ def worst_groups(
     """
     if not len(groups.label):
         return np.zeros(0, np.int64)
-    enough = min(min_videos, int(groups.num_videos.max()))
-    # compared crosswise, without a division that would round
+    large = np.flatnonzero(groups.num_videos >= _enough(groups, min_videos))
     whole, right = groups.num_videos.sum(), groups.num_correct.sum()
-    low = groups.num_correct * whole < right * groups.num_videos
     others, others_right = elsewhere(groups)
-    low &= groups.num_correct * others < others_right * groups.num_videos
-    rows = np.flatnonzero(low & (groups.num_videos >= enough))
+    alone = others == 0
+    found = groups.num_correct
+    p_values = rates.fewer_than_chance(
+        found[large],
+        groups.num_videos[large],
+        np.where(alone, right, found + others_right)[large],
+        np.where(alone, whole, groups.num_videos + others)[large],
+    )
+    # compared crosswise, without a division that would round
+    low = found[large] * whole < right * groups.num_videos[large]
+    rows = large[low & rates.discoveries(p_values)]
     _, upper = rates.wilson(groups.num_correct[rows], groups.num_videos[rows])
     return rows[np.argsort(upper, kind="stable")[:count]]
+
+
+def worst_group(groups: Groups, *, min_videos: int = MIN_VIDEOS) -> int:
+    """Returns the position of the group of the lowest accuracy, the largest of equals.
+
+    Args:
+        groups: From `group_accuracy`, at least one.
+        min_videos: Smaller groups are passed over; if all are, the largest are taken.
+    """
+    large = np.flatnonzero(groups.num_videos >= _enough(groups, min_videos))
+    order = np.lexsort((-groups.num_videos[large], groups.accuracy[large]))
+    return int(large[order[0]])
+
+
+def _enough(groups: Groups, min_videos: int) -> int:
+    """How many videos a group must have; no more than the largest has."""
+    return min(min_videos, int(groups.num_videos.max()))
 
 
 def elsewhere(groups: Groups) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ process works on its own devices alone: the last chunks need not be in step.
 
 import dataclasses
 import pathlib
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 from flax import nnx
 from jax.experimental import multihost_utils
 
+from smad_jax import errors, writing
 from smad_jax.evaluation import cam
 from smad_jax.training import sharding
 from smad_jax.training import state as state_lib
@@ -29,7 +31,7 @@ class Predictions:
         ids: [V] names of the videos.
         labels: [V] int, true actions.
         probabilities: [V, K]; a row of zeros for a video that could not be read.
-        features: [V, D], mean over the views.
+        features: [V, D], mean over the views; zeros likewise.
     """
 
     ids: np.ndarray
@@ -38,20 +40,35 @@ class Predictions:
     features: np.ndarray
 
     @property
+    def answers(self) -> np.ndarray:
+        """[V] int, the likeliest class; -1 for a video that could not be read."""
+        read = self.probabilities.any(axis=1)
+        return np.where(read, self.probabilities.argmax(axis=1), -1)
+
+    @property
     def unreadable(self) -> int:
         """How many videos could not be read; they count as wrong."""
-        return int((self.probabilities.sum(axis=1) == 0).sum())
+        return int((self.answers < 0).sum())
 
     def save(self, path: pathlib.Path) -> None:
         """Writes an NPZ file with one array a field."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **dataclasses.asdict(self))
+        with writing.whole(path) as partial, open(partial, "wb") as file:
+            np.savez(file, allow_pickle=False, **dataclasses.asdict(self))
 
     @staticmethod
     def load(path: pathlib.Path) -> "Predictions":
-        """Reads what `save` wrote."""
-        with np.load(path) as arrays:
-            return Predictions(**arrays)
+        """Reads what `save` wrote.
+
+        Raises:
+            DataError: if it is no such file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return Predictions(**arrays)
+        except (TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
+            raise errors.DataError(
+                f"{path} holds no predictions of a run ({error}); test the run again"
+            ) from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -282,7 +299,8 @@ class Predictor:
             )
             probabilities = probabilities * ~batch["unreadable"][:, None]
             kept = batch["mask"]
-            rows = (batch["index"], probabilities, views["features"].mean(axis=1))
+            features = views["features"].mean(axis=1) * ~batch["unreadable"][:, None]
+            rows = (batch["index"], probabilities, features)
             found.append(tuple(array[kept] for array in rows))
             if len(shown) * len(kept) < NUM_EXAMPLES:
                 shown.append(

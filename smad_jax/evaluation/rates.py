@@ -1,5 +1,6 @@
 """Shares of videos with intervals, and tests that say which of them differ."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, SupportsInt
 
 import numpy as np
@@ -9,7 +10,10 @@ _Z = 1.959964  # 95 % of a normal distribution
 
 
 class Rate(NamedTuple):
-    """A share of videos, with its 95 % Wilson interval, all between 0 and 1."""
+    """A share of videos, with its 95 % Wilson interval, all 0 to 1.
+
+    Of no videos at all the share is NaN, and the interval says nothing.
+    """
 
     hits: int
     num_videos: int
@@ -60,7 +64,8 @@ def of(hits: SupportsInt, num_videos: SupportsInt) -> Rate:
     """Returns the rate of `hits` among `num_videos`."""
     some, all_ = int(hits), int(num_videos)
     low, high = wilson(np.array(some), np.array(all_))
-    return Rate(some, all_, some / max(all_, 1), float(low), float(high))
+    share = some / all_ if all_ else float("nan")
+    return Rate(some, all_, share, float(low), float(high))
 
 
 def rate(hit: np.ndarray) -> Rate:
@@ -90,19 +95,55 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> Change:
     )
 
 
-def more_than_chance(
+def differ(first: Rate, second: Rate) -> float:
+    """Returns the p-value of Fisher's two-sided exact test of two groups of videos."""
+    table = [[one.hits, one.num_videos - one.hits] for one in (first, second)]
+    return float(stats.fisher_exact(table).pvalue)
+
+
+def fewer_than_chance(
     hits: np.ndarray, counts: np.ndarray, all_hits: np.ndarray, all_counts: np.ndarray
 ) -> np.ndarray:
-    """Returns p-values of one-sided exact tests that a group has more hits.
+    """Returns p-values of one-sided exact tests that a group has fewer hits.
 
     Fisher's test: of `all_counts` videos `all_hits` are hits; is it chance that the
-    `counts` of the group have `hits` of them?
+    `counts` of the group have `hits` of them, or fewer? Arrays of one shape.
     """
-    return stats.hypergeom.sf(hits - 1, all_counts, all_hits, counts)
+    return stats.hypergeom.cdf(hits, all_counts, all_hits, counts)
 
 
-def discoveries(p_values: np.ndarray, rate: float = 0.05) -> np.ndarray:
-    """Returns which p-values stand when one in twenty findings may be false.
+def more_than_expected(
+    hits: np.ndarray, trials: np.ndarray, expected: np.ndarray
+) -> np.ndarray:
+    """Returns bounds of p-values that sums of hypergeometric counts are so large.
+
+    A hypergeometric count is a sum of independent trials of unequal chances, and so is
+    a sum of such counts. Beyond its mean plus one its upper tail is below that of the
+    binomial distribution of as many trials and the same mean (Hoeffding, 1956).
+
+    Args:
+        hits: Any shape, the sums found.
+        trials: The same shape, of how many trials each is the sum.
+        expected: The same shape, their means.
+    """
+    chance = np.divide(expected, trials, out=np.zeros(expected.shape), where=trials > 0)
+    tail = stats.binom.sf(hits - 1, trials, chance.clip(0, 1))
+    return np.where(hits >= expected + 1, tail, 1.0)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Returns p-values adjusted for their number by Holm's step-down rule."""
+    order = np.argsort(p_values)
+    adjusted = np.empty(len(p_values))
+    running = 0.0
+    for rank, index in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = running
+    return adjusted.tolist()
+
+
+def discoveries(p_values: np.ndarray, level: float = 0.05) -> np.ndarray:
+    """Returns which p-values stand if a share of `level` of the findings may be false.
 
     Benjamini and Hochberg's rule; [n] bool for [n] p-values.
     """
@@ -110,7 +151,7 @@ def discoveries(p_values: np.ndarray, rate: float = 0.05) -> np.ndarray:
     if not count:
         return np.zeros(0, bool)
     order = np.argsort(p_values, kind="stable")
-    below = p_values[order] <= rate * np.arange(1, count + 1) / count
+    below = p_values[order] <= level * np.arange(1, count + 1) / count
     last = int(np.flatnonzero(below)[-1]) + 1 if below.any() else 0
     found = np.zeros(count, bool)
     found[order[:last]] = True

@@ -41,7 +41,7 @@ def contrast(moving: predict.Predictions, frozen: predict.Predictions) -> Result
             out.
 
     Raises:
-        DataError: if no video has a twin.
+        DataError: if ids are not those of such videos, or no video has a twin.
     """
     row_of = {_source(id): row for row, id in enumerate(frozen.ids.tolist())}
     twin = np.array([row_of.get(_source(id), -1) for id in moving.ids.tolist()], int)
@@ -63,5 +63,15 @@ def contrast(moving: predict.Predictions, frozen: predict.Predictions) -> Result
 
 
 def _source(id: str) -> str:
-    """The id of the video that a test video was made from."""
-    return id.rpartition("|")[0]
+    """The id of the video that a test video was made from.
+
+    Raises:
+        DataError: if it does not tell.
+    """
+    source, mark, _ = id.rpartition("|")
+    if not mark:
+        raise errors.DataError(
+            f"{id!r} is no video of SCUBA or SCUFO, whose ids name video and "
+            "background, as 'video|background'; data_prep.background_swap makes them"
+        )
+    return source

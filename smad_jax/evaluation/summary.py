@@ -4,18 +4,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from smad_jax.evaluation import accuracy, fairness, groups
+from smad_jax.evaluation import accuracy, fairness, groups, predict
 
 Report = dict[str, object]
 
 
 def summarize(
-    probabilities: np.ndarray,
-    labels: np.ndarray,
+    said: predict.Predictions,
     secondary: Mapping[str, np.ndarray],
     *,
     classes: Sequence[str],
-    ids: np.ndarray,
     num_bootstrap: int = 200,
     seed: int = 0,
     min_videos: int = groups.MIN_VIDEOS,
@@ -24,28 +22,30 @@ def summarize(
     """Returns accuracies, and for each aspect the measures of bias.
 
     A video that could not be read counts as wrong in accuracies and is left out of the
-    measures of Table 4.
+    measures of Table 4. An aspect of which no readable video has a label is only named.
 
     Args:
-        probabilities: [V, K]; zeros for a video that could not be read.
-        labels: [V] int.
+        said: Of V videos.
         secondary: By aspect, [V] int hard labels, negative where there is none.
         classes: [K] names.
-        ids: [V] names of the videos.
         num_bootstrap: Draws behind each interval; 0 for none.
         seed: Of draws and permutations.
         min_videos: Groups of fewer videos are passed over.
         num_worst: How many of the worst groups to list.
     """
-    readable = probabilities.sum(axis=1) > 0
-    predicted = np.where(readable, probabilities.argmax(axis=1), -1)
+    labels = said.labels
+    predicted = said.answers
+    readable = (labels >= 0) & (predicted >= 0)
+    unlabelled = [
+        n for n, hard in secondary.items() if not (readable & (hard >= 0)).any()
+    ]
     label, value = groups.worst_class(labels, predicted)
     return {
         "num_videos": len(labels),
-        "unreadable": int((~readable).sum()),
+        "unreadable": said.unreadable,
         "num_classes": len(np.unique(labels)),
         "accuracy": {
-            **accuracy.summary(probabilities, labels),
+            **accuracy.summary(said.probabilities, labels, said.ids),
             "worst_class": {"name": classes[label], "accuracy": value},
         },
         "aspects": {
@@ -54,14 +54,16 @@ def summarize(
                 predicted,
                 hard,
                 classes=classes,
-                ids=ids,
+                ids=said.ids,
                 num_bootstrap=num_bootstrap,
                 seed=seed,
                 min_videos=min_videos,
                 num_worst=num_worst,
             )
             for name, hard in secondary.items()
+            if name not in unlabelled
         },
+        "without_labels": unlabelled,
     }
 
 
@@ -86,6 +88,7 @@ def _of_aspect(
     )
     third = groups.rarity_thirds(labels, secondary, ids=ids)
     counted = groups.group_accuracy(labels, predicted, secondary)
+    lowest = groups.worst_group(counted, min_videos=min_videos)
     worst = counted.take(
         groups.worst_groups(counted, count=num_worst, min_videos=min_videos)
     )
@@ -125,22 +128,22 @@ def _of_aspect(
             }
             for part in groups.accuracy_by_third(labels, predicted, third)
         ],
-        "worst_groups": [
-            {
-                "class": classes[label],
-                "label": int(second),
-                "num_videos": int(size),
-                "accuracy": float(right / size),
-            }
-            for label, second, size, right in zip(
-                worst.label,
-                worst.secondary,
-                worst.num_videos,
-                worst.num_correct,
-                strict=True,
-            )
-        ],
+        "worst_group": _listed(counted.take(np.array([lowest])), classes)[0],
+        "worst_groups": _listed(worst, classes),
     }
+
+
+def _listed(found: groups.Groups, classes: Sequence[str]) -> list[Report]:
+    """Groups by name and number."""
+    return [
+        {
+            "class": classes[label],
+            "label": int(secondary),
+            "num_videos": int(size),
+            "accuracy": float(right / size),
+        }
+        for label, secondary, size, right in zip(*found, strict=True)
+    ]
 
 
 def _finite(value: float) -> float | None:

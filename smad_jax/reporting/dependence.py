@@ -7,8 +7,6 @@ proves nothing.
 
 import pathlib
 
-import numpy as np
-
 from smad_jax import errors, splits, workdir
 from smad_jax.data import selection
 from smad_jax.evaluation import fairness, predict, probe
@@ -37,10 +35,10 @@ def measure(folder: pathlib.Path, name: str) -> dict[str, float] | None:
         said = predict.Predictions.load(folder / "predictions" / f"{name}.npz")
     except (errors.DataError, FileNotFoundError):
         return None
-    answered = said.probabilities.any(axis=1)
-    predicted = np.where(answered, said.probabilities.argmax(axis=1), -1)
-    found = {}
+    predicted, found = said.answers, {}
     for aspect in aspects:
+        if split.aspects[aspect].kind != "soft":
+            continue  # of tags a video has several
         secondary = selection.hard_labels(split, aspect)
         read = probe.evaluate(said.features, secondary)
         measured = {

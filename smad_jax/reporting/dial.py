@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -137,9 +138,8 @@ def draw(points: Sequence[Point], path: pathlib.Path) -> list[pathlib.Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     names = [path.with_name(path.name + end) for end in (".svg", ".png", ".csv")]
     figure, axis = plt.subplots(figsize=(5.2, 3.6), layout="constrained")
-    for mark, model in zip(
-        "osD^v*", dict.fromkeys(p.model for p in points), strict=False
-    ):
+    models = dict.fromkeys(point.model for point in points)
+    for mark, model in zip(itertools.cycle("osD^v*"), models, strict=False):
         line = [point for point in points if point.model == model]
         axis.errorbar(
             [p.overlap for p in line],

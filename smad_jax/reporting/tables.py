@@ -39,7 +39,7 @@ def comparison(before: runs.Run, after: runs.Run) -> str:
         )
     changes = {name: _change(before, after, name) for name in before.n_seen}
     found = [change for change in changes.values() if change is not None]
-    adjusted = iter(holm([change.p for change in found]))
+    adjusted = iter(rates.holm([change.p for change in found]))
     rows = []
     for name, count in before.n_seen.items():
         a, b = (100 * run.results[f"{name}/top1"] for run in (before, after))
@@ -83,19 +83,12 @@ def _change(before: runs.Run, after: runs.Run, name: str) -> rates.Change | None
                 f"{paths[0]} and {paths[1]} have different {what}: both runs must be "
                 "tested on the same videos, of the same draw if they are embedded"
             )
-    hits = (accuracy.hits(said.probabilities, said.labels) for said in (first, second))
+    rows = accuracy.distinct(first.ids, first.labels)  # a repeated video is no evidence
+    hits = (
+        accuracy.hits(said.probabilities[rows], said.labels[rows])
+        for said in (first, second)
+    )
     return rates.mcnemar(*hits)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Returns p-values adjusted for their number by Holm's step-down rule."""
-    order = np.argsort(p_values)
-    adjusted = np.empty(len(p_values))
-    running = 0.0
-    for rank, index in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = running
-    return adjusted.tolist()
 
 
 def study(
@@ -127,7 +120,7 @@ def study(
             p_values.append(_p_value(ours, theirs))
     tested = [
         (*row, _p_text(p), _p_text(adjusted))
-        for row, p, adjusted in zip(rows, p_values, holm(p_values), strict=True)
+        for row, p, adjusted in zip(rows, p_values, rates.holm(p_values), strict=True)
     ]
     header = ("arm", "minus", "test set", "difference", "p", "p (Holm)")
     return markdown(("arm", *sets), means), markdown(header, tested)

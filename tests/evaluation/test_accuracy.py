@@ -41,7 +41,7 @@ def test_accuracies_agree_with_scikit_learn():
 
     rng = np.random.default_rng(0)
     probabilities, labels = rng.dirichlet(np.ones(9), 200), rng.integers(0, 9, 200)
-    found = accuracy.summary(probabilities, labels)
+    found = accuracy.summary(probabilities, labels, np.arange(200).astype(str))
     assert found["top1"] == pytest.approx(
         metrics.accuracy_score(labels, probabilities.argmax(1))
     )
@@ -51,3 +51,26 @@ def test_accuracies_agree_with_scikit_learn():
     assert found["mean_class"] == pytest.approx(
         metrics.balanced_accuracy_score(labels, probabilities.argmax(1))
     )
+
+
+def test_rank_is_that_of_a_stable_sort():
+    rng = np.random.default_rng(0)
+    probabilities = rng.integers(0, 4, (300, 8)) / 4  # many ties
+    probabilities[::9] = 0
+    labels = rng.integers(0, 8, 300)
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    for k in (1, 3, 5):
+        expected = (order[:, :k] == labels[:, None]).any(axis=1)
+        expected &= probabilities.any(axis=1)
+        np.testing.assert_array_equal(accuracy.hits(probabilities, labels, k), expected)
+
+
+def test_repeated_video_counts_once_in_the_distinct_accuracy():
+    ids = np.array(["a", "b", "a", "a"])
+    labels = np.array([0, 0, 0, 1])
+    assert accuracy.distinct(ids, labels).tolist() == [0, 1, 3]
+    probabilities = np.eye(2)[[0, 1, 0, 0]]
+    found = accuracy.summary(probabilities, labels, ids)
+    assert found["top1"] == 0.5
+    assert found["top1_distinct"] == pytest.approx(1 / 3)
+    assert "top1_distinct" not in accuracy.summary(probabilities, labels, np.arange(4))

@@ -14,7 +14,10 @@ def test_interval_of_a_share_is_wilsons(hits, count):
 
 
 def test_nothing_seen_says_nothing():
-    assert rates.of(0, 0)[2:] == (0.0, 0.0, 1.0)
+    found = rates.of(0, 0)
+    assert np.isnan(found.share)
+    assert (found.low, found.high) == (0, 1)
+    assert rates.differ(found, rates.of(3, 4)) == 1
 
 
 def test_mcnemar_counts_only_videos_on_which_the_models_differ():
@@ -29,11 +32,45 @@ def test_mcnemar_counts_only_videos_on_which_the_models_differ():
     assert rates.mcnemar(first, first).p == 1.0
 
 
-def test_one_sided_test_is_fishers():
-    table = [[7, 13], [4, 61]]  # hits and misses, inside and outside the group
-    expected = stats.fisher_exact(table, alternative="greater").pvalue
-    counts = (np.array(n) for n in (7, 20, 11, 85))
-    assert float(rates.more_than_chance(*counts)) == pytest.approx(expected)
+def test_exact_tests_are_fishers():
+    table = [[7, 13], [24, 41]]  # hits and misses, inside and outside the group
+    expected = stats.fisher_exact(table, alternative="less").pvalue
+    counts = (np.array(n) for n in (7, 20, 31, 85))
+    assert float(rates.fewer_than_chance(*counts)) == pytest.approx(expected)
+    found = rates.differ(rates.of(7, 20), rates.of(24, 65))
+    assert found == pytest.approx(stats.fisher_exact(table).pvalue)
+
+
+def test_bound_is_above_the_tail_of_a_sum_of_hypergeometric_counts():
+    strata = [(60, 9, 20), (45, 3, 12), (80, 25, 5), (30, 1, 1)]  # N, hits, drawn
+    tail = np.ones(1)
+    for total, hits, drawn in strata:
+        one = stats.hypergeom.pmf(np.arange(min(hits, drawn) + 1), total, hits, drawn)
+        tail = np.convolve(tail, one)
+    trials = np.array(sum(min(hits, drawn) for _, hits, drawn in strata))
+    expected = np.array(sum(hits * drawn / total for total, hits, drawn in strata))
+    assert len(tail) == trials + 1
+    found = [
+        float(rates.more_than_expected(np.array(k), trials, expected))
+        for k in range(trials + 1)
+    ]
+    exact = tail[::-1].cumsum()[::-1]
+    assert all(bound >= p - 1e-12 for bound, p in zip(found, exact, strict=True))
+    # and not by much, where it decides
+    k = next(k for k in range(trials) if exact[k] < 0.01)
+    assert exact[k] < found[k] < 8 * exact[k]
+    assert found[int(expected)] == 1
+
+
+def test_holm_gives_a_worked_example():
+    # .01 x 4, then max(.04, .02 x 3), then .03 x 2, then .04 x 1
+    assert rates.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx(
+        [0.06, 0.04, 0.06, 0.06]
+    )
+
+
+def test_holm_never_exceeds_one():
+    assert max(rates.holm([0.9, 0.8])) == 1.0
 
 
 def test_discoveries_are_benjamini_and_hochbergs():

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from smad_jax import errors
-from smad_jax.evaluation import predict
+from smad_jax.evaluation import predict, rates
 from smad_jax.reporting import runs, tables
 
 
@@ -80,6 +80,15 @@ def test_runs_of_one_name_are_told_apart_and_a_tiny_p_value_is_a_bound(tmp_path)
     assert rows[1][-1] == "<0.001"
 
 
+def test_repeated_video_is_no_further_evidence(tmp_path):
+    ids = np.array(["a", "b", "c", "d"] * 3)
+    folders = tmp_path / "base", tmp_path / "smad"
+    for folder, right in zip(folders, (False, True), strict=True):
+        keep_predictions(folder, "iid", np.full(12, right), ids, np.zeros(12, int))
+    table = tables.comparison(a_run(folders[0], iid=0.0), a_run(folders[1], iid=1.0))
+    assert cells(table.partition("\n\n")[0])[1][-1] == "0.125"  # 2 / 2^4
+
+
 @pytest.mark.parametrize("what", ["ids", "labels"])
 def test_runs_that_saw_other_videos_are_not_compared(what, tmp_path):
     folders = tmp_path / "base", tmp_path / "smad"
@@ -92,17 +101,6 @@ def test_runs_that_saw_other_videos_are_not_compared(what, tmp_path):
 def test_runs_on_different_test_sets_are_not_compared():
     with pytest.raises(errors.DataError, match="was tested on"):
         tables.comparison(a_run("base", iid=0.9), a_run("smad", tail=0.9))
-
-
-def test_holm_gives_a_worked_example():
-    # .01 x 4, then max(.04, .02 x 3), then .03 x 2, then .04 x 1
-    assert tables.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx(
-        [0.06, 0.04, 0.06, 0.06]
-    )
-
-
-def test_holm_never_exceeds_one():
-    assert max(tables.holm([0.9, 0.8])) == 1.0
 
 
 def test_runs_are_compared_by_the_names_of_their_test_sets():
@@ -145,7 +143,7 @@ def test_study_corrects_over_all_pairs_and_test_sets():
         for name in ("iid", "tail", "rare")
     ]
     assert [row[4] for row in rows] == [f"{p:.3f}" for p in p_values]
-    assert [row[5] for row in rows] == [f"{p:.3f}" for p in tables.holm(p_values)]
+    assert [row[5] for row in rows] == [f"{p:.3f}" for p in rates.holm(p_values)]
 
 
 def test_arms_that_never_differ_have_a_p_value_of_one():

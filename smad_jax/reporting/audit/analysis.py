@@ -5,13 +5,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from smad_jax.evaluation import fairness, groups, rates
-from smad_jax.reporting import tables
+from smad_jax.evaluation import fairness, groups, information, rates
 from smad_jax.reporting.audit import joining, leaning
 
 MAX_LEANS = 12
 MAX_GROUPS = 8
-_LARGE = 50_000  # videos; from here on fewer bootstrap draws say the same
 _PERMUTATIONS = 99_999
 
 
@@ -22,7 +20,10 @@ class Verdict:
     Attributes:
         measures: Table 4 of the model.
         thirds: Accuracy where the value is usual, middling and rare in the class.
-        gap: The first of them minus the last.
+        gap: The first of them minus the last; NaN if one of them has no video.
+        p_gap: Of the two-sided exact test of these two.
+        tells_more: Whether answers share more information with the label than the true
+            actions do, in nats; NMI can be higher because fewer actions are answered.
         leans: See `leaning.leans`; at most `MAX_LEANS`.
         num_leans: How many there are altogether.
         groups: See `leaning.worst_groups`; at most `MAX_GROUPS`.
@@ -31,6 +32,8 @@ class Verdict:
     measures: fairness.Measures
     thirds: tuple[rates.Rate, ...]
     gap: float
+    p_gap: float
+    tells_more: bool
     leans: list[leaning.Lean]
     num_leans: int
     groups: list[leaning.Group]
@@ -60,7 +63,7 @@ class ClassRow:
     Attributes:
         label: The class.
         rate: Its accuracy.
-        commonest: Its most frequent value, of the first aspect.
+        commonest: Its most frequent value of the aspect.
         share: How many of its videos show that, between 0 and 1.
         there: Its accuracy on these.
         elsewhere: Its accuracy on the others.
@@ -84,7 +87,7 @@ class Audit:
         verdicts: By aspect, by model.
         change: Of accuracy between two models; None if there is one.
         comparisons: By aspect; empty if there is one model.
-        class_rows: By aspect, for the audited model, the worst class first.
+        class_rows: For each aspect, of the audited model, the worst class first.
         num_bootstrap: Draws behind the intervals of the measures.
     """
 
@@ -108,19 +111,17 @@ def analyse(
 
     Args:
         material: One model, or two to be compared.
-        num_bootstrap: Draws behind the intervals; a tenth of it for large sets.
+        num_bootstrap: Draws behind the intervals of NMI.
         seed: Of draws and permutations.
         report: Receives a line about each part that takes time.
     """
-    if len(material.labels) >= _LARGE:
-        num_bootstrap = min(num_bootstrap, max(20, num_bootstrap // 10))
     right = {
         name: predicted == material.labels
         for name, predicted in material.models.items()
     }
     thirds = {
         aspect.name: groups.rarity_thirds(
-            material.labels, aspect.values, usual=aspect.train
+            material.labels, aspect.values, usual=aspect.train, ids=material.ids
         )
         for aspect in material.aspects
     }
@@ -185,10 +186,17 @@ def _verdict(
     right = predicted == material.labels
     parts = tuple(rates.rate(right[third == n]) for n in range(3))
     leans, num_leans = leaning.leans(counts, MAX_LEANS)
+    known = (aspect.values >= 0) & (predicted >= 0)
+    told, true = (
+        information.mutual_information(of[known], aspect.values[known])
+        for of in (predicted, material.labels)
+    )
     return Verdict(
         measures=measured,
         thirds=parts,
         gap=parts[0].share - parts[2].share,
+        p_gap=rates.differ(parts[0], parts[2]),
+        tells_more=told > true,
         leans=leans,
         num_leans=num_leans,
         groups=leaning.worst_groups(
@@ -221,7 +229,7 @@ def _compare(
     extreme = int((np.abs(drawn) >= abs(gap) - 1e-12).sum())
     return Comparison(
         thirds=changes,
-        adjusted=tuple(tables.holm([change.p for change in changes])),
+        adjusted=tuple(rates.holm([change.p for change in changes])),
         gap=gap,
         p_gap=(extreme + 1) / (_PERMUTATIONS + 1),
     )

@@ -66,7 +66,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default=200,
         help="draws behind the intervals of NMI; 0: none (default: 200)",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seed",
+        type=command_line.whole_number(0),
+        default=0,
+        help="of draws and permutations (default: 0)",
+    )
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("audit.html"))
     parser.set_defaults(run=run)
 

@@ -11,6 +11,8 @@ import numpy as np
 from smad_jax import errors
 from smad_jax.reporting.audit import inputs, naming
 
+_MOST_NUMBERS = 10_000  # beyond it numbers are hardly labels counted from 0
+
 
 class Aspect(NamedTuple):
     """Hard pseudo-labels of one aspect.
@@ -166,7 +168,13 @@ def _vocabulary(
     numbers = [_whole_numbers(values) for values in answers]
     if all(found is not None for found in numbers):
         highest = [int(n.max()) + 1 for n in numbers if n is not None]
-        return tuple(f"{kind} {n}" for n in range(max(sizes + highest, default=0)))
+        count = max(sizes + highest, default=0)
+        if count > _MOST_NUMBERS:
+            raise errors.DataError(
+                f"the {kind} numbers go up to {count - 1}, but they count labels from "
+                "0 on; write names in their place, or number the labels anew"
+            )
+        return tuple(f"{kind} {n}" for n in range(count))
     texts = {str(text) for values in answers for text in values}
     if any(found is not None for found in numbers):
         by_number, by_name = (
@@ -315,7 +323,9 @@ def _unheard_of(
     for model, table in tables.items():
         values = predicted[model]
         others = np.setdiff1d(values[values >= 0], truth)
-        by_name = table.answers is not None and _whole_numbers(table.answers) is None
+        by_name = table.answers is not None and (
+            _whole_numbers(table.answers[_known(table.answers, table)]) is None
+        )
         if by_name and len(others):
             count = int(np.isin(values, others).sum())
             told = ", ".join(naming.quoted(names[n]) for n in others[:3])

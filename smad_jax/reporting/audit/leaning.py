@@ -22,11 +22,13 @@ class Counts:
         right: [K, Z] how many of them are recognised.
         mistaken: [K, Z] videos of *other* classes that show the value and are taken
             for the class.
+        confused: [K, K] videos of the first class that are taken for the second.
     """
 
     shown: np.ndarray
     right: np.ndarray
     mistaken: np.ndarray
+    confused: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,15 +39,16 @@ class Lean:
         label: The class.
         value: The value of the aspect.
         here: Among videos of other classes with the value, the share taken for it.
-        elsewhere: The same share where the value is not shown.
-        extra: How many more mistakes that is than at the rate of elsewhere.
-        p: One-sided, of Fisher's exact test.
+        expected: That share if each of these classes were taken for it as often
+            whatever is shown, 0 to 1.
+        extra: How many more mistakes there are than that.
+        p: One-sided, see `rates.more_than_expected`.
     """
 
     label: int
     value: int
     here: rates.Rate
-    elsewhere: rates.Rate
+    expected: float
     extra: float
     p: float
 
@@ -86,22 +89,32 @@ def count(
         num_values: Z.
     """
 
-    def table(rows: np.ndarray, of: np.ndarray) -> np.ndarray:
-        cells = of[rows] * num_values + values[rows]
-        counts = np.bincount(cells, minlength=num_classes * num_values)
-        return counts.reshape(num_classes, num_values)
+    def table(
+        rows: np.ndarray, first: np.ndarray, second: np.ndarray, width: int
+    ) -> np.ndarray:
+        cells = first[rows] * width + second[rows]
+        counts = np.bincount(cells, minlength=num_classes * width)
+        return counts.reshape(num_classes, width)
 
     known = values >= 0
     right = known & (labels == predicted)
     wrong = known & (labels != predicted) & (predicted >= 0)
-    return Counts(table(known, labels), table(right, labels), table(wrong, predicted))
+    return Counts(
+        shown=table(known, labels, values, num_values),
+        right=table(right, labels, values, num_values),
+        mistaken=table(wrong, predicted, values, num_values),
+        confused=table(wrong, labels, predicted, num_classes),
+    )
 
 
 def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
     """Returns the leans that are more than chance, most extra mistakes first.
 
-    One in twenty of them may be chance (Benjamini and Hochberg's rule over all pairs
-    of class and value that occur). A value needs ten videos of other classes.
+    Some classes are mistaken for another whatever is shown, and also show a value more
+    often. So mistakes are compared with what each class's own mistakes would give where
+    it shows the value, summed over the classes (as Cochran, Mantel and Haenszel do).
+    One in twenty leans may be chance (Benjamini and Hochberg's rule over all pairs of
+    class and value with ten videos of other classes or more).
 
     Args:
         counts: Of the model.
@@ -111,38 +124,42 @@ def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
         The leans, and how many there are without the limit.
     """
     others = counts.shown.sum(axis=0) - counts.shown  # [K, Z], of other classes
-    all_others = others.sum(axis=1, keepdims=True)
-    all_mistaken = counts.mistaken.sum(axis=1, keepdims=True)
-    outside = np.maximum(all_others - others, 1)
-    base = (all_mistaken - counts.mistaken) / outside
-    extra = counts.mistaken - others * base
-    tested = (others >= _ENOUGH) & (all_others > others)
+    share = counts.confused / np.maximum(counts.shown.sum(axis=1, keepdims=True), 1)
+    expected = share.T @ counts.shown
+    tested = others >= _ENOUGH
     row, column = np.nonzero(tested)
+    hits, mean = counts.mistaken[tested], expected[tested]
     p_values = np.ones(len(row))
-    worth = (counts.mistaken[tested] > 1) & (extra[tested] > 0)
-    y, z = row[worth], column[worth]
-    p_values[worth] = rates.more_than_chance(
-        counts.mistaken[y, z], others[y, z], all_mistaken[y, 0], all_others[y, 0]
+    worth = np.flatnonzero(hits >= np.maximum(mean + 1, 2))
+    p_values[worth] = rates.more_than_expected(
+        hits[worth], _trials(counts, row[worth], column[worth]), mean[worth]
     )
     kept = np.flatnonzero(rates.discoveries(p_values))
-    order = kept[np.argsort(-extra[row[kept], column[kept]], kind="stable")]
+    order = kept[np.argsort(-(hits - mean)[kept], kind="stable")]
     found = [
         Lean(
             label=int(row[i]),
             value=int(column[i]),
-            here=rates.of(
-                counts.mistaken[row[i], column[i]], others[row[i], column[i]]
-            ),
-            elsewhere=rates.of(
-                all_mistaken[row[i], 0] - counts.mistaken[row[i], column[i]],
-                all_others[row[i], 0] - others[row[i], column[i]],
-            ),
-            extra=float(extra[row[i], column[i]]),
+            here=rates.of(hits[i], others[row[i], column[i]]),
+            expected=float(mean[i] / others[row[i], column[i]]),
+            extra=float(hits[i] - mean[i]),
             p=float(p_values[i]),
         )
         for i in order[:limit]
     ]
     return found, len(kept)
+
+
+def _trials(counts: Counts, label: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """[n] trials that a class's mistakes where a value is shown are the sum of.
+
+    Of every other class there are as many as it has mistakes or shows the value,
+    whichever is less.
+    """
+    found = np.zeros(len(label), np.int64)
+    for confused, shown in zip(counts.confused, counts.shown, strict=True):
+        found += np.minimum(confused[label], shown[value])
+    return found
 
 
 def worst_groups(

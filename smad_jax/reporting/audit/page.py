@@ -34,6 +34,7 @@ def render(audit: analysis.Audit, pictures: Mapping[str, str], seed: int) -> str
         "percent": words.percent,
         "points": words.points,
         "number": words.number,
+        "number_of_points": words.number_of_points,
         "p_value": words.p_value,
         "interval": words.interval,
     }

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from smad_jax.evaluation import fairness, rates
+from smad_jax.evaluation import rates
 from smad_jax.reporting.audit import analysis, joining, naming
 
 _GAP = 0.05  # share of videos that makes a gap worth acting on
@@ -12,13 +12,22 @@ _FEW = 200  # videos in a third whose interval is too wide to decide by
 
 
 def percent(share: float) -> str:
-    """Returns a share in per cent, to a tenth."""
+    """Returns a share in per cent, to a tenth; a dash for that of no videos."""
+    if math.isnan(share):
+        return "\u2013"
     return f"{100 * share:.1f}\u00a0%"
 
 
 def points(difference: float) -> str:
     """Returns a signed difference of shares in percentage points."""
     return f"{100 * difference:+.1f}".replace("-", "\u2212") + " points"
+
+
+def number_of_points(difference: float) -> str:
+    """Returns a difference of shares in points, without the word; a dash for none."""
+    if math.isnan(difference):
+        return "\u2013"
+    return f"{100 * difference:.1f}".replace("-", "\u2212")
 
 
 def number(value: float, sign: str = "") -> str:
@@ -47,7 +56,7 @@ def findings(audit: analysis.Audit) -> list[str]:
     for aspect in audit.material.aspects:
         verdict = audit.verdicts[aspect.name][model]
         said.append(_about_thirds(aspect, verdict))
-        said.append(_about_measures(aspect, verdict.measures))
+        said.append(_about_measures(aspect, verdict))
         said.append(_about_leans(audit, aspect, verdict))
     if audit.change is not None:
         said.append(_about_change(audit, audit.change))
@@ -84,21 +93,26 @@ def _commonest(audit: analysis.Audit) -> tuple[str, float]:
 
 def _about_thirds(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
     usual, rare = verdict.thirds[0], verdict.thirds[2]
-    apart = usual.low > rare.high
-    judged = (
-        "The gap is larger than chance explains."
-        if apart
-        else "The intervals overlap, so this may be chance."
-    )
+    if math.isnan(verdict.gap):
+        return (
+            f"Which {aspect.name} is usual and which rare cannot be told: that takes "
+            "three videos of an action or more."
+        )
+    if verdict.p_gap >= 0.05:
+        judged = "This may be chance"
+    elif verdict.gap > 0:
+        judged = "The gap is larger than chance explains"
+    else:
+        judged = "It is surely better where it is rare, which is no sign of this bias"
     return (
         f"Where the {aspect.name} is usual for the action it is right on "
         f"{percent(usual.share)}, where it is rare on {percent(rare.share)}: a gap of "
-        f"{100 * verdict.gap:.1f} points. {judged}"
+        f"{number_of_points(verdict.gap)} points. {judged} ({p_value(verdict.p_gap)})."
     )
 
 
-def _about_measures(aspect: joining.Aspect, found: fairness.Measures) -> str:
-    extra = found.amplified
+def _about_measures(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
+    found, extra = verdict.measures, verdict.measures.amplified
     if math.isnan(extra.low):
         return (
             f"NMI of its answers and the {aspect.name} is "
@@ -108,8 +122,13 @@ def _about_measures(aspect: joining.Aspect, found: fairness.Measures) -> str:
             f"{number(found.separation.control)}. Without bootstrap draws nothing is "
             "said of how sure that is."
         )
-    if extra.low > 0:
+    if extra.low > 0 and verdict.tells_more:
         first = "tell more about the {} than the true actions do: bias is amplified"
+    elif extra.low > 0:
+        first = (
+            "tell no more about the {} than the true actions do, though their NMI is "
+            "higher, for fewer actions are answered"
+        )
     elif extra.high < 0:
         first = "tell less about the {} than the true actions do"
     else:
@@ -142,8 +161,8 @@ def _about_leans(
         f"{stand} of action and {aspect.name} {'stands' if one else 'stand'} out more "
         f"than chance explains{':' if one else '; most of all'} "
         f"{naming.quoted(label)} with {naming.quoted(value)}, the answer to "
-        f"{percent(first.here.share)} of the other videos there and to "
-        f"{percent(first.elsewhere.share)} elsewhere."
+        f"{percent(first.here.share)} of the other videos there, where "
+        f"{percent(first.expected)} would be if the {aspect.name} did not matter."
     )
 
 
@@ -168,8 +187,8 @@ def advice(audit: analysis.Audit) -> list[str]:
     aspects = audit.material.aspects
     for aspect in aspects:
         verdict = audit.verdicts[aspect.name][model]
-        usual, rare = verdict.thirds[0], verdict.thirds[2]
-        if verdict.gap > _GAP and usual.low > rare.high:
+        rare = verdict.thirds[2]
+        if verdict.gap > _GAP and verdict.p_gap < 0.05:
             steps.append(
                 f"Train against the {aspect.name}: an adversarial head on these labels "
                 "(SMAD; configs/slowonly_smad.py is an example), or one of more weight "

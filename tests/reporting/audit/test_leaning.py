@@ -43,16 +43,30 @@ def test_planted_lean_is_found_and_no_other():
     others = (labels != 2) & (values == 6)
     assert lean.here.num_videos == others.sum()
     assert lean.here.share == pytest.approx(np.mean(predicted[others] == 2))
-    elsewhere = (labels != 2) & (values != 6)
-    assert lean.elsewhere.share == pytest.approx(np.mean(predicted[elsewhere] == 2))
-    expected = others.sum() * (lean.here.share - lean.elsewhere.share)
-    assert lean.extra == pytest.approx(expected)
+    expected = sum(
+        (others & (labels == y)).sum() * np.mean(predicted[labels == y] == 2)
+        for y in range(K)
+        if y != 2
+    )
+    assert lean.expected == pytest.approx(expected / others.sum())
+    assert lean.extra == pytest.approx(np.sum(predicted[others] == 2) - expected)
 
 
 def test_leans_are_rarely_found_where_there_are_none():
     tables = [leaning.count(*draw(2000, seed), K, Z) for seed in range(60)]
     # one set in twenty may hold one; more than 8 of 60 have a chance below 1 %
     assert sum(leaning.leans(counts, 9)[1] > 0 for counts in tables) <= 8
+
+
+def test_class_that_is_mistaken_anywhere_is_no_lean_of_its_scene():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(K, size=4000)
+    # class 1 shows scene 3, and is taken for class 0 as often in every scene
+    values = np.where(rng.random(4000) < 0.7, labels + 2, rng.integers(Z, size=4000))
+    predicted = np.where((labels == 1) & (rng.random(4000) < 0.4), 0, labels)
+    counts = leaning.count(labels, predicted, values, K, Z)
+    assert counts.mistaken[0, 3] > 10 * counts.mistaken[0, 2]
+    assert leaning.leans(counts, 9) == ([], 0)
 
 
 def test_worst_group_is_large_and_surely_low():
