@@ -1,0 +1,121 @@
+import pathlib
+
+import numpy as np
+import pytest
+
+from smad_jax.evaluation import rates
+from smad_jax.reporting.audit import analysis, inputs, joining, words
+
+
+def audit(label, scene, *predictions):
+    """The audit of one or two models; all arguments are [V] int."""
+    ids = np.array([f"v{n:05}" for n in range(len(label))])
+
+    def table(answers):
+        return inputs.Table(pathlib.Path("t.csv"), ids, answers, None, (), 0)
+
+    names = ("first", "second")
+    material = joining.join(
+        dict(zip(names, map(table, predictions), strict=False)),
+        table(label),
+        {"scene": table(scene)},
+    )
+    return analysis.analyse(
+        material, num_bootstrap=40, seed=0, report=lambda line: None
+    )
+
+
+def draw(num_videos=3000, usual=0.8, rare=0.8, seed=0):
+    """Labels, scenes that are mostly the label's, and answers right at two rates."""
+    rng = np.random.default_rng(seed)
+    label = rng.integers(5, size=num_videos)
+    scene = np.where(
+        rng.random(num_videos) < 0.5, label, rng.integers(5, size=num_videos)
+    )
+    chance = np.where(scene == label, usual, rare)
+    wrong = (label + rng.integers(1, 5, size=num_videos)) % 5
+    return label, scene, np.where(rng.random(num_videos) < chance, label, wrong)
+
+
+def told(found):
+    return "\n".join(words.findings(found)), "\n".join(words.advice(found))
+
+
+def test_gap_beyond_chance_asks_for_a_remedy():
+    text, advice = told(audit(*draw(rare=0.5)))
+    assert "The gap is larger than chance explains (p\u00a0<\u00a00.001)" in text
+    assert "Train against the scene" in advice
+
+
+def test_small_gap_may_be_chance_and_asks_for_nothing():
+    text, advice = told(audit(*draw()))
+    assert "This may be chance (p\u00a0=\u00a0" in text
+    assert "Train against" not in advice
+    assert "Nothing here asks for a remedy" in advice
+
+
+def test_being_better_where_scenes_are_rare_is_not_called_chance():
+    text, advice = told(audit(*draw(usual=0.4, rare=0.9)))
+    assert "surely better where it is rare" in text
+    assert "may be chance" not in text
+    assert "Train against" not in advice
+
+
+def test_thirds_of_two_videos_an_action_are_no_gap():
+    label = np.repeat(np.arange(30), 2)
+    found = audit(label, np.arange(60) % 7, label)
+    text, _ = told(found)
+    assert "Which scene is usual and which rare cannot be told" in text
+    assert np.isnan(found.verdicts["scene"]["first"].gap)
+    assert words.number_of_points(float("nan")) == "\u2013"
+    assert words.percent(rates.of(0, 0).share) == "\u2013"
+
+
+def test_merging_actions_is_not_called_amplified_bias():
+    rng = np.random.default_rng(0)
+    label = rng.integers(6, size=3000)
+    scene = np.where(rng.random(3000) < 0.6, label // 2, rng.integers(3, size=3000))
+    found = audit(label, scene, label // 2 * 2)  # of two actions with one scene, one
+    verdict = found.verdicts["scene"]["first"]
+    assert verdict.measures.amplified.low > 0 and not verdict.tells_more
+    text, _ = told(found)
+    assert "for fewer actions are answered" in text
+    assert "bias is amplified" not in text
+
+
+def test_reading_the_scene_is_called_amplified_bias():
+    label, scene, _ = draw()
+    text, _ = told(audit(label, scene, np.where(np.arange(3000) % 3 > 0, scene, label)))
+    assert (
+        "tell more about the scene than the true actions do: bias is amplified" in text
+    )
+    assert "Among videos of one and the same action they still depend on it" in text
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_model_that_is_better_where_scenes_are_rare_is_preferred(swapped):
+    label, scene, biased = draw(rare=0.4)
+    fair = draw(rare=0.8)[2]
+    models = (fair, biased) if swapped else (biased, fair)
+    text, advice = told(audit(label, scene, *models))
+    better = "first" if swapped else "second"
+    assert f"prefer “\u2068{better}\u2069”: on the rare third" in advice
+    assert ("is worse than" if swapped else "is better than") in text
+    assert "prefer" not in told(audit(label, scene, biased, biased))[1]
+
+
+def test_order_of_the_rows_says_nothing():
+    label, scene, predicted = draw(600)
+    ids = np.array([f"v{n}" for n in range(600)])
+    found = []
+    for order in (np.arange(600), np.random.default_rng(1).permutation(600)):
+        tables = [
+            inputs.Table(pathlib.Path("t"), ids[order], values[order], None, (), 0)
+            for values in (label, scene, predicted)
+        ]
+        material = joining.join({"m": tables[2]}, tables[0], {"scene": tables[1]})
+        result = analysis.analyse(
+            material, num_bootstrap=0, seed=0, report=lambda line: None
+        )
+        found.append(result.verdicts["scene"]["m"].thirds)
+    assert found[0] == found[1]
