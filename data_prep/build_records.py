@@ -31,7 +31,7 @@ from data_prep import (
     video_lists,
 )
 from smad_jax import command_line, errors
-from smad_jax.data import catalog, record_files, records
+from smad_jax.data import catalog, record_files, records, video
 
 DEFAULT_HOLDOUT = 0.2
 
@@ -376,7 +376,7 @@ def source(chosen: argparse.Namespace) -> video_lists.Source:
             raise errors.ConfigError("--format needs --list")
         return class_folders.find_videos(
             chosen.videos,
-            video_lists.IMAGE_EXTENSIONS if chosen.images else video_lists.EXTENSIONS,
+            video.IMAGE_EXTENSIONS if chosen.images else video.EXTENSIONS,
         )
     if chosen.images:
         raise errors.ConfigError(

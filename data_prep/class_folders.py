@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from data_prep import video_lists
 from smad_jax import errors
+from smad_jax.data import video
 
 _SPLIT_FOLDERS = (
     ("train", "val"),
@@ -15,7 +16,7 @@ _SPLIT_FOLDERS = (
 
 
 def find_videos(
-    root: pathlib.Path, extensions: Sequence[str] = video_lists.EXTENSIONS
+    root: pathlib.Path, extensions: Sequence[str] = video.EXTENSIONS
 ) -> video_lists.Source:
     """Returns the videos in the class folders of `root`, in order of their names.
 

@@ -23,10 +23,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep import listed, video_lists
+from data_prep import listed
 from smad_jax import aspects as aspect_table
 from smad_jax import command_line, errors
-from smad_jax.data import catalog, records
+from smad_jax.data import catalog, records, video
 
 CATEGORIES = {"event": "event", "attribute": "attribute", "context": "concept"}
 
@@ -208,7 +208,7 @@ def _names(
 
 def _stem(id: str) -> str:
     name = pathlib.PurePath(id).name
-    extensions = (*video_lists.EXTENSIONS, *video_lists.IMAGE_EXTENSIONS)
+    extensions = (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)
     stem, dot, extension = name.rpartition(".")
     return stem if f"{dot}{extension.lower()}" in extensions else name
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from data_prep import video_lists
 from smad_jax import errors
+from smad_jax.data import video
 
 Item = Mapping[str, object]
 
@@ -87,7 +88,7 @@ class Files:
         found: dict[str, list[str]] = {}
         for path in self._walk() if self._stored is None else sorted(self._stored):
             stem, extension = os.path.splitext(os.path.basename(path))
-            if extension.lower() in video_lists.EXTENSIONS:
+            if extension.lower() in video.EXTENSIONS:
                 found.setdefault(stem, []).append(path)
         return found
 

@@ -14,14 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from smad_jax import errors
+from smad_jax.data import video
 
-EXTENSIONS = (
-    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv".split()
-)
-IMAGE_EXTENSIONS = tuple(".bmp .gif .jpeg .jpg .png .tif .tiff .webp".split())
 _HIGHEST_LABEL = 999_999  # more is another column, as ids are
+_ENDINGS = "|".join(map(re.escape, (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)))
 LIST_LINE = re.compile(
-    rf"(?P<path>.*({'|'.join(map(re.escape, [*EXTENSIONS, *IMAGE_EXTENSIONS]))}))"
+    rf"(?P<path>.*({_ENDINGS}))"
     r"\s*[\s,]\s*(?P<label>\S.*)",
     re.IGNORECASE,
 )

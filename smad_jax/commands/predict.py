@@ -18,10 +18,7 @@ from smad_jax.reporting import figures
 
 HELP = "a folder of videos to a CSV of likely actions and a picture sheet"
 
-EXTENSIONS = (
-    *(".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".flv"),
-    *(".wmv", ".3gp", ".ts", ".gif", ".jpg", ".jpeg", ".png"),
-)
+_EXTENSIONS = (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)
 
 
 class Files:
@@ -146,12 +143,12 @@ def open_videos(place: pathlib.Path) -> catalog.Split:
             os.path.relpath(os.path.join(below, name), folder)
             for below, _, names in os.walk(folder)
             for name in names
-            if name.lower().endswith(EXTENSIONS)
+            if name.lower().endswith(_EXTENSIONS)
         )
     if not ids:
         raise errors.DataError(
             f"no videos in {folder}; files of these endings count: "
-            f"{' '.join(EXTENSIONS)}"
+            f"{' '.join(_EXTENSIONS)}"
         )
     return catalog.Split(
         dataset=str(folder),

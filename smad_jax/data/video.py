@@ -30,6 +30,12 @@ Reason = Literal[
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
+# Endings of the names of files that are looked for in folders.
+EXTENSIONS = tuple(
+    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv".split()
+)
+IMAGE_EXTENSIONS = tuple(".bmp .gif .jpeg .jpg .png .tif .tiff .webp".split())
+
 TIME_LIMIT = 20.0  # seconds a file; the longest real clip needs a fraction of one
 
 _SEEKABLE = ("mov", "matroska")  # containers whose packets state true display times

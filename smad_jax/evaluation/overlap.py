@@ -74,9 +74,10 @@ def mixture(
         rng: Chooses them.
     """
     usual = round(per_class * share)
-    rows = []
-    for y in np.unique(labels):
-        for side, count in ((True, usual), (False, per_class - usual)):
-            found = np.flatnonzero((labels == y) & (head == side))
-            rows.append(rng.choice(found, count, replace=False))
-    return np.concatenate(rows)
+    wanted = np.where(head, usual, per_class - usual)
+    # shuffled inside each class and kind, of which the first so many are taken
+    kind = 2 * labels + head
+    order = np.lexsort((rng.random(len(labels)), kind))
+    _, start, count = np.unique(kind[order], return_index=True, return_counts=True)
+    place = np.arange(len(order)) - np.repeat(start, count)
+    return order[place < wanted[order]]

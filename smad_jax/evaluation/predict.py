@@ -63,7 +63,8 @@ class Predictions:
             DataError: if it is no such file.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            # opened here: np.load leaves a file open that is no archive
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return Predictions(**arrays)
         except (TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
             raise errors.DataError(

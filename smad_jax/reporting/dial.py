@@ -51,9 +51,9 @@ def measure(
 ) -> list[Point]:
     """Returns the points of all models, from predictions of test videos.
 
-    A test set takes `round(PER_CLASS share)` videos of each class with scenes that
-    training has for that class, the others with scenes that it has not. A class with
-    fewer makes all sets smaller alike.
+    Of each class a test set takes `PER_CLASS` videos: a share of them with scenes that
+    training has for that class, the others with scenes that it has not. A class that
+    has fewer makes all sets smaller alike.
 
     Args:
         tests: For each test split, the file of predictions of each model; together they

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable
 from typing import NamedTuple
 
+from smad_jax import workdir
 from smad_jax.data import preparation
 from smad_jax.evaluation import reports
 
@@ -147,8 +148,7 @@ def _run(config: str, metric: str, *others: str) -> Source:
         file, _, argument = one.partition(":")
         if not file or not (_ROOT / "configs" / f"{file}.py").is_file():
             return Source()
-        plain = argument.replace(",", "-").replace("=", "-").replace("/", "-")
-        folders.append("-".join(part for part in (file, plain) if part))
+        folders.append(workdir.run_name(file, argument))
     file, _, argument = config.partition(":")
     flag = f"configs/{file}.py" + (f":{argument}" if argument else "")
     command = f"python main.py --config {shlex.quote(flag)}"

@@ -64,7 +64,7 @@ def test_evaluate_reports_the_measures_of_what_the_network_said(
     report = json.loads((tmp_path / "embedded-rare.json").read_text("utf-8"))
     said = predict.Predictions.load(tmp_path / "embedded-rare.npz")
     split = catalog.open_split(small_data, DATASET, "rare", aspects=("scene",))
-    expected = accuracy.summary(said.probabilities, split.labels)
+    expected = accuracy.summary(said.probabilities, split.labels, said.ids)
     found = report["accuracy"]
     assert {name: found[name] for name in expected} == expected
     measures = fairness.measures(
@@ -346,6 +346,10 @@ def test_predict_of_nothing_but_bad_videos_is_an_error_that_keeps_the_reasons(
         (("evaluate", "--split", "rare"), 2, "expected DATASET/SPLIT"),
         (("evaluate", "--split", "embedded/rar"), 3, "did you mean 'rare'"),
         (("features", "--split", "a/b", "--views", "-1"), 2, "--views must be at"),
+        (
+            ("probe", "--split", "embedded/iid", "--strength", "0"),
+            *(2, "--strength must be above 0"),
+        ),
         (
             ("probe", "--split", "embedded/iid", "--aspects", "scenes"),
             *(3, "did you mean 'scene'?"),

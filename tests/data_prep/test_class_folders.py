@@ -4,6 +4,7 @@ import pytest
 
 from data_prep import class_folders, video_lists
 from smad_jax import errors
+from smad_jax.data import video
 
 
 def test_class_folders_are_found_in_order_of_their_names(tmp_path):
@@ -46,7 +47,7 @@ def test_what_is_passed_over_is_said(tmp_path):
     assert files.startswith("3 files in the class folders of")
     assert files.endswith("were passed over: 2 .srt, 1 .jpg")
     assert folders.startswith("2 folders in") and folders.endswith("'jump', 'run'")
-    images = class_folders.find_videos(tmp_path, video_lists.IMAGE_EXTENSIONS)
+    images = class_folders.find_videos(tmp_path, video.IMAGE_EXTENSIONS)
     assert [entry.id for entry in images.splits["train"]] == ["jump/a.jpg"]
 
 

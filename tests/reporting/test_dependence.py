@@ -21,6 +21,7 @@ def run(fresh_run, tmp_path):
     said = rng.dirichlet(np.full(10, 0.3), count)
     said[0] = 0
     features = rng.normal(size=(count, 6))
+    features[0] = 0
     predict.Predictions(np.array(split.ids), split.labels, said, features).save(
         folder / "predictions" / "iid.npz"
     )
@@ -40,7 +41,7 @@ def test_measures_are_those_of_the_runs_predictions(run):
         assert found[f"{aspect}/independence"] == pytest.approx(expected)
         expected = metrics.normalized_mutual_info_score(split.labels, secondary)
         assert found[f"{aspect}/oracle"] == pytest.approx(expected)
-        read = probe.evaluate(said.features, secondary)
+        read = probe.evaluate(said.features[1:], secondary[1:])
         assert found[f"{aspect}/probe"] == read.accuracy
         assert found[f"{aspect}/majority"] == read.majority
 

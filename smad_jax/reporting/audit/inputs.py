@@ -239,7 +239,8 @@ def _read_npz(path: pathlib.Path, column: str) -> Table:
 def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
     """All arrays of an NPZ file but features, which are large and tell nothing here."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # opened here: np.load leaves a file open that is no archive
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays if name != "features"}
     except (ValueError, OSError, AttributeError, zipfile.BadZipFile) as error:
         raise errors.DataError(

@@ -12,7 +12,7 @@ from smad_jax.data import records, video
 
 _SIDE = 96  # pixels of the shorter side, at most
 _QUALITY = 70
-_ENDINGS = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".jpg", ".png")
+_ENDINGS = (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)
 
 
 def thumbnails(folder: pathlib.Path, ids: Iterable[str]) -> dict[str, str]:

@@ -98,6 +98,7 @@ def test_faulty_csv_is_refused_with_its_line_or_id(tmp_path, text, told):
         ({"ids": ["x"]}, "must hold `ids` and `predictions`.*it holds ids"),
         ({"ids": ["x"], "predictions": [1, 2]}, r"predictions must be \[1\]"),
         ({"ids": ["x"], "predictions": [1.5]}, "whole numbers or names"),
+        ({"ids": ["x"], "predictions": [np.inf]}, "whole numbers or names"),
         ({"ids": np.array([{}]), "predictions": [1]}, "not an NPZ file of plain"),
     ],
 )
@@ -105,6 +106,30 @@ def test_faulty_npz_is_refused(tmp_path, arrays, told):
     np.savez(tmp_path / "p.npz", **arrays)
     with pytest.raises(errors.DataError, match=told):
         inputs.read(tmp_path / "p.npz", "prediction")
+
+
+@pytest.mark.parametrize("content", [b"no archive", b"PK\x03\x04 cut short"])
+def test_file_that_is_no_npz_is_refused_whatever_is_asked_of_it(tmp_path, content):
+    path = put(tmp_path, content, "p.npz")
+    for ask in (inputs.has_labels, lambda path: inputs.read(path, "prediction")):
+        with pytest.raises(errors.DataError, match="is not an NPZ file"):
+            ask(path)
+
+
+def test_probabilities_of_many_classes_may_be_rounded_to_three_digits(tmp_path):
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.full(400, 0.3), 20).round(3)
+    assert np.abs(shares.sum(axis=1) - 1).max() > 0.01
+    np.savez(tmp_path / "p.npz", ids=np.arange(20), probabilities=shares)
+    found = inputs.read(tmp_path / "p.npz", "prediction")
+    assert found.hard.tolist() == shares.argmax(axis=1).tolist()
+
+
+def test_repeated_probabilities_may_differ_in_their_last_digits(tmp_path):
+    text = "id,0,1\nx,0.3,0.7\nx,0.3000001,0.6999999\n"
+    assert inputs.read(put(tmp_path, text), "prediction").repeated == 1
+    with pytest.raises(errors.DataError, match="two different things of 'x'"):
+        inputs.read(put(tmp_path, text + "x,0.4,0.6\n"), "prediction")
 
 
 def test_missing_file_and_names_given_twice_are_refused(tmp_path):

@@ -108,6 +108,11 @@ def test_files_that_do_not_belong_together_are_refused(arguments, told):
         join(**arguments)
 
 
+def test_numbers_that_count_no_labels_are_refused():
+    with pytest.raises(errors.DataError, match="scene numbers go up to 2000000"):
+        join(scenes={"a": "3", "b": "2000000", "c": "3"})
+
+
 def test_class_number_out_of_range_is_refused():
     numbers = {"a": "1", "b": "0", "c": "5"}
     with pytest.raises(errors.DataError, match="class 5 must be from 0 to 2"):
