@@ -8,7 +8,13 @@ from typing import Any
 from smad_jax import command_line, errors, splits, teacher, writing
 from smad_jax.commands import network
 from smad_jax.data import catalog, label_names, selection
-from smad_jax.evaluation import groups, static_bias, summary
+from smad_jax.evaluation import (
+    contingency,
+    groups,
+    information,
+    static_bias,
+    summary,
+)
 
 HELP = "accuracy, fairness and worst groups on any test set"
 
@@ -48,6 +54,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=command_line.whole_number(0),
         default=0,
         help="of draws and permutations",
+    )
+    add(
+        "--mean",
+        choices=information.MEANS,
+        default="arithmetic",
+        help="of two entropies, which NMI is divided by",
+    )
+    add(
+        "--average",
+        choices=contingency.AVERAGINGS,
+        default="groups",
+        help="separation and sufficiency: mean of the groups' NMI, or ratio of means",
     )
     add(
         "--min-videos",
@@ -96,6 +114,8 @@ def run(arguments: argparse.Namespace) -> str:
             seed=arguments.seed,
             min_videos=arguments.min_videos,
             num_worst=arguments.worst,
+            mean=arguments.mean,
+            average=arguments.average,
         )
         for aspect, part in report["aspects"].items():
             _name_labels(part, names[aspect])

@@ -6,7 +6,7 @@ import pathlib
 import sys
 
 from smad_jax import errors, experiment, teacher
-from smad_jax.data import preparation
+from smad_jax.data import label_names, preparation
 
 
 def add_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -60,7 +60,7 @@ def open_network(arguments: argparse.Namespace) -> teacher.Teacher:
     return teacher.load_weights(
         run,
         _read_config(arguments.config),
-        _read_classes(arguments.classes),
+        label_names.read(arguments.classes),
         arguments.data_root,
         test_views=arguments.views,
     )
@@ -81,14 +81,3 @@ def _read_config(place: str) -> experiment.Config:
         raise errors.ConfigError(f"--config {place}: {error}") from error
     finally:
         sys.path.remove("")
-
-
-def _read_classes(path: pathlib.Path) -> list[str]:
-    try:
-        names = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise errors.DataError(f"cannot read --classes {path}: {error}") from error
-    names = [name.strip() for name in names if name.strip()]
-    if not names:
-        raise errors.DataError(f"--classes {path} names no class")
-    return names

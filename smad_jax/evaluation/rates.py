@@ -98,7 +98,7 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> Change:
 def differ(first: Rate, second: Rate) -> float:
     """Returns the p-value of Fisher's two-sided exact test of two groups of videos."""
     table = [[one.hits, one.num_videos - one.hits] for one in (first, second)]
-    return float(stats.fisher_exact(table).pvalue)
+    return float(np.asarray(stats.fisher_exact(table))[1])
 
 
 def fewer_than_chance(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from smad_jax.evaluation import accuracy, fairness, groups, predict
+from smad_jax.evaluation import accuracy, fairness, groups, information, predict
 
 Report = dict[str, object]
 
@@ -18,6 +18,8 @@ def summarize(
     seed: int = 0,
     min_videos: int = groups.MIN_VIDEOS,
     num_worst: int = 10,
+    mean: information.Mean = "arithmetic",
+    average: fairness.Averaging = "groups",
 ) -> Report:
     """Returns accuracies, and for each aspect the measures of bias.
 
@@ -32,6 +34,8 @@ def summarize(
         seed: Of draws and permutations.
         min_videos: Groups of fewer videos are passed over.
         num_worst: How many of the worst groups to list.
+        mean: Of two entropies, by which NMI is divided; see `fairness.separation`.
+        average: Over groups, likewise.
     """
     labels = said.labels
     predicted = said.answers
@@ -59,6 +63,8 @@ def summarize(
                 seed=seed,
                 min_videos=min_videos,
                 num_worst=num_worst,
+                mean=mean,
+                average=average,
             )
             for name, hard in secondary.items()
             if name not in unlabelled
@@ -78,10 +84,18 @@ def _of_aspect(
     seed: int,
     min_videos: int,
     num_worst: int,
+    mean: information.Mean,
+    average: fairness.Averaging,
 ) -> Report:
     """What depends on one aspect's labels."""
     found = fairness.measures(
-        labels, predicted, secondary, num_bootstrap=num_bootstrap, seed=seed
+        labels,
+        predicted,
+        secondary,
+        num_bootstrap=num_bootstrap,
+        seed=seed,
+        mean=mean,
+        average=average,
     )
     spread = groups.equalised_odds(
         labels, predicted, secondary, min_videos=min_videos, seed=seed

@@ -190,7 +190,19 @@ def _progress(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m smad_jax.reporting")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_runs(commands)
+    _add_cam(commands)
+    _add_overlap(commands)
+    command = commands.add_parser(
+        "audit", help="page on the bias of any classifier's predictions"
+    )
+    audit.add_flags(command)
+    _add_studies(commands)
+    return parser
 
+
+def _add_runs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """What is said or shown of finished runs: compare, picture, table."""
     compare = commands.add_parser("compare", help="table of two runs")
     compare.add_argument("runs", nargs=2, type=pathlib.Path, metavar="RUN")
     compare.set_defaults(run=_compare)
@@ -201,6 +213,23 @@ def _parser() -> argparse.ArgumentParser:
     picture.add_argument("--out", type=pathlib.Path, help="PNG file to write")
     picture.set_defaults(run=_picture)
 
+    table = commands.add_parser("table", help="a table of the paper, and our numbers")
+    table.add_argument("numbers", nargs="*", type=int, metavar="N", help="default: all")
+    table.add_argument(
+        "--runs",
+        type=pathlib.Path,
+        help="folder of the runs (default: runs)",
+    )
+    table.add_argument(
+        "--data-root",
+        type=pathlib.Path,
+        default=pathlib.Path(preparation.default_root()),
+        help="folder of the data sets (default: $DATA_ROOT, or datasets)",
+    )
+    table.set_defaults(run=_table)
+
+
+def _add_cam(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     look = commands.add_parser(
         "cam", help="where two networks look in a video (Fig. 7)"
     )
@@ -229,6 +258,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     look.set_defaults(run=_cam)
 
+
+def _add_overlap(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+) -> None:
     overlap = commands.add_parser(
         "overlap", help="drop of accuracy along the overlap of scenes (Fig. 3)"
     )
@@ -251,26 +284,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     overlap.set_defaults(run=_overlap)
 
-    table = commands.add_parser("table", help="a table of the paper, and our numbers")
-    table.add_argument("numbers", nargs="*", type=int, metavar="N", help="default: all")
-    table.add_argument(
-        "--runs",
-        type=pathlib.Path,
-        help="folder of the runs (default: runs)",
-    )
-    table.add_argument(
-        "--data-root",
-        type=pathlib.Path,
-        default=pathlib.Path(preparation.default_root()),
-        help="folder of the data sets (default: $DATA_ROOT, or datasets)",
-    )
-    table.set_defaults(run=_table)
 
-    command = commands.add_parser(
-        "audit", help="page on the bias of any classifier's predictions"
-    )
-    audit.add_flags(command)
-
+def _add_studies(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+) -> None:
     for name, run, text in (
         ("study", _study, "all arms over seeds on the embedded benchmark"),
         ("tune", _tune, "hyper-parameters of every arm on the tuning draws"),
@@ -319,7 +336,6 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="FILE",
                 help="the same for the table of means alone, part `study-NAME-means`",
             )
-    return parser
 
 
 class _Seeds(argparse.Action):

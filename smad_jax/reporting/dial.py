@@ -78,8 +78,7 @@ def measure(
         )
         for files in tests
     ]
-    trained = parts[0].aspects[0].train
-    assert trained is not None
+    trained = np.asarray(parts[0].aspects[0].train)
     labels = np.concatenate([part.labels for part in parts])
     scenes = np.concatenate([part.aspects[0].values for part in parts])
     known = scenes >= 0

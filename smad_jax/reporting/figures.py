@@ -68,7 +68,7 @@ def actionness(
                 extent=(-0.5, width - 0.5, height - 0.5, -0.5),
             )
         truth, answer = (
-            shortened(classes[rows[column]], 16)
+            shortened(classes[int(rows[column])], 16)
             for rows in (examples.labels, examples.predictions)
         )
         wrong = examples.predictions[column] != examples.labels[column]

@@ -18,6 +18,7 @@ from smad_jax.evaluation import (
     linear_svm,
     predict,
     probe,
+    rates,
 )
 from smad_jax.evaluation import features as feature_files
 from smad_jax.reporting.audit import inputs
@@ -99,10 +100,12 @@ def test_evaluate_names_the_scenes_of_the_worst_groups(
         )
 
     monkeypatch.setattr(teacher.Teacher, "predict", predicted)
+    # the set is too small for anything to be sure
+    monkeypatch.setattr(rates, "discoveries", lambda p_values: p_values < 0.5)
     code, told = ask(
         *("evaluate", "--run", fresh_run, "--data-root", small_data, "--out", tmp_path),
         *("--split", "embedded/iid", "--bootstrap", 0, "--aspects", "scene"),
-        *("--min-videos", 2),
+        *("--min-videos", 2, "--mean", "geometric", "--average", "ratio"),
     )
     assert code == 0, told
     report = json.loads((tmp_path / "embedded-iid.json").read_text("utf-8"))
@@ -110,7 +113,14 @@ def test_evaluate_names_the_scenes_of_the_worst_groups(
     assert worst["class"] == embedded.ACTIONS[label]
     assert worst["name"] == embedded.SCENES[scene]
     assert (worst["num_videos"], worst["accuracy"]) == (wrong.sum(), 0)
-    assert worst["name"] in told.partition("worst groups")[2]
+    assert worst["name"] in told.partition("surely low")[2]
+    assert report["aspects"]["scene"]["worst_group"]["accuracy"] == 0
+    answers = predicted(None, split).answers
+    expected = fairness.separation(
+        split.labels, answers, scenes, mean="geometric", average="ratio"
+    )
+    found = report["aspects"]["scene"]["measures"]["separation"]["value"]
+    assert found == pytest.approx(expected)
 
 
 def test_evaluate_finds_classes_by_their_names(

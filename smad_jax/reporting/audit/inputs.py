@@ -49,9 +49,8 @@ class Table(NamedTuple):
 
         Of answers that are text, none is the empty one.
         """
-        if self.answers is not None:
-            return self.answers
-        assert self.shares is not None
+        if self.shares is None:
+            return np.asarray(self.answers)
         return np.where(self.shares.any(axis=1), self.shares.argmax(axis=1), -1)
 
 
@@ -301,10 +300,9 @@ def _without_repeats(table: Table) -> Table:
     if len(first) == len(table.ids):
         return table
     earlier = first[group]
-    rows = table.shares if table.answers is None else table.answers[:, None]
-    assert rows is not None
+    rows = table.hard[:, None] if table.shares is None else table.shares
     again = np.flatnonzero(earlier != np.arange(len(earlier)))
-    if table.answers is None:  # another batch size may change the last digits
+    if table.shares is not None:  # another batch size may change the last digits
         same = np.isclose(rows[again], rows[earlier[again]], rtol=1e-3, atol=1e-6)
     else:
         same = rows[again] == rows[earlier[again]]
