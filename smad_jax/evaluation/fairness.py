@@ -182,7 +182,7 @@ def _interval(name: str, value: float, drawn: np.ndarray) -> tuple[float, float]
 
     Their own mean is higher than the value, by the bias of counting.
     """
-    if not len(drawn):
+    if len(drawn) < 2:
         return float("nan"), float("nan")
     low, high = np.percentile(drawn, _INTERVAL) - drawn.mean() + value
     least = -1.0 if name == "amplified" else 0.0  # which is a difference

@@ -47,7 +47,11 @@ class Features:
             DataError: if it is no such file.
         """
         try:
-            with np.load(path, allow_pickle=False) as content:
+            # opened here: np.load leaves a file open that is no archive
+            with (
+                open(path, "rb") as file,
+                np.load(file, allow_pickle=False) as content,
+            ):
                 found = Features(
                     ids=content["ids"],
                     labels=content["labels"],
@@ -61,7 +65,10 @@ class Features:
                 f"no features at {path}; python -m smad_jax.evaluation features makes "
                 "such a file"
             ) from error
-        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        except (
+            *(KeyError, ValueError, OSError, TypeError, EOFError),
+            zipfile.BadZipFile,
+        ) as error:
             raise errors.DataError(
                 f"{path} is no file of features; python -m smad_jax.evaluation "
                 "features makes such a file"
@@ -72,6 +79,12 @@ class Features:
             raise errors.DataError(
                 f"{path}: features {list(found.features.shape)} must be [V, D] with an "
                 f"id and a label for each of the V videos"
+            )
+        bad = ~np.isfinite(found.features).all(axis=1)
+        if bad.any():
+            raise errors.DataError(
+                f"{path}: the features of {bad.sum()} videos are not finite, of "
+                f"{str(found.ids[bad.argmax()])!r} for instance; extract them again"
             )
         return found
 
@@ -86,8 +99,8 @@ class Features:
         if missing:
             raise errors.DataError(
                 f"{len(missing)} of {len(ids)} videos have no features, "
-                f"{missing[0]!r} among them; extract those of the split `all`, or give "
-                "the files of several splits"
+                f"{missing[0]!r} among them; extract those of a split that has them "
+                "all, or give the files of several splits"
             )
         return np.array([row_of[id] for id in ids], np.int64)
 

@@ -21,6 +21,7 @@ from smad_jax.training import sharding
 from smad_jax.training import state as state_lib
 
 NUM_EXAMPLES = 12
+_BROKEN = (TypeError, ValueError, OSError, EOFError, KeyError)  # of other NPZ files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Predictions:
             # opened here: np.load leaves a file open that is no archive
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return Predictions(**arrays)
-        except (TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
+        except (*_BROKEN, zipfile.BadZipFile) as error:
             raise errors.DataError(
                 f"{path} holds no predictions of a run ({error}); test the run again"
             ) from error
@@ -100,15 +101,24 @@ class Examples:
 
     @staticmethod
     def load(path: pathlib.Path) -> "Examples":
-        """Reads what `save` wrote."""
-        with np.load(path) as arrays:
-            return Examples(
-                video=arrays["video"],
-                actionness=arrays.get("actionness"),
-                labels=arrays["labels"],
-                predictions=arrays["predictions"],
-                ids=arrays.get("ids", np.full(len(arrays["labels"]), "")),
-            )
+        """Reads what `save` wrote.
+
+        Raises:
+            DataError: if it is no such file.
+        """
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return Examples(
+                    video=arrays["video"],
+                    actionness=arrays.get("actionness"),
+                    labels=arrays["labels"],
+                    predictions=arrays["predictions"],
+                    ids=arrays.get("ids", np.full(len(arrays["labels"]), "")),
+                )
+        except (*_BROKEN, zipfile.BadZipFile) as error:
+            raise errors.DataError(
+                f"{path} holds no examples of a run ({error}); test the run again"
+            ) from error
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 
 from smad_jax import command_line, errors, workdir, writing
-from smad_jax.data import label_names
+from smad_jax.data import catalog, label_names
 from smad_jax.reporting.audit import analysis, inputs, joining, naming, page, thumbnails
 
 _OF_RUNS = ("predictions", "evaluation")  # folders of a run that hold predictions
@@ -97,8 +97,8 @@ def run(arguments: argparse.Namespace) -> str:
         pictures = thumbnails.thumbnails(arguments.videos, wanted)
         if wanted and not pictures:
             _report(
-                f"note: none of the videos to be shown is in {arguments.videos}; they "
-                f"are looked for by id, as {wanted[0]!r}"
+                f"note: none of the videos to be shown is in {arguments.videos} and "
+                f"can be read; they are looked for by id, as {wanted[0]!r}"
             )
     text = page.render(audit, pictures, arguments.seed)
     writing.write_text(arguments.out, text)
@@ -156,6 +156,10 @@ def _classes(arguments: argparse.Namespace) -> tuple[str, ...]:
     """Names of the actions: those given, or those that a run of ours knows."""
     if arguments.classes:
         return label_names.read(arguments.classes)
+    for file in filter(None, (arguments.labels, arguments.train)):
+        folder = file.absolute().parent.parent
+        if file.suffix == ".txt" and (folder / "dataset.json").is_file():
+            return catalog.read_classes(folder, file.stem)
     for file in filter(None, (arguments.predictions, arguments.other)):
         folder = file.absolute().parent
         if folder.name in _OF_RUNS and file.suffix == ".npz":

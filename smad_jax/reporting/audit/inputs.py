@@ -21,6 +21,7 @@ from smad_jax.data import aspect_records, catalog
 
 _TOLERANCE = 0.01  # of sums of probabilities; float16 labels pass
 _ROUNDING = 0.0005  # of each, if three digits are printed
+_BROKEN = (ValueError, OSError, AttributeError, TypeError, EOFError, KeyError)
 _OURS = {"problem", "class_1", "p_1"}  # columns of what our `predict` writes
 
 
@@ -109,7 +110,9 @@ def _read_csv(path: pathlib.Path, column: str) -> Table:
         if len(places) == 1:
             values.append(row[places[0]])
         else:  # at once, for as text they take ten times the memory
-            values.append(_numbers(path, number, [row[place] for place in places]))
+            values.append(
+                _numbers(path, number, [row[place] for place in places], column)
+            )
     named = np.array(ids, str)
     if len(places) == 1:
         return Table(path, named, np.array(values, str), None, (), 0)
@@ -143,8 +146,12 @@ def _columns(path: pathlib.Path, header: Sequence[str], column: str) -> list[int
     return places
 
 
-def _numbers(path: pathlib.Path, line: int, cells: Sequence[str]) -> np.ndarray:
-    """Cells as float32; the first that is no number is named."""
+def _numbers(
+    path: pathlib.Path, line: int, cells: Sequence[str], column: str
+) -> np.ndarray:
+    """Cells as float32, zeros if all are empty; what is no number is named."""
+    if not any(cells):
+        return np.zeros(len(cells), np.float32)
     try:
         return np.array(cells, np.float32)
     except ValueError as error:
@@ -153,7 +160,9 @@ def _numbers(path: pathlib.Path, line: int, cells: Sequence[str]) -> np.ndarray:
                 float(cell)
             except ValueError:
                 raise errors.DataError(
-                    f"{path}, line {line}: expected probabilities, found {cell!r}"
+                    f"{path}, line {line}: expected probabilities in the "
+                    f"{len(cells)} columns beside `id`, found {cell!r}; a column of "
+                    f"labels must be called `{column}`"
                 ) from error
         raise
 
@@ -174,7 +183,7 @@ def _rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
     try:
         for row in reader:
             if row:
-                yield reader.line_num, row
+                yield reader.line_num, [cell.strip() for cell in row]
     except csv.Error as error:
         raise errors.DataError(f"{path}, line {reader.line_num}: {error}") from error
 
@@ -219,10 +228,16 @@ def _read_npz(path: pathlib.Path, column: str) -> Table:
         )
     ids, values = arrays[id_name].astype(str), arrays[name]
     classes = tuple(map(str, arrays.get("classes", ())))
-    if ids.ndim != 1 or values.ndim not in (1, 2) or len(values) != len(ids):
+    if (
+        ids.ndim != 1
+        or values.ndim not in (1, 2)
+        or len(values) != len(ids)
+        or not (values.size or not len(ids))
+        or (values.ndim == 2 and values.dtype.kind not in "fiub")
+    ):
         raise errors.DataError(
-            f"{path}: {name} must be [{len(ids)}] or [{len(ids)}, classes], one row "
-            f"for each id, but it is {list(values.shape)}"
+            f"{path}: {name} must be [{ids.size}] or [{ids.size}, classes] numbers, "
+            f"one row for each id, but it is {list(values.shape)} {values.dtype}"
         )
     if values.ndim == 2:
         return Table(path, ids, None, values, classes, 0)
@@ -241,7 +256,7 @@ def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
         # opened here: np.load leaves a file open that is no archive
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays if name != "features"}
-    except (ValueError, OSError, AttributeError, zipfile.BadZipFile) as error:
+    except (*_BROKEN, zipfile.BadZipFile) as error:
         raise errors.DataError(
             f"{path} is not an NPZ file of plain arrays, as np.savez writes it"
         ) from error

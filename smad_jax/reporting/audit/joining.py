@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import pathlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ import numpy as np
 from smad_jax import errors
 from smad_jax.reporting.audit import inputs, naming
 
+_NUMBER = re.compile(r"[0-9]+(\.0*)?")  # as tables print whole floats too
+_SEEN = 2 / 3  # of the videos show what training has with their action
 _MOST_NUMBERS = 10_000  # beyond it numbers are hardly labels counted from 0
 
 
@@ -99,12 +102,15 @@ def join(
         for model, table in models.items()
     }
     joined = [
-        _join_aspect(name, table, ids, (aspect_names or {}).get(name, ()), train, names)
+        _join_aspect(
+            name, table, ids, (aspect_names or {}).get(name, ()), train, names, truth
+        )
         for name, table in aspects.items()
     ]
     notes += _gaps(predicted, joined)
     notes += _unheard_of(models, predicted, truth, names)
     notes += _training(train, joined)
+    notes += _same_as_class(truth, joined)
     return Material(ids, names, truth, predicted, tuple(joined), tuple(notes))
 
 
@@ -115,12 +121,15 @@ def _join_aspect(
     given: Sequence[str],
     train: inputs.Table | None,
     classes: Sequence[str],
+    truth: np.ndarray,
 ) -> Aspect:
     """One aspect's values for the ids, and its counts in the training set."""
     names = _vocabulary(name, given, [table])
     values = _encode(table.hard, names, name, table, blanks=True)
     known = _rows_of(table.ids, ids)
     picked = np.where(known >= 0, values[known], -1)
+    if not (picked >= 0).any() and (known >= 0).any():
+        raise errors.DataError(f"{table.path} has no {name} label for any video")
     if not (picked >= 0).any():
         raise errors.DataError(
             f"no predicted video has a {name} label in {table.path}; its ids are like "
@@ -136,6 +145,11 @@ def _join_aspect(
         rows = _rows_of(table.ids, train.ids)
         scenes = np.where(rows >= 0, values[rows], -1)
         labels = _encode(train.hard, classes, "class", train)
+        if not np.isin(labels, truth).any():
+            raise errors.DataError(
+                f"no training video of {train.path} has the class of a video: there it "
+                f"is {classes[labels[0]]!r}, here {classes[truth[0]]!r}"
+            )
         if not (scenes >= 0).any():
             raise errors.DataError(
                 f"no training video of {train.path} has a {name} label in {table.path}"
@@ -144,7 +158,18 @@ def _join_aspect(
         cells = labels[shown] * len(names) + scenes[shown]
         counts = np.bincount(cells, minlength=len(classes) * len(names))
         counts = counts.reshape(len(classes), len(names))
+        counts = counts if _orders(counts, truth, picked) else None
     return Aspect(name, names, picked, counts)
+
+
+def _orders(counts: np.ndarray, truth: np.ndarray, values: np.ndarray) -> bool:
+    """Whether training tells usual from rare: most videos show what it has seen.
+
+    Where it has not, as in a set made of unseen scenes, all of them are equally rare,
+    and thirds would be arbitrary.
+    """
+    known = values >= 0
+    return bool((counts[truth[known], values[known]] > 0).mean() >= _SEEN)
 
 
 def _vocabulary(
@@ -152,6 +177,12 @@ def _vocabulary(
 ) -> tuple[str, ...]:
     """Names of all values: those given, those of columns, or those that occur."""
     tables = list(tables)
+    for table in tables if given else ():
+        if table.shares is not None and table.shares.shape[1] != len(given):
+            raise errors.DataError(
+                f"{table.path} has {table.shares.shape[1]} columns of probabilities, "
+                f"but {len(given)} {kind} names are given"
+            )
     if given:
         return tuple(given)
     for table in tables:
@@ -197,12 +228,10 @@ def _vocabulary(
 
 
 def _known(values: np.ndarray, table: inputs.Table) -> np.ndarray:
-    """[n] bool: whether a value is none of empty text and a row of zeros."""
-    if table.answers is None:
-        return values >= 0
-    if values.dtype.kind == "U":
-        return np.char.strip(values) != ""
-    return np.ones(len(values), bool)
+    """[n] bool: whether a value is given: no row of zeros, -1, NaN or empty text."""
+    if values.dtype.kind != "U":
+        return values != -1
+    return ~np.isin(np.char.lower(np.char.strip(values)), ("", "-1", "nan"))
 
 
 def _whole_numbers(values: np.ndarray) -> np.ndarray | None:
@@ -210,9 +239,9 @@ def _whole_numbers(values: np.ndarray) -> np.ndarray | None:
     if values.dtype.kind in "iu":
         return values
     texts = [str(value).strip() for value in values]
-    if not all(text.isascii() and text.isdecimal() for text in texts):
+    if not all(_NUMBER.fullmatch(text) for text in texts):
         return None
-    return np.array([int(text) for text in texts])
+    return np.array([int(float(text)) for text in texts])
 
 
 def _encode(
@@ -225,7 +254,7 @@ def _encode(
 ) -> np.ndarray:
     """Positions in `names` of values that are names, numbers or columns.
 
-    With `blanks` a value may be missing, as empty text or a row of zeros, and is -1.
+    With `blanks` a value may be missing, see `_known`, and is -1.
     """
     known = _known(values, table)
     if not (blanks or known.all()):
@@ -243,14 +272,15 @@ def _encode(
         text = str(value).strip()
         if text in place:
             numbers[row] = place[text]
-        elif text.removeprefix("-").isdecimal() and text.isascii():
-            numbers[row] = int(text)
+        elif _NUMBER.fullmatch(text.removeprefix("-")):
+            numbers[row] = int(float(text))
         else:
             near = difflib.get_close_matches(text, names, 1)
             raise errors.DataError(
                 f"{table.path}: unknown {kind} {text!r}"
                 + (f"; did you mean {near[0]!r}?" if near else "")
-                + f" ({len(names)} are known, {names[0]!r} is the first)"
+                + f" ({len(names)} are known, {names[0]!r} is the first; if columns of "
+                "probabilities name them, one may be missing there)"
             )
     outside = numbers[(numbers < 0) | (numbers >= len(names))]
     if len(outside):
@@ -340,7 +370,14 @@ def _unheard_of(
 def _training(train: inputs.Table | None, aspects: Iterable[Aspect]) -> Iterator[str]:
     """A note for every aspect on how many training videos say what is rare."""
     for aspect in aspects:
-        if train is None or aspect.train is None:
+        if train is None:
+            continue
+        if aspect.train is None:
+            yield (
+                f"More than a third of the videos show a {aspect.name} that training "
+                "has not with their action, so that it orders them no further: what is "
+                "usual and rare is counted in this very set."
+            )
             continue
         counted = int(aspect.train.sum())
         if counted < len(train.ids):
@@ -348,6 +385,19 @@ def _training(train: inputs.Table | None, aspects: Iterable[Aspect]) -> Iterator
                 f"How usual a {aspect.name} is for an action is counted over "
                 f"{counted:,} of the {len(train.ids):,} training videos; the others "
                 f"have no {aspect.name} label."
+            )
+
+
+def _same_as_class(truth: np.ndarray, aspects: Iterable[Aspect]) -> Iterator[str]:
+    """A note for every aspect that says what the class says, and no more."""
+    for aspect in aspects:
+        known = aspect.values >= 0
+        pairs = np.unique([truth[known], aspect.values[known]], axis=1)
+        one_each = len(pairs[0]) == len(np.unique(pairs[0])) == len(np.unique(pairs[1]))
+        if one_each and known.sum() > len(pairs[0]):
+            yield (
+                f"Every action has one {aspect.name} of its own, so that nothing told "
+                f"of it is more than of the action. Is the file that of the actions?"
             )
 
 

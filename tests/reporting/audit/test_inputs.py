@@ -81,7 +81,10 @@ def test_equal_rows_count_once_and_are_counted(tmp_path):
         ("id,0,1\nx,nan,.5\n", "'x' holds NaN or infinity"),
         ("id,0,1\nx,-2,3\n", "holds -2; .*take the softmax"),
         ("id,0,1,2\nx,1,0,1\n", "has 2 tags"),
-        ("id,0,1\nx,much,1\n", "line 2: expected probabilities, found 'much'"),
+        (
+            "id,0,1\nx,much,1\n",
+            "line 2: expected probabilities in the 2 columns beside `id`, found 'much'",
+        ),
         (b"id,label\n\xff\xfe,1\n", "UTF-8, which line 2 is not"),
     ],
 )

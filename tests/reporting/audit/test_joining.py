@@ -69,12 +69,12 @@ def test_answers_that_are_no_label_and_training_videos_are_noted():
         "(“\u2068walking\u2069”); that "
         "counts as wrong. Where that is a spelling of another class, mend the file.",
     )
-    found = join(train=table({"z": "walk", "a": "wave", "x": "walk"}))
+    found = join(train=table({"c": "walk", "a": "walk", "x": "walk"}))
     assert found.notes == (
         "How usual a scene is for an action is counted over 2 of the 3 training "
         "videos; the others have no scene label.",
     )
-    assert not join(train=table({"z": "walk", "a": "wave"})).notes
+    assert not join(train=table({"c": "walk", "a": "walk"})).notes
     more = join({"a": "2", "b": "0", "c": "1"}, {"a": "1", "b": "0", "c": "1"})
     assert not more.notes, "a model may know more classes than the test set"
 
@@ -92,9 +92,35 @@ def test_training_videos_are_counted_by_class_and_scene():
     np.testing.assert_array_equal(found.aspects[0].train, [[0, 1, 1], [1, 0, 0]])
 
 
+def test_training_that_has_not_seen_the_scenes_does_not_order_them():
+    found = join(train=table({"z": "walk", "b": "walk"}))
+    assert found.aspects[0].train is None
+    assert found.notes[0].startswith("More than a third of the videos show a scene")
+
+
+def test_aspect_that_is_the_class_is_noted():
+    found = join(scenes=LABELS)
+    assert "Is the file that of the actions?" in found.notes[0]
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "NaN", ""])
+def test_label_that_stands_for_none_is_no_scene(value):
+    found = join(scenes={"a": "ice", "b": "sea", "c": value, "z": "gym"})
+    assert found.aspects[0].names == ("gym", "ice", "sea")
+    assert found.aspects[0].values.tolist() == [1, 2, -1]
+
+
+def test_whole_floats_are_numbers():
+    numbers = {"a": "1.0", "b": "0.0", "c": "1."}
+    found = join(numbers, {"a": "1", "b": "0", "c": "1"})
+    assert (found.models["m"] == found.labels).all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        ({"train": table({"a": "golf", "b": "golf"})}, "has the class of a video"),
+        ({"scenes": {"a": "", "b": "nan", "c": "-1"}}, "no scene label for any video"),
         ({"predictions": {"a": "walk", "q": "wave"}}, "1 of 2 ids .* instance 'q'"),
         ({"labels": dict.fromkeys("abc", "walk")}, "all 3 videos are of one class"),
         ({"scenes": dict.fromkeys("abc", "sea")}, "the same scene label, 'sea'"),
