@@ -6,8 +6,11 @@
 Makes the data set `DATASET-swap` with the splits `scuba`, each actor over the scene of
 a video of another class, and `scufo`, the middle frame of that repeated.
 `python -m smad_jax.evaluation evaluate --split DATASET-swap/scuba DATASET-swap/scufo`
-gives the contrasted accuracy. Where actors are is known of the embedded benchmark; of
-other videos it is what moves, the half of the picture that changes most over the video.
+gives the contrasted accuracy. Where people are is said by `--masks`, a folder with
+`ID.npz` (an array `mask` [T, H, W], true where people are) or `ID.png` (one picture for
+all frames, white where they are), or by `--boxes`, a file as SDN takes it; without
+either it is known of the embedded benchmark, and of other videos it is what moves, the
+half of the picture that changes most over the video.
 """
 
 import argparse
@@ -16,6 +19,7 @@ import pathlib
 import shlex
 import shutil
 import sys
+import zipfile
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -24,7 +28,7 @@ import numpy as np
 
 from data_prep import embedded_videos
 from smad_jax import command_line, errors
-from smad_jax.data import catalog, records, video
+from smad_jax.data import catalog, people, records, video
 
 BACKGROUNDS = ("swap", "stripes")
 MOVING_SHARE = 0.5  # of the picture, where only motion tells
@@ -43,7 +47,8 @@ def motion_mask(frames: np.ndarray) -> np.ndarray:
     """Returns [T, H, W] bool, the half of the picture that changes most, for all T.
 
     Mean absolute difference of neighbouring frames, blurred over a tenth of the
-    picture. FAME refines such a mask by colour, which is not done here.
+    picture. FAME refines such a mask by colour, which is not done here. Where nothing
+    moves, no pixel is in it.
 
     Args:
         frames: [T, H, W, 3] uint8.
@@ -53,12 +58,53 @@ def motion_mask(frames: np.ndarray) -> np.ndarray:
     if len(frames) > 1:
         steps = np.abs(np.diff(frames.astype(np.float32), axis=0))
         change = steps.sum(axis=-1).mean(axis=0)
+    if not change.any():
+        return np.zeros(frames.shape[:3], bool)
     size = max(1, round(min(height, width) / 10)) // 2 * 2 + 1
     change = cv2.GaussianBlur(change, (size, size), size / 3)
     order = np.argsort(change, axis=None, kind="stable")[::-1]
     mask = np.zeros(height * width, bool)
     mask[order[: round(MOVING_SHARE * len(order))]] = True
     return np.broadcast_to(mask.reshape(height, width), frames.shape[:3])
+
+
+def read_mask(folder: pathlib.Path, id: str, shape: tuple[int, int, int]) -> np.ndarray:
+    """Returns the mask of a video from a folder of them, [T, H, W] bool.
+
+    Args:
+        folder: Holds `ID.npz` or `ID.png`, the id with or without the video's ending.
+        id: Of the video.
+        shape: T, H, W of the video. Masks of another H and W are resized; one of a
+            single frame is that of all. Without a file the mask is empty.
+
+    Raises:
+        DataError: if the file holds something else.
+    """
+    names = (id, os.path.splitext(id)[0])
+    paths = [folder / f"{name}{end}" for name in names for end in (".npz", ".png")]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        return np.zeros(shape, bool)
+    mask = None
+    if path.suffix == ".png":
+        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        mask = None if picture is None else picture[None] > 127
+    else:
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+                mask = arrays["mask"] > 0
+        except (ValueError, OSError, LookupError, TypeError, zipfile.BadZipFile):
+            mask = None  # told below
+    if mask is None or mask.ndim != 3 or len(mask) not in (1, shape[0]):
+        raise errors.DataError(
+            f"{path} must be a picture, or an NPZ file with `mask` [{shape[0]}, H, W] "
+            f"for the {shape[0]} frames of {id!r}"
+        )
+    height, width = shape[1:]
+    if mask.shape[1:] != (height, width):
+        how = {"dsize": (width, height), "interpolation": cv2.INTER_NEAREST}
+        mask = np.stack([cv2.resize(part, **how) for part in mask.astype(np.uint8)])
+    return np.broadcast_to(mask.astype(bool), shape)
 
 
 def scene_without_actor(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -103,29 +149,53 @@ class _Videos:
         kind: Where the masks come from, in words.
     """
 
-    def __init__(self, split: catalog.Split, folder: pathlib.Path) -> None:
+    def __init__(
+        self,
+        split: catalog.Split,
+        folder: pathlib.Path,
+        masks: pathlib.Path | None,
+        boxes: pathlib.Path | None,
+    ) -> None:
         self._split = split
+        self._masks = masks
+        self._boxes = None if boxes is None else people.read_boxes(boxes)
         self._exact: dict[str, np.ndarray] = {}
-        if (folder / "factors.npz").is_file():
+        given = masks or boxes
+        if given is None and (folder / "factors.npz").is_file():
             with np.load(folder / "factors.npz") as truth:
                 ids, packed = truth["ids"].tolist(), truth["actor"]
             self._exact = dict(zip(ids, packed, strict=True))
-        known = all(id in self._exact for id in split.ids)
-        self.kind = "exact masks of factors.npz" if known else "what moves, a guess"
+        if given is not None:
+            self.kind = f"{'masks' if masks else 'boxes'} of {given.name}"
+        elif all(id in self._exact for id in split.ids):
+            self.kind = "exact masks of factors.npz"
+        else:
+            self.kind = "what moves, a guess"
 
     def read(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """Frames and masks of the video in `row`.
 
+        A mask is empty where nothing says who is where.
+
         Raises:
+            DataError: if a file of masks holds something else.
             VideoError: if it cannot be decoded.
         """
         stored = self._split.video(row)
         count = stored.num_frames or video.probe(stored.video).num_frames
         frames = video.decode(stored.video, np.arange(count), num_frames=count)
-        exact = self._exact.get(self._split.ids[row])
-        if exact is None:
+        id = self._split.ids[row]
+        if self._masks is not None:
+            return frames, read_mask(self._masks, id, frames.shape[:3])
+        if self._boxes is not None:
+            if id not in self._boxes:
+                return frames, np.zeros(frames.shape[:3], bool)
+            return frames, people.box_mask(
+                frames.shape[:3], np.arange(count), self._boxes[id]
+            )
+        if id not in self._exact:
             return frames, motion_mask(frames)
-        mask = np.unpackbits(exact, axis=-1).astype(bool)
+        mask = np.unpackbits(self._exact[id], axis=-1).astype(bool)
         return frames, mask[:count, :, : frames.shape[2]]
 
 
@@ -137,6 +207,12 @@ def write(chosen: argparse.Namespace) -> list[str]:
         DataError: if the videos are missing or none can be used.
     """
     name = chosen.name or f"{chosen.dataset}-swap"
+    if pathlib.PurePath(name).name != name:
+        raise errors.ConfigError(f"--name {name} must be a plain folder name")
+    if chosen.masks and chosen.boxes:
+        raise errors.ConfigError("give --masks or --boxes, not both")
+    if chosen.masks and not chosen.masks.is_dir():
+        raise errors.DataError(f"no folder of masks at {chosen.masks}")
     folder = chosen.data_root / name
     if folder.exists():
         raise errors.ConfigError(f"{folder} exists; choose another --name")
@@ -145,7 +221,8 @@ def write(chosen: argparse.Namespace) -> list[str]:
         raise errors.DataError("backgrounds of other classes need two classes or more")
     partial = chosen.data_root / f".{name}.partial-{os.getpid()}"
     try:
-        videos = _Videos(split, chosen.data_root / chosen.dataset)
+        place = chosen.data_root / chosen.dataset
+        videos = _Videos(split, place, chosen.masks, chosen.boxes)
         ids, labels, left_out = _fill(partial, chosen, split, videos)
         if not ids:
             raise errors.DataError(
@@ -235,7 +312,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--split", default="val", help="which of them")
     add("--background", choices=BACKGROUNDS, default="swap", help="what is put there")
     add("--name", default="", help="data set to make; empty: DATASET-swap")
-    add("--seed", type=int, default=0, help="of the choice of backgrounds")
+    add("--masks", type=pathlib.Path, metavar="FOLDER", help="masks of people")
+    add("--boxes", type=pathlib.Path, metavar="FILE", help="or boxes, JSON or NPZ")
+    add(
+        "--seed",
+        type=command_line.whole_number(0),
+        default=0,
+        help="of the choice of backgrounds",
+    )
     return parser
 
 

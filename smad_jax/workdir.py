@@ -75,7 +75,8 @@ def read_config(workdir: pathlib.Path) -> Config:
     """Returns the config of the finished run in `workdir`.
 
     Raises:
-        DataError: if there is no run, or it has not come to its end.
+        DataError: if there is no run, it has not come to its end, or its config is
+            damaged.
     """
     missing = [
         name
@@ -87,9 +88,11 @@ def read_config(workdir: pathlib.Path) -> Config:
             f"no finished run in {workdir} (it has no {missing[0]}); python main.py "
             f"--config configs/NAME.py --workdir {workdir} makes one or ends it"
         )
-    return ml_collections.ConfigDict(
-        json.loads((workdir / "config.json").read_text("utf-8"))
-    )
+    path = workdir / "config.json"
+    try:
+        return ml_collections.ConfigDict(json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise errors.DataError(f"{path} is damaged: {error}") from error
 
 
 def write_labels(workdir: pathlib.Path, labels: Labels) -> None:

@@ -200,6 +200,8 @@ def table(place: str, report: dict[str, Any]) -> str:
     ]
     for name, part in report["aspects"].items():
         lines += ["", *_aspect_lines(name, part)]
+    if report["num_classes"] < 2:
+        lines.append("of one class only: nothing here tells of a bias between actions")
     lines += [
         f"{name}: no readable video has a label" for name in report["without_labels"]
     ]

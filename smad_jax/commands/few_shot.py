@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import pathlib
 
-from smad_jax import command_line
+from smad_jax import command_line, writing
 from smad_jax.evaluation import features as feature_files
 from smad_jax.evaluation import few_shot, reports
 
@@ -24,7 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--shots", type=int, nargs="+", default=[1, 5], help="examples of each class")
     add("--ways", type=int, default=5, help="classes of an episode")
     add("--queries", type=int, default=1, help="queries of each class")
-    add("--episodes", type=int, default=10_000, help="how many episodes")
+    add(
+        "--episodes",
+        type=command_line.whole_number(2),  # one has no interval
+        default=10_000,
+        help="how many episodes",
+    )
     add(
         "--rule",
         choices=few_shot.RULES,
@@ -46,6 +51,8 @@ def run(arguments: argparse.Namespace) -> str:
     Raises:
         UserError: for whatever the user can put right.
     """
+    if arguments.out:
+        writing.check(arguments.out)
     videos = feature_files.Features.load(arguments.features)
     readable = videos.features.any(axis=1)
     settings = {

@@ -50,6 +50,11 @@ def open_network(arguments: argparse.Namespace) -> teacher.Teacher:
     if arguments.views < 0:
         raise errors.ConfigError(f"--views must be at least 0, not {arguments.views}")
     if not (run / "weights.json").is_file():
+        if arguments.config or arguments.classes:
+            raise errors.ConfigError(
+                f"--config and --classes are for imported weights; {run} is a run, "
+                "which has its own"
+            )
         return teacher.load(run, arguments.data_root, test_views=arguments.views)
     if not (arguments.config and arguments.classes):
         raise errors.ConfigError(

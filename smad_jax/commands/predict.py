@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smad_jax import errors, experiment, teacher, writing
+from smad_jax import command_line, errors, experiment, teacher, writing
 from smad_jax.commands import network
 from smad_jax.data import bad_videos, catalog, pipeline, records, video
 from smad_jax.reporting import figures
@@ -77,8 +77,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder, searched to its depths, or one file",
     )
     add("--out", type=folder, default=folder("predictions.csv"), help="CSV to write")
-    add("--top", type=int, default=5, help="likeliest classes to list")
-    add("--pictures", type=int, default=36, help="videos on the sheet; 0: no sheet")
+    add(
+        "--top",
+        type=command_line.whole_number(1),
+        default=5,
+        help="likeliest classes to list",
+    )
+    add(
+        "--pictures",
+        type=command_line.whole_number(0),
+        default=36,
+        help="videos on the sheet; 0: no sheet",
+    )
 
 
 def run(arguments: argparse.Namespace) -> str:
@@ -87,8 +97,10 @@ def run(arguments: argparse.Namespace) -> str:
     Raises:
         UserError: for whatever the user can put right.
     """
-    if arguments.top < 1:
-        raise errors.ConfigError(f"--top must be at least 1, not {arguments.top}")
+    if arguments.out.suffix.lower() == ".png":
+        raise errors.ConfigError(
+            f"--out {arguments.out} is the name of the sheet; name the table, .csv"
+        )
     split = open_videos(arguments.videos)
     writing.check(arguments.out)
     asked = network.open_network(arguments)
@@ -195,7 +207,10 @@ def _write_csv(
     heads = [f"{name}_{rank + 1}" for rank in range(top) for name in ("class", "p")]
     with (
         writing.whole(path) as partial,
-        open(partial, "w", encoding="utf-8", newline="") as file,
+        # a name that is no text keeps its bytes, written as \xff
+        open(
+            partial, "w", encoding="utf-8", errors="backslashreplace", newline=""
+        ) as file,
     ):
         writer = csv.writer(file)
         writer.writerow(["id", "problem", *heads])

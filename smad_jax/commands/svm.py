@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from smad_jax import command_line, errors, splits
+from smad_jax import command_line, errors, splits, writing
 from smad_jax.data import catalog, embedded, preparation
 from smad_jax.evaluation import features as feature_files
 from smad_jax.evaluation import linear_svm, reports
@@ -59,6 +59,8 @@ def run(arguments: argparse.Namespace) -> str:
             f"--train has {len(arguments.train)} lists and --test "
             f"{len(arguments.test)}; they go in pairs"
         )
+    if arguments.out:
+        writing.check(arguments.out)
     videos = feature_files.merged(
         [feature_files.Features.load(path) for path in arguments.features]
     )

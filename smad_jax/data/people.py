@@ -84,11 +84,23 @@ def paint_boxes(frames: np.ndarray, numbers: np.ndarray, boxes: Boxes) -> np.nda
         numbers: [T] their places in the video; beyond those listed there is no box.
         boxes: Of the video.
     """
-    mask = np.zeros(frames.shape[:-1], bool)
+    return paint(frames, box_mask(frames.shape[:3], numbers, boxes))
+
+
+def box_mask(shape: tuple[int, ...], numbers: np.ndarray, boxes: Boxes) -> np.ndarray:
+    """Returns where the boxes are, [T, H, W] bool.
+
+    Args:
+        shape: T, H and W of the clip, in the size that the boxes are in.
+        numbers: [T] places of its frames in the video; beyond those listed there is no
+            box.
+        boxes: Of the video.
+    """
+    mask = np.zeros(shape, bool)
     for place, number in enumerate(numbers):
         for x1, y1, x2, y2 in boxes.corners[boxes.frames == number]:
             mask[place, max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)] = True
-    return paint(frames, mask)
+    return mask
 
 
 def paint(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:

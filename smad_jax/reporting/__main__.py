@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from smad_jax import command_line, errors, teacher, workdir, writing
-from smad_jax.data import preparation, records
+from smad_jax.data import catalog, preparation, records
 from smad_jax.evaluation import cam, predict
 from smad_jax.reporting import (
     attention,
@@ -52,6 +52,9 @@ def _picture(arguments: argparse.Namespace) -> str:
     if not path.is_file():
         raise errors.DataError(f"no examples at {path}; run main.py in that workdir")
     target = arguments.out or arguments.run_folder / f"actionness_{arguments.set}.png"
+    if target.suffix.lower() != ".png":
+        raise errors.ConfigError(f"--out must end in .png, not {target}")
+    writing.check(target)
     labels = workdir.read_labels(arguments.run_folder)
     if labels is None:
         raise errors.DataError(
@@ -89,6 +92,7 @@ def _video(arguments: argparse.Namespace) -> tuple[bytes, str]:
     folder = arguments.data_root / (arguments.dataset or "")
     if not (arguments.dataset and arguments.id):
         raise errors.ConfigError("name a --video, or a --dataset and an --id of it")
+    catalog.read_dataset_file(folder)  # or say which there are
     reader = records.RecordReader(folder)
     if arguments.id not in reader.ids:
         like = ", ".join(map(repr, reader.ids[:2]))
@@ -105,6 +109,8 @@ def _overlap(arguments: argparse.Namespace) -> str:
             f"--model-names must be {len(arguments.runs)} different names, one a run, "
             f"not {' '.join(names)}"
         )
+    if len(set(arguments.sets)) < len(arguments.sets):
+        raise errors.ConfigError("--sets names a test set twice")
     tests = [
         {
             name: folder / "predictions" / f"{split}.npz"

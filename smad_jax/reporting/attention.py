@@ -69,7 +69,9 @@ def look(network: teacher.Teacher, clip: np.ndarray) -> Look:
     )
 
 
-def clip_of(network: teacher.Teacher, content: bytes) -> np.ndarray:
+def clip_of(
+    network: teacher.Teacher, content: bytes, name: str = "the video"
+) -> np.ndarray:
     """Returns the middle test clip of a video, [T, H, W, 3], as the network sees it.
 
     Raises:
@@ -81,7 +83,7 @@ def clip_of(network: teacher.Teacher, content: bytes) -> np.ndarray:
         views = sampling.test(video.probe(content).num_frames)
         frames = video.decode(content, views[len(views) // 2])
     except video.VideoError as error:
-        raise errors.DataError(f"the video cannot be read: {error}") from error
+        raise errors.DataError(f"{name} cannot be read: {error}") from error
     return transform.test(frames[None])[0]
 
 
@@ -90,7 +92,7 @@ def panels(
     smad: teacher.Teacher,
     content: bytes,
     *,
-    name: str = "",
+    name: str = "the video",
     scaling: cam.Scaling = "clip",
 ) -> Panels:
     """Returns the four columns of Fig. 7 for the middle clip of a video.
@@ -113,7 +115,7 @@ def panels(
                 f"both runs must see the same clip, but data.{section} is {theirs} in "
                 f"the first and {ours} in the second"
             )
-    clip = clip_of(smad, content)
+    clip = clip_of(smad, content, name)
     before, after = look(baseline, clip), look(smad, clip)
     if after.actionness is None:
         raise errors.ConfigError(
@@ -161,6 +163,8 @@ def strip(shown: Panels, path: pathlib.Path, *, count: int = STRIP_FRAMES) -> No
         for axis, frame in zip(axes[:, column], rows, strict=True):
             axis.imshow(frames[frame])
             axis.set(xticks=[], yticks=[])
+    for axis, frame in zip(axes[:, 0], rows, strict=True):
+        axis.set_ylabel(f"frame {frame + 1} of {total}", fontsize=7)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
     plt.close(figure)

@@ -149,4 +149,5 @@ def sheet(
 
 def shortened(name: str, length: int = 26) -> str:
     """Returns the name, or its end if it is long: what tells files apart is there."""
+    name = name.encode("utf-8", "backslashreplace").decode()  # bytes that are no text
     return name if len(name) <= length else f"…{name[1 - length :]}"

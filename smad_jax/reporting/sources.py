@@ -247,12 +247,11 @@ def _data(number: int, row: str, column: str) -> Source:
             (preparation.build_line("datasets", dataset),), split=f"{dataset}/all"
         )
     name = "k200" if "200" in row + column else "k400"
-    target = "kinetics400/k200db-train" if name == "k200" else "kinetics400/train"
-    command = (
-        f"{place.format('omnidebias', dataset)} --split positive-{name} "
-        f"--target {target} --name {name}"
-    )
+    part = row if number == 12 else "unbias"
+    lines = preparation.commands("datasets", dataset, f"{name}-{part}")
+    commands = tuple(line for line in lines if not line.startswith("#"))
     if number == 12:
-        return Source((command,), split=f"{dataset}/{name}-{row}", aspect="scene")
-    part = f"{name}-unbias" if row.endswith("1/3") else f"positive-{name}"
-    return Source((command,), split=f"{dataset}/{part}")
+        return Source(commands, split=f"{dataset}/{name}-{row}", aspect="scene")
+    if row.endswith("1/3"):
+        return Source(commands, split=f"{dataset}/{name}-unbias")
+    return Source(commands[:-1], split=f"{dataset}/positive-{name}")

@@ -63,6 +63,23 @@ def comparison(before: runs.Run, after: runs.Run) -> str:
     )
 
 
+def _check_same_data(before: runs.Run, after: runs.Run, name: str) -> None:
+    """Makes sure that two runs, if they tell, were tested on one draw of one set.
+
+    Videos of different draws of the embedded benchmark have the same ids.
+    """
+    ours, theirs = (runs.stored_settings(run.folder) for run in (before, after))
+    keys = [f"evaluation.sets.{name}"]
+    if str(ours.get(keys[0], "")).startswith("embedded/"):
+        keys += ["data.embedded_seed", "data.embedded_scale"]
+    for key in keys:
+        if ours and theirs and ours.get(key) != theirs.get(key):
+            raise errors.DataError(
+                f"{before.folder} and {after.folder} were tested on different videos: "
+                f"{key} is {ours.get(key)} and {theirs.get(key)}"
+            )
+
+
 def _p_text(p: float) -> str:
     """A p-value to three digits, tiny ones as a bound."""
     return f"{p:.3f}" if p >= 0.0005 else "<0.001"
@@ -73,6 +90,7 @@ def _change(before: runs.Run, after: runs.Run, name: str) -> rates.Change | None
     paths = [run.folder / "predictions" / f"{name}.npz" for run in (before, after)]
     if not all(path.is_file() for path in paths):
         return None
+    _check_same_data(before, after, name)
     first, second = map(predict.Predictions.load, paths)
     for what, ours, theirs in (
         ("ids", first.ids, second.ids),

@@ -134,7 +134,7 @@ def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:
         folder: The `checkpoints` folder of a run.
 
     Raises:
-        DataError: if there is no checkpoint.
+        DataError: if there is no checkpoint, or it is damaged.
     """
     with ocp.CheckpointManager(
         folder.absolute(),
@@ -149,10 +149,20 @@ def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:
                 f"no checkpoint in {folder}; train first with python main.py --config "
                 "..."
             )
-        tree = manager.item_metadata(step)["state"].tree
-        plain = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
-        wanted = ocp.args.PyTreeRestore(restore_args=plain)
-        saved = manager.restore(step, args=ocp.args.Composite(state=wanted))["state"]
+        try:
+            tree = manager.item_metadata(step)["state"].tree
+            plain = jax.tree.map(
+                lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
+            )
+            wanted = ocp.args.PyTreeRestore(restore_args=plain)
+            found = manager.restore(step, args=ocp.args.Composite(state=wanted))
+        except (ValueError, LookupError, OSError, AttributeError) as error:
+            raise errors.DataError(
+                f"the checkpoint of step {step} in {folder} is damaged ({error}); "
+                f"remove {folder / str(step)} and run the same training again, which "
+                "goes on from the one before"
+            ) from error
+    saved = found["state"]
     return step, flatten(saved["params"]), flatten(saved["batch_stats"])
 
 

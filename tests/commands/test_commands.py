@@ -348,14 +348,14 @@ def test_predict_of_nothing_but_bad_videos_is_an_error_that_keeps_the_reasons(
     [
         (("predict", "--videos", "no/where"), 3, "--videos no/where is not a folder"),
         (("predict", "--videos", "configs"), 3, "no videos in configs"),
-        (
-            ("predict", "--videos", "configs", "--top", "0"),
-            2,
-            "--top must be at least 1",
-        ),
         (("evaluate", "--split", "rare"), 2, "expected DATASET/SPLIT"),
         (("evaluate", "--split", "embedded/rar"), 3, "did you mean 'rare'"),
         (("features", "--split", "a/b", "--views", "-1"), 2, "--views must be at"),
+        (("predict", "--videos", "configs", "--out", "x.png"), 2, "name of the sheet"),
+        (
+            ("evaluate", "--split", "embedded/iid", "--config", "configs/common.py"),
+            *(2, "--config and --classes are for imported weights"),
+        ),
         (
             ("probe", "--split", "embedded/iid", "--strength", "0"),
             *(2, "--strength must be above 0"),

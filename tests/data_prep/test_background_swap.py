@@ -1,8 +1,11 @@
 import json
 
+import cv2
 import numpy as np
+import pytest
 
 from data_prep import background_swap
+from smad_jax import errors
 from smad_jax.data import catalog, video
 from smad_jax.evaluation import __main__
 
@@ -33,8 +36,21 @@ def test_what_moves_is_masked():
     assert mask.shape == (T, H, W)
     assert mask.mean() == 0.5
     assert mask[0, 8:12, 5:14].all()
-    still = background_swap.motion_mask(frames[:1])
-    assert still.mean() == 0.5, "a picture has no motion; half of it all the same"
+    assert not background_swap.motion_mask(frames[:1]).any(), "a picture has no motion"
+
+
+def test_mask_of_a_file_is_resized_and_may_be_one_for_all_frames(tmp_path):
+    small = np.zeros((T, H // 2, W // 2), np.uint8)
+    small[1, 2:4, 3:6] = 1
+    np.savez(tmp_path / "a.npz", mask=small)
+    cv2.imwrite(str(tmp_path / "b.png"), 255 * small[1])
+    found = background_swap.read_mask(tmp_path, "a.mp4", (T, H, W))
+    assert found.sum() == 4 * 6 and found[1, 4:8, 6:12].all()
+    everywhere = background_swap.read_mask(tmp_path, "b", (T, H, W))
+    assert everywhere.sum() == T * 4 * 6
+    assert not background_swap.read_mask(tmp_path, "none", (T, H, W)).any()
+    with pytest.raises(errors.DataError, match=r"`mask` \[4, H, W\] for the 4 frames"):
+        background_swap.read_mask(tmp_path, "a", (4, H, W))
 
 
 def test_actor_is_painted_over():
@@ -52,6 +68,43 @@ def test_stripes_differ_and_use_the_whole_picture():
     assert one.shape == (H, W, 3)
     assert one.std() > 10
     assert (one != other).any()
+
+
+@pytest.mark.parametrize("kind", ["masks", "boxes"])
+def test_masks_of_ones_own_say_where_people_are(kind, small_data, tmp_path, capsys):
+    root = tmp_path / "datasets"
+    root.mkdir()
+    (root / DATASET).symlink_to(small_data / DATASET)
+    source = catalog.open_split(root, DATASET, "iid")
+    given = tmp_path / ("people" if kind == "masks" else "people.json")
+    if kind == "masks":
+        given.mkdir()
+        for id in source.ids[:3]:
+            mask = np.zeros((32, 32), np.uint8)
+            mask[8:24, 8:24] = 255
+            cv2.imwrite(str(given / f"{id}.png"), mask)
+    else:
+        box = [[8, 8, 24, 24, 1.0]]
+        given.write_text(json.dumps({id: [box] * 4 for id in source.ids[:3]}))
+    flags = ["--data-root", str(root), "--dataset", DATASET, "--split", "iid"]
+    flags += ["--background", "stripes", f"--{kind}", str(given), "--name", "mine"]
+    assert background_swap.main(flags) == 0
+    told = capsys.readouterr().out
+    assert f"people by {kind} of {given.name}" in told
+    moving = catalog.open_split(root, "mine", "scuba")
+    assert list(moving.ids) == [f"{id}|scuba" for id in source.ids[:3]]
+    for row in range(3):
+        clip = video.decode(moving.video(row).video, range(4)).astype(int)
+        theirs = video.decode(source.video(row).video, range(4)).astype(int)
+        inside = np.abs(clip - theirs)[:, 10:22, 10:22].mean()
+        outside = np.abs(clip - theirs)[:, :6].mean()
+        assert inside < 12 < 30 < outside
+
+
+def test_name_must_be_a_plain_one(small_data, capsys):
+    flags = ["--data-root", str(small_data), "--dataset", DATASET, "--split", "iid"]
+    assert background_swap.main([*flags, "--name", "../x"]) == 2
+    assert "must be a plain folder name" in capsys.readouterr().err
 
 
 def test_exact_masks_of_the_benchmark_make_a_set_that_evaluate_contrasts(

@@ -1,3 +1,4 @@
+import json
 import pathlib
 
 import numpy as np
@@ -87,6 +88,19 @@ def test_repeated_video_is_no_further_evidence(tmp_path):
         keep_predictions(folder, "iid", np.full(12, right), ids, np.zeros(12, int))
     table = tables.comparison(a_run(folders[0], iid=0.0), a_run(folders[1], iid=1.0))
     assert cells(table.partition("\n\n")[0])[1][-1] == "0.125"  # 2 / 2^4
+
+
+def test_runs_on_two_draws_are_not_compared_though_ids_are_the_same(tmp_path):
+    folders = tmp_path / "base", tmp_path / "smad"
+    for seed, folder in enumerate(folders):
+        keep_predictions(folder, "iid", np.ones(10, bool))
+        config = {
+            "evaluation": {"sets": {"iid": "embedded/iid"}},
+            "data": {"embedded_seed": seed, "embedded_scale": 1.0},
+        }
+        (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(errors.DataError, match=r"data\.embedded_seed is 0 and 1"):
+        tables.comparison(*(a_run(folder, iid=1.0) for folder in folders))
 
 
 @pytest.mark.parametrize("what", ["ids", "labels"])

@@ -121,7 +121,10 @@ def analyse(
     }
     thirds = {
         aspect.name: groups.rarity_thirds(
-            material.labels, aspect.values, usual=aspect.train, ids=material.ids
+            material.labels,
+            aspect.values,
+            usual=aspect.train if aspect.ordered else None,
+            ids=material.ids,
         )
         for aspect in material.aspects
     }

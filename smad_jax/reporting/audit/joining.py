@@ -26,12 +26,16 @@ class Aspect(NamedTuple):
         values: [V] int, -1 where there is no label.
         train: [K, Z] number of training videos of each class and value; None if the
             training set was not given.
+        ordered: Whether these numbers tell usual from rare: most videos show what
+            training has with their class. Where it has not, as in a set made of unseen
+            scenes, all are equally rare, and thirds would be arbitrary.
     """
 
     name: str
     names: tuple[str, ...]
     values: np.ndarray
     train: np.ndarray | None
+    ordered: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +144,7 @@ def _join_aspect(
             f"all videos have the same {name} label, {names[picked.max()]!r}; there is "
             "nothing to compare"
         )
-    counts = None
+    counts, ordered = None, False
     if train is not None:
         rows = _rows_of(table.ids, train.ids)
         scenes = np.where(rows >= 0, values[rows], -1)
@@ -158,18 +162,9 @@ def _join_aspect(
         cells = labels[shown] * len(names) + scenes[shown]
         counts = np.bincount(cells, minlength=len(classes) * len(names))
         counts = counts.reshape(len(classes), len(names))
-        counts = counts if _orders(counts, truth, picked) else None
-    return Aspect(name, names, picked, counts)
-
-
-def _orders(counts: np.ndarray, truth: np.ndarray, values: np.ndarray) -> bool:
-    """Whether training tells usual from rare: most videos show what it has seen.
-
-    Where it has not, as in a set made of unseen scenes, all of them are equally rare,
-    and thirds would be arbitrary.
-    """
-    known = values >= 0
-    return bool((counts[truth[known], values[known]] > 0).mean() >= _SEEN)
+        shown = picked >= 0
+        ordered = bool((counts[truth[shown], picked[shown]] > 0).mean() >= _SEEN)
+    return Aspect(name, names, picked, counts, ordered)
 
 
 def _vocabulary(
@@ -370,9 +365,9 @@ def _unheard_of(
 def _training(train: inputs.Table | None, aspects: Iterable[Aspect]) -> Iterator[str]:
     """A note for every aspect on how many training videos say what is rare."""
     for aspect in aspects:
-        if train is None:
+        if train is None or aspect.train is None:
             continue
-        if aspect.train is None:
+        if not aspect.ordered:
             yield (
                 f"More than a third of the videos show a {aspect.name} that training "
                 "has not with their action, so that it orders them no further: what is "

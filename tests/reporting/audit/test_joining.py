@@ -94,7 +94,7 @@ def test_training_videos_are_counted_by_class_and_scene():
 
 def test_training_that_has_not_seen_the_scenes_does_not_order_them():
     found = join(train=table({"z": "walk", "b": "walk"}))
-    assert found.aspects[0].train is None
+    assert not found.aspects[0].ordered
     assert found.notes[0].startswith("More than a third of the videos show a scene")
 
 
