@@ -92,13 +92,13 @@ def has_labels(path: pathlib.Path) -> bool:
         return bool({"label", "labels"} & set(_arrays(path)))
     if path.suffix in (".txt", ".tfrecord") or not path.is_file():
         return False
-    return "label" in next(_rows(path), (1, []))[1]
+    return "label" in _header(_rows(path))
 
 
 def _read_csv(path: pathlib.Path, column: str) -> Table:
     """The table of a CSV file with a header."""
     lines = _rows(path)
-    _, header = next(lines, (1, []))
+    header = _header(lines)
     places = _columns(path, header, column)
     id_place, ids, values = header.index("id"), [], []
     for number, row in lines:
@@ -118,6 +118,13 @@ def _read_csv(path: pathlib.Path, column: str) -> Table:
         return Table(path, named, np.array(values, str), None, (), 0)
     shares = np.array(values, np.float32).reshape(len(ids), len(places))
     return Table(path, named, None, shares, _column_names(header, places), 0)
+
+
+def _header(lines: Iterator[tuple[int, list[str]]]) -> list[str]:
+    """The first line; our own names in it may be written in capitals."""
+    ours = ("id", "prediction", "label")
+    _, header = next(lines, (1, []))
+    return [name.lower() if name.lower() in ours else name for name in header]
 
 
 def _columns(path: pathlib.Path, header: Sequence[str], column: str) -> list[int]:
@@ -233,11 +240,12 @@ def _read_npz(path: pathlib.Path, column: str) -> Table:
         or values.ndim not in (1, 2)
         or len(values) != len(ids)
         or not (values.size or not len(ids))
-        or (values.ndim == 2 and values.dtype.kind not in "fiub")
+        or values.dtype.kind not in ("iuf" if values.ndim == 2 else "iufU")
     ):
         raise errors.DataError(
-            f"{path}: {name} must be [{ids.size}] or [{ids.size}, classes] numbers, "
-            f"one row for each id, but it is {list(values.shape)} {values.dtype}"
+            f"{path}: {name} must be [{ids.size}] numbers or names or [{ids.size}, "
+            f"classes] numbers, one row for each id, but it is {list(values.shape)} "
+            f"{values.dtype}"
         )
     if values.ndim == 2:
         return Table(path, ids, None, values, classes, 0)

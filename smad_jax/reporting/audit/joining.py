@@ -105,6 +105,9 @@ def join(
         model: _encode(_pick(table, ids, first), names, "class", table, blanks=True)
         for model, table in models.items()
     }
+    for model, values in predicted.items():
+        if not (values >= 0).any():
+            raise errors.DataError(f"{models[model].path} has no answer for any video")
     joined = [
         _join_aspect(
             name, table, ids, (aspect_names or {}).get(name, ()), train, names, truth

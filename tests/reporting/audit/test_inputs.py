@@ -16,7 +16,7 @@ def put(folder, text, name="table.csv"):
 
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
 def test_classes_are_read_by_column_whatever_the_order_and_delimiter(tmp_path, mark):
-    text = "\ufefflabel,id\nwalk,a b\n\n7,c\n".replace(",", mark)
+    text = "\ufeffLabel,ID\nwalk,a b\n\n7, c\n".replace(",", mark)
     table = inputs.read(put(tmp_path, text), "label")
     assert table.ids.tolist() == ["a b", "c"]
     assert table.hard.tolist() == ["walk", "7"]
@@ -102,6 +102,9 @@ def test_faulty_csv_is_refused_with_its_line_or_id(tmp_path, text, told):
         ({"ids": ["x"], "predictions": [1, 2]}, r"predictions must be \[1\]"),
         ({"ids": ["x"], "predictions": [1.5]}, "whole numbers or names"),
         ({"ids": ["x"], "predictions": [np.inf]}, "whole numbers or names"),
+        ({"ids": ["x"], "predictions": [True]}, r"numbers or names .* \[1\] bool"),
+        ({"ids": ["x"], "predictions": np.zeros((1, 0))}, r"is \[1, 0\] float64"),
+        ({"ids": "x", "predictions": [1]}, "one row for each id"),
         ({"ids": np.array([{}]), "predictions": [1]}, "not an NPZ file of plain"),
     ],
 )

@@ -56,8 +56,8 @@ def test_empty_answers_and_labels_of_an_aspect_are_none():
     assert found.aspects[0].values.tolist() == [-1, 1, 2]
     assert found.notes[0].startswith("m has no answer for 2 videos (empty, or")
     assert found.notes[1].startswith("Without scene label: 1 video;")
-    nothing = join({"a": "", "b": "", "c": ""}, classes=("walk", "wave"))
-    assert nothing.models["m"].tolist() == [-1, -1, -1]
+    with pytest.raises(errors.DataError, match="has no answer for any video"):
+        join({"a": "", "b": "", "c": ""}, classes=("walk", "wave"))
     with pytest.raises(errors.DataError, match="1 of 3 rows name no class"):
         join(labels={**LABELS, "b": ""})
 
