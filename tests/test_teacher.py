@@ -1,6 +1,7 @@
 import contextlib
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -66,6 +67,21 @@ def test_unreadable_medium_gets_zeros(asked, small_data, web_data):
 
     said = asked.predict(dataclasses.replace(split, reader=Damaged()))
     assert (said.probabilities.sum(axis=1) == 0).tolist() == [False, True, False]
+
+
+def test_damaged_config_or_checkpoint_is_told_by_its_name(
+    finished, small_data, tmp_path
+):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    for path in (run / "checkpoints").rglob("*"):
+        if path.is_file() and path.stat().st_size > 1000:
+            path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(errors.DataError, match=r"the checkpoint of step .* is damaged"):
+        teacher.load(run, small_data)
+    (run / "config.json").write_text('{"model": ')
+    with pytest.raises(errors.DataError, match=r"config\.json is damaged"):
+        teacher.load(run, small_data)
 
 
 def test_run_that_is_not_finished_is_no_teacher(finished, small_data, tmp_path):
