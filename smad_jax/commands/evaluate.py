@@ -29,8 +29,8 @@ flawless answers would show; amplified: the first minus the second, what the net
 adds; separation: between answer and label within an action; sufficiency: between
 action and label within an answer. "by chance" is the same after dealing the labels
 anew in each group. Thirds are by how often an action is seen with its label here;
-small sets raise every NMI. The groups that are surely low are less accurate than the
-whole and, beyond chance, than their action with other labels."""
+small sets raise every NMI. Worst groups are less accurate than the whole and than
+their action with other labels, those first that are so beyond chance."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -239,11 +239,12 @@ def _aspect_lines(name: str, part: dict[str, Any]) -> list[str]:
         f"{worst['accuracy']:.1%} of {worst['num_videos']}"
     )
     if part["worst_groups"]:
-        lines.append(f"{'surely low':<24}{name:>12}{'videos':>8}{'right':>8}")
+        lines.append(f"{'worst groups':<24}{name:>12}{'videos':>8}{'right':>8}")
         lines += [
             f"{group['class']:<24}{group.get('name', group['label']):>12}"
             f"{group['num_videos']:>8}"
             f"{group['accuracy']:>8.1%}"
+            + ("" if group["beyond_chance"] else "  may be chance")
             for group in part["worst_groups"]
         ]
     return lines

@@ -104,17 +104,30 @@ def group_accuracy(
     )
 
 
+class Worst(NamedTuple):
+    """Groups of low accuracy, the worst first.
+
+    Attributes:
+        rows: [n] their positions.
+        sure: [n] bool, whether a group is low beyond chance.
+    """
+
+    rows: np.ndarray
+    sure: np.ndarray
+
+
 def worst_groups(
     groups: Groups, *, count: int = 10, min_videos: int = MIN_VIDEOS
-) -> np.ndarray:
-    """Returns [n] positions of groups whose accuracy is surely low, the lowest first.
+) -> Worst:
+    """Returns groups of low accuracy.
 
-    A group is listed if it is less accurate than all videos are, and beyond chance less
-    than its class with other secondary labels: else it is the class that is hard. A
-    class without others is compared with all other videos. Tests are one-sided and
-    exact, and one in twenty listed groups may be there by chance (Benjamini and
-    Hochberg's rule). Groups are ordered by the upper end of the 95 % interval of their
-    accuracy, so that few unlucky videos do not come before a large group.
+    A group is listed if it is less accurate than all videos are, and than its class
+    with other secondary labels: else it is the class that is hard. A class without
+    others is compared with all other videos. It is sure where a one-sided exact test of
+    that stands while one in twenty may be false (Benjamini and Hochberg's rule). Sure
+    groups come first, and among equals that of the lowest upper end of the 95 %
+    interval of its accuracy, so that few unlucky videos do not come before a large
+    group.
 
     Args:
         groups: All that `group_accuracy` found.
@@ -122,23 +135,22 @@ def worst_groups(
         min_videos: Smaller groups are passed over; if all are, the largest are taken.
     """
     if not len(groups.label):
-        return np.zeros(0, np.int64)
+        return Worst(np.zeros(0, np.int64), np.zeros(0, bool))
     large = np.flatnonzero(groups.num_videos >= _enough(groups, min_videos))
     whole, right = groups.num_videos.sum(), groups.num_correct.sum()
     others, others_right = elsewhere(groups)
     alone = others == 0
-    found = groups.num_correct
-    p_values = rates.fewer_than_chance(
-        found[large],
-        groups.num_videos[large],
-        np.where(alone, right, found + others_right)[large],
-        np.where(alone, whole, groups.num_videos + others)[large],
-    )
+    found, size = groups.num_correct[large], groups.num_videos[large]
+    with_rest = np.where(alone, right, groups.num_correct + others_right)[large]
+    all_of_it = np.where(alone, whole, groups.num_videos + others)[large]
+    p_values = rates.fewer_than_chance(found, size, with_rest, all_of_it)
     # compared crosswise, without a division that would round
-    low = found[large] * whole < right * groups.num_videos[large]
-    rows = large[low & rates.discoveries(p_values)]
-    _, upper = rates.wilson(groups.num_correct[rows], groups.num_videos[rows])
-    return rows[np.argsort(upper, kind="stable")[:count]]
+    low = (found * whole < right * size) & (found * all_of_it < with_rest * size)
+    sure = rates.discoveries(p_values)
+    _, upper = rates.wilson(found, size)
+    order = np.lexsort((upper, ~sure))
+    listed = order[low[order]][:count]
+    return Worst(large[listed], sure[listed])
 
 
 def worst_group(groups: Groups, *, min_videos: int = MIN_VIDEOS) -> int:

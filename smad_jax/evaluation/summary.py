@@ -103,9 +103,7 @@ def _of_aspect(
     third = groups.rarity_thirds(labels, secondary, ids=ids)
     counted = groups.group_accuracy(labels, predicted, secondary)
     lowest = groups.worst_group(counted, min_videos=min_videos)
-    worst = counted.take(
-        groups.worst_groups(counted, count=num_worst, min_videos=min_videos)
-    )
+    worst = groups.worst_groups(counted, count=num_worst, min_videos=min_videos)
     return {
         "num_videos": found.num_videos,
         "measures": {
@@ -143,7 +141,12 @@ def _of_aspect(
             for part in groups.accuracy_by_third(labels, predicted, third)
         ],
         "worst_group": _listed(counted.take(np.array([lowest])), classes)[0],
-        "worst_groups": _listed(worst, classes),
+        "worst_groups": [
+            group | {"beyond_chance": bool(sure)}
+            for group, sure in zip(
+                _listed(counted.take(worst.rows), classes), worst.sure, strict=True
+            )
+        ],
     }
 
 

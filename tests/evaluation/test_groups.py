@@ -38,14 +38,20 @@ def planted():
 
 
 def listed(found, **options):
-    worst = found.take(groups.worst_groups(found, **options))
+    """The worst groups that are so beyond chance, which come first."""
+    rows, sure = groups.worst_groups(found, **options)
+    assert sure.tolist() == sorted(sure.tolist(), reverse=True)
+    worst = found.take(rows[sure])
     return list(zip(worst.label.tolist(), worst.secondary.tolist(), strict=True))
 
 
 def test_worst_groups_are_surely_low_the_lowest_first():
     found = planted()
-    # of the class in scene 2 twelve of twenty are right, which may be chance
     assert listed(found) == [(0, 1)]
+    # of the class in scene 2 twelve of twenty are right, which may be chance
+    rows, sure = groups.worst_groups(found)
+    assert found.secondary[rows].tolist() == [1, 2]
+    assert sure.tolist() == [True, False]
     # two of two are wrong: low, but less surely than eight of twenty
     assert listed(found, min_videos=1) == [(0, 1), (1, 3)]
     assert listed(found, min_videos=1, count=1) == [(0, 1)]

@@ -62,6 +62,7 @@ class Group:
         value: The value.
         rate: Its accuracy.
         class_rate: The accuracy of the class with all other values.
+        sure: Whether it is lower than that beyond chance.
         wrong: [n] rows of its videos that are got wrong.
     """
 
@@ -69,6 +70,7 @@ class Group:
     value: int
     rate: rates.Rate
     class_rate: rates.Rate
+    sure: bool
     wrong: np.ndarray
 
 
@@ -181,11 +183,12 @@ def worst_groups(
             value=int(found.secondary[row]),
             rate=rates.of(found.num_correct[row], found.num_videos[row]),
             class_rate=rates.of(others_right[row], others[row]),
+            sure=bool(sure),
             wrong=np.flatnonzero(
                 (labels == found.label[row])
                 & (values == found.secondary[row])
                 & (predicted != labels)
             ),
         )
-        for row in groups.worst_groups(found, count=limit)
+        for row, sure in zip(*groups.worst_groups(found, count=limit), strict=True)
     ]
