@@ -19,7 +19,6 @@ import pathlib
 import shlex
 import shutil
 import sys
-import zipfile
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -27,7 +26,7 @@ import cv2
 import numpy as np
 
 from data_prep import embedded_videos
-from smad_jax import command_line, errors
+from smad_jax import command_line, errors, reading
 from smad_jax.data import catalog, people, records, video
 
 BACKGROUNDS = ("swap", "stripes")
@@ -85,21 +84,18 @@ def read_mask(folder: pathlib.Path, id: str, shape: tuple[int, int, int]) -> np.
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         return np.zeros(shape, bool)
-    mask = None
+    told = (
+        f"{path} must be a picture, or an NPZ file with `mask` [{shape[0]}, H, W] for "
+        f"the {shape[0]} frames of {id!r}"
+    )
     if path.suffix == ".png":
         picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         mask = None if picture is None else picture[None] > 127
     else:
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                mask = arrays["mask"] > 0
-        except (ValueError, OSError, LookupError, TypeError, zipfile.BadZipFile):
-            mask = None  # told below
+        with reading.npz(path, told) as arrays:
+            mask = arrays["mask"] > 0
     if mask is None or mask.ndim != 3 or len(mask) not in (1, shape[0]):
-        raise errors.DataError(
-            f"{path} must be a picture, or an NPZ file with `mask` [{shape[0]}, H, W] "
-            f"for the {shape[0]} frames of {id!r}"
-        )
+        raise errors.DataError(told)
     height, width = shape[1:]
     if mask.shape[1:] != (height, width):
         how = {"dsize": (width, height), "interpolation": cv2.INTER_NEAREST}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smad_jax import errors
+from smad_jax import errors, reading
 
 _TOLERANCE = 0.01  # of a row's sum; files often round to two or three digits
 
@@ -115,13 +115,9 @@ def read_npz(path: pathlib.Path, *, num_labels: int | None = None) -> Labels:
     """
     if not path.is_file():
         raise errors.DataError(f"no file of labels at {path}")
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            ids, values = content["ids"].tolist(), content["probabilities"]
-    except (KeyError, ValueError, OSError) as error:
-        raise errors.DataError(
-            f"{path} must be an NPZ with `ids` and `probabilities`: {error}"
-        ) from error
+    told = f"{path} must be an NPZ with `ids` and `probabilities`"
+    with reading.npz(path, told) as content:
+        ids, values = content["ids"].tolist(), content["probabilities"]
     if values.ndim != 2 or len(values) != len(ids) or not ids:
         raise errors.DataError(
             f"{path}: {len(ids)} ids need probabilities [{len(ids)}, Z], but they are "

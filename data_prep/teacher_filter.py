@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep import near_duplicates, z_frequency
-from smad_jax import command_line, errors, teacher
+from smad_jax import command_line, errors, reading, teacher
 from smad_jax.data import catalog
 from smad_jax.training import log
 
@@ -72,15 +72,11 @@ def read_answers(path: pathlib.Path, classes: Sequence[str]) -> Answers:
     """
     if not path.is_file():
         raise errors.DataError(f"no file of predictions at {path}")
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            ids, values = content["ids"].tolist(), content["probabilities"]
-            if "classes" in content:
-                classes = content["classes"].tolist()
-    except (KeyError, ValueError, OSError) as error:
-        raise errors.DataError(
-            f"{path} must be an NPZ with `ids` and `probabilities`: {error}"
-        ) from error
+    told = f"{path} must be an NPZ with `ids` and `probabilities`"
+    with reading.npz(path, told) as content:
+        ids, values = content["ids"].tolist(), content["probabilities"]
+        if "classes" in content:
+            classes = content["classes"].tolist()
     if values.shape != (len(ids), len(classes)):
         raise errors.DataError(
             f"{path}: {len(ids)} ids and {len(classes)} classes need probabilities "

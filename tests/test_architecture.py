@@ -11,11 +11,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 MAY_IMPORT = {
     "smad_jax.errors": set(),
     "smad_jax.writing": {"errors"},
+    "smad_jax.reading": {"errors"},
     "smad_jax.aspects": {"errors"},
     "smad_jax.losses": set(),
     "smad_jax.command_line": {"errors"},
     "smad_jax.models": {"errors"},
-    "smad_jax.data": {"errors", "writing", "aspects"},
+    "smad_jax.data": {"errors", "reading", "writing", "aspects"},
     "smad_jax.torch_weights": {
         "errors",
         "writing",
@@ -25,7 +26,7 @@ MAY_IMPORT = {
     },
     "smad_jax.methods": {"errors", "aspects", "losses", "models"},
     "smad_jax.training": {"errors"},
-    "smad_jax.evaluation": {"errors", "writing", "training"},
+    "smad_jax.evaluation": {"errors", "reading", "writing", "training"},
     "smad_jax.workdir": {"errors", "writing", "aspects", "training"},
     "smad_jax.splits": {"errors", "data"},
     "smad_jax.streams": {"splits", "data", "methods", "training"},
@@ -70,6 +71,7 @@ MAY_IMPORT = {
     "smad_jax.evaluation.__main__": {"command_line", "commands", "training"},
     "smad_jax.reporting": {
         "errors",
+        "reading",
         "writing",
         "command_line",
         "data",
@@ -80,6 +82,7 @@ MAY_IMPORT = {
     },
     "data_prep": {
         "errors",
+        "reading",
         "writing",
         "command_line",
         "aspects",

@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> str:
         said = found[place] = asked.predict(split)
         said.save(out / f"{name}.npz")
         report: dict[str, Any] = summary.summarize(
-            dataclasses.replace(said, labels=split.labels),
+            said,
             {aspect: selection.hard_labels(split, aspect) for aspect in split.aspects},
             classes=asked.classes,
             num_bootstrap=arguments.bootstrap,

@@ -10,7 +10,7 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from smad_jax import errors, writing
+from smad_jax import errors, reading, writing
 
 _NUMBERED = re.compile(r"(?P<name>.+?)\s+(?P<number>\d+)")
 _LETTER = re.compile(r"/[a-z]/")  # before a category of Places365
@@ -45,14 +45,7 @@ def _lines(path: pathlib.Path) -> list[str]:
     """The lines of a file that are not empty."""
     if not path.is_file():
         raise errors.DataError(f"no file of names at {path}")
-    try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise errors.DataError(
-            f"{path} must be text in UTF-8, which line "
-            f"{error.object.count(10, 0, error.start) + 1} is not"
-        ) from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return [line.strip() for line in reading.text(path).splitlines() if line.strip()]
 
 
 def checked(

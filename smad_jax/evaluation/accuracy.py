@@ -7,17 +7,19 @@ def hits(probabilities: np.ndarray, labels: np.ndarray, k: int = 1) -> np.ndarra
     """Returns [V] bool: whether the label is among the k likeliest classes.
 
     Ties go to the lower class index. A row of zeros, which stands for a video
-    that could not be read, never counts as a hit.
+    that could not be read, never counts as a hit, nor does a label that is no class.
 
     Args:
         probabilities: [V, K].
         labels: [V] int.
         k: How many guesses a video has.
     """
-    own = probabilities[np.arange(len(labels)), labels, None]
-    lower = np.arange(probabilities.shape[1]) < labels[:, None]
+    num_classes = probabilities.shape[1]
+    known = (labels >= 0) & (labels < num_classes)
+    own = probabilities[np.arange(len(labels)), np.where(known, labels, 0), None]
+    lower = np.arange(num_classes) < labels[:, None]
     ahead = (probabilities > own) | ((probabilities == own) & lower)
-    return (ahead.sum(axis=1) < k) & probabilities.any(axis=1)
+    return known & (ahead.sum(axis=1) < k) & probabilities.any(axis=1)
 
 
 def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int = 1) -> float:
@@ -71,5 +73,5 @@ def distinct(ids: np.ndarray, labels: np.ndarray) -> np.ndarray:
         labels: [V] int.
     """
     _, codes = np.unique(ids, return_inverse=True)
-    pairs = codes * (int(labels.max(initial=0)) + 1) + labels
-    return np.sort(np.unique(pairs, return_index=True)[1])
+    _, first = np.unique(np.stack([codes, labels]), axis=1, return_index=True)
+    return np.sort(first)

@@ -5,12 +5,11 @@ Ten clips of 512 features are a vector of 5120 in the paper.
 
 import dataclasses
 import pathlib
-import zipfile
 from collections.abc import Sequence
 
 import numpy as np
 
-from smad_jax import errors, writing
+from smad_jax import errors, reading, writing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,33 +45,18 @@ class Features:
         Raises:
             DataError: if it is no such file.
         """
-        try:
-            # opened here: np.load leaves a file open that is no archive
-            with (
-                open(path, "rb") as file,
-                np.load(file, allow_pickle=False) as content,
-            ):
-                found = Features(
-                    ids=content["ids"],
-                    labels=content["labels"],
-                    classes=content["classes"],
-                    features=content["features"],
-                    num_views=int(content["num_views"]),
-                    dataset=str(content["dataset"]) if "dataset" in content else "",
-                )
-        except FileNotFoundError as error:
-            raise errors.DataError(
-                f"no features at {path}; python -m smad_jax.evaluation features makes "
-                "such a file"
-            ) from error
-        except (
-            *(KeyError, ValueError, OSError, TypeError, EOFError),
-            zipfile.BadZipFile,
-        ) as error:
-            raise errors.DataError(
-                f"{path} is no file of features; python -m smad_jax.evaluation "
-                "features makes such a file"
-            ) from error
+        makes = "python -m smad_jax.evaluation features makes such a file"
+        if not path.is_file():
+            raise errors.DataError(f"no features at {path}; {makes}")
+        with reading.npz(path, f"{path} is no file of features; {makes}") as content:
+            found = Features(
+                ids=content["ids"],
+                labels=content["labels"],
+                classes=content["classes"],
+                features=content["features"],
+                num_views=int(content["num_views"]),
+                dataset=str(content["dataset"]) if "dataset" in content else "",
+            )
         if found.features.ndim != 2 or not (
             len(found.features) == len(found.ids) == len(found.labels)
         ):

@@ -6,7 +6,6 @@ process works on its own devices alone: the last chunks need not be in step.
 
 import dataclasses
 import pathlib
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,13 +14,12 @@ import numpy as np
 from flax import nnx
 from jax.experimental import multihost_utils
 
-from smad_jax import errors, writing
+from smad_jax import reading, writing
 from smad_jax.evaluation import cam
 from smad_jax.training import sharding
 from smad_jax.training import state as state_lib
 
 NUM_EXAMPLES = 12
-_BROKEN = (TypeError, ValueError, OSError, EOFError, KeyError)  # of other NPZ files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,14 +61,9 @@ class Predictions:
         Raises:
             DataError: if it is no such file.
         """
-        try:
-            # opened here: np.load leaves a file open that is no archive
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return Predictions(**arrays)
-        except (*_BROKEN, zipfile.BadZipFile) as error:
-            raise errors.DataError(
-                f"{path} holds no predictions of a run ({error}); test the run again"
-            ) from error
+        told = f"{path} holds no predictions of a run; test the run again"
+        with reading.npz(path, told) as arrays:
+            return Predictions(**arrays)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,19 +99,15 @@ class Examples:
         Raises:
             DataError: if it is no such file.
         """
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return Examples(
-                    video=arrays["video"],
-                    actionness=arrays.get("actionness"),
-                    labels=arrays["labels"],
-                    predictions=arrays["predictions"],
-                    ids=arrays.get("ids", np.full(len(arrays["labels"]), "")),
-                )
-        except (*_BROKEN, zipfile.BadZipFile) as error:
-            raise errors.DataError(
-                f"{path} holds no examples of a run ({error}); test the run again"
-            ) from error
+        told = f"{path} holds no examples of a run; test the run again"
+        with reading.npz(path, told) as arrays:
+            return Examples(
+                video=arrays["video"],
+                actionness=arrays.get("actionness"),
+                labels=arrays["labels"],
+                predictions=arrays["predictions"],
+                ids=arrays.get("ids", np.full(len(arrays["labels"]), "")),
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,15 +26,21 @@ def measure(folder: pathlib.Path, name: str) -> dict[str, float] | None:
 
     Returns:
         None if the run's predictions, or the labels of its test set, are not there.
+
+    Raises:
+        DataError: if its predictions are damaged.
     """
     try:
         config = workdir.read_config(folder)
         place = config.evaluation.sets[name]
         aspects = splits.labelled_aspects(config, place)
         split = splits.open_place(config, place, aspects=aspects)
-        said = predict.Predictions.load(folder / "predictions" / f"{name}.npz")
-    except (errors.DataError, FileNotFoundError):
+    except errors.DataError:
         return None
+    path = folder / "predictions" / f"{name}.npz"
+    if not path.is_file():
+        return None
+    said = predict.Predictions.load(path)
     predicted, found = said.answers, {}
     for aspect in aspects:
         if split.aspects[aspect].kind != "soft":

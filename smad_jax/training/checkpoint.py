@@ -156,6 +156,8 @@ def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:
             )
             wanted = ocp.args.PyTreeRestore(restore_args=plain)
             found = manager.restore(step, args=ocp.args.Composite(state=wanted))
+        except PermissionError:
+            raise  # there may be nothing wrong with the checkpoint
         except (ValueError, LookupError, OSError, AttributeError) as error:
             raise errors.DataError(
                 f"the checkpoint of step {step} in {folder} is damaged ({error}); "

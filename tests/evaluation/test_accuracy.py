@@ -74,3 +74,9 @@ def test_repeated_video_counts_once_in_the_distinct_accuracy():
     assert found["top1"] == 0.5
     assert found["top1_distinct"] == pytest.approx(1 / 3)
     assert "top1_distinct" not in accuracy.summary(probabilities, labels, np.arange(4))
+
+
+def test_label_that_is_no_class_is_never_right():
+    probabilities = np.array([[0.1, 0.9], [0.1, 0.9], [0.1, 0.9]])
+    found = accuracy.hits(probabilities, np.array([-1, 2, 1]), 2)
+    assert found.tolist() == [False, False, True]

@@ -10,18 +10,16 @@ import csv
 import io
 import pathlib
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from smad_jax import errors
+from smad_jax import errors, reading
 from smad_jax.data import aspect_records, catalog
 
 _TOLERANCE = 0.01  # of sums of probabilities; float16 labels pass
 _ROUNDING = 0.0005  # of each, if three digits are printed
-_BROKEN = (ValueError, OSError, AttributeError, TypeError, EOFError, KeyError)
 _OURS = {"problem", "class_1", "p_1"}  # columns of what our `predict` writes
 
 
@@ -89,7 +87,8 @@ def read(path: pathlib.Path, column: str) -> Table:
 def has_labels(path: pathlib.Path) -> bool:
     """Returns whether a file of predictions holds the true labels too."""
     if path.suffix == ".npz" and path.is_file():
-        return bool({"label", "labels"} & set(_arrays(path)))
+        with reading.npz(path, _no_npz(path)) as arrays:
+            return bool({"label", "labels"} & set(arrays))
     if path.suffix in (".txt", ".tfrecord") or not path.is_file():
         return False
     return "label" in _header(_rows(path))
@@ -183,7 +182,7 @@ def _column_names(header: Sequence[str], places: Sequence[int]) -> tuple[str, ..
 
 def _rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
     """Yields line numbers and cells, empty lines left out."""
-    text = _text(path)
+    text = reading.text(path)
     first = text[: text.find("\n")] if "\n" in text else text
     delimiter = max(",\t;", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -195,20 +194,10 @@ def _rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
         raise errors.DataError(f"{path}, line {reader.line_num}: {error}") from error
 
 
-def _text(path: pathlib.Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise errors.DataError(
-            f"{path} must be text in UTF-8, which line "
-            f"{error.object.count(10, 0, error.start) + 1} is not"
-        ) from error
-
-
 def _read_list(path: pathlib.Path) -> Table:
     """The table of a split list: `id label` lines, the id may hold blanks."""
     ids, answers = [], []
-    for number, line in enumerate(_text(path).split("\n"), 1):
+    for number, line in enumerate(reading.text(path).split("\n"), 1):
         if not line.strip():
             continue
         id, _, answer = line.rstrip().rpartition(" ")
@@ -221,20 +210,20 @@ def _read_list(path: pathlib.Path) -> Table:
 
 def _read_npz(path: pathlib.Path, column: str) -> Table:
     """The table of an NPZ file; singular and plural names are the same."""
-    arrays = _arrays(path)
-    found = {name.removesuffix("s"): name for name in arrays}
-    id_name = found.get("id")
-    wanted = [column.removesuffix("s"), "probabilitie", "value", "label"]
-    if column in ("prediction", "label"):
-        wanted = wanted[: 3 if column == "prediction" else 1]
-    name = next((found[w] for w in wanted if w in found), None)
-    if id_name is None or name is None:
-        raise errors.DataError(
-            f"{path} must hold `ids` and `{column}s` or `probabilities`, but it holds "
-            f"{', '.join(sorted(arrays)) or 'nothing'}"
-        )
-    ids, values = arrays[id_name].astype(str), arrays[name]
-    classes = tuple(map(str, arrays.get("classes", ())))
+    with reading.npz(path, _no_npz(path)) as arrays:
+        found = {name.removesuffix("s"): name for name in arrays}
+        id_name = found.get("id")
+        wanted = [column.removesuffix("s"), "probabilitie", "value", "label"]
+        if column in ("prediction", "label"):
+            wanted = wanted[: 3 if column == "prediction" else 1]
+        name = next((found[w] for w in wanted if w in found), None)
+        if id_name is None or name is None:
+            raise errors.DataError(
+                f"{path} must hold `ids` and `{column}s` or `probabilities`, but it "
+                f"holds {', '.join(sorted(arrays)) or 'nothing'}"
+            )
+        ids, values = arrays[id_name].astype(str), arrays[name]
+        classes = tuple(map(str, arrays["classes"])) if "classes" in arrays else ()
     if (
         ids.ndim != 1
         or values.ndim not in (1, 2)
@@ -258,16 +247,8 @@ def _read_npz(path: pathlib.Path, column: str) -> Table:
     return Table(path, ids, answers, None, (), 0)
 
 
-def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """All arrays of an NPZ file but features, which are large and tell nothing here."""
-    try:
-        # opened here: np.load leaves a file open that is no archive
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays if name != "features"}
-    except (*_BROKEN, zipfile.BadZipFile) as error:
-        raise errors.DataError(
-            f"{path} is not an NPZ file of plain arrays, as np.savez writes it"
-        ) from error
+def _no_npz(path: pathlib.Path) -> str:
+    return f"{path} is not an NPZ file of plain arrays, as np.savez writes it"
 
 
 def _read_record(folder: pathlib.Path, aspect: str) -> Table:
