@@ -23,17 +23,22 @@ JOINT = "configs/slowonly_omnidebias.py"
 _RATES = tuple(
     (f"--config.optimizer.learning_rate={rate}",) for rate in (1.5e-3, 3e-3, 6e-3)
 )
-# Half the adversarial weight of an aspect, before the division by their number, and
-# how it grows during training; all at the middle one of the rates.
-_ADVERSARIES = tuple(
-    (
-        "--config.optimizer.learning_rate=0.003",
-        f"--config.method.settings.soft_ce_weight={weight}",
-        f"--config.method.settings.kl_weight={weight}",
-        f"--config.method.ramp={ramp}",
+
+
+def _adversaries(**values: tuple[float, float]) -> tuple[tuple[str, ...], ...]:
+    """Weaker and usual values of an adversary, and how it grows, at the middle rate."""
+    weaker, usual = (
+        tuple(
+            f"--config.method.settings.{name}={pair[n]}"
+            for name, pair in values.items()
+        )
+        for n in (0, 1)
     )
-    for weight, ramp in ((0.05, "dann"), (0.15, "dann"), (0.15, "constant"))
-)
+    rate = "--config.optimizer.learning_rate=0.003"
+    growing, constant = (
+        f"--config.method.ramp={ramp}" for ramp in ("dann", "constant")
+    )
+    return (rate, *weaker, growing), (rate, *usual, growing), (rate, *usual, constant)
 
 
 def _trials(**values: tuple[float, float]) -> tuple[tuple[str, ...], ...]:
@@ -49,12 +54,14 @@ def _trials(**values: tuple[float, float]) -> tuple[tuple[str, ...], ...]:
     return (high, *usual), (low, *usual), (low, *other)
 
 
+# Half the adversarial weight of an aspect, before the division by their number.
+_SMAD_TRIALS = _adversaries(soft_ce_weight=(0.05, 0.15), kl_weight=(0.05, 0.15))
 # What follows `configs/slowonly_`, and the trials. Methods that adapt to a test set are
 # trained for each; the second takes what was chosen for the first.
 _METHODS = {
     "AdaBN": ("adabn", _RATES),
     "FrameShuffle": ("frame_shuffle", _trials(weight=(0.5, 0.25))),
-    "SDN": ("sdn", _trials(reversal=(0.5, 0.25), confusion_weight=(1.0, 0.5))),
+    "SDN": ("sdn", _adversaries(reversal=(0.1, 0.5), confusion_weight=(0.1, 1.0))),
     "DANN, tail": ("dann:target=tail", _trials(weight=(1.0, 0.3))),
     "DANN, rare": ("dann:target=rare", ()),
     "MMD, tail": ("mmd:target=tail", _trials(weight=(0.5, 0.15))),
@@ -91,6 +98,7 @@ def get_config(arg: str = "smad") -> dict[str, Any]:
         "smad": _smad,
         "longer": _longer,
         "methods": _methods,
+        "methods-longer": _methods_longer,
         "omnidebias": _omnidebias,
         "parts": _parts,
         "weights": _weights,
@@ -122,8 +130,8 @@ def _smad() -> dict[str, Any]:
         "settings": {
             "baseline": _RATES,
             "SAAR": _RATES,
-            "MAAT": _ADVERSARIES,
-            "SMAD": _ADVERSARIES,
+            "MAAT": _SMAD_TRIALS,
+            "SMAD": _SMAD_TRIALS,
         },
         "prepare": (),
     }
@@ -150,6 +158,21 @@ def _methods() -> dict[str, Any]:
         "settings": trials,  # those of the first three are tried by `smad`
         "prepare": (),
     }
+
+
+def _methods_longer() -> dict[str, Any]:
+    """The rows of `methods` when every arm trains to the end.
+
+    With the settings that were chosen for a third of the steps. Methods that adapt to
+    a test set do so to one, as they are trained for each.
+    """
+    usual = _methods()
+    arms = {
+        arm: f"{flags} {LONGER}"
+        for arm, flags in usual["arms"].items()
+        if not arm.endswith(", rare")
+    }
+    return {**usual, "arms": arms, "pairs": _with_baseline(arms), "settings": {}}
 
 
 def _config(name: str) -> str:
@@ -212,31 +235,36 @@ def _weights() -> dict[str, Any]:
 def _causes() -> dict[str, Any]:
     """Do FrameShuffle and StillMix lack time, and what is it in SDN?
 
-    Runs of three times as many steps; and SDN's two parts alone, and both weaker and
-    growing as SMAD's adversary does.
+    Runs of three times as many steps; and SDN at its authors' weights from the start,
+    each of its two parts alone, and both at a tenth or less and growing.
     """
-    sdn, settings = "configs/slowonly_sdn.py", "--config.method.settings"
     slow = ("baseline", "FrameShuffle", "StillMix")
     arms = {"baseline": "configs/slowonly_baseline.py"}
     arms |= {arm: _config(_METHODS[arm][0]) for arm in slow[1:]}
     arms |= {f"{arm}, longer": f"{config} {LONGER}" for arm, config in arms.items()}
-    arms |= {
-        "SDN": sdn,
-        "SDN, confusion alone": f"{sdn} {settings}.reversal=0.0",
-        "SDN, adversary alone": f"{sdn} {settings}.confusion_weight=0.0",
-        "SDN, weaker and growing": (
-            f"{sdn} {settings}.reversal=0.1 {settings}.confusion_weight=0.1 "
-            "--config.method.ramp=dann"
-        ),
+    full = "SDN, full strength"
+    parts = {
+        full: (0.5, 1.0, "constant"),
+        "SDN, confusion alone": (0.0, 1.0, "constant"),
+        "SDN, adversary alone": (0.5, 0.0, "constant"),
+        "SDN, weaker and growing": (0.1, 0.1, "dann"),
     }
+    for arm, (reversal, confusion, ramp) in parts.items():
+        arms[arm] = (
+            "configs/slowonly_sdn.py --config.optimizer.learning_rate=0.006 "
+            f"--config.method.settings.reversal={reversal} "
+            f"--config.method.settings.confusion_weight={confusion} "
+            f"--config.method.ramp={ramp}"
+        )
+    arms["SDN"] = "configs/slowonly_sdn.py"
     return {
         "arms": arms,
         "pairs": (
             *((f"{arm}, longer", arm) for arm in slow),
             *((f"{arm}, longer", "baseline, longer") for arm in slow[1:]),
-            *((arm, "SDN") for arm in arms if arm.startswith("SDN,")),
+            *((arm, full) for arm in arms if arm.startswith("SDN") and arm != full),
         ),
-        "settings": {},
+        "settings": {"SDN": _METHODS["SDN"][1]},
         "prepare": (),
     }
 
