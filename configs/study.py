@@ -4,13 +4,14 @@
     python -m smad_jax.reporting study --config configs/study.py:omnidebias
     python -m smad_jax.reporting tune --config configs/study.py:methods
 
-`smad`, the default, has the rows of Table 7 and a control, `longer` the same at three
-times the steps; `methods` those of Table 3 and the methods that came later;
-`omnidebias` those of Table 9; `parts` those of Tables 8 and 13, the aspects and the
-losses; `weights` MAAT and SMAD over a range of adversarial weights; `causes` looks for
-why some of Table 3's methods hardly train. An arm is what follows `main.py --config`.
-The settings of an arm are the trials of `tune`, three for each; the configs hold what
-was chosen. An arm without any takes what was chosen for another, or says its own.
+`smad`, the default, has the rows of Table 7 and a control; `methods` those of Table 3
+and the methods that came later; `longer` and `methods-longer` the same at three times
+the steps; `omnidebias` has those of Table 9; `parts` those of Tables 8 and 13, the
+aspects and the losses; `weights` MAAT and SMAD over a range of adversarial weights;
+`causes` looks for why some of Table 3's methods hardly train. An arm is what follows
+`main.py --config`. The settings of an arm are the trials of `tune`, three for each; the
+configs hold what was chosen. An arm without any takes what was chosen for another, or
+says its own.
 """
 
 from collections.abc import Iterable
