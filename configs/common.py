@@ -378,16 +378,18 @@ def smad(
 
 
 def tuned(
-    config: ml_collections.ConfigDict, **settings: float
+    config: ml_collections.ConfigDict, *, ramp: str = "", **settings: float
 ) -> ml_collections.ConfigDict:
     """On the embedded benchmark, sets what tuning chose with a rate of 0.003.
 
     Args:
         config: To be changed; that of other data stays as it is.
+        ramp: How the adversary grows, where another than the usual way was chosen.
         **settings: Of the method, where others than the usual ones were chosen.
     """
     if config.data.train == f"{EMBEDDED}/train":
         config.optimizer.learning_rate = 3e-3
+        config.method.ramp = ramp or config.method.ramp
         config.method.settings.update(settings)
     return config
 

@@ -22,4 +22,8 @@ from configs import common
 def get_config(arg: str = "") -> ml_collections.ConfigDict:
     """Returns the baseline's recipe with SDN's scene head and masked clips."""
     choice = common.parse_sdn(arg)
-    return common.sdn(common.slowonly(choice.train), choice)
+    config = common.sdn(common.slowonly(choice.train), choice)
+    chosen = {"reversal": 0.1}
+    if choice.mode == "paper":
+        chosen["confusion_weight"] = 0.1
+    return common.tuned(config, ramp="dann", **chosen)
