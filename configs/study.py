@@ -19,6 +19,7 @@ from typing import Any
 
 SMAD = "configs/slowonly_smad.py"
 LONGER = "--config.training.epochs=36"  # three times the usual number
+DFR_LONGER = "--config.training.epochs=45"  # of four fifths of the videos
 JOINT = "configs/slowonly_omnidebias.py"
 
 _RATES = tuple(
@@ -169,7 +170,7 @@ def _methods_longer() -> dict[str, Any]:
     """
     usual = _methods()
     arms = {
-        arm: f"{flags} {LONGER}"
+        arm: f"{flags} {DFR_LONGER if arm == 'DFR' else LONGER}"
         for arm, flags in usual["arms"].items()
         if not arm.endswith(", rare")
     }
@@ -257,13 +258,13 @@ def _causes() -> dict[str, Any]:
             f"--config.method.settings.confusion_weight={confusion} "
             f"--config.method.ramp={ramp}"
         )
-    arms["SDN"] = "configs/slowonly_sdn.py"
+    arms["SDN"] = "configs/slowonly_sdn.py"  # at a lower rate
     return {
         "arms": arms,
         "pairs": (
             *((f"{arm}, longer", arm) for arm in slow),
             *((f"{arm}, longer", "baseline, longer") for arm in slow[1:]),
-            *((arm, full) for arm in arms if arm.startswith("SDN") and arm != full),
+            *((arm, full) for arm in parts if arm != full),
         ),
         "settings": {"SDN": _METHODS["SDN"][1]},
         "prepare": (),

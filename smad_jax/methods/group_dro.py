@@ -5,6 +5,7 @@ Groups are of class and rarity (`data/groups.py`): a scene that is rare with its
 counts as much as a frequent one, and more while its videos are not yet learned.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -31,8 +32,9 @@ class GroupDro(base.Method):
     weight decay, which the publication raises.
 
     Attributes:
-        shares: [G + 1] q, kept beside the batch statistics; the last is of the videos
-            without a group.
+        log_shares: [G + 1] log q, kept beside the batch statistics; the last is of the
+            videos without a group. The share itself of a group that is learned well
+            becomes too small for a float, and one of 0 never grows again.
     """
 
     uses_aspects = True
@@ -72,7 +74,7 @@ class GroupDro(base.Method):
             )
         self.name = the_groups("group_dro", aspects)
         count = aspects[self.name].num_labels + 1
-        self.shares = nnx.BatchStat(jnp.full(count, 1 / count))
+        self.log_shares = nnx.BatchStat(jnp.full(count, -math.log(count)))
         self.step_size = step_size
         self.over = over
 
@@ -92,19 +94,18 @@ class GroupDro(base.Method):
         labels, mask = stream["aspects"][self.name], stream["aspect_mask"][self.name]
         group = jnp.where(mask, jnp.argmax(labels, axis=-1), labels.shape[-1])
         each = losses.cross_entropy(output.logits, stream["label"])
-        mean, present = group_means(each, group, len(self.shares[...]))
-        grown = self.shares[...] * jnp.exp(self.step_size * mean)
-        shares = lax.stop_gradient(grown / grown.sum())
-        self.shares[...] = shares
-        weights = jnp.where(present, shares, 0)
-        if self.over == "batch":
-            weights /= weights.sum()
+        before = self.log_shares[...]
+        mean, present = group_means(each, group, len(before))
+        moved = jax.nn.log_softmax(before + self.step_size * lax.stop_gradient(mean))
+        self.log_shares[...] = moved
+        over = moved if self.over == "all" else jnp.where(present, moved, -jnp.inf)
+        weights = jnp.where(present, jax.nn.softmax(over), 0)
         total = weights @ mean
         return total, metrics | {
             "loss": total,
             "loss/action": total,
             "group/worst_loss": mean.max(),
-            "group/largest_share": shares.max(),
+            "group/largest_share": jnp.exp(moved.max()),
         }
 
 

@@ -55,7 +55,8 @@ def step(parts, data, *, weights=None):
         loss, metrics = base.loss(
             modules, data, key=jax.random.key(0), step=jnp.asarray(0)
         )
-        return loss, (metrics, state_lib.batch_stats_of(modules)["method"]["shares"])
+        moved = state_lib.batch_stats_of(modules)["method"]["log_shares"]
+        return loss, (metrics, jnp.exp(moved))
 
     gradient = jax.grad(objective, has_aux=True)
     return jax.jit(gradient, compiler_options=networks.QUICKLY)(params)
@@ -94,13 +95,22 @@ def test_step_is_that_of_the_videos_weighted_by_their_groups_shares(over, step_s
 def test_shares_grow_step_by_step_for_the_groups_that_lose_most():
     graph, params, stats = build(step_size=0.5)
     _, (_, first) = step((graph, params, stats), batch())
-    stats["method"]["shares"] = first
+    stats["method"]["log_shares"] = jnp.log(first)
     _, (metrics, second) = step((graph, params, stats), batch())
     _, each = step((graph, params, stats), batch(), weights=np.zeros(B))
     shares, _ = expected(np.asarray(each), 2 * 0.5, "all")
     np.testing.assert_allclose(second, shares, rtol=1e-5)
     assert second[3] == second[4] == min(second), "groups that were not there"
     assert float(metrics["group/largest_share"]) == float(max(second))
+
+
+def test_learned_groups_alone_in_a_batch_have_a_finite_loss():
+    graph, params, stats = build(step_size=0.5, over="batch")
+    tiny = jnp.array([-200.0, -300.0, -250.0, -200.0, 0.0])  # exp of these is 0
+    stats["method"]["log_shares"] = tiny
+    _, each = step((graph, params, stats), batch(), weights=np.zeros(B))
+    _, (metrics, _) = step((graph, params, stats), batch())
+    assert float(metrics["loss"]) == pytest.approx(float(each[0] + each[3]) / 2, rel=1e-5)
 
 
 def test_videos_without_a_group_are_one():
