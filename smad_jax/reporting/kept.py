@@ -17,8 +17,9 @@ class Records:
     """A file with a line of JSON a run: its command, its settings and what it said.
 
     A run counts as long as its command means the settings that it was made with: if a
-    config changes, it is made again. Of two lines for one command the last one counts;
-    a run on record is not looked for in its folder.
+    config changes, it is made again. So does one of another command with the very same
+    settings. Of two lines for one command the last one counts; a run on record is not
+    looked for in its folder.
     """
 
     def __init__(self, path: pathlib.Path | None) -> None:
@@ -29,13 +30,14 @@ class Records:
         """
         self._path = path
         self._lines: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._same: dict[str, dict[str, Any]] = {}
         if path is None or not path.is_file():
             return
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
             try:
                 record = json.loads(line)
                 _run(path, record)
-                self._lines[tuple(record["command"])] = record
+                self._add(record)
             except (ValueError, TypeError, KeyError) as error:
                 raise errors.DataError(
                     f"{path}, line {number} is no record of a run ({error!r}); remove "
@@ -48,13 +50,11 @@ class Records:
         Raises:
             ConfigError: if the job's config cannot be read.
         """
+        wanted = runs.settings(job)
         record = self._lines.get(_command(job))
-        if record is None:
-            return None
-        made, wanted = record["settings"], runs.settings(job)
-        # configs grow: keys that came or went say nothing
-        same = all(made[key] == value for key, value in wanted.items() if key in made)
-        return _run(job.folder, record) if same else None
+        if record is None or not _means(record["settings"], wanted):
+            record = self._same.get(_text(wanted))
+        return _run(job.folder, record) if record else None
 
     def keep(self, job: runs.Job, run: runs.Run) -> None:
         """Adds a run to the file, in one write, so that several studies may do so."""
@@ -62,11 +62,35 @@ class Records:
         del told["folder"]
         told["command"] = list(_command(job))
         told["settings"] = runs.stored_settings(run.folder)
-        self._lines[_command(job)] = told
+        self._add(told)
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with open(self._path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(told) + "\n")
+
+    def _add(self, record: dict[str, Any]) -> None:
+        self._lines[tuple(record["command"])] = record
+        self._same[_text(record["settings"])] = record
+
+
+def _means(made: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether a run was made with the settings that are wanted.
+
+    Configs grow, so that keys that came or went say nothing, but for those of the
+    method's settings: a new one of these is another method.
+    """
+    of_method = [
+        {key for key in settings if key.startswith("method.settings.")}
+        for settings in (made, wanted)
+    ]
+    common = made.keys() & wanted.keys()
+    return of_method[0] == of_method[1] and all(
+        made[key] == wanted[key] for key in common
+    )
+
+
+def _text(settings: dict[str, Any]) -> str:
+    return json.dumps(settings, sort_keys=True)
 
 
 def _command(job: runs.Job) -> tuple[str, ...]:

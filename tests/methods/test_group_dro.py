@@ -110,7 +110,9 @@ def test_learned_groups_alone_in_a_batch_have_a_finite_loss():
     stats["method"]["log_shares"] = tiny
     _, each = step((graph, params, stats), batch(), weights=np.zeros(B))
     _, (metrics, _) = step((graph, params, stats), batch())
-    assert float(metrics["loss"]) == pytest.approx(float(each[0] + each[3]) / 2, rel=1e-5)
+    assert float(metrics["loss"]) == pytest.approx(
+        float(each[0] + each[3]) / 2, rel=1e-5
+    )
 
 
 def test_videos_without_a_group_are_one():

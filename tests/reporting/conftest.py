@@ -19,13 +19,12 @@ def fake_runs(monkeypatch):
     def launch(job: runs.Job, cores: set[int]) -> int:
         started.append(job)
         config: dict = {}
-        for flag in job.overrides:
-            key, _, value = flag.removeprefix("--config.").partition("=")
+        for key, value in runs.settings(job).items():
             *sections, last = key.split(".")
             place = config
             for section in sections:
                 place = place.setdefault(section, {})
-            place[last] = value if value.isalpha() else json.loads(value)
+            place[last] = value
         rng = np.random.default_rng(list(f"{job.config} {job.overrides}".encode()))
         record = {
             "results": {

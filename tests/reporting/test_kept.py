@@ -58,10 +58,16 @@ def test_run_on_record_is_found_where_its_folder_is_gone(file, job, tmp_path):
     assert run.folder == elsewhere.folder
 
 
-def test_another_command_is_another_run(file, job):
+def test_another_command_is_another_run_unless_it_means_the_same(file, job, tmp_path):
     records = kept.Records(file)
     assert records.find(dataclasses.replace(job, overrides=())) is None
-    assert records.find(dataclasses.replace(job, config="x.py:y")) is None
+    respelled = dataclasses.replace(job, config="x.py:y")
+    assert records.find(respelled) == records.find(job)
+    grown = CONFIG.format(rate=0.5).replace(
+        "    return", "    config.new = 1\n    return"
+    )
+    (tmp_path / "x.py").write_text(grown)
+    assert records.find(respelled) is None, "who knows what else the argument says"
 
 
 def test_run_counts_no_longer_when_its_config_means_other_settings(file, job, tmp_path):
@@ -71,6 +77,9 @@ def test_run_counts_no_longer_when_its_config_means_other_settings(file, job, tm
     text = CONFIG.format(rate=0.5)
     config.write_text(text.replace("    return", "    config.new = 1\n    return"))
     assert kept.Records(file).find(job) is not None
+    method = 'method = {"settings": {"over": 1}}'
+    config.write_text(text.replace("    return", f"    config.{method}\n    return"))
+    assert kept.Records(file).find(job) is None, "another form of the method"
 
 
 def test_studies_side_by_side_lose_no_record(file, job):

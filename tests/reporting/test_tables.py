@@ -161,6 +161,20 @@ def test_study_corrects_over_all_pairs_and_test_sets():
 
 
 def test_arms_that_never_differ_have_a_p_value_of_one():
-    same = {"iid": [1.0, 0.9]}
+    same = {"iid": [1.0, 0.9, 0.8]}
     _, differences = tables.study({"a": same, "b": same}, [("b", "a")])
     assert cells(differences)[1] == ["b", "a", "iid", "+0.0 ± 0.0", "1.000", "1.000"]
+
+
+def test_two_seeds_and_a_constant_difference_have_no_p_value():
+    two = {"a": {"iid": [0.5, 0.6]}, "b": {"iid": [0.625, 0.725]}}
+    _, differences = tables.study(two, [("b", "a")])
+    assert cells(differences)[1][3:] == ["+12.5 ± 0.0", "", ""]
+    scores = {
+        "a": {"iid": [0.5, 0.6, 0.7], "tail": [0.1, 0.2, 0.3]},
+        "b": {"iid": [0.625, 0.725, 0.825], "tail": [0.2, 0.1, 0.4]},
+    }
+    _, differences = tables.study(scores, [("b", "a")])
+    constant, other = cells(differences)[1:]
+    assert constant[3:] == ["+12.5 ± 0.0", "", ""]
+    assert other[4] == other[5], "the row without a p-value is no test to correct for"
