@@ -18,7 +18,8 @@ def measure(folder: pathlib.Path, name: str) -> dict[str, float] | None:
     """Returns the measures of a finished run, named `aspect/measure`, 0 to 1.
 
     `aspect/oracle` is the independence of the true actions, `aspect/majority` what
-    always answering the most frequent label would reach in place of the probe.
+    always answering the most frequent label would reach in place of the probe. With
+    `/control` behind it a name is that of what chance alone would show.
 
     Args:
         folder: The run's.
@@ -47,13 +48,12 @@ def measure(folder: pathlib.Path, name: str) -> dict[str, float] | None:
             continue  # of tags a video has several
         secondary = selection.hard_labels(split, aspect)
         read = probe.evaluate(said.features, secondary)
-        measured = {
-            "independence": fairness.independence(predicted, secondary),
-            "separation": fairness.separation(split.labels, predicted, secondary),
-            "sufficiency": fairness.sufficiency(split.labels, predicted, secondary),
-            "probe": read.accuracy,
-            "oracle": fairness.independence(split.labels, secondary),
-            "majority": read.majority,
-        }
-        found |= {f"{aspect}/{key}": value for key, value in measured.items()}
+        measured = fairness.measures(
+            split.labels, predicted, secondary, num_bootstrap=0, seed=0
+        )
+        told = {"probe": read.accuracy, "majority": read.majority}
+        for key in ("oracle", "independence", "separation", "sufficiency"):
+            one = getattr(measured, key)
+            told |= {key: one.value, f"{key}/control": one.control}
+        found |= {f"{aspect}/{key}": value for key, value in told.items()}
     return found

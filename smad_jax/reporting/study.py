@@ -21,6 +21,8 @@ from smad_jax.reporting.design import BASELINE, Design
 
 Report = Callable[[str], None]
 
+_CONTROL = " (in brackets what chance would show with answers as often right)"
+
 
 class Study(NamedTuple):
     """What a study found, in Markdown.
@@ -224,24 +226,32 @@ def _dependence(done: dict[str, list[runs.Run]], test: str) -> str:
             continue
         rows = [("true actions", *_spreads(known[BASELINE], of_truth))]
         rows += [(arm, *_spreads(known[arm], keys)) for arm in known]
+        controlled = all(f"{aspect}/separation/control" in told for told in everything)
         text += (
             f"Dependence on the {aspect}, on {test}: NMI of answer and {aspect}, the "
-            f"same within an action and within an answer, and in per cent how often a "
-            f"fresh linear probe reads it off the features; in the first row how often "
-            f"the most frequent one would be right.\n\n"
+            f"same within an action and within an answer{_CONTROL * controlled}, and "
+            f"in per cent how often a fresh linear probe reads it off the features; in "
+            f"the first row how often the most frequent one would be right.\n\n"
             f"{tables.markdown(('arm', *dependence.MEASURES), rows)}\n\n"
         )
     return text
 
 
 def _spreads(told: list[dict[str, float]], keys: Sequence[str]) -> list[str]:
-    """Cells of mean and standard deviation over runs; an empty one for no key."""
+    """Cells of mean and standard deviation over runs; an empty one for no key.
+
+    The mean of the controls follows in brackets where all runs have one.
+    """
     cells = []
     for key, measure in zip(keys, dependence.MEASURES, strict=True):
         scale, digits = (100, 1) if measure == "probe" else (1, 3)
         values = scale * np.array([found[key] for found in told if key])
         spread = (values.mean(), values.std(ddof=1)) if key else ()
-        cells.append(" ± ".join(f"{value:.{digits}f}" for value in spread))
+        cell = " ± ".join(f"{value:.{digits}f}" for value in spread)
+        if key and all(f"{key}/control" in found for found in told):
+            control = np.mean([found[f"{key}/control"] for found in told])
+            cell += f" ({control:.{digits}f})"
+        cells.append(cell)
     return cells
 
 

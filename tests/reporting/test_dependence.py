@@ -33,14 +33,23 @@ def test_measures_are_those_of_the_runs_predictions(run):
     said = predict.Predictions.load(run / "predictions" / "iid.npz")
     split = splits.open_place(config, "embedded/iid", aspects=("scene", "object"))
     found = dependence.measure(run, "iid")
-    assert len(found) == 2 * 6
+    assert len(found) == 2 * (6 + 4)
     answers = said.probabilities.argmax(axis=1)[1:]
     for aspect in ("scene", "object"):
         secondary = selection.hard_labels(split, aspect)
         expected = metrics.normalized_mutual_info_score(answers, secondary[1:])
         assert found[f"{aspect}/independence"] == pytest.approx(expected)
-        expected = metrics.normalized_mutual_info_score(split.labels, secondary)
+        expected = metrics.normalized_mutual_info_score(split.labels[1:], secondary[1:])
         assert found[f"{aspect}/oracle"] == pytest.approx(expected)
+        rng = np.random.default_rng(1)
+        dealt = [
+            metrics.normalized_mutual_info_score(
+                answers, rng.permutation(secondary[1:])
+            )
+            for _ in range(50)
+        ]
+        chance = found[f"{aspect}/independence/control"]
+        assert chance == pytest.approx(np.mean(dealt), abs=3 * np.std(dealt))
         read = probe.evaluate(said.features[1:], secondary[1:])
         assert found[f"{aspect}/probe"] == read.accuracy
         assert found[f"{aspect}/majority"] == read.majority

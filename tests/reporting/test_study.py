@@ -228,6 +228,7 @@ def test_dependence_on_each_aspect_has_a_table(smad, fake_runs, tmp_path, monkey
             for key, value in {
                 "independence": 0.3,
                 "separation": 0.4,
+                "separation/control": 0.15,
                 "sufficiency": 0.5,
                 "probe": 0.8,
                 "oracle": 0.2,
@@ -238,12 +239,15 @@ def test_dependence_on_each_aspect_has_a_table(smad, fake_runs, tmp_path, monkey
     monkeypatch.setattr(study.dependence, "measure", measure)
     records = kept.Records(tmp_path / "records.jsonl")
     text = study.run(smad, tmp_path, (1, 3), 1, silent, records).text
-    part = text[text.index("Dependence on the scene, on iid") :].split("\n\n")[1]
+    title, part = text[text.index("Dependence on the scene, on iid") :].split("\n\n")[
+        :2
+    ]
+    assert "in brackets what chance" in title
     rows = [[c.strip() for c in line.split("|")[1:-1]] for line in part.splitlines()]
     assert rows[2] == ["true actions", "0.220 ± 0.014", "", "", "12.0 ± 1.4"]
     assert rows[3][0] == "baseline"
     assert rows[3][1:] == [
-        *("0.320 ± 0.014", "0.420 ± 0.014", "0.520 ± 0.014", "82.0 ± 1.4")
+        *("0.320 ± 0.014", "0.420 ± 0.014 (0.170)", "0.520 ± 0.014", "82.0 ± 1.4")
     ]
     assert len(rows) == 3 + len(smad.arms)
 
