@@ -180,7 +180,7 @@ def base() -> ml_collections.ConfigDict:
     config.data.sampling.test_rule = "mmaction2-0.x"  # or `mmaction2-1.x`
     config.data.transform = section()
     config.data.web = section()  # streams of joint training by name: `web_stream`
-    config.data.web_every = 1  # steps of the target from one turn of theirs to the next
+    config.data.web_every = 1  # training batches from one turn of theirs to the next
     config.data.masked = section()  # clips without people, for SDN: `masked_stream`
     config.model = section()
     config.model.name = ""
@@ -439,7 +439,7 @@ def web_stream() -> ml_collections.ConfigDict:
     stream.batch_size = 0
     stream.batches = 1  # taken at each of its turns
     stream.class_power = 1.0  # 0.5: OmniSource's balancing; 0: classes equal
-    stream.num_frames = 0  # of a clip; 0: as the target's, 1: an image as it is
+    stream.num_frames = 0  # of a clip; 0: as in training, 1: an image as it is
     stream.aspect_labels = "given"  # where there are any; or `none`
     return stream
 
@@ -450,9 +450,9 @@ def omnidebias(
     """Adds web streams as `choice` wants them (Sec. 5.2): Tables 9, 14 and 15.
 
     The paper gives neither batch sizes nor the ratio of batches. For TSN 64 images a
-    device are OmniSource's; elsewhere a web batch is as large as the target's. A batch
-    of every stream follows each of the target, OmniSource's default; its config of
-    three web sources takes them at every second one.
+    device are OmniSource's; elsewhere a web batch is as large as one of the training
+    set. A batch of every stream follows each of these, OmniSource's default; its config
+    of three web sources takes them at every second one.
     """
     if choice.web == "none":
         return config
@@ -481,8 +481,8 @@ def _embedded_web(
 ) -> ml_collections.ConfigDict:
     """Adds the embedded web data, at the number of optimiser steps of the baseline.
 
-    A web batch after every third of the target: 2,500 videos and the 800 or so media of
-    a third are each seen about equally often then, as if they were one set.
+    A web batch after every third of the training set: 2,500 videos and the 800 or so
+    media of a third are each seen about equally often then, as if they were one set.
     """
     stream = web_stream()
     stream.split = f"{EMBEDDED_WEB}/web-{part}"

@@ -4,7 +4,8 @@
     python main.py --config configs/slowonly_adabn.py:k200db
 
 Trained like slowonly_baseline.py; each test set is predicted with batch statistics of
-its own. With form=layer_by_layer they are exact, at the price of many passes.
+its own. With form=layer_by_layer they are exact, at the price of many passes. On K200db
+the paper reports 52.0 on K200db-val and 52.3 on ARAS-64.
 """
 
 import ml_collections

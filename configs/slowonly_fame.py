@@ -4,7 +4,7 @@
     python main.py --config configs/slowonly_fame.py:k200db
 
 An augmentation of supervised training, with the values of StillMix's authors for
-Kinetics-400; nothing was tuned here.
+Kinetics-400. On the embedded benchmark tuning chose twice as often.
 """
 
 import ml_collections

@@ -5,7 +5,7 @@
 
 The paper does not say what FrameShuffle is. mode=order, the default, predicts how four
 segments were put out of order; augment shuffles frames; confuse makes the action
-uncertain on shuffled clips.
+uncertain on shuffled clips. The paper reports 52.4 on K200db-val and 51.3 on ARAS-64.
 """
 
 import ml_collections

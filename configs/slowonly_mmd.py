@@ -5,7 +5,8 @@
 
 The first trains on the embedded benchmark with the videos of its tail set as unlabelled
 target. The second adapts SlowOnly-8x8-R18 to ARAS-64; without target= it is K200db-val.
-A model is for its own target: results on other test sets are of no use in Table 3.
+A model is for its own target: results on other test sets are of no use in Table 3. The
+paper reports 52.7 on K200db-val and 53.1 on ARAS-64. A step has twice the clips.
 """
 
 import ml_collections

@@ -11,7 +11,8 @@ with turns=joint one on both. mode=scene_only is the scene adversary alone.
 
 One stage from scratch, as for every row of the table; the authors train three, from
 weights of actions alone. How the paper combined SDN with SlowOnly, and whether its
-row has the masked clips, is not public.
+row has the masked clips, is not public. It reports 54.0 on K200db-val and 55.3 on
+ARAS-64. With turns=alternate a step is two updates, and costs twice the baseline's.
 """
 
 import ml_collections

@@ -375,7 +375,7 @@ def _train(
 ) -> state_lib.TrainState:
     """Runs the loop from the state's step, with its data, journal and checkpoints."""
     start = int(state.step)
-    sources = {joint.TARGET: opened.train, **opened.web}
+    sources = {joint.TRAIN: opened.train, **opened.web}
     if opened.target is not None:
         sources[base.UNLABELLED] = opened.target
     if opened.masked is not None:

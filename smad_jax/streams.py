@@ -78,7 +78,7 @@ def open_streams(
     """
     webs = web.read_streams(config.data.web)
     sizes = {
-        joint.TARGET: config.data.batch_size,
+        joint.TRAIN: config.data.batch_size,
         base.UNLABELLED: _target_batch_size(config),
         base.MASKED: _masked_batch_size(config),
     }
@@ -93,7 +93,7 @@ def open_streams(
                 sampling=stream.sampling(sampling) if stream else sampling,
                 transform=config.data.transform,
                 batch_size=stream.batch_size if stream else sizes[name],
-                seed=seed if name == joint.TARGET else order.stream_seed(seed, name),
+                seed=seed if name == joint.TRAIN else order.stream_seed(seed, name),
                 start_step=taken[name],
                 class_power=stream.class_power if stream else 1.0,
                 process_index=jax.process_index(),
@@ -118,10 +118,10 @@ def by_turn(
     Streams without a turn go with the training set's. Methods know `train` by that
     name, whether it is the training set or a web stream.
     """
-    own = {name: {joint.TARGET: streams[name]} for name in (joint.TARGET, *turns.web)}
+    own = {name: {joint.TRAIN: streams[name]} for name in (joint.TRAIN, *turns.web)}
     if base.MASKED in turns.web:
         own[base.MASKED] = {base.MASKED: streams[base.MASKED]}
-    own[joint.TARGET] |= {name: s for name, s in streams.items() if name not in own}
+    own[joint.TRAIN] |= {name: s for name, s in streams.items() if name not in own}
     return {name: _on_devices(together, mesh) for name, together in own.items()}
 
 

@@ -114,8 +114,8 @@ def train_batches(
     Step s of the run takes the positions s * B to (s + 1) * B of the stream, of which
     process p has the p-th part. Every V positions, an epoch of the stream, see each
     video once, or are V draws where classes are balanced. A web stream goes on through
-    the target's epochs, where the reference starts it afresh with each of them and so
-    repeats the order of a short one. A video that cannot be read is replaced by
+    the training set's epochs, where the reference starts it afresh with each of them
+    and so repeats the order of a short one. A video that cannot be read is replaced by
     another of its class, the same in every run.
 
     Args:

@@ -28,7 +28,7 @@ class WebStream:
         batch_size: Videos or images of a batch, of all devices together.
         batches: Batches taken whenever it is the web's turn.
         class_power: See `order.balanced_probabilities`; 1 leaves classes as they are.
-        num_frames: Frames of a clip; 0 for as many as a clip of the target has. An
+        num_frames: Frames of a clip; 0 for as many as a training clip has. An
             image fills them with copies of itself: 1 makes it the single segment
             that TSN gets (OmniSource), 0 the still clip that SlowOnly gets.
         aspect_labels: `given` where the data set has labels, or `none`: no adversarial
@@ -81,7 +81,7 @@ class WebStream:
         )
 
     def sampling(self, target: sections.Section) -> sections.Section:
-        """Returns the sampling of the target stream with this one's `num_frames`."""
+        """Returns the sampling of the training set with this one's `num_frames`."""
         own = {"num_frames": self.num_frames} if self.num_frames else {}
         return {**target, **own}
 
@@ -104,11 +104,12 @@ def match_aspects(
 
     Args:
         split: Opened with those of the aspects that its data set has labels for.
-        aspects: The aspects of the target's training split.
+        aspects: The aspects of the training split.
         target: What to call that split in an error.
 
     Raises:
-        DataError: if labels of an aspect differ in number or kind from the target's.
+        DataError: if labels of an aspect differ in number or kind from those of the
+            training set.
     """
     for name, own in split.aspects.items():
         wanted = aspects[name]

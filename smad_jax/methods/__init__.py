@@ -1,6 +1,7 @@
 """What training asks of the features: one file a row of Table 3, and later ones."""
 
 import inspect
+import pkgutil
 from collections.abc import Callable, Mapping
 
 import jax
@@ -8,40 +9,28 @@ from flax import nnx
 
 from smad_jax import errors
 from smad_jax.aspects import Aspect
-from smad_jax.methods import (
-    actor_cut_mix,
-    adabn,
-    albar,
-    background_erasing,
-    base,
-    dann,
-    dfr,
-    fame,
-    frame_shuffle,
-    group_dro,
-    mmd,
-    sava,
-    sdn,
-    smad,
-    still_mix,
-)
+from smad_jax.methods import base
 
+# A method's module in this package and its class, loaded with it.
+_PLACES = {
+    "baseline": "base:Method",
+    "smad": "smad:Smad",
+    "adabn": "adabn:AdaBn",
+    "dann": "dann:Dann",
+    "mmd": "mmd:Mmd",
+    "sava": "sava:Sava",
+    "frame_shuffle": "frame_shuffle:FrameShuffle",
+    "sdn": "sdn:Sdn",
+    "still_mix": "still_mix:StillMix",
+    "background_erasing": "background_erasing:BackgroundErasing",
+    "fame": "fame:Fame",
+    "group_dro": "group_dro:GroupDro",
+    "dfr": "dfr:Dfr",
+    "actor_cut_mix": "actor_cut_mix:ActorCutMix",
+    "albar": "albar:Albar",
+}
 METHODS: dict[str, type[base.Method]] = {
-    "baseline": base.Method,
-    "smad": smad.Smad,
-    "adabn": adabn.AdaBn,
-    "dann": dann.Dann,
-    "mmd": mmd.Mmd,
-    "sava": sava.Sava,
-    "frame_shuffle": frame_shuffle.FrameShuffle,
-    "sdn": sdn.Sdn,
-    "still_mix": still_mix.StillMix,
-    "background_erasing": background_erasing.BackgroundErasing,
-    "fame": fame.Fame,
-    "group_dro": group_dro.GroupDro,
-    "dfr": dfr.Dfr,
-    "actor_cut_mix": actor_cut_mix.ActorCutMix,
-    "albar": albar.Albar,
+    name: pkgutil.resolve_name(f"{__name__}.{place}") for name, place in _PLACES.items()
 }
 
 
@@ -75,10 +64,11 @@ def check_target(name: str, target: str) -> None:
             "its split with --config.data.target=DATASET/SPLIT"
         )
     if target and not wants:
-        wanting = [n for n, m in METHODS.items() if base.UNLABELLED in m.streams]
-        raise errors.ConfigError(
-            f"method {name!r} has no use for data.target={target!r}; leave it empty, "
-            f"or choose a method that has: {', '.join(wanting)}"
+        raise _useless(
+            name,
+            f"data.target={target!r}",
+            "leave it empty",
+            lambda method: base.UNLABELLED in method.streams,
         )
 
 
@@ -89,10 +79,11 @@ def check_groups(name: str, aspect: str) -> None:
         ConfigError: if groups of `aspect` are asked for and it does not.
     """
     if aspect and not find(name).uses_groups:
-        grouping = [n for n, m in METHODS.items() if m.uses_groups]
-        raise errors.ConfigError(
-            f"method {name!r} has no use for data.groups={aspect!r}; leave it empty, "
-            f"or choose a method that has: {', '.join(grouping)}"
+        raise _useless(
+            name,
+            f"data.groups={aspect!r}",
+            "leave it empty",
+            lambda method: method.uses_groups,
         )
 
 
@@ -107,10 +98,8 @@ def check_holdout(name: str, share: float) -> None:
             f"data.holdout must be at least 0 and below 1, but it is {share}"
         )
     if share and not find(name).refits:
-        refitting = [n for n, m in METHODS.items() if m.refits]
-        raise errors.ConfigError(
-            f"method {name!r} has no use for data.holdout={share}; set it to 0, or "
-            f"choose a method that has: {', '.join(refitting)}"
+        raise _useless(
+            name, f"data.holdout={share}", "set it to 0", lambda method: method.refits
         )
 
 
@@ -142,11 +131,23 @@ def check_masked(name: str, wanted: bool) -> None:
         ConfigError: if it has none.
     """
     if wanted and not find(name).uses_masked:
-        using = [n for n, m in METHODS.items() if m.uses_masked]
-        raise errors.ConfigError(
-            f"method {name!r} has no use for clips with the people painted out; leave "
-            f"data.masked empty, or choose a method that has: {', '.join(using)}"
+        raise _useless(
+            name,
+            "clips with the people painted out",
+            "leave data.masked empty",
+            lambda method: method.uses_masked,
         )
+
+
+def _useless(
+    name: str, given: str, instead: str, uses: Callable[[type[base.Method]], bool]
+) -> errors.ConfigError:
+    """The error for what a method has no use for, with those that have."""
+    others = [other for other, method in METHODS.items() if uses(method)]
+    return errors.ConfigError(
+        f"method {name!r} has no use for {given}; {instead}, or choose a method that "
+        f"has: {', '.join(others)}"
+    )
 
 
 def build_method(

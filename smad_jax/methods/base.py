@@ -5,6 +5,7 @@ another: a method is a loss, the extra heads it needs, and the way the views of 
 test video are combined.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -81,7 +82,7 @@ class Method(nnx.Module):
                 `aspects` {name: [B, Z]} and `aspect_mask` {name: [B] bool}; `target`
                 has `video` alone, `masked` `video` and `label`.
             key: For dropout and whatever else is random.
-            step: [] int32, batches of the target taken before this one.
+            step: [] int32, batches of the training set before this one.
 
         Returns:
             The loss, and metrics named `group/name`: `loss` itself, every term as
@@ -136,15 +137,26 @@ class Method(nnx.Module):
         return jnp.mean(jax.nn.softmax(logits), axis=1)
 
 
-def action_loss(output: recognizer.Output, stream: Stream) -> tuple[jax.Array, Metrics]:
-    """Returns mean cross-entropy of the action, with its metrics."""
+def action_loss(
+    output: recognizer.Output, stream: Stream, kept: jax.Array | None = None
+) -> tuple[jax.Array, Metrics]:
+    """Returns mean cross-entropy of the action, with its metrics.
+
+    Args:
+        output: Of the network.
+        stream: Its clips' `label`, [B].
+        kept: [B] bool, the clips that count; all without it.
+    """
     label = stream["label"]
-    loss = jnp.mean(losses.cross_entropy(output.logits, label))
-    correct = jnp.argmax(output.logits, axis=-1) == label
+    mean = (
+        jnp.mean if kept is None else functools.partial(losses.masked_mean, mask=kept)
+    )
+    loss = mean(losses.cross_entropy(output.logits, label))
+    correct = (jnp.argmax(output.logits, axis=-1) == label).astype(jnp.float32)
     return loss, {
         "loss": loss,
         "loss/action": loss,
-        "accuracy/action": jnp.mean(correct, dtype=jnp.float32),
+        "accuracy/action": mean(correct),
     }
 
 

@@ -110,7 +110,7 @@ class FrameShuffle(base.Method):
         video = reorder_segments(stream["video"], order)
         output = model(video, train=True, key=own_key)
         shuffled = order > 0
-        action, metrics = _action_loss(output, stream, ~shuffled)
+        action, metrics = base.action_loss(output, stream, ~shuffled)
         if self.head is None:
             certainty = -losses.entropy(output.logits)
             extra = self.weight * losses.masked_mean(certainty, shuffled)
@@ -182,16 +182,3 @@ def shuffle_frames(video: jax.Array, key: jax.Array, probability: float) -> jax.
     shuffled = jax.random.bernoulli(keys[1], probability, (batch, 1))
     places = jnp.where(shuffled, order, own)  # [B, T]
     return jnp.take_along_axis(video, places[:, :, None, None, None], axis=1)
-
-
-def _action_loss(
-    output: recognizer.Output, stream: base.Stream, kept: jax.Array
-) -> tuple[jax.Array, base.Metrics]:
-    """Mean cross-entropy of the action over the clips kept [B], with its metrics."""
-    label = stream["label"]
-    loss = losses.masked_mean(losses.cross_entropy(output.logits, label), kept)
-    correct = (jnp.argmax(output.logits, axis=-1) == label).astype(jnp.float32)
-    return loss, {
-        "loss/action": loss,
-        "accuracy/action": losses.masked_mean(correct, kept),
-    }

@@ -96,8 +96,7 @@ class Smad(base.Method):
     ) -> tuple[jax.Array, base.Metrics]:
         """Adds each aspect's adversarial loss to that of the action.
 
-        Videos without labels for an aspect are left out of its mean. Raises
-        KeyError if the batch lacks an aspect altogether.
+        Videos without labels for an aspect are left out of its mean.
         """
         stream = batch["train"]
         output = model(stream["video"], train=True, key=key)

@@ -1,18 +1,18 @@
 """Joint training: whose batches a step takes, and in what order (Sec. 5.2).
 
-A step is one batch of the target, the labelled training set, and the batches of web
-streams that follow it; steps are what `TrainState.step`, schedules, epochs and logs
-count. Each batch, the target's too, is an update: gradient, clipping, momentum, weight
-decay and batch statistics of its own, at the learning rate of the step. This is the
-order of OmniSource, which the paper builds on: sources are neither mixed in a batch nor
-summed in a loss. Without web streams a step is one update.
+A step is one batch of the training set, which OmniSource calls the target, and the
+batches of web streams that follow it; steps are what `TrainState.step`, schedules,
+epochs and logs count. Each batch, the training set's too, is an update: gradient,
+clipping, momentum, weight decay and batch statistics of its own, at the learning rate
+of the step. This is the order of OmniSource, which the paper builds on: sources are
+neither mixed in a batch nor summed in a loss. Without web streams a step is one update.
 """
 
 import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
-TARGET = "train"
+TRAIN = "train"
 
 
 class Web(NamedTuple):
@@ -37,9 +37,9 @@ class Order:
     def sources(self, step: int) -> tuple[str, ...]:
         """Returns the stream of every batch of a step, counted from 0."""
         if step % self.every:
-            return (TARGET,)
+            return (TRAIN,)
         return (
-            TARGET,
+            TRAIN,
             *(name for name, web in self.web.items() for _ in range(web.batches)),
         )
 

@@ -132,7 +132,7 @@ class Journal:
         )
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes one line and one point a value; `step` counts the target's batches."""
+        """Writes one line and one point a value, at a number of training batches."""
         if self._file is None or self._board is None:
             return
         self._file.write(json.dumps({"step": step, **values}) + "\n")
@@ -146,7 +146,7 @@ class Journal:
         """Adds a histogram and pictures to TensorBoard, under one name.
 
         Args:
-            step: Counts the target's batches.
+            step: Counts the training set's batches.
             name: `look/actionness` for instance.
             values: Any number of them.
             pictures: [n, H, W, 3] uint8 RGB.

@@ -24,11 +24,11 @@ class Plan:
 
     Attributes:
         name: Of the run, for its log lines.
-        total_steps: Steps of the whole run, each one batch of the target.
+        total_steps: Steps of the whole run, each one batch of the training set.
         steps_per_epoch: Steps that the epoch count and the schedules go by.
         log_every: Steps between console lines.
         save_every: Steps between checkpoints.
-        batch_size: Videos of a global batch of the target, for the clips/s of the log.
+        batch_size: Videos of a global batch of the training set, for the log's clips/s.
         chance: See `log.progress_line`.
         order: Which batches a step takes, in joint training.
         on_non_finite: `stop` the run, or `skip` the step and count it.
@@ -79,8 +79,8 @@ def run(
         state: Where to start.
         plan: Length and intervals.
         train_step: From `step.make_train_step`.
-        batches: Global batches on devices by stream, `joint.TARGET` and the web's; the
-            first of the target's belongs to `state.step`.
+        batches: Global batches on devices by stream, `joint.TRAIN` and the web's; the
+            first of the training set's belongs to `state.step`.
         key: Root of all randomness in the steps.
         save: Keeps a state; called at intervals, at the end, and on a signal.
         journal: Receives the means of every logged window.
@@ -130,7 +130,7 @@ def _count(window: log.Window, update: _Update, plan: Plan) -> None:
     """Adds a finished update to the window; refuses one that was not finite."""
     found = jax.device_get(update.metrics)
     values = {name: float(value) for name, value in found.items()}
-    stream = "" if update.source == joint.TARGET else update.source
+    stream = "" if update.source == joint.TRAIN else update.source
     if values["non_finite"]:
         terms = ", ".join(
             f"{name} = {value:.4g}"

@@ -1,6 +1,6 @@
 """Learning rates and the adversarial ramp, as functions of the step.
 
-A step is a batch of the target (`joint`).
+A step is a batch of the training set (`joint`).
 
 Both learning-rate schedules change once an epoch, as those of the reference do
 (App. C); only the warm-up moves with every step.

@@ -21,7 +21,7 @@ class TrainState:
     """All that a step reads and writes.
 
     Attributes:
-        step: [] int32, batches of the target taken so far; updates, unless
+        step: [] int32, batches of the training set taken so far; updates, unless
             web streams take further ones (`joint.py`).
         params: Trained arrays, under the names of the modules that hold them.
         batch_stats: Running statistics of batch norm, under the same names.

@@ -19,12 +19,12 @@ V, N, T, H, W, K, D = 11, 4, 3, 5, 2, 9, 7
 class Deep(nnx.Module):
     """A network with three batch norms one after the other."""
 
-    def __init__(self):
+    def __init__(self, ghost_size=2):
         rngs, sizes = nnx.Rngs(0), (3 * T, D, 8, 6)
         self.fcs, self.bns = nnx.List([]), nnx.List([])
         for size, out in itertools.pairwise(sizes):
             self.fcs.append(layers.Linear(size, out, scale=1.0, rngs=rngs))
-            self.bns.append(layers.GhostBatchNorm(out, ghost_size=2))
+            self.bns.append(layers.GhostBatchNorm(out, ghost_size=ghost_size))
         self.head = layers.Linear(sizes[-1], K, scale=1.0, rngs=rngs)
 
     def __call__(self, video, *, train, key=None):
@@ -130,6 +130,25 @@ def test_nothing_but_statistics_changes_and_inference_is_as_before():
     after = nnx.to_pure_dict(nnx.state(model, nnx.Param))
     jax.tree.map(np.testing.assert_array_equal, before, after)
     assert nnx.graphdef(model) == graph
+
+
+def test_adapting_to_what_it_was_trained_on_changes_what_the_moving_average_missed():
+    count = 100  # the running variance is count / (count - 1) of the set's
+    model, clips, missed = Deep(ghost_size=count), videos(count=count)[:, 0], []
+    for steps in (1, 200):
+        for _ in range(steps):
+            model(clips, train=True)
+        before = model(clips, train=False).logits
+        adapted = nnx.clone(model)
+        method_of().adapt(adapted, split_into(clips, (count,)))
+        change = np.abs(adapted(clips, train=False).logits - before)
+        missed.append(change.max() / np.ptp(before))
+    assert missed[0] > 0.1 and missed[1] < 0.02
+    for (mean, var), (own_mean, own_var) in zip(
+        statistics(model), statistics(adapted), strict=True
+    ):
+        np.testing.assert_allclose(mean, own_mean, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(var * (count - 1) / count, own_var, rtol=1e-4)
 
 
 def batches(video, size, unreadable=()):

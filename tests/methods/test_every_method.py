@@ -2,7 +2,9 @@
 
 import dataclasses
 import pathlib
+import pkgutil
 import re
+import sys
 import types
 
 import jax
@@ -164,8 +166,10 @@ def test_the_method_that_contributing_adds_works_as_it_stands(monkeypatch):
     [code] = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
     module = types.ModuleType("confidence_penalty")
     exec(code, module.__dict__)
-    [line] = re.findall(r'^ +"confidence_penalty": (.*),$', text, re.M)
-    added = {"confidence_penalty": eval(line, {module.__name__: module})}
+    [place] = re.findall(r'^ +"confidence_penalty": "(.*)",$', text, re.M)
+    monkeypatch.setitem(sys.modules, f"smad_jax.methods.{module.__name__}", module)
+    monkeypatch.setattr(methods, module.__name__, module, raising=False)
+    added = {"confidence_penalty": pkgutil.resolve_name(f"smad_jax.methods.{place}")}
     monkeypatch.setattr(methods, "METHODS", methods.METHODS | added)
     method = methods.build_method(
         "confidence_penalty",

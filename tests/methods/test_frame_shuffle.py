@@ -107,13 +107,21 @@ def test_shuffled_frames_are_the_frames_of_the_clip(probability, moved):
 @pytest.mark.parametrize(
     "settings", [{"mode": "augment"}, {"mode": "confuse", "weight": 1.0}, {}]
 )
-def test_without_shuffling_the_step_is_the_baselines(settings):
+def test_without_shuffling_and_order_loss_the_step_is_the_baselines(settings):
     gradient, metrics = gradients(build(probability=0.0, **settings), batch())
     expected, told = gradients(build("baseline"), batch())
     np.testing.assert_allclose(
         flat(gradient["model"]), flat(expected["model"]), atol=1e-6
     )
     assert float(metrics["loss"]) == pytest.approx(float(told["loss"]), rel=1e-6)
+
+
+def test_order_of_clips_that_are_never_shuffled_is_still_asked_for():
+    parts = build(probability=0.0, weight=0.5)
+    _, metrics = gradients(parts, batch())
+    _, told = gradients(build("baseline"), batch())
+    assert float(metrics["loss/action"]) == pytest.approx(float(told["loss"]), rel=1e-6)
+    assert float(metrics["loss/order"]) > 0
 
 
 def test_head_that_knows_nothing_costs_log_24():

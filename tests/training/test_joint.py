@@ -36,7 +36,7 @@ def updates(run):
         assert (before[0], update[0]) == ("before_train_iter", "update")
         assert after == ["after_train_iter", before[1]]
         source = update[1].split("/")[0]
-        found.append((int(before[1]), source.replace("main", joint.TARGET)))
+        found.append((int(before[1]), source.replace("main", joint.TRAIN)))
     return found
 
 
@@ -80,7 +80,7 @@ def record(order, total_steps, state=None, log_every=1):
         state or fresh,
         plan,
         train_step=train_step,
-        batches={name: stream(name) for name in (joint.TARGET, *order.web)},
+        batches={name: stream(name) for name in (joint.TRAIN, *order.web)},
         key=jax.random.key(0),
         save=lambda state: saved.append((int(state.step), len(seen))),
         journal=log.Journal(None),
@@ -109,7 +109,7 @@ def test_every_update_has_its_own_key_the_same_in_a_resumed_run():
 def test_target_draws_what_it_draws_alone():
     alone = [draw for *_, draw in record(joint.Order(), 6)[1]]
     _, seen, _ = record(order_of(RUNS[1]), 6)
-    assert [draw for _, source, _, draw in seen if source == joint.TARGET] == alone
+    assert [draw for _, source, _, draw in seen if source == joint.TRAIN] == alone
 
 
 def test_state_is_saved_between_iterations_and_never_inside_one():
