@@ -160,6 +160,19 @@ def action_loss(
     }
 
 
+def aspect_hits(logits: jax.Array, labels: jax.Array, kind: str) -> jax.Array:
+    """Whether the most likely label of an aspect is a true one, [B] float32.
+
+    Args:
+        logits: [B, Z].
+        labels: [B, Z]; of soft ones the largest are true, of tags the ones.
+        kind: `soft` or `tags`.
+    """
+    found = jnp.take_along_axis(labels, jnp.argmax(logits, -1, keepdims=True), axis=-1)
+    wanted = jnp.max(labels, axis=-1) if kind == "soft" else 1
+    return (found[:, 0] >= wanted).astype(jnp.float32)
+
+
 class Trained(nnx.Module):
     """The two modules whose arrays a run trains, under these two names."""
 

@@ -117,12 +117,12 @@ class Sdn(base.Method):
         logits = self.scene_head(features, train=True)
         labels, mask = stream["aspects"]["scene"], stream["aspect_mask"]["scene"]
         scene = losses.masked_mean(losses.soft_cross_entropy(logits, labels), mask)
-        hit = jnp.argmax(logits, axis=-1) == jnp.argmax(labels, axis=-1)
+        hit = base.aspect_hits(logits, labels, "soft")
         total = action + scene
         return total, metrics | {
             "loss": total,
             "loss/scene": scene,
-            "accuracy/scene": losses.masked_mean(hit.astype(jnp.float32), mask),
+            "accuracy/scene": losses.masked_mean(hit, mask),
         }
 
     def _confusion(

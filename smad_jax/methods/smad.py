@@ -106,16 +106,10 @@ class Smad(base.Method):
             logits = head(features, train=True)
             labels, mask = stream["aspects"][name], stream["aspect_mask"][name]
             loss = losses.masked_mean(self._adversarial(name, logits, labels), mask)
-            hit = jnp.take_along_axis(
-                labels, jnp.argmax(logits, -1, keepdims=True), axis=-1
-            )[:, 0]
-            if self.kinds[name] == "soft":
-                hit = hit >= jnp.max(labels, axis=-1)
+            hit = base.aspect_hits(logits, labels, self.kinds[name])
             total += loss
             metrics[f"loss/{name}"] = loss
-            metrics[f"accuracy/{name}"] = losses.masked_mean(
-                hit.astype(jnp.float32), mask
-            )
+            metrics[f"accuracy/{name}"] = losses.masked_mean(hit, mask)
         return total, metrics | {"loss": total}
 
     def _adversarial(
