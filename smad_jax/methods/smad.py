@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from smad_jax import errors, losses

@@ -169,13 +169,13 @@ def _finish(
 ) -> list[runs.Run]:
     """Returns all runs, of which those that are not on record are made and recorded."""
     jobs = list(jobs)
-    found = {job: records.find(job) for job in jobs}
-    missing = [job for job, run in found.items() if run is None]
+    known = {job: run for job in jobs if (run := records.find(job))}
+    missing = [job for job in jobs if job not in known]
     for job, run in runs.make(missing, at_once=at_once, report=report):
         measured = dependence.measure(job.folder, test)
-        found[job] = told = dataclasses.replace(run, dependence=measured)
-        records.keep(job, told)
-    return [run for job in jobs if (run := found[job]) is not None]
+        known[job] = dataclasses.replace(run, dependence=measured)
+        records.keep(job, known[job])
+    return [known[job] for job in jobs]
 
 
 def _job(design: Design, arm: str, seed: int, out: pathlib.Path) -> runs.Job:

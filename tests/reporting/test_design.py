@@ -11,7 +11,7 @@ from smad_jax import errors, methods
 from smad_jax.reporting import design
 
 FILE = pathlib.Path(__file__).parents[2] / "configs" / "study.py"
-STUDIES = ("smad", "methods", "omnidebias", "parts", "weights")
+STUDIES = ("smad", "methods", "omnidebias", "parts", "weights", "retried")
 
 
 def load(name):
@@ -54,7 +54,7 @@ def test_setting_of_the_configs_is_among_those_tried(name):
 
 
 def test_arms_of_one_name_are_the_same_in_every_study():
-    # for their runs share a folder
+    # so that a row means the same in every table of them
     arms = {}
     for name in STUDIES:
         for arm, command in load(name).arms.items():
