@@ -29,7 +29,8 @@ class Albar(base.Method):
     Departures: the public code takes roots of squares summed over three of the four
     axes of a clip and averages them over the fourth; here each clip has one norm. Its
     network has no batch norm. Here still clips have batch statistics of their own and
-    leave no trace in the running ones. Training starts from scratch like the baseline;
+    leave no trace in the running ones; through these a clip's norm also tells what it
+    does to the logits of the others. Training starts from scratch like the baseline;
     the publication fine-tunes.
     """
 
