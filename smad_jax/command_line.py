@@ -1,8 +1,11 @@
 """How a program of ours ends: what it prints, where, and with which exit code."""
 
 import argparse
+import contextlib
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 from smad_jax import errors
 
@@ -31,6 +34,25 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
     if said is not None:
         print(said)
     return 0
+
+
+@contextlib.contextmanager
+def ended_by_sigterm(told: str) -> Iterator[None]:
+    """Lets SIGTERM end the body as an error would, so that it can clean up.
+
+    Args:
+        told: What to say then, on standard error; the exit code is 143.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        print(f"stopped by SIGTERM; {told}", file=sys.stderr, flush=True)
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def whole_number(least: int) -> Callable[[str], int]:

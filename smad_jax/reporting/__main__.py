@@ -35,11 +35,14 @@ from smad_jax.reporting import (
 )
 from smad_jax.reporting.audit import command as audit
 
+_AGAIN = "the same command goes on where it stopped"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the subcommand of the command line; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    return command_line.run(lambda: arguments.run(arguments))
+    stopped = getattr(arguments, "stopped", "interrupted")
+    return command_line.run(lambda: arguments.run(arguments), stopped=stopped)
 
 
 def _compare(arguments: argparse.Namespace) -> str:
@@ -157,14 +160,16 @@ def _study(arguments: argparse.Namespace) -> str:
         documents.check(text_file, part)
     if means_file:
         documents.check(means_file, f"{part}-means")
-    found = study.run(
-        chosen,
-        arguments.out,
-        arguments.seeds,
-        arguments.at_once,
-        _progress,
-        kept.Records(arguments.records),
-    )
+    recorded = kept.Records(arguments.records)
+    with command_line.ended_by_sigterm(_AGAIN):
+        found = study.run(
+            chosen,
+            arguments.out,
+            arguments.seeds,
+            arguments.at_once,
+            _progress,
+            recorded,
+        )
     if text_file:
         documents.replace(text_file, part, found.text)
     if means_file:
@@ -177,13 +182,9 @@ def _tune(arguments: argparse.Namespace) -> str:
     part = f"tune-{chosen.name}"
     if arguments.write:
         documents.check(arguments.write, part)
-    text = study.tune(
-        chosen,
-        arguments.out,
-        arguments.at_once,
-        _progress,
-        kept.Records(arguments.records),
-    )
+    recorded = kept.Records(arguments.records)
+    with command_line.ended_by_sigterm(_AGAIN):
+        text = study.tune(chosen, arguments.out, arguments.at_once, _progress, recorded)
     if arguments.write:
         documents.replace(arguments.write, part, text)
     return text
@@ -326,7 +327,7 @@ def _add_studies(
             metavar="FILE",
             help=f"Markdown file whose part `{name}-NAME` is to hold the tables",
         )
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, stopped=f"interrupted; {_AGAIN}")
         if name == "study":
             command.add_argument(
                 "--seeds",

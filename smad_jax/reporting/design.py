@@ -56,13 +56,18 @@ def load(source: str) -> Design:
     path = pathlib.Path(file)
     if not path.is_file():
         raise errors.ConfigError(f"no study at {file}; configs/study.py is one")
-    make = runpy.run_path(file).get("get_config")
+    try:
+        make = runpy.run_path(file).get("get_config")
+    except Exception as error:  # a file of the user's may raise anything
+        raise errors.ConfigError(f"{file} cannot be read: {error!r}") from error
     if make is None:
         raise errors.ConfigError(f"{file} has no get_config; configs/study.py has")
     try:
         given = make(name) if name else make()
     except ValueError as error:
         raise errors.ConfigError(str(error)) from error
+    except Exception as error:
+        raise errors.ConfigError(f"{file} cannot be read: {error!r}") from error
     fields = {field.name for field in dataclasses.fields(Design)} - {"source"}
     if set(given) != fields:
         raise errors.ConfigError(
@@ -75,7 +80,8 @@ def load(source: str) -> Design:
 
 
 def _check(design: Design) -> None:
-    """Makes sure that arms exist and are tuned alike."""
+    """Makes sure that its parts are what they should be, and arms are tuned alike."""
+    _check_kinds(design)
     if next(iter(design.arms), "") != BASELINE:
         raise errors.ConfigError(f"{design.source}: the first arm must be {BASELINE!r}")
     named = {arm for pair in design.pairs for arm in pair} | set(design.settings)
@@ -89,3 +95,40 @@ def _check(design: Design) -> None:
         raise errors.ConfigError(
             f"{design.source}: every arm must have as many trials, but has {trials}"
         )
+
+
+def _check_kinds(design: Design) -> None:
+    """Makes sure that flags and names are texts, in the tuples that they belong in."""
+
+    def texts(value: object) -> bool:
+        return isinstance(value, tuple | list) and all(
+            isinstance(part, str) for part in value
+        )
+
+    def is_pair(value: object) -> bool:
+        return texts(value) and len(value) == 2  # type: ignore[arg-type]
+
+    wanted = {
+        "arms": (
+            "what follows `--config`, a text, for each arm",
+            texts(list(design.arms.values())),
+        ),
+        "pairs": (
+            "pairs of arms",
+            not isinstance(design.pairs, str) and all(map(is_pair, design.pairs)),
+        ),
+        "sets": ("names of test sets", texts(design.sets) and len(design.sets) > 0),
+        "settings": (
+            "for an arm its trials, each a tuple of flags",
+            all(
+                not isinstance(trials, str) and all(map(texts, trials))
+                for trials in design.settings.values()
+            ),
+        ),
+    }
+    for name, (what, right) in wanted.items():
+        if not right:
+            raise errors.ConfigError(
+                f"{design.source}: {name} must be {what}, but it is "
+                f"{getattr(design, name)!r}"
+            )

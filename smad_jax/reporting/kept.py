@@ -9,7 +9,7 @@ import json
 import pathlib
 from typing import Any
 
-from smad_jax import errors
+from smad_jax import errors, reading
 from smad_jax.reporting import runs
 
 
@@ -26,14 +26,17 @@ class Records:
         """Reads the file; without one, or without a path, there is no record.
 
         Raises:
-            DataError: naming the line that is none.
+            ConfigError: if the path is that of something else.
+            DataError: naming the line that is no record.
         """
         self._path = path
         self._lines: dict[tuple[str, ...], dict[str, Any]] = {}
         self._same: dict[str, dict[str, Any]] = {}
-        if path is None or not path.is_file():
+        if path is None or not path.exists():
             return
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if not path.is_file():
+            raise errors.ConfigError(f"--records must be a file, but {path} is none")
+        for number, line in enumerate(reading.text(path).splitlines(), 1):
             try:
                 record = json.loads(line)
                 _run(path, record)
@@ -65,8 +68,11 @@ class Records:
         self._add(told)
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(told) + "\n"
+            if not _ends_a_line(self._path):
+                text = "\n" + text
             with open(self._path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(told) + "\n")
+                file.write(text)
 
     def _add(self, record: dict[str, Any]) -> None:
         self._lines[tuple(record["command"])] = record
@@ -89,6 +95,11 @@ def _means(made: dict[str, Any], wanted: dict[str, Any]) -> bool:
     )
 
 
+def _ends_a_line(path: pathlib.Path) -> bool:
+    """Whether a file is empty, not there, or ends as a text file does."""
+    return not path.is_file() or path.read_bytes()[-1:] in (b"", b"\n")
+
+
 def _text(settings: dict[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True)
 
@@ -98,5 +109,9 @@ def _command(job: runs.Job) -> tuple[str, ...]:
 
 
 def _run(folder: pathlib.Path, record: dict[str, Any]) -> runs.Run:
+    for name in (*record["results"], *(record["dependence"] or {})):
+        value = (record["results"] | (record["dependence"] or {}))[name]
+        if not isinstance(value, int | float):
+            raise TypeError(f"{name} is {value!r}")
     names = {field.name for field in dataclasses.fields(runs.Run)} - {"folder"}
     return runs.Run(folder, **{name: record[name] for name in names})

@@ -8,13 +8,13 @@ import os
 import pathlib
 import runpy
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from typing import Any
 
 from smad_jax import errors, workdir
+from smad_jax.reporting import children
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +103,9 @@ def make(
 ) -> Iterator[tuple[Job, Run]]:
     """Yields every run that is there, then every missing one as soon as it is made.
 
+    Whatever ends this early, Ctrl-C among it, stops the processes, which save their
+    state, and starts no other.
+
     Raises:
         DataError: as `finish` does.
     """
@@ -115,16 +118,17 @@ def make(
         else:
             yield job, found
     failed = []
-    with futures.ThreadPoolExecutor(at_once) as pool:
-        free = _core_shares(at_once)
+    family, free = children.Children(), _core_shares(at_once)
+    pool = futures.ThreadPoolExecutor(at_once)
 
-        def launch(job: Job) -> int:
-            cores = free.pop()
-            try:
-                return _launch(job, cores)
-            finally:
-                free.append(cores)
+    def launch(job: Job) -> int:
+        cores = free.pop()
+        try:
+            return _launch(job, cores, family)
+        finally:
+            free.append(cores)
 
+    try:
         started = {pool.submit(launch, job): job for job in missing}
         for done, future in enumerate(futures.as_completed(started), 1):
             job, code = started[future], future.result()
@@ -135,6 +139,9 @@ def make(
                 failed.append(f"{job.folder / 'console.log'} (exit {code})")
             else:
                 yield job, read(job.folder)
+    finally:
+        family.stop()
+        pool.shutdown(cancel_futures=True)
     if failed:
         raise errors.DataError(f"runs failed, see {', '.join(failed)}")
 
@@ -178,7 +185,9 @@ def settings(job: Job) -> dict[str, Any]:
             name, _, text = flag.partition("=")
             if name.startswith("--config."):
                 *sections, last = name.removeprefix("--config.").split(".")
-                functools.reduce(getattr, sections, config)[last] = _parse(text)
+                section = functools.reduce(getattr, sections, config)
+                section[last]  # KeyError: a flag adds nothing to a config
+                section[last] = _parse(text)
     except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
         flags = " ".join(job.overrides)
         raise errors.ConfigError(f"{job.config} {flags}: {error!r}") from error
@@ -233,7 +242,7 @@ def _core_shares(at_once: int) -> list[set[int]]:
     return [set(cores[i * each : (i + 1) * each]) or set(cores) for i in range(at_once)]
 
 
-def _launch(job: Job, cores: set[int]) -> int:
+def _launch(job: Job, cores: set[int], family: children.Children) -> int:
     """Runs `main.py` for one job, bound to `cores` if any; returns its exit code."""
     job.folder.mkdir(parents=True, exist_ok=True)
     listed = ",".join(map(str, sorted(cores)))
@@ -243,6 +252,4 @@ def _launch(job: Job, cores: set[int]) -> int:
         *("--workdir", str(job.folder), *job.overrides),
     ]
     with (job.folder / "console.log").open("w", encoding="utf-8") as console:
-        return subprocess.run(
-            command, stdout=console, stderr=subprocess.STDOUT, check=False
-        ).returncode
+        return family.run(command, console)

@@ -69,7 +69,9 @@ def run(
         for arm in design.arms
     }
     records = records or kept.Records(None)
+    _check_sets(design, jobs.values())
     missing = {key: job for key, job in jobs.items() if records.find(job) is None}
+    report(f"{len(jobs) - len(missing)} of {len(jobs)} runs are on record")
     runs.check(list(missing.values()))
     unmade = [seed for (_, seed), job in missing.items() if not runs.find(job.folder)]
     if design.prepare and unmade:
@@ -139,6 +141,7 @@ def tune(
         for setting in settings
     }
     records = records or kept.Records(None)
+    _check_sets(design, jobs.values())
     finished = _finish(jobs.values(), records, at_once, report, design.sets[0])
     scores = {
         trial: 100 * np.array([run.results[f"{name}/top1"] for name in design.sets])
@@ -176,6 +179,26 @@ def _finish(
         known[job] = dataclasses.replace(run, dependence=measured)
         records.keep(job, known[job])
     return [known[job] for job in jobs]
+
+
+def _check_sets(design: Design, jobs: Iterable[runs.Job]) -> None:
+    """Makes sure, before any run, that commands can be read and test what is asked.
+
+    Raises:
+        ConfigError: if a config, a flag or a test set does not exist.
+    """
+    for job in jobs:
+        prefix = "evaluation.sets."
+        known = [
+            key.removeprefix(prefix)
+            for key in runs.settings(job)
+            if key.startswith(prefix)
+        ]
+        if unknown := sorted(set(design.sets) - set(known)):
+            raise errors.ConfigError(
+                f"{design.source}: {job.config} has no test set {', '.join(unknown)}; "
+                f"known: {', '.join(known)}"
+            )
 
 
 def _job(design: Design, arm: str, seed: int, out: pathlib.Path) -> runs.Job:

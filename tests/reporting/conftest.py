@@ -16,7 +16,7 @@ def fake_runs(monkeypatch):
     """
     started = []
 
-    def launch(job: runs.Job, cores: set[int]) -> int:
+    def launch(job: runs.Job, cores: set[int], family: object) -> int:
         started.append(job)
         config: dict = {}
         for key, value in runs.settings(job).items():

@@ -239,6 +239,13 @@ def test_flags_of_an_arm_follow_its_config(tmp_path):
         ('"pairs": (("sdn", "baseline"),)', "no arm sdn; known: baseline, other"),
         ('"settings": {"sdn": ()}', "no arm sdn"),
         ('"seeds": (1,)', "it has .*seeds"),
+        ('"pairs": "other"', "pairs must be pairs of arms, but it is 'other'"),
+        ('"sets": "iid"', "sets must be names of test sets, but it is 'iid'"),
+        ('"arms": {"baseline": 3}', "arms must be what follows `--config`"),
+        (
+            '"settings": {"other": ("--config.d=2",)}',
+            "its trials, each a tuple of flags",
+        ),
         (
             '"settings": {"other": ((), ()), "baseline": ((),)}',
             "as many trials, but has .*'other': 2",
@@ -255,6 +262,11 @@ def test_missing_file_or_study_names_what_there_is(tmp_path):
         design.load("configs/stud.py")
     with pytest.raises(errors.ConfigError, match="known: smad, longer, methods"):
         load("sdn")
+    broken = tmp_path / "broken.py"
+    for text in ("def get_config(", "def get_config():\n    return 1 / 0"):
+        broken.write_text(text)
+        with pytest.raises(errors.ConfigError, match=r"broken\.py cannot be read: "):
+            design.load(str(broken))
     (tmp_path / "empty.py").touch()
     with pytest.raises(errors.ConfigError, match="no get_config"):
         design.load(str(tmp_path / "empty.py"))

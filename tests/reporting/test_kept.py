@@ -99,6 +99,26 @@ def test_without_a_file_nothing_is_kept(job, tmp_path):
     assert kept.Records(tmp_path / "none.jsonl").find(job) is None
 
 
+def test_record_after_a_line_without_its_end_has_a_line_of_its_own(file, job):
+    file.write_text(file.read_text().rstrip("\n"))
+    other = dataclasses.replace(job, overrides=("--config.seed=3", "--smoke"))
+    kept.Records(file).keep(other, runs.read(job.folder))
+    records = kept.Records(file)
+    assert records.find(other) and records.find(job)
+    assert len(file.read_text().splitlines()) == 2
+
+
+def test_records_that_are_no_text_or_no_file_are_told(file, tmp_path):
+    with pytest.raises(errors.ConfigError, match="must be a file"):
+        kept.Records(tmp_path)
+    file.write_bytes(file.read_bytes() + b"\xff\n")
+    with pytest.raises(errors.DataError, match="UTF-8, which line 2 is not"):
+        kept.Records(file)
+    file.write_text(file.read_text("latin-1").splitlines()[0].replace("0.75", '"high"'))
+    with pytest.raises(errors.DataError, match=r"line 1 is no record .*'high'"):
+        kept.Records(file)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"command": ["x.py"]}'])
 def test_broken_record_is_named_by_its_line(file, text):
     file.write_text(file.read_text() + text + "\n")

@@ -1,7 +1,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 
@@ -56,7 +55,7 @@ def launched(monkeypatch):
     """The folders of the jobs that were started, each of which then holds a run."""
     folders = []
 
-    def launch(job, cores):
+    def launch(job, cores, family):
         folders.append(job.folder)
         shutil.rmtree(job.folder, ignore_errors=True)
         put(job.folder)
@@ -141,7 +140,7 @@ def test_results_without_a_config_are_not_trusted(launched, tmp_path):
 
 
 def test_failed_run_is_named_after_the_others_have_ended(monkeypatch, tmp_path):
-    def launch(job, cores):
+    def launch(job, cores, family):
         if job.folder.name == "bad":
             return 4
         put(job.folder)
@@ -165,7 +164,7 @@ def test_runs_side_by_side_have_cores_of_their_own(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     both, seen = threading.Barrier(2, timeout=30), []
 
-    def launch(job, cores):
+    def launch(job, cores, family):
         seen.append(cores)
         both.wait()  # a third thread or none at all would end in an error
         put(job.folder)
@@ -192,14 +191,14 @@ def test_runs_are_not_bound_where_the_system_cannot(lacking, monkeypatch):
 def test_launch_runs_main_and_keeps_what_it_says(cores, binding, monkeypatch, tmp_path):
     commands = []
 
-    def run(command, *, stdout, stderr, check):
-        commands.append(command)
-        stdout.write("told")
-        return subprocess.CompletedProcess(command, 7)
+    class Family:
+        def run(self, command, console):
+            commands.append(command)
+            console.write("told")
+            return 7
 
-    monkeypatch.setattr(subprocess, "run", run)
     folder = tmp_path / "new" / "run"
-    assert runs._launch(job(folder, "seed=3"), cores) == 7
+    assert runs._launch(job(folder, "seed=3"), cores, Family()) == 7
     assert commands == [
         [
             *(*binding, sys.executable, "main.py", "--config", "x.py"),

@@ -260,6 +260,26 @@ def test_command_that_fails_stops_the_study_with_what_it_said(
     assert {job.config for job in fake_runs} == {omnidebias.arms["baseline"]}
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"sets": ("iid", "moon")}, "no test set moon; known: iid, tail, rare"),
+        ({"arms": {"baseline": "configs/slowonly_bas.py"}}, "slowonly_bas"),
+        (
+            {"arms": {"baseline": "configs/slowonly_baseline.py --config.nope=3"}},
+            "nope",
+        ),
+    ],
+)
+def test_what_no_run_can_have_is_told_before_any(
+    change, told, smad, fake_runs, tmp_path
+):
+    wrong = dataclasses.replace(smad, pairs=(), **change)
+    with pytest.raises(errors.ConfigError, match=told):
+        study.run(wrong, tmp_path, SEEDS, 1, silent)
+    assert not fake_runs
+
+
 def test_cost_is_the_median_beside_the_baselines(smad, fake_runs, tmp_path):
     arms = {"baseline": smad.arms["baseline"], "DANN": "configs/slowonly_dann.py"}
     pair = dataclasses.replace(smad, arms=arms, pairs=(("DANN", "baseline"),))
