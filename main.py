@@ -92,6 +92,8 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
     except (flags.Error, AttributeError, OSError) as error:
         if isinstance(error, AttributeError):  # a key: quoted once more by its origin
             told = str(error).strip("\"'").replace("\\n", " ").replace("\\'", "'")
+            if told.isidentifier():  # where no key is like it
+                told = f"the config has no key {told!r}"
         else:
             # A mistake inside a config file comes with the trace of its loading,
             # of which the last line says what is wrong, after the error's class.

@@ -345,10 +345,20 @@ def sdn(
 
 
 def parse_sdn(arg: str) -> ml_collections.ConfigDict:
-    """Reads the argument of the SDN configs; see slowonly_sdn.py for its keys."""
-    return parse(
+    """Reads the argument of the SDN configs; see slowonly_sdn.py for its keys.
+
+    Raises:
+        ValueError: for what `parse` refuses, and for masked clips without a use.
+    """
+    choice = parse(
         arg, mode=("paper", "scene_only"), turns=("alternate", "joint"), boxes=()
     )
+    if choice.mode == "scene_only" and (choice.boxes or choice.turns != "alternate"):
+        raise ValueError(
+            f"mode=scene_only has no clips without people; leave boxes= and turns= out "
+            f"of the config's argument {arg!r}"
+        )
+    return choice
 
 
 def smad(

@@ -24,6 +24,8 @@ def check(config: Config) -> None:
             raise errors.ConfigError(f"{key} must be at least 1, but it is {value}")
     _check_target(config)
     methods.check_groups(config.method.name, config.data.groups)
+    if config.data.groups:
+        aspect_table.get(config.data.groups)
     methods.check_holdout(config.method.name, config.data.holdout)
     _check_masked(config)
     _check_clips(config)

@@ -11,7 +11,7 @@ import numpy as np
 from smad_jax import errors
 
 # What NumPy and zipfile say of a file that is cut short, or something else.
-_BROKEN = (
+BROKEN = (
     *(ValueError, TypeError, KeyError, AttributeError, EOFError, OSError),
     *(zipfile.BadZipFile, zlib.error),
 )
@@ -35,7 +35,7 @@ def npz(path: pathlib.Path, told: str) -> Iterator[np.lib.npyio.NpzFile]:
             yield arrays
     except (errors.UserError, PermissionError):
         raise  # which say themselves what to do
-    except _BROKEN as error:
+    except BROKEN as error:
         raise errors.DataError(told) from error
 
 

@@ -200,6 +200,9 @@ def test_switches_of_sdn():
     assert "confusion_weight" not in alone.method.settings
     with pytest.raises(ValueError, match="known: alternate, joint"):
         slowonly_sdn.get_config("turns=both")
+    for unused in ("boxes=people.npz", "turns=joint"):
+        with pytest.raises(ValueError, match="has no clips without people"):
+            slowonly_sdn.get_config(f"mode=scene_only,{unused}")
 
 
 @pytest.mark.parametrize("network", ["slowonly", "tsn"])

@@ -295,6 +295,7 @@ def test_folder_of_another_config_is_refused_with_the_difference(small_data, tmp
     ("flags", "code", "told"),
     [
         (["--config.optimizer.learning_rat=1"], 2, 'Did you mean "learning_rate"'),
+        (["--config.method.nonsense=1"], 2, "the config has no key 'nonsense'"),
         (["--config.optimizer.learning_rate=fast"], 2, "could not convert"),
         (["--confg.seed=1"], 2, "Unknown command line flag 'confg.seed'"),
         (["stray"], 2, "unexpected arguments: stray"),

@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from smad_jax import errors
 from smad_jax.data import catalog, people, sections, selection
 
 
@@ -82,13 +83,19 @@ def open_masked(train: catalog.Split, stream: MaskedStream) -> Masked | None:
         stream: Which of its videos, and how.
 
     Raises:
-        DataError: if the file of boxes cannot be read.
+        DataError: if the file of boxes cannot be read, or is of other videos.
     """
     boxes = {}
     if stream.boxes:
         boxes = people.read_boxes(stream.boxes, min_score=stream.min_score)
     guess = stream.without_boxes == "guess"
     listed = np.array([id in boxes for id in train.ids])
+    if stream.boxes and not listed.any():
+        theirs, ours = (repr(next(iter(ids), "")) for ids in (boxes, train.ids))
+        raise errors.DataError(
+            f"{stream.boxes} has boxes of none of the {len(train):,} training videos; "
+            f"it must name them by their ids, as {ours}, but it has ids as {theirs}"
+        )
     kept = np.array(
         [
             boxes[id].share >= stream.min_share if id in boxes else guess

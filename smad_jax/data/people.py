@@ -7,14 +7,13 @@ own frame; what a video has no boxes for is guessed from motion and colour.
 import json
 import os
 import pathlib
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from smad_jax import errors
+from smad_jax import errors, reading
 from smad_jax.data import transforms
 
 MIN_SCORE = 0.3  # of SDN's public code
@@ -24,6 +23,7 @@ Paint = Callable[[np.ndarray, np.ndarray, str], np.ndarray]
 
 _SIDE = 64  # pixels of the short side on which people are guessed
 _BINS = 8  # of each colour
+_FAR = 2**20  # pixels, beyond any video
 
 
 class Boxes(NamedTuple):
@@ -68,7 +68,7 @@ def read_boxes(
     try:
         for id, frames in _entries(path):
             found[id] = _boxes(frames, min_score)
-    except (ValueError, TypeError, zipfile.BadZipFile) as error:
+    except reading.BROKEN as error:
         raise errors.DataError(
             f"{path} must hold for every id a list of frames, each a list of boxes x1, "
             f"y1, x2, y2, score with x1 <= x2 and y1 <= y2: {error}"
@@ -95,10 +95,19 @@ def box_mask(shape: tuple[int, ...], numbers: np.ndarray, boxes: Boxes) -> np.nd
         numbers: [T] places of its frames in the video; beyond those listed there is no
             box.
         boxes: Of the video.
+
+    Raises:
+        DataError: if one begins right of its frame or below it, as in a larger size.
     """
     mask = np.zeros(shape, bool)
     for place, number in enumerate(numbers):
         for x1, y1, x2, y2 in boxes.corners[boxes.frames == number]:
+            if x1 >= shape[2] or y1 >= shape[1]:
+                raise errors.DataError(
+                    f"a box from ({x1}, {y1}) to ({x2}, {y2}) lies outside its frame "
+                    f"of {shape[2]} x {shape[1]}; boxes must be in pixels of the "
+                    "videos as they are stored"
+                )
             mask[place, max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)] = True
     return mask
 
@@ -174,7 +183,10 @@ def _entries(path: pathlib.Path) -> Iterator[tuple[str, list[np.ndarray]]]:
         raise ValueError(f"it holds a {type(listed).__name__}")
     for id, frames in listed.items():
         # an empty list of boxes has no second axis
-        yield id, [np.array(boxes, np.float32).reshape(-1, 5) for boxes in frames]
+        arrays = [np.array(boxes or np.zeros((0, 5)), np.float32) for boxes in frames]
+        if wrong := [array.shape for array in arrays if array.shape[1:] != (5,)]:
+            raise ValueError(f"{id!r} has {wrong[0]} in a frame, expected [P, 5]")
+        yield id, arrays
 
 
 def _boxes(frames: list[np.ndarray], min_score: float) -> Boxes:
@@ -184,7 +196,7 @@ def _boxes(frames: list[np.ndarray], min_score: float) -> Boxes:
     corners, scores = joined[:, :4], joined[:, 4]
     sizes = corners[:, 2:] - corners[:, :2]
     # a comparison that a NaN fails too
-    if not (np.isfinite(joined).all() and (sizes >= 0).all()):
+    if not ((np.abs(joined) < _FAR).all() and (sizes >= 0).all()):
         raise ValueError("a box has no number, or ends before it begins")
     # scores are float32, and so become the limits: 0.3 is 0.3 in either
     sure = number[scores > np.float32(min_score)]

@@ -156,7 +156,7 @@ def reorder_segments(video: jax.Array, order: jax.Array) -> jax.Array:
         raise errors.ConfigError(
             f"method 'frame_shuffle' needs clips of a multiple of {SEGMENTS} frames "
             f"for its segments, but they have {time}; choose another "
-            "data.sampling.num_frames or method.settings.mode='augment'"
+            "data.sampling.num_frames, or slowonly_frame_shuffle.py:mode=augment"
         )
     segments = video.reshape(batch, SEGMENTS, -1, *video.shape[2:])
     places = jnp.asarray(ORDERS)[order]  # [B, 4]

@@ -76,6 +76,12 @@ def test_what_a_box_paints(tmp_path, box, painted):
     assert (found != frames).any(axis=-1).sum() == painted
 
 
+def test_box_of_a_larger_size_of_the_video_is_told(tmp_path):
+    listed = boxes([[[2 * W, 0, 3 * W, 2, 0.9]]], tmp_path)
+    with pytest.raises(errors.DataError, match=r"lies outside its frame of .* stored"):
+        people.paint_boxes(np.zeros((1, H, W, 3), np.uint8), np.array([0]), listed)
+
+
 def test_video_without_a_box_stays_as_it_is(tmp_path):
     frames = a_clip()
     for listed in ([], [[], [], []]):
@@ -99,7 +105,10 @@ def test_share_counts_frames_with_a_box_above_the_least_score(tmp_path):
         ("a.json", '{"v": [[[1, 2, 3]]]}'),
         ("a.json", '{"v": [[[5, 2, 3, 4, 0.9]]]}'),
         ("a.json", '{"v": [[[1, 2, 3, 4, NaN]]]}'),
+        ("a.json", '{"v": [[[1, 2, 1e30, 4, 0.9]]]}'),
+        ("a.json", '{"v": [[1, 2, 3, 4, 0.9]]}'),  # no list of boxes in a frame
         ("a.npz", "no archive"),
+        ("a.npz", ""),
     ],
 )
 def test_file_of_something_else_is_refused(tmp_path, name, content):
