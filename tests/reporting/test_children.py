@@ -44,10 +44,11 @@ def test_stop_ends_what_runs_and_nothing_starts_any_more(tmp_path):
 
 
 STUDY = """
-import pathlib, sys
+import pathlib, signal, sys
 from smad_jax import command_line
 from smad_jax.reporting import runs
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored under nohup
 runs.check = lambda jobs: None
 runs.sys = type("Python", (), {"executable": sys.argv[1]})
 folder = pathlib.Path(sys.argv[2])
