@@ -4,8 +4,7 @@
     python main.py --config configs/slowonly_still_mix.py:k200db
 
 Frames come from other clips of the batch, not from a bank, with the values that the
-authors' code has for that. On the embedded benchmark tuning chose half as
-often.
+authors' code has for that. On the embedded benchmark tuning chose half as often.
 """
 
 import ml_collections

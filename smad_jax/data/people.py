@@ -30,6 +30,7 @@ class Boxes(NamedTuple):
     """The boxes of one video that are sure enough to be painted.
 
     Attributes:
+        id: The video's.
         frames: [N] int32, the frame of each.
         corners: [N, 4] int32: x1, y1, x2, y2 in pixels of the stored video, rounded
             outwards; x2 and y2 are the first column and row outside.
@@ -37,6 +38,7 @@ class Boxes(NamedTuple):
             painted, one that counts here scores above the least score.
     """
 
+    id: str
     frames: np.ndarray
     corners: np.ndarray
     share: float
@@ -67,7 +69,9 @@ def read_boxes(
     found = {}
     try:
         for id, frames in _entries(path):
-            found[id] = _boxes(frames, min_score)
+            found[id] = _boxes(id, frames, min_score)
+    except PermissionError:
+        raise  # which says itself what to do
     except reading.BROKEN as error:
         raise errors.DataError(
             f"{path} must hold for every id a list of frames, each a list of boxes x1, "
@@ -104,9 +108,9 @@ def box_mask(shape: tuple[int, ...], numbers: np.ndarray, boxes: Boxes) -> np.nd
         for x1, y1, x2, y2 in boxes.corners[boxes.frames == number]:
             if x1 >= shape[2] or y1 >= shape[1]:
                 raise errors.DataError(
-                    f"a box from ({x1}, {y1}) to ({x2}, {y2}) lies outside its frame "
-                    f"of {shape[2]} x {shape[1]}; boxes must be in pixels of the "
-                    "videos as they are stored"
+                    f"a box of {boxes.id!r} from ({x1}, {y1}) to ({x2}, {y2}) lies "
+                    f"outside its frame of {shape[2]} x {shape[1]}; boxes must be in "
+                    "pixels of the videos as they are stored"
                 )
             mask[place, max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)] = True
     return mask
@@ -189,7 +193,7 @@ def _entries(path: pathlib.Path) -> Iterator[tuple[str, list[np.ndarray]]]:
         yield id, arrays
 
 
-def _boxes(frames: list[np.ndarray], min_score: float) -> Boxes:
+def _boxes(id: str, frames: list[np.ndarray], min_score: float) -> Boxes:
     """Boxes of a video from those of each frame, [P, 5] float32."""
     number = np.repeat(np.arange(len(frames)), [len(boxes) for boxes in frames])
     joined = np.concatenate([*frames, np.zeros((0, 5), np.float32)])
@@ -205,7 +209,7 @@ def _boxes(frames: list[np.ndarray], min_score: float) -> Boxes:
         [np.floor(corners[kept, :2]), np.ceil(corners[kept, 2:])], axis=1
     )
     share = len(np.unique(sure)) / len(frames) if frames else 0.0
-    return Boxes(number[kept].astype(np.int32), outwards.astype(np.int32), share)
+    return Boxes(id, number[kept].astype(np.int32), outwards.astype(np.int32), share)
 
 
 def _colour_shares(frames: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -100,13 +100,12 @@ def _check(design: Design) -> None:
 def _check_kinds(design: Design) -> None:
     """Makes sure that flags and names are texts, in the tuples that they belong in."""
 
-    def texts(value: object) -> bool:
-        return isinstance(value, tuple | list) and all(
-            isinstance(part, str) for part in value
+    def texts(value: object, count: int = 0) -> bool:
+        return (
+            isinstance(value, tuple | list)
+            and all(isinstance(part, str) for part in value)
+            and len(value) == (count or len(value))
         )
-
-    def is_pair(value: object) -> bool:
-        return texts(value) and len(value) == 2  # type: ignore[arg-type]
 
     wanted = {
         "arms": (
@@ -115,14 +114,13 @@ def _check_kinds(design: Design) -> None:
         ),
         "pairs": (
             "pairs of arms",
-            not isinstance(design.pairs, str) and all(map(is_pair, design.pairs)),
+            all(texts(pair, 2) for pair in design.pairs),
         ),
         "sets": ("names of test sets", texts(design.sets) and len(design.sets) > 0),
         "settings": (
             "for an arm its trials, each a tuple of flags",
             all(
-                not isinstance(trials, str) and all(map(texts, trials))
-                for trials in design.settings.values()
+                texts(trial) for trials in design.settings.values() for trial in trials
             ),
         ),
     }

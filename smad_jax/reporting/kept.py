@@ -109,8 +109,7 @@ def _command(job: runs.Job) -> tuple[str, ...]:
 
 
 def _run(folder: pathlib.Path, record: dict[str, Any]) -> runs.Run:
-    for name in (*record["results"], *(record["dependence"] or {})):
-        value = (record["results"] | (record["dependence"] or {}))[name]
+    for name, value in (record["results"] | (record["dependence"] or {})).items():
         if not isinstance(value, int | float):
             raise TypeError(f"{name} is {value!r}")
     names = {field.name for field in dataclasses.fields(runs.Run)} - {"folder"}

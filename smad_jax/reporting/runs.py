@@ -9,7 +9,7 @@ import pathlib
 import runpy
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
 from typing import Any
 
@@ -130,7 +130,7 @@ def make(
 
     try:
         started = {pool.submit(launch, job): job for job in missing}
-        for done, future in enumerate(futures.as_completed(started), 1):
+        for done, future in enumerate(_as_completed(started), 1):
             job, code = started[future], future.result()
             report(
                 f"{done}/{len(missing)} {job.folder} {'ok' if code == 0 else 'FAILED'}"
@@ -144,6 +144,22 @@ def make(
         pool.shutdown(cancel_futures=True)
     if failed:
         raise errors.DataError(f"runs failed, see {', '.join(failed)}")
+
+
+def _as_completed(
+    started: Iterable[futures.Future[int]],
+) -> Iterator[futures.Future[int]]:
+    """Yields futures as they end, as `futures.as_completed` does, but never deaf.
+
+    A signal that comes just before a wait without an end is answered after it only: an
+    hour later, if that is how long a run takes.
+    """
+    waiting = set(started)
+    while waiting:
+        ended, waiting = futures.wait(
+            waiting, timeout=1, return_when=futures.FIRST_COMPLETED
+        )
+        yield from ended
 
 
 def check(jobs: Sequence[Job]) -> None:

@@ -1,8 +1,11 @@
 import json
 import os
 import shutil
+import signal
 import sys
 import threading
+import time
+from concurrent import futures
 
 import pytest
 
@@ -155,6 +158,32 @@ def test_failed_run_is_named_after_the_others_have_ended(monkeypatch, tmp_path):
             report=lines.append,
         )
     assert lines == [f"1/2 {tmp_path / 'bad'} FAILED", f"2/2 {tmp_path / 'good'} ok"]
+
+
+def test_signal_that_ends_no_wait_is_answered_all_the_same():
+    # one that reaches another thread is like one that comes just before the wait
+    class Answered(Exception):
+        pass
+
+    def answer(number, frame):
+        raise Answered
+
+    may_end = threading.Event()
+
+    def work():
+        time.sleep(0.5)  # until the main thread waits
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        may_end.wait(30)
+
+    before, started = signal.signal(signal.SIGUSR1, answer), time.monotonic()
+    try:
+        with futures.ThreadPoolExecutor(1) as pool:
+            with pytest.raises(Answered):
+                list(runs._as_completed([pool.submit(work)]))
+            assert time.monotonic() - started < 15
+            may_end.set()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_runs_side_by_side_have_cores_of_their_own(monkeypatch, tmp_path):
