@@ -21,9 +21,10 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from configs import common
-from data_prep import embedded, embedded_web
-from smad_jax import checks, errors, experiment, splits
-from smad_jax import workdir as workdir_lib
+from data_prep.embedded import make, web_media
+from smad_jax import errors
+from smad_jax.experiment import checks, run_folder, splits
+from smad_jax.experiment import run as experiment
 from smad_jax.training import log, loop
 
 CONFIG = config_flags.DEFINE_config_file(
@@ -49,7 +50,7 @@ def main(argv: Sequence[str]) -> None:
     file, _, argument = config_flags.get_config_filename(
         flags.FLAGS["config"]
     ).partition(":")
-    name = workdir_lib.run_name(file, argument, smoke=SMOKE.value)
+    name = run_folder.run_name(file, argument, smoke=SMOKE.value)
     workdir = pathlib.Path(WORKDIR.value or f"runs/{name}")
     try:
         if len(argv) > 1:
@@ -76,9 +77,9 @@ def _run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
     _keep_compiled()
     checks.check(config)
     if splits.uses_embedded(config):
-        _make(embedded.prepare, config)
+        _make(make.prepare, config)
     if splits.uses_embedded_web(config):
-        _make(embedded_web.prepare, config)
+        _make(web_media.prepare, config)
     experiment.run(config, workdir, force=FORCE.value)
 
 

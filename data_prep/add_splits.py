@@ -18,8 +18,10 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from data_prep import build_records, list_formats, video_lists
-from smad_jax import command_line, errors
+from data_prep import build_records
+from data_prep.lists import list_formats, wanted_videos
+from smad_jax import errors
+from smad_jax.commands import command_line
 from smad_jax.data import catalog, records
 
 
@@ -40,7 +42,7 @@ class Added(NamedTuple):
 def add(
     folder: pathlib.Path,
     stored: Collection[str],
-    source: video_lists.Source,
+    source: wanted_videos.Source,
     *,
     name: str,
     classes: Sequence[str] | None = None,
@@ -77,7 +79,7 @@ def add(
     labels = {entry.label for entries in source.splits.values() for entry in entries}
     if not (classes or source.classes) and all(map(str.isdecimal, labels)):
         classes = facts.classes
-    wanted = video_lists.resolve(folder, source, classes, all_classes=False)
+    wanted = wanted_videos.resolve(folder, source, classes, all_classes=False)
     there = {
         split: [id for id in ids if id in stored]
         for split, ids in wanted.splits.items()
@@ -90,7 +92,7 @@ def add(
                 f"data set like {min(stored, default='nothing')!r}"
             )
         if split.startswith("train"):
-            video_lists.check_classes(
+            wanted_videos.check_classes(
                 wanted.classes,
                 (wanted.label_of[id] for id in ids),
                 f"of the videos in {folder}, ",
@@ -126,7 +128,7 @@ def run(chosen: argparse.Namespace) -> str:
     source = list_formats.read(
         folder, chosen.list, chosen.val_list, chosen.format, stored=ids
     )
-    classes = video_lists.read_classes(chosen.classes) if chosen.classes else None
+    classes = wanted_videos.read_classes(chosen.classes) if chosen.classes else None
     lines = list(source.notes)
     added = add(
         folder,

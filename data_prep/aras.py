@@ -19,8 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep import near_duplicates, video_lists
-from smad_jax import command_line, errors
+from data_prep.bias import near_duplicates
+from data_prep.lists import wanted_videos
+from smad_jax import errors
+from smad_jax.commands import command_line
 from smad_jax.data import catalog, records
 
 
@@ -42,7 +44,7 @@ def read_list(path: pathlib.Path, names: Sequence[str]) -> list[Line]:
         DataError: naming the line, if a label is not that of an action.
     """
     lines = []
-    for entry in video_lists.read_list(path):
+    for entry in wanted_videos.read_list(path):
         if not entry.label.isdecimal() or int(entry.label) >= len(names):
             raise errors.DataError(
                 f"{entry.where}: label {entry.label!r} must be 0 to {len(names) - 1}, "
@@ -122,7 +124,7 @@ def write_splits(chosen: argparse.Namespace) -> list[str]:
     )
     catalog.read_dataset_file(folder)
     all_classes = catalog.read_dataset_file(kinetics).classes
-    lines = read_list(chosen.list, video_lists.read_classes(chosen.names))
+    lines = read_list(chosen.list, wanted_videos.read_classes(chosen.names))
     if chosen.unique:
         lines = list(dict.fromkeys(lines))
     id_of = find_ids(lines, records.RecordReader(folder, "videos").ids)

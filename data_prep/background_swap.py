@@ -25,8 +25,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from data_prep import embedded_videos
-from smad_jax import command_line, errors, reading
+from data_prep.embedded import render
+from smad_jax import errors, file_io
+from smad_jax.commands import command_line
 from smad_jax.data import catalog, people, records, video
 
 BACKGROUNDS = ("swap", "stripes")
@@ -92,7 +93,7 @@ def read_mask(folder: pathlib.Path, id: str, shape: tuple[int, int, int]) -> np.
         picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         mask = None if picture is None else picture[None] > 127
     else:
-        with reading.npz(path, told) as arrays:
+        with file_io.npz(path, told) as arrays:
             mask = arrays["mask"] > 0
     if mask is None or mask.ndim != 3 or len(mask) not in (1, shape[0]):
         raise errors.DataError(told)
@@ -281,7 +282,7 @@ def _fill(
             for part, clip in zip(
                 SPLITS, compose(frames, mask, background), strict=True
             ):
-                content = embedded_videos.encode(clip)
+                content = render.encode(clip)
                 record = records.VideoRecord(f"{id}|{part}", content, label, len(clip))
                 writer.write(record)
             ids.append(id)

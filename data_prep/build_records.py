@@ -22,15 +22,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from data_prep import (
-    class_folders,
-    list_formats,
-    record_store,
-    tfds_files,
-    video_files,
-    video_lists,
-)
-from smad_jax import command_line, errors
+from data_prep import tfds_files
+from data_prep.lists import class_folders, list_formats, wanted_videos
+from data_prep.records import shards, video_files
+from smad_jax import errors
+from smad_jax.commands import command_line
 from smad_jax.data import catalog, record_files, records, video
 
 DEFAULT_HOLDOUT = 0.2
@@ -87,7 +83,7 @@ class Report(NamedTuple):
 
 def build(
     root: pathlib.Path,
-    source: video_lists.Source,
+    source: wanted_videos.Source,
     *,
     name: str,
     out: pathlib.Path,
@@ -114,9 +110,9 @@ def build(
         DataError: if the list breaks a rule or too little can be read.
     """
     options = options or Options()
-    wanted = video_lists.resolve(root, source, classes)
-    folder = record_store.claim(out, name, overwrite=options.overwrite)
-    plan = record_store.Plan(
+    wanted = wanted_videos.resolve(root, source, classes)
+    folder = shards.claim(out, name, overwrite=options.overwrite)
+    plan = shards.Plan(
         root=root,
         label_of=wanted.label_of,
         frames=wanted.frames,
@@ -124,9 +120,9 @@ def build(
         num_shards=options.num_shards,
         file_format=options.file_format,
     )
-    partial = record_store.workplace(out, name, plan)
-    with record_store.full_disk_explained(partial):
-        stored = record_store.store(plan, partial, options.num_jobs)
+    partial = shards.workplace(out, name, plan)
+    with shards.full_disk_explained(partial):
+        stored = shards.store(plan, partial, options.num_jobs)
         try:
             sizes = _write_splits(partial, wanted, stored, source, options.holdout)
         except errors.DataError:
@@ -134,16 +130,16 @@ def build(
             raise
         report = _report(folder, wanted, stored, sizes, source)
         _describe(partial, report, wanted.classes, recipe or {})
-        record_store.publish(partial, folder)
+        shards.publish(partial, folder)
     return report
 
 
 def _report(
     folder: pathlib.Path,
-    wanted: video_lists.Resolved,
-    stored: record_store.Stored,
+    wanted: wanted_videos.Resolved,
+    stored: shards.Stored,
     sizes: dict[str, int],
-    source: video_lists.Source,
+    source: wanted_videos.Source,
 ) -> Report:
     """What there is to say of a build."""
     bad = stored.bad
@@ -223,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _reindex(chosen.reindex)
             return None
         options = _options(chosen)
-        classes = video_lists.read_classes(chosen.classes) if chosen.classes else None
+        classes = wanted_videos.read_classes(chosen.classes) if chosen.classes else None
         report = build(
             chosen.videos,
             source(chosen),
@@ -362,7 +358,7 @@ def rules(chosen: argparse.Namespace, short_side: int = 0) -> video_files.Rules:
     )
 
 
-def source(chosen: argparse.Namespace) -> video_lists.Source:
+def source(chosen: argparse.Namespace) -> wanted_videos.Source:
     """Returns the videos that the flags name, by class folders or lists.
 
     Raises:
@@ -441,9 +437,9 @@ def _recipe(chosen: argparse.Namespace) -> dict[str, catalog.Json]:
 
 def _write_splits(
     folder: pathlib.Path,
-    wanted: video_lists.Resolved,
-    stored: record_store.Stored,
-    source: video_lists.Source,
+    wanted: wanted_videos.Resolved,
+    stored: shards.Stored,
+    source: wanted_videos.Source,
     holdout: float,
 ) -> dict[str, int]:
     """Writes the lists of the splits, and of all; returns their sizes."""
@@ -461,14 +457,14 @@ def _write_splits(
         split: [id for id in ids if id in good] for split, ids in wanted.splits.items()
     }
     if source.hold_out:
-        held_out = video_lists.hold_out(label_of, holdout)
+        held_out = wanted_videos.hold_out(label_of, holdout)
         parts["train"], parts["val"] = (
             [id for id in label_of if (id in held_out) == is_val]
             for is_val in (False, True)
         )
     for split, ids in parts.items():
         if split.startswith("train"):
-            video_lists.check_classes(
+            wanted_videos.check_classes(
                 wanted.classes,
                 (label_of[id] for id in ids),
                 "after leaving out bad videos, ",

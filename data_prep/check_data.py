@@ -21,8 +21,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TextIO
 
-from data_prep import build_records, video_files, video_lists
-from smad_jax import command_line, errors, writing
+from data_prep import build_records
+from data_prep.lists import wanted_videos
+from data_prep.records import video_files
+from smad_jax import errors, file_io
+from smad_jax.commands import command_line
 
 _SHOWN_CLASSES = 20
 # Reasons why a file cannot be used, as the states of the table.
@@ -91,7 +94,7 @@ class Summary(NamedTuple):
 
 def look(
     root: pathlib.Path,
-    wanted: video_lists.Resolved,
+    wanted: wanted_videos.Resolved,
     rules: video_files.Rules,
     *,
     num_jobs: int = 1,
@@ -134,7 +137,7 @@ def look(
     return {id: found[id] for id in ids}
 
 
-def summarise(wanted: video_lists.Resolved, found: Mapping[str, Found]) -> Summary:
+def summarise(wanted: wanted_videos.Resolved, found: Mapping[str, Found]) -> Summary:
     """Returns the counts, by class and in all, and the duplicates.
 
     Args:
@@ -278,7 +281,7 @@ def _open_journal(
     if path is None:
         return None
     lines = (_journal_line(id, states[id], one) for id, one in found.items())
-    writing.write_text(path, json.dumps(head) + "\n" + "".join(lines))
+    file_io.write_text(path, json.dumps(head) + "\n" + "".join(lines))
     return open(path, "a", encoding="utf-8")
 
 
@@ -316,8 +319,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         rules = build_records.rules(chosen)
         source = build_records.source(chosen)
-        names = video_lists.read_classes(chosen.classes) if chosen.classes else None
-        wanted = video_lists.resolve(chosen.videos, source, names, all_classes=False)
+        names = wanted_videos.read_classes(chosen.classes) if chosen.classes else None
+        wanted = wanted_videos.resolve(chosen.videos, source, names, all_classes=False)
         journal = chosen.out / "files.jsonl" if chosen.out else None
         found = look(
             chosen.videos,

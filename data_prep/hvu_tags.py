@@ -23,9 +23,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep import listed
-from smad_jax import aspects as aspect_table
-from smad_jax import command_line, errors
+from data_prep.lists import list_readers
+from smad_jax import aspect_table, errors
+from smad_jax.commands import command_line
 from smad_jax.data import catalog, records, video
 
 CATEGORIES = {"event": "event", "attribute": "attribute", "context": "concept"}
@@ -86,7 +86,7 @@ def read_tags(path: pathlib.Path) -> dict[str, list[str]]:
         tags = _read_tags_json(path)
     else:
         tags = {}
-        for where, (tag, category) in listed.csv_rows(path, ("tag", "category")):
+        for where, (tag, category) in list_readers.csv_rows(path, ("tag", "category")):
             names = tags.setdefault(category.lower(), [])
             if not tag or tag in names:
                 raise errors.DataError(
@@ -135,7 +135,7 @@ def read_annotations(
             clips += _read_json(path, tags)
             continue
         columns = ("tags", "youtube_id", "time_start", "time_end")
-        for where, (joined, id, *times) in listed.csv_rows(path, columns):
+        for where, (joined, id, *times) in list_readers.csv_rows(path, columns):
             names = [tag.strip() for tag in joined.split("|") if tag.strip()]
             unknown.update(set(names) - set(place) - others)
             found = collections.defaultdict(set)
@@ -215,7 +215,7 @@ def _stem(id: str) -> str:
 
 def _read_json(path: pathlib.Path, tags: Mapping[str, Sequence[str]]) -> Iterator[Clip]:
     """The clips of a JSON list; its files are named in tenths of a second."""
-    for where, item in listed.items(path):
+    for where, item in list_readers.items(path):
         file, labels = item.get("filename", item.get("frame_dir")), item.get("label")
         if not isinstance(file, str) or not isinstance(labels, dict):
             raise errors.DataError(

@@ -19,8 +19,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from data_prep import redistribution, z_frequency
-from smad_jax import command_line, errors
+from data_prep.bias import redistribution, z_frequency
+from smad_jax import errors
+from smad_jax.commands import command_line
 from smad_jax.data import catalog, selection
 
 

@@ -24,8 +24,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep import scene_figures, z_frequency
-from smad_jax import command_line, errors
+from data_prep.bias import scene_figures, z_frequency
+from smad_jax import errors
+from smad_jax.commands import command_line
 from smad_jax.data import catalog, label_names, selection
 from smad_jax.evaluation import information
 

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep import near_duplicates, z_frequency
-from smad_jax import command_line, errors
+from data_prep.bias import near_duplicates, z_frequency
+from smad_jax import errors
+from smad_jax.commands import command_line
 from smad_jax.data import catalog, selection
 
 

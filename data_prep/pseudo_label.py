@@ -23,8 +23,15 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from data_prep import appearance, beam_labels, label_files, label_parts, network_labels
-from smad_jax import aspects, command_line, errors
+from data_prep.labels import (
+    appearance,
+    beam_labels,
+    label_files,
+    label_parts,
+    network_labels,
+)
+from smad_jax import aspect_table, errors
+from smad_jax.commands import command_line
 from smad_jax.data import catalog, label_names, records
 from smad_jax.models import labellers
 
@@ -39,7 +46,7 @@ def run(chosen: argparse.Namespace) -> str:
     """
     folder = chosen.data_root / chosen.dataset
     catalog.read_dataset_file(folder)
-    aspect = aspects.get(chosen.aspect)
+    aspect = aspect_table.get(chosen.aspect)
     if aspect.kind != "soft":
         raise errors.ConfigError(
             f"{chosen.aspect!r} has tags given by people, not pseudo-labels; run "
@@ -85,7 +92,7 @@ def _given_labels(
     if num_labels is None and read is label_files.read_csv:
         lines = label_files.csv_rows(chosen.source)
         if len(next(lines, (0, []))[1]) == 2:  # hard labels state no number of labels
-            num_labels = aspects.get(chosen.aspect).num_labels
+            num_labels = aspect_table.get(chosen.aspect).num_labels
     labels = read(chosen.source, num_labels=num_labels)
     label_files.check_ids(labels.ids, known)
     return labels
@@ -94,7 +101,7 @@ def _given_labels(
 def _run_network(
     chosen: argparse.Namespace,
     folder: pathlib.Path,
-    aspect: aspects.Aspect,
+    aspect: aspect_table.Aspect,
     names: Sequence[str],
 ) -> str:
     """Labels by a network: what is missing of the parts, then the whole."""

@@ -18,9 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep import near_duplicates, z_frequency
-from smad_jax import command_line, errors, reading, teacher
+from data_prep.bias import near_duplicates, z_frequency
+from smad_jax import errors, file_io
+from smad_jax.commands import command_line
 from smad_jax.data import catalog
+from smad_jax.experiment import trained
 from smad_jax.training import log
 
 
@@ -73,7 +75,7 @@ def read_answers(path: pathlib.Path, classes: Sequence[str]) -> Answers:
     if not path.is_file():
         raise errors.DataError(f"no file of predictions at {path}")
     told = f"{path} must be an NPZ with `ids` and `probabilities`"
-    with reading.npz(path, told) as content:
+    with file_io.npz(path, told) as content:
         ids, values = content["ids"].tolist(), content["probabilities"]
         if "classes" in content:
             classes = content["classes"].tolist()
@@ -98,7 +100,7 @@ def _ask(chosen: argparse.Namespace, source: catalog.Split) -> Answers:
     """What the teacher of the command line says of every medium of the split."""
     if chosen.predictions:
         return read_answers(chosen.predictions, source.classes)
-    asked = teacher.load(chosen.teacher, chosen.data_root, test_views=chosen.views)
+    asked = trained.load(chosen.teacher, chosen.data_root, test_views=chosen.views)
     said = asked.predict(source)
     answers = Answers(said.ids.tolist(), said.probabilities, asked.classes)
     if chosen.save:

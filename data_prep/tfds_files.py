@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import dataset_info, file_adapters, naming, splits
 
-from smad_jax import command_line
+from smad_jax.commands import command_line
 from smad_jax.data import catalog, records
 
 SPLIT = "videos"  # TFDS's name for all of them; it begins the names of the files

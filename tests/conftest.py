@@ -63,10 +63,10 @@ def browser() -> str:
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A data folder with a twentieth of the embedded benchmark's first draw."""
-    from data_prep import embedded
+    from data_prep.embedded import make
 
     folder = tmp_path_factory.mktemp("datasets")
-    embedded.prepare(folder, 0, scale=0.05, log=lambda line: None)
+    make.prepare(folder, 0, scale=0.05, log=lambda line: None)
     return folder
 
 
@@ -80,9 +80,10 @@ def web_data(small_data: pathlib.Path) -> str:
     import cv2
     import numpy as np
 
-    from smad_jax.data import catalog, embedded, records
+    from smad_jax.data import catalog, records
+    from smad_jax.data.embedded import benchmark
 
-    folder, classes = small_data / "stills", embedded.ACTIONS
+    folder, classes = small_data / "stills", benchmark.ACTIONS
     rng = np.random.default_rng(0)
     ids = [
         f"{label}-{n}.png" for label in range(len(classes)) for n in range(1 + label)
@@ -106,9 +107,10 @@ def web_data(small_data: pathlib.Path) -> str:
 @pytest.fixture(scope="session")
 def small_web(small_data: pathlib.Path) -> str:
     """The name of the web data set of `small_data`, its thirds without a teacher."""
-    from data_prep import embedded_web, omnidebias
+    from data_prep import omnidebias
+    from data_prep.embedded import web_media
 
-    folder = embedded_web.prepare(small_data, 0, scale=0.05, log=lambda line: None)
+    folder = web_media.prepare(small_data, 0, scale=0.05, log=lambda line: None)
     place = ["--data-root", str(small_data), "--dataset", folder.name]
     assert omnidebias.main([*place, "--split", "raw"]) == 0
     return folder.name
@@ -122,7 +124,8 @@ def fresh_run(
     import json
 
     from configs import common, slowonly_smad
-    from smad_jax import experiment, splits, workdir
+    from smad_jax.experiment import run as experiment
+    from smad_jax.experiment import run_folder, splits
     from smad_jax.training import checkpoint, sharding
 
     config = common.smoke(slowonly_smad.get_config())
@@ -135,7 +138,7 @@ def fresh_run(
     with checkpoint.Checkpoints(folder / "checkpoints") as checkpoints:
         checkpoints.save(state, {"step": 0, "videos": 0, "seed": 0})
     (folder / "config.json").write_text(config.to_json())
-    workdir.write_labels(folder, workdir.Labels(train.classes, train.aspects))
+    run_folder.write_labels(folder, run_folder.Labels(train.classes, train.aspects))
     (folder / "results.json").write_text("{}")
     (folder / "metrics.jsonl").write_text(
         "".join(json.dumps({"step": n, "accuracy/scene": n / 8}) + "\n" for n in (1, 2))

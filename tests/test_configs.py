@@ -23,8 +23,10 @@ from configs import (
     tsn_omnidebias,
     tsn_smad,
 )
-from smad_jax import checks, errors, experiment, methods, splits
+from smad_jax import errors, methods
 from smad_jax.data import catalog
+from smad_jax.experiment import checks, splits
+from smad_jax.experiment import run as experiment
 from smad_jax.training import checkpoint, sharding
 
 CONFIGS = {

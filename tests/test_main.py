@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests import forked
+from tests.helpers import forked
 
 ROOT = forked.ROOT
 SMAD = "configs/slowonly_smad.py"

@@ -6,7 +6,7 @@ import pytest
 
 from configs import common, slowonly_baseline, slowonly_smad, tsn_baseline
 from data_prep import build_records, pseudo_label
-from smad_jax import experiment
+from smad_jax.experiment import run as experiment
 
 CLASSES = {
     "chore": ("test.mp4", "part_0.mp4", "flipping_a_pancake.mkv"),

@@ -5,8 +5,8 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from smad_jax import command_line, errors, splits, teacher, writing
-from smad_jax.commands import network
+from smad_jax import errors, file_io
+from smad_jax.commands import command_line, network
 from smad_jax.data import catalog, label_names, selection
 from smad_jax.evaluation import (
     contingency,
@@ -15,6 +15,7 @@ from smad_jax.evaluation import (
     static_bias,
     summary,
 )
+from smad_jax.experiment import splits, trained
 
 HELP = "accuracy, fairness and worst groups on any test set"
 
@@ -103,7 +104,7 @@ def run(arguments: argparse.Namespace) -> str:
             for aspect in split.aspects
         }
         name = place.replace("/", "-")
-        writing.check(out / f"{name}.json")
+        file_io.check(out / f"{name}.json")
         said = found[place] = asked.predict(split)
         said.save(out / f"{name}.npz")
         report: dict[str, Any] = summary.summarize(
@@ -122,7 +123,7 @@ def run(arguments: argparse.Namespace) -> str:
         report |= {"run": str(arguments.run), "split": place}
         report["left_out"] = len(given) - len(split)
         measured = measured or bool(report["aspects"])
-        writing.write_json(out / f"{name}.json", report)
+        file_io.write_json(out / f"{name}.json", report)
         tables += [table(place, report), f"written: {out / name}.json and .npz"]
     for place, moving in found.items():
         dataset, name = splits.divided(place)
@@ -135,7 +136,7 @@ def run(arguments: argparse.Namespace) -> str:
             )
         elif name == static_bias.SCUBA:
             contrast = static_bias.contrast(moving, found[twin])
-            writing.write_json(
+            file_io.write_json(
                 out / f"{dataset.replace('/', '-')}-contrast.json",
                 dataclasses.asdict(contrast),
             )
@@ -148,7 +149,7 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def _open(
-    asked: teacher.Teacher, place: str, wanted: list[str] | None
+    asked: trained.Teacher, place: str, wanted: list[str] | None
 ) -> catalog.Split:
     """The split with the soft labels that are wanted of it.
 
@@ -168,7 +169,7 @@ def _open(
 
 
 def _label_names(
-    asked: teacher.Teacher, place: str, split: catalog.Split, aspect: str
+    asked: trained.Teacher, place: str, split: catalog.Split, aspect: str
 ) -> tuple[str, ...]:
     """What the labels of an aspect are called, if its data set knows."""
     folder = splits.data_root(asked.config) / splits.folder_name(

@@ -5,9 +5,10 @@ import pathlib
 
 import numpy as np
 
-from smad_jax import splits, writing
+from smad_jax import file_io
 from smad_jax.commands import network
 from smad_jax.evaluation import features as feature_files
+from smad_jax.experiment import splits
 
 HELP = "features of every view, one vector a video, as NPZ"
 
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> str:
     split = splits.open_place(asked.config, arguments.split)
     name = f"{arguments.split.replace('/', '-')}.npz"
     path = arguments.out or arguments.run / "features" / name
-    writing.check(path)
+    file_io.check(path)
     found = asked.features(split)
     feature_files.Features(
         ids=found.ids,

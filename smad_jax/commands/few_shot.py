@@ -4,7 +4,8 @@ import argparse
 import dataclasses
 import pathlib
 
-from smad_jax import command_line, writing
+from smad_jax import file_io
+from smad_jax.commands import command_line
 from smad_jax.evaluation import features as feature_files
 from smad_jax.evaluation import few_shot, reports
 
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> str:
         UserError: for whatever the user can put right.
     """
     if arguments.out:
-        writing.check(arguments.out)
+        file_io.check(arguments.out)
     videos = feature_files.Features.load(arguments.features)
     readable = videos.features.any(axis=1)
     settings = {

@@ -5,8 +5,10 @@ import importlib.util
 import pathlib
 import sys
 
-from smad_jax import errors, experiment, teacher
+from smad_jax import errors
 from smad_jax.data import label_names, preparation
+from smad_jax.experiment import run as experiment
+from smad_jax.experiment import trained
 
 
 def add_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -39,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser, *, required: bool = True) -> No
     )
 
 
-def open_network(arguments: argparse.Namespace) -> teacher.Teacher:
+def open_network(arguments: argparse.Namespace) -> trained.Teacher:
     """Returns the network that the command line chooses.
 
     Raises:
@@ -55,14 +57,14 @@ def open_network(arguments: argparse.Namespace) -> teacher.Teacher:
                 f"--config and --classes are for imported weights; {run} is a run, "
                 "which has its own"
             )
-        return teacher.load(run, arguments.data_root, test_views=arguments.views)
+        return trained.load(run, arguments.data_root, test_views=arguments.views)
     if not (arguments.config and arguments.classes):
         raise errors.ConfigError(
             f"{run} holds imported weights, which say neither how videos are seen nor "
             "what the classes are called; add --config configs/NAME.py:DATA and "
             "--classes FILE"
         )
-    return teacher.load_weights(
+    return trained.load_weights(
         run,
         _read_config(arguments.config),
         label_names.read(arguments.classes),

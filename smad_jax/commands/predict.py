@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smad_jax import command_line, errors, experiment, teacher, writing
-from smad_jax.commands import network
+from smad_jax import errors, file_io
+from smad_jax.commands import command_line, network
 from smad_jax.data import bad_videos, catalog, pipeline, records, video
+from smad_jax.experiment import run as experiment
+from smad_jax.experiment import trained
 from smad_jax.reporting import figures
 
 HELP = "a folder of videos to a CSV of likely actions and a picture sheet"
@@ -102,7 +104,7 @@ def run(arguments: argparse.Namespace) -> str:
             f"--out {arguments.out} is the name of the sheet; name the table, .csv"
         )
     split = open_videos(arguments.videos)
-    writing.check(arguments.out)
+    file_io.check(arguments.out)
     asked = network.open_network(arguments)
     failures, frames = Failures(len(split)), {}
     with contextlib.closing(
@@ -193,7 +195,7 @@ def _watch(
 
 def _write_csv(
     path: pathlib.Path,
-    asked: teacher.Teacher,
+    asked: trained.Teacher,
     ids: Sequence[str],
     probabilities: np.ndarray,
     failures: Failures,
@@ -206,7 +208,7 @@ def _write_csv(
     top = min(arguments.top, len(asked.classes))
     heads = [f"{name}_{rank + 1}" for rank in range(top) for name in ("class", "p")]
     with (
-        writing.whole(path) as partial,
+        file_io.whole(path) as partial,
         # a name that is no text keeps its bytes, written as \xff
         open(
             partial, "w", encoding="utf-8", errors="backslashreplace", newline=""

@@ -7,10 +7,11 @@ import pathlib
 
 import numpy as np
 
-from smad_jax import command_line, errors, splits, writing
-from smad_jax.commands import network
+from smad_jax import errors, file_io
+from smad_jax.commands import command_line, network
 from smad_jax.data import catalog, selection
 from smad_jax.evaluation import probe
+from smad_jax.experiment import splits
 
 HELP = "a fresh linear probe of scene, object, ... on frozen features"
 
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> str:
             f"--strength must be above 0, not {arguments.strength}"
         )
     if arguments.out:
-        writing.check(arguments.out)
+        file_io.check(arguments.out)
     asked = network.open_network(arguments)
     place = arguments.split
     names = arguments.aspects or splits.labelled_aspects(asked.config, place)
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> str:
         "adversary is the run's own, at its end and on training videos"
     )
     if arguments.out:
-        writing.write_json(arguments.out, report)
+        file_io.write_json(arguments.out, report)
     return "\n".join(lines)
 
 

@@ -5,10 +5,13 @@ import pathlib
 
 import numpy as np
 
-from smad_jax import command_line, errors, splits, writing
-from smad_jax.data import catalog, embedded, preparation
+from smad_jax import errors, file_io
+from smad_jax.commands import command_line
+from smad_jax.data import catalog, preparation
+from smad_jax.data.embedded import benchmark
 from smad_jax.evaluation import features as feature_files
 from smad_jax.evaluation import linear_svm, reports
+from smad_jax.experiment import splits
 
 HELP = "linear SVM on features, averaged over splits"
 
@@ -60,7 +63,7 @@ def run(arguments: argparse.Namespace) -> str:
             f"{len(arguments.test)}; they go in pairs"
         )
     if arguments.out:
-        writing.check(arguments.out)
+        file_io.check(arguments.out)
     videos = feature_files.merged(
         [feature_files.Features.load(path) for path in arguments.features]
     )
@@ -111,7 +114,7 @@ def _rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows and labels of the videos of a list."""
     dataset, name = splits.divided(place)
-    if dataset == embedded.NAME:  # that of the draw whose features these are
+    if dataset == benchmark.NAME:  # that of the draw whose features these are
         dataset = videos.dataset or dataset
     split = catalog.open_split(arguments.data_root, dataset, name)
     return videos.rows_of(split.ids), split.labels

@@ -25,8 +25,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from smad_jax import aspects as aspect_table
-from smad_jax import errors, writing
+from smad_jax import aspect_table, errors, file_io
 from smad_jax.data import aspect_records, label_names, preparation, records
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -225,11 +224,11 @@ def write_split(
     path.parent.mkdir(parents=True, exist_ok=True)
     classes_path = path.with_name(f"{split}.classes.txt")
     if classes is not None:
-        writing.write_text(classes_path, "".join(f"{name}\n" for name in classes))
+        file_io.write_text(classes_path, "".join(f"{name}\n" for name in classes))
     else:
         classes_path.unlink(missing_ok=True)
     lines = (f"{id} {int(label)}\n" for id, label in zip(ids, labels, strict=True))
-    writing.write_text(path, "".join(lines))
+    file_io.write_text(path, "".join(lines))
     return path
 
 
@@ -258,7 +257,7 @@ def write_dataset_file(
         "recipe": dict(recipe or {}),
     }
     path = pathlib.Path(folder) / "dataset.json"
-    writing.write_json(path, content)
+    file_io.write_json(path, content)
     return path
 
 
@@ -443,7 +442,7 @@ def _joined_values(
         values = np.zeros(shape, np.float16)
         _fill(values, stored, rows)
         return values
-    partial = writing.partial_path(cache)
+    partial = file_io.partial_path(cache)
     try:
         values = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
         with open(partial, "r+b") as file:  # a full disk would be a signal later

@@ -10,7 +10,7 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from smad_jax import errors, reading, writing
+from smad_jax import errors, file_io
 
 _NUMBERED = re.compile(r"(?P<name>.+?)\s+(?P<number>\d+)")
 _LETTER = re.compile(r"/[a-z]/")  # before a category of Places365
@@ -45,7 +45,7 @@ def _lines(path: pathlib.Path) -> list[str]:
     """The lines of a file that are not empty."""
     if not path.is_file():
         raise errors.DataError(f"no file of names at {path}")
-    return [line.strip() for line in reading.text(path).splitlines() if line.strip()]
+    return [line.strip() for line in file_io.text(path).splitlines() if line.strip()]
 
 
 def checked(
@@ -73,7 +73,7 @@ def store(folder: str | os.PathLike[str], aspect: str, names: Sequence[str]) -> 
     """Writes the names of an aspect's labels into a data set; removes them for ()."""
     path = _path(folder, aspect)
     if names:
-        writing.write_text(path, "".join(f"{name}\n" for name in names))
+        file_io.write_text(path, "".join(f"{name}\n" for name in names))
     else:
         path.unlink(missing_ok=True)
 

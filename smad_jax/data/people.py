@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from smad_jax import errors, reading
+from smad_jax import errors, file_io
 from smad_jax.data import transforms
 
 MIN_SCORE = 0.3  # of SDN's public code
@@ -72,7 +72,7 @@ def read_boxes(
             found[id] = _boxes(id, frames, min_score)
     except PermissionError:
         raise  # which says itself what to do
-    except reading.BROKEN as error:
+    except file_io.BROKEN as error:
         raise errors.DataError(
             f"{path} must hold for every id a list of frames, each a list of boxes x1, "
             f"y1, x2, y2, score with x1 <= x2 and y1 <= y2: {error}"

@@ -19,7 +19,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from smad_jax import errors, writing
+from smad_jax import errors, file_io
 from smad_jax.data import record_files
 
 Fields = Mapping[str, bytes | int]
@@ -164,7 +164,7 @@ class ShardWriter(_Writer):
     def __init__(self, path: str | os.PathLike[str]):
         self._path = pathlib.Path(path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = writing.partial_path(self._path)
+        self._partial = file_io.partial_path(self._path)
         self._file = record_files.WRITERS[self._path.suffix](self._partial)
         self._places: list[tuple[int, int]] = []
         self._ids: dict[str, None] = {}
@@ -453,7 +453,7 @@ def _write_index(
     names = "\n".join(ids).encode()
     table = np.array(places, "<u8").reshape(len(ids), 2)
     header = _INDEX_HEADER.pack(_INDEX_MAGIC, len(ids), size, len(names))
-    with writing.whole(_index_path(path)) as partial:
+    with file_io.whole(_index_path(path)) as partial:
         partial.write_bytes(header + table.tobytes() + names)
 
 

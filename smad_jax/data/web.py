@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.aspects import Aspect
+from smad_jax.aspect_table import Aspect
 from smad_jax.data import catalog, sections
 
 # Metrics of a stream begin with its name, so these would be mistaken for others.

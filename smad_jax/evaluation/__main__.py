@@ -14,8 +14,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from smad_jax import command_line
-from smad_jax.commands import evaluate, features, few_shot, predict, probe, svm
+from smad_jax.commands import (
+    command_line,
+    evaluate,
+    features,
+    few_shot,
+    predict,
+    probe,
+    svm,
+)
 from smad_jax.training import log
 
 COMMANDS = {

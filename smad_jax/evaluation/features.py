@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from smad_jax import errors, reading, writing
+from smad_jax import errors, file_io
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Features:
 
     def save(self, path: pathlib.Path) -> None:
         """Writes an NPZ file."""
-        with writing.whole(path) as partial, open(partial, "wb") as file:
+        with file_io.whole(path) as partial, open(partial, "wb") as file:
             np.savez(file, allow_pickle=False, **dataclasses.asdict(self))
 
     @staticmethod
@@ -48,7 +48,7 @@ class Features:
         makes = "python -m smad_jax.evaluation features makes such a file"
         if not path.is_file():
             raise errors.DataError(f"no features at {path}; {makes}")
-        with reading.npz(path, f"{path} is no file of features; {makes}") as content:
+        with file_io.npz(path, f"{path} is no file of features; {makes}") as content:
             found = Features(
                 ids=content["ids"],
                 labels=content["labels"],

@@ -14,10 +14,9 @@ import numpy as np
 from flax import nnx
 from jax.experimental import multihost_utils
 
-from smad_jax import reading, writing
+from smad_jax import file_io
 from smad_jax.evaluation import cam
-from smad_jax.training import sharding
-from smad_jax.training import state as state_lib
+from smad_jax.training import sharding, train_state
 
 NUM_EXAMPLES = 12
 
@@ -51,7 +50,7 @@ class Predictions:
 
     def save(self, path: pathlib.Path) -> None:
         """Writes an NPZ file with one array a field."""
-        with writing.whole(path) as partial, open(partial, "wb") as file:
+        with file_io.whole(path) as partial, open(partial, "wb") as file:
             np.savez(file, allow_pickle=False, **dataclasses.asdict(self))
 
     @staticmethod
@@ -62,7 +61,7 @@ class Predictions:
             DataError: if it is no such file.
         """
         told = f"{path} holds no predictions of a run; test the run again"
-        with reading.npz(path, told) as arrays:
+        with file_io.npz(path, told) as arrays:
             return Predictions(**arrays)
 
 
@@ -100,7 +99,7 @@ class Examples:
             DataError: if it is no such file.
         """
         told = f"{path} holds no examples of a run; test the run again"
-        with reading.npz(path, told) as arrays:
+        with file_io.npz(path, told) as arrays:
             return Examples(
                 video=arrays["video"],
                 actionness=arrays.get("actionness"),
@@ -152,8 +151,8 @@ class Predictor:
     def __init__(
         self,
         graph: nnx.GraphDef,
-        params: state_lib.Tree,
-        batch_stats: state_lib.Tree,
+        params: train_state.Tree,
+        batch_stats: train_state.Tree,
         *,
         view_chunk: int,
     ) -> None:
@@ -179,7 +178,7 @@ class Predictor:
         )
 
         def forward(arrays, clips):
-            modules: Any = state_lib.merge(graph, *arrays)
+            modules: Any = train_state.merge(graph, *arrays)
             output = modules.model(clips, train=False, key=None)
             views = {"logits": output.logits, "features": output.features}
             if output.actionness is not None:
@@ -187,11 +186,11 @@ class Predictor:
             return views
 
         def combine(arrays, logits, features):
-            modules: Any = state_lib.merge(graph, *arrays)
+            modules: Any = train_state.merge(graph, *arrays)
             return modules.method.predict(logits, features)
 
         def look(arrays, clips):
-            modules: Any = state_lib.merge(graph, *arrays)
+            modules: Any = train_state.merge(graph, *arrays)
             output = modules.model(clips, train=False, key=None)
             return output.logits, output.feature_map, output.actionness
 
@@ -217,23 +216,23 @@ class Predictor:
                     yield video[:, view]
 
         # on a device: NumPy arrays could not be changed in place
-        modules: Any = state_lib.merge(self._graph, *jax.device_put(self._trained))
+        modules: Any = train_state.merge(self._graph, *jax.device_put(self._trained))
         modules.method.adapt(modules.model, clips)
-        batch_stats = jax.tree.map(np.asarray, state_lib.batch_stats_of(modules))
+        batch_stats = jax.tree.map(np.asarray, train_state.batch_stats_of(modules))
         self._arrays = self._arrays[0], jax.device_put(batch_stats, self._place)
 
     def refit(
         self, stream: Mapping[str, Any], *, rng: np.random.Generator
-    ) -> state_lib.Tree:
+    ) -> train_state.Tree:
         """Lets the method fit the network to features; returns all parameters then.
 
         Args:
             stream: As `Method.refit` wants it, the same in every process.
             rng: Likewise.
         """
-        modules: Any = state_lib.merge(self._graph, *jax.device_put(self._trained))
+        modules: Any = train_state.merge(self._graph, *jax.device_put(self._trained))
         modules.method.refit(modules.model, stream, rng=rng)
-        return jax.tree.map(np.asarray, state_lib.split(modules)[1])
+        return jax.tree.map(np.asarray, train_state.split(modules)[1])
 
     def views(self, video: np.ndarray) -> dict[str, np.ndarray]:
         """Returns what the network says of every view.

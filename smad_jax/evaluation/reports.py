@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from smad_jax import writing
+from smad_jax import file_io
 from smad_jax.evaluation import few_shot as few_shot_lib
 
 # How the paper made Table 5; the number of shots and the lists are its columns.
@@ -55,7 +55,7 @@ def write(
     earlier = _read(path)
     if earlier.get("features") == content["features"]:
         content = earlier
-    writing.write_json(path, {**content, **found})
+    file_io.write_json(path, {**content, **found})
 
 
 def departures(settings: Mapping[str, Any], paper: Mapping[str, Any]) -> str:

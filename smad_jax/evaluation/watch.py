@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 
 from smad_jax.evaluation import cam
-from smad_jax.training import state as state_lib
+from smad_jax.training import train_state
 
 _SIDE = 112  # pixels of a picture, at least
 
@@ -36,12 +36,12 @@ class Watch:
         self._clips = clips
 
         def scores(arrays, clips):
-            modules: Any = state_lib.merge(graph, *arrays)
+            modules: Any = train_state.merge(graph, *arrays)
             return modules.model(clips, train=False, key=None).actionness
 
         self._scores = jax.jit(scores)
 
-    def __call__(self, state: state_lib.TrainState) -> Seen:
+    def __call__(self, state: train_state.TrainState) -> Seen:
         """Returns what the network of a state sees."""
         # replicated arrays of a pod become this process's own
         arrays = jax.tree.map(

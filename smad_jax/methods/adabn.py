@@ -14,7 +14,7 @@ from flax import nnx
 from jax.experimental import multihost_utils
 
 from smad_jax import errors
-from smad_jax.aspects import Aspect
+from smad_jax.aspect_table import Aspect
 from smad_jax.methods import base
 from smad_jax.models import layers, recognizer
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from smad_jax import errors, losses
-from smad_jax.aspects import Aspect
+from smad_jax.aspect_table import Aspect
 from smad_jax.methods import base
 from smad_jax.models import recognizer
 

@@ -15,7 +15,7 @@ import numpy as np
 from flax import nnx
 
 from smad_jax import losses
-from smad_jax.aspects import Aspect
+from smad_jax.aspect_table import Aspect
 from smad_jax.models import recognizer
 
 # The stream of videos without labels; methods that adapt to a test set ask for it.

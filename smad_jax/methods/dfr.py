@@ -14,7 +14,7 @@ from flax import nnx
 from jax import lax
 
 from smad_jax import errors, losses
-from smad_jax.aspects import Aspect
+from smad_jax.aspect_table import Aspect
 from smad_jax.methods import base, group_dro
 from smad_jax.models import recognizer
 

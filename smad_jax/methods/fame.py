@@ -10,7 +10,7 @@ import jax
 from flax import nnx
 
 from smad_jax import errors
-from smad_jax.aspects import Aspect
+from smad_jax.aspect_table import Aspect
 from smad_jax.methods import mixing, motion
 
 

@@ -11,7 +11,7 @@ import jax
 from flax import nnx
 
 from smad_jax import errors, losses
-from smad_jax.aspects import Aspect
+from smad_jax.aspect_table import Aspect
 from smad_jax.methods import base, domains
 from smad_jax.models import recognizer
 

@@ -16,7 +16,7 @@ import numpy as np
 from flax import nnx
 
 from smad_jax import errors, losses
-from smad_jax.aspects import Aspect
+from smad_jax.aspect_table import Aspect
 from smad_jax.methods import base, dann, domains
 from smad_jax.models import layers, recognizer
 

@@ -17,9 +17,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from smad_jax import command_line, errors, teacher, workdir, writing
+from smad_jax import errors, file_io
+from smad_jax.commands import command_line
 from smad_jax.data import catalog, preparation, records
 from smad_jax.evaluation import cam, predict
+from smad_jax.experiment import run_folder, trained
 from smad_jax.reporting import (
     attention,
     design,
@@ -57,8 +59,8 @@ def _picture(arguments: argparse.Namespace) -> str:
     target = arguments.out or arguments.run_folder / f"actionness_{arguments.set}.png"
     if target.suffix.lower() != ".png":
         raise errors.ConfigError(f"--out must end in .png, not {target}")
-    writing.check(target)
-    labels = workdir.read_labels(arguments.run_folder)
+    file_io.check(target)
+    labels = run_folder.read_labels(arguments.run_folder)
     if labels is None:
         raise errors.DataError(
             f"{arguments.run_folder} does not name its classes (labels.json); train "
@@ -73,9 +75,9 @@ def _cam(arguments: argparse.Namespace) -> str:
     picture, film = (
         arguments.out.with_name(arguments.out.name + end) for end in (".png", ".mp4")
     )
-    writing.check(picture)
+    file_io.check(picture)
     baseline, smad = (
-        teacher.load(folder, arguments.data_root)
+        trained.load(folder, arguments.data_root)
         for folder in (arguments.baseline, arguments.smad)
     )
     shown = attention.panels(
@@ -121,14 +123,14 @@ def _overlap(arguments: argparse.Namespace) -> str:
         }
         for split in arguments.sets
     ]
-    writing.check(arguments.out.with_name(arguments.out.name + ".svg"))
+    file_io.check(arguments.out.with_name(arguments.out.name + ".svg"))
     for path in (path for files in tests for path in files.values()):
         if not path.is_file():
             raise errors.DataError(
                 f"no predictions at {path}; python main.py --config configs/NAME.py "
                 f"--workdir {path.parent.parent} makes a run and tests it"
             )
-    labels = workdir.read_labels(arguments.runs[0])
+    labels = run_folder.read_labels(arguments.runs[0])
     points = dial.measure(
         tests,
         arguments.scene,

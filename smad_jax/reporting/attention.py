@@ -13,10 +13,11 @@ import numpy as np
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-from smad_jax import errors, teacher
+from smad_jax import errors
 from smad_jax.data import sampling as sampling_lib
 from smad_jax.data import transforms, video
 from smad_jax.evaluation import cam
+from smad_jax.experiment import trained
 from smad_jax.reporting import figures
 
 SIDE = 224  # pixels of a panel
@@ -53,7 +54,7 @@ class Look:
     actionness: np.ndarray | None
 
 
-def look(network: teacher.Teacher, clip: np.ndarray) -> Look:
+def look(network: trained.Teacher, clip: np.ndarray) -> Look:
     """Returns where a network looks in a [T, H, W, 3] uint8 clip."""
     maps = network.predictor.maps(clip[None])
     best = int(maps.logits[0].argmax())
@@ -70,7 +71,7 @@ def look(network: teacher.Teacher, clip: np.ndarray) -> Look:
 
 
 def clip_of(
-    network: teacher.Teacher, content: bytes, name: str = "the video"
+    network: trained.Teacher, content: bytes, name: str = "the video"
 ) -> np.ndarray:
     """Returns the middle test clip of a video, [T, H, W, 3], as the network sees it.
 
@@ -88,8 +89,8 @@ def clip_of(
 
 
 def panels(
-    baseline: teacher.Teacher,
-    smad: teacher.Teacher,
+    baseline: trained.Teacher,
+    smad: trained.Teacher,
     content: bytes,
     *,
     name: str = "the video",

@@ -7,9 +7,10 @@ proves nothing.
 
 import pathlib
 
-from smad_jax import errors, splits, workdir
+from smad_jax import errors
 from smad_jax.data import selection
 from smad_jax.evaluation import fairness, predict, probe
+from smad_jax.experiment import run_folder, splits
 
 MEASURES = ("independence", "separation", "sufficiency", "probe")
 
@@ -32,7 +33,7 @@ def measure(folder: pathlib.Path, name: str) -> dict[str, float] | None:
         DataError: if its predictions are damaged.
     """
     try:
-        config = workdir.read_config(folder)
+        config = run_folder.read_config(folder)
         place = config.evaluation.sets[name]
         aspects = splits.labelled_aspects(config, place)
         split = splits.open_place(config, place, aspects=aspects)

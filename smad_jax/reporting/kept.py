@@ -9,7 +9,7 @@ import json
 import pathlib
 from typing import Any
 
-from smad_jax import errors, reading
+from smad_jax import errors, file_io
 from smad_jax.reporting import runs
 
 
@@ -36,7 +36,7 @@ class Records:
             return
         if not path.is_file():
             raise errors.ConfigError(f"--records must be a file, but {path} is none")
-        for number, line in enumerate(reading.text(path).splitlines(), 1):
+        for number, line in enumerate(file_io.text(path).splitlines(), 1):
             try:
                 record = json.loads(line)
                 _run(path, record)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
 from typing import Any
 
-from smad_jax import errors, workdir
+from smad_jax import errors
+from smad_jax.experiment import run_folder
 from smad_jax.reporting import children
 
 
@@ -207,12 +208,12 @@ def settings(job: Job) -> dict[str, Any]:
     except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
         flags = " ".join(job.overrides)
         raise errors.ConfigError(f"{job.config} {flags}: {error!r}") from error
-    return dict(workdir.flat(json.loads(config.to_json())))
+    return dict(run_folder.flat(json.loads(config.to_json())))
 
 
 def stored_settings(folder: pathlib.Path) -> dict[str, Any]:
     """Returns the settings of the run in a folder; nothing if it does not tell."""
-    return dict(workdir.flat(_read_json(folder / "config.json")))
+    return dict(run_folder.flat(_read_json(folder / "config.json")))
 
 
 def _differences(job: Job) -> list[str]:

@@ -10,9 +10,9 @@ import shlex
 from collections.abc import Callable
 from typing import NamedTuple
 
-from smad_jax import workdir
 from smad_jax.data import preparation
 from smad_jax.evaluation import reports
+from smad_jax.experiment import run_folder
 
 _ROOT = pathlib.Path(__file__).parents[2]
 _SETS = {
@@ -148,7 +148,7 @@ def _run(config: str, metric: str, *others: str) -> Source:
         file, _, argument = one.partition(":")
         if not file or not (_ROOT / "configs" / f"{file}.py").is_file():
             return Source()
-        folders.append(workdir.run_name(file, argument))
+        folders.append(run_folder.run_name(file, argument))
     file, _, argument = config.partition(":")
     flag = f"configs/{file}.py" + (f":{argument}" if argument else "")
     command = f"python main.py --config {shlex.quote(flag)}"

@@ -10,7 +10,8 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from smad_jax import command_line, errors
+from smad_jax import errors
+from smad_jax.commands import command_line
 from smad_jax.torch_weights import (
     convert,
     files,

@@ -16,7 +16,7 @@ from flax import nnx
 
 from smad_jax import errors, models
 from smad_jax.models import labellers, recognizer, resnet
-from smad_jax.training import state
+from smad_jax.training import train_state
 
 STATISTICS = ("mean", "var")
 Shapes = Mapping[str, tuple[int, ...]]
@@ -54,7 +54,7 @@ def build(network: Network, *, rngs: nnx.Rngs) -> recognizer.Recognizer:
 
 def shapes(network: Network) -> Shapes:
     """Returns the shape of every array of the network, without computing any."""
-    _, params, batch_stats = state.split(_outline(network))
+    _, params, batch_stats = train_state.split(_outline(network))
     return {path: array.shape for path, array in flatten(params, batch_stats).items()}
 
 
@@ -69,9 +69,9 @@ def assemble(
     missing = sorted(shapes(network).keys() - arrays.keys())
     if missing:
         raise errors.DataError(f"weights of {network.name} lack {', '.join(missing)}")
-    graph, _, _ = state.split(_outline(network))
+    graph, _, _ = train_state.split(_outline(network))
     trees = unflatten({path: jnp.asarray(array) for path, array in arrays.items()})
-    module = state.merge(graph, *trees)
+    module = train_state.merge(graph, *trees)
     if not isinstance(module, recognizer.Recognizer):
         raise TypeError(f"expected a recognizer, not {type(module).__name__}")
     return module

@@ -15,7 +15,7 @@ from typing import IO
 
 import numpy as np
 
-from smad_jax import errors, writing
+from smad_jax import errors, file_io
 from smad_jax.torch_weights import files, inert, tensors
 
 _ALIGNMENT = 64
@@ -44,7 +44,7 @@ def write_pth(path: pathlib.Path, content: Content) -> None:
     _write(content, arrays, out)
     out.write(b".")
     with (
-        writing.whole(path) as partial,
+        file_io.whole(path) as partial,
         zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive,
     ):
         _add(archive, "archive/data.pkl", out.getvalue())
@@ -74,7 +74,7 @@ def write_safetensors(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> N
         start = end
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the numbers start at a multiple of eight
-    with writing.whole(path) as partial:
+    with file_io.whole(path) as partial:
         partial.write_bytes(b"".join([struct.pack("<Q", len(text)), text, *parts]))
 
 

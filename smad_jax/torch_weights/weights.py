@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from smad_jax import errors, writing
+from smad_jax import errors, file_io
 from smad_jax.models import recognizer
 from smad_jax.torch_weights import convert, networks
 from smad_jax.training import checkpoint
@@ -73,7 +73,7 @@ def save_weights(
     with open(folder / "weights.npz", "wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
     content = {"format": _FORMAT, **dataclasses.asdict(manifest)}
-    writing.write_json(folder / "weights.json", content)
+    file_io.write_json(folder / "weights.json", content)
 
 
 def load_weights(folder: pathlib.Path) -> tuple[Tree, Tree]:

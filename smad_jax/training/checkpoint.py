@@ -18,7 +18,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from smad_jax import errors
-from smad_jax.training import state as state_lib
+from smad_jax.training import train_state
 
 Position = dict[str, int]
 Arrays = dict[str, np.ndarray]
@@ -59,7 +59,7 @@ class Checkpoints:
         """Returns the newest complete step, or None if there is none."""
         return self._manager.latest_step()
 
-    def save(self, state: state_lib.TrainState, position: Position) -> None:
+    def save(self, state: train_state.TrainState, position: Position) -> None:
         """Saves in the background what is needed to go on after `state.step`."""
         step = int(state.step)
         if step in self._manager.all_steps():
@@ -74,8 +74,8 @@ class Checkpoints:
             )
 
     def restore(
-        self, like: state_lib.TrainState, step: int | None = None
-    ) -> tuple[state_lib.TrainState, Position]:
+        self, like: train_state.TrainState, step: int | None = None
+    ) -> tuple[train_state.TrainState, Position]:
         """Returns a saved state, the newest unless `step` is given.
 
         Args:
@@ -110,7 +110,7 @@ class Checkpoints:
                 position=ocp.args.JsonRestore(),
             ),
         )
-        return state_lib.TrainState(**saved["state"]), saved["position"]
+        return train_state.TrainState(**saved["state"]), saved["position"]
 
 
 @contextlib.contextmanager
@@ -184,7 +184,7 @@ def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
     return {path: tuple(leaf.shape) for path, leaf in flatten(tree).items()}
 
 
-def _as_tree(state: state_lib.TrainState) -> dict[str, Any]:
+def _as_tree(state: train_state.TrainState) -> dict[str, Any]:
     """Returns the state's fields as a dict, which is how they are named on disk."""
     names = (field.name for field in dataclasses.fields(state))
     return {name: getattr(state, name) for name in names}

@@ -11,9 +11,7 @@ import jax
 from jax.experimental import multihost_utils
 
 from smad_jax import errors
-from smad_jax.training import joint, log, progress
-from smad_jax.training import state as state_lib
-from smad_jax.training import step as step_lib
+from smad_jax.training import joint, log, progress, stepping, train_state
 
 DATA_SHARE_WORTH_A_HINT = 0.3
 
@@ -64,15 +62,15 @@ class _Update(NamedTuple):
 
 
 def run(
-    state: state_lib.TrainState,
+    state: train_state.TrainState,
     plan: Plan,
     *,
-    train_step: step_lib.Step,
-    batches: Mapping[str, Iterator[step_lib.Batch]],
+    train_step: stepping.Step,
+    batches: Mapping[str, Iterator[stepping.Batch]],
     key: jax.Array,
-    save: Callable[[state_lib.TrainState], None],
+    save: Callable[[train_state.TrainState], None],
     journal: log.Journal,
-) -> state_lib.TrainState:
+) -> train_state.TrainState:
     """Trains from `state.step` to `plan.total_steps` and returns the last state.
 
     Args:

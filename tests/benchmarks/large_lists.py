@@ -15,7 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_prep import omnidebias, redistribution, z_frequency
+from data_prep import omnidebias
+from data_prep.bias import redistribution, z_frequency
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from smad_jax import aspects
+from smad_jax import aspect_table
 from smad_jax.data import catalog, records
 
 
@@ -56,7 +56,7 @@ def _make(folder: pathlib.Path, num_records: int, num_labels: int) -> None:
     )
     values = np.zeros((num_records, num_labels), np.float16)
     values[np.arange(num_records), np.arange(num_records) % num_labels] = 1
-    aspect = aspects.Aspect("scene", "soft", num_labels, "made up")
+    aspect = aspect_table.Aspect("scene", "soft", num_labels, "made up")
     catalog.add_aspect(folder, aspect, ids, values)
 
 

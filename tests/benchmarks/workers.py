@@ -22,7 +22,8 @@ from collections.abc import Sequence
 
 import jax
 
-from data_prep import beam_labels, build_records, label_parts, network_labels
+from data_prep import build_records
+from data_prep.labels import beam_labels, label_parts, network_labels
 from smad_jax.data import records
 
 _CORES = sorted(os.sched_getaffinity(0))

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from smad_jax import teacher
-from smad_jax.data import catalog, embedded
+from smad_jax.data import catalog
+from smad_jax.data.embedded import benchmark
 from smad_jax.evaluation import (
     __main__,
     accuracy,
@@ -20,6 +20,7 @@ from smad_jax.evaluation import (
     probe,
 )
 from smad_jax.evaluation import features as feature_files
+from smad_jax.experiment import trained
 from smad_jax.reporting.audit import inputs
 from smad_jax.torch_weights import weights
 
@@ -40,7 +41,7 @@ def ask(capsys):
 
 @pytest.fixture(scope="module")
 def asked(fresh_run, small_data):
-    return teacher.load(fresh_run, small_data)
+    return trained.load(fresh_run, small_data)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def test_evaluate_names_the_scenes_of_the_worst_groups(
             np.asarray(split.ids), split.labels, np.eye(10)[answers], answers[:, None]
         )
 
-    monkeypatch.setattr(teacher.Teacher, "predict", predicted)
+    monkeypatch.setattr(trained.Teacher, "predict", predicted)
     code, told = ask(
         *("evaluate", "--run", fresh_run, "--data-root", small_data, "--out", tmp_path),
         *("--split", "embedded/iid", "--bootstrap", 0, "--aspects", "scene"),
@@ -108,8 +109,8 @@ def test_evaluate_names_the_scenes_of_the_worst_groups(
     report = json.loads((tmp_path / "embedded-iid.json").read_text("utf-8"))
     worst = report["aspects"]["scene"]["worst_groups"][0]
     assert not worst["beyond_chance"], "the set is small"
-    assert worst["class"] == embedded.ACTIONS[label]
-    assert worst["name"] == embedded.SCENES[scene]
+    assert worst["class"] == benchmark.ACTIONS[label]
+    assert worst["name"] == benchmark.SCENES[scene]
     assert (worst["num_videos"], worst["accuracy"]) == (wrong.sum(), 0)
     assert worst["name"] in told.partition("worst groups")[2]
     assert report["aspects"]["scene"]["worst_group"]["accuracy"] == 0
@@ -145,7 +146,7 @@ def test_imported_weights_say_what_their_run_says(
     arrays, manifest = weights.load_arrays(fresh_run)
     plain = {path: a for path, a in arrays.items() if not path.startswith("saar/")}
     weights.save_weights(tmp_path / "imported", plain, manifest)
-    (tmp_path / "classes.txt").write_text("\n".join(embedded.ACTIONS))
+    (tmp_path / "classes.txt").write_text("\n".join(benchmark.ACTIONS))
     given = ["evaluate", "--run", tmp_path / "imported", "--data-root", small_data]
     given += ["--split", f"{DATASET}/rare", "--out", tmp_path]
     code, told = ask(*given)
@@ -171,7 +172,7 @@ def test_block_of_a_feature_vector_is_the_feature_of_that_view(
 ):
     found = feature_files.Features.load(pool)
     split = catalog.open_split(small_data, DATASET, "pool")
-    views = teacher.load(fresh_run, small_data, test_views=3).features(split).features
+    views = trained.load(fresh_run, small_data, test_views=3).features(split).features
     size = views.shape[2]
     for view in range(3):
         block = found.features[:, view * size : (view + 1) * size]
@@ -295,7 +296,7 @@ def test_predict_lists_likely_classes_and_says_what_is_wrong_with_bad_videos(
     for name, row in (("deep, deep/a.mp4", 0), ("b $x^2$.MP4", 1)):
         order = np.argsort(-said[row])[:4]
         names = [rows[name][f"class_{rank}"] for rank in (1, 2, 3, 4)]
-        assert names == [embedded.ACTIONS[label] for label in order]
+        assert names == [benchmark.ACTIONS[label] for label in order]
         values = [float(rows[name][f"p_{rank}"]) for rank in (1, 2, 3, 4)]
         np.testing.assert_allclose(values, said[row][order], atol=1e-4)
         assert rows[name]["problem"] == ""
@@ -324,7 +325,7 @@ def test_predict_takes_a_file_too_and_the_audit_reads_its_table(
     table = inputs.read(all_of_them, "prediction")
     answered = [answer for answer in table.hard if answer]
     assert len(answered) == len(table.ids) - 2
-    assert set(answered) <= set(embedded.ACTIONS)
+    assert set(answered) <= set(benchmark.ACTIONS)
 
 
 def test_predict_of_nothing_but_bad_videos_is_an_error_that_keeps_the_reasons(

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from smad_jax import aspects, errors
+from smad_jax import aspect_table, errors
 from smad_jax.data import aspect_records, catalog, preparation, records
 
 CLASSES = ("jump", "run", "sit")
@@ -46,7 +46,7 @@ def test_labels_are_joined_block_by_block(root, monkeypatch, block, cached):
     monkeypatch.setattr(aspect_records, "_BLOCK", block)
     values = np.random.default_rng(0).random((6, 5)).astype(np.float16)
     stored = [IDS[6], "unused", IDS[1], IDS[0], IDS[7], IDS[3]]
-    scene = aspects.Aspect("scene", "soft", 5, "a test")
+    scene = aspect_table.Aspect("scene", "soft", 5, "a test")
     catalog.add_aspect(root / "toy", scene, stored, values)
     wanted = [IDS[n] for n in (3, 6, 0, 2, 6, 7, 1)]  # one twice, one without label
     catalog.write_split(
@@ -84,7 +84,7 @@ def test_cache_is_used_where_nothing_can_be_written(root, monkeypatch):
 
 def test_aspect_labels_are_joined_by_id_and_masked_where_missing(root):
     values = np.arange(15.0).reshape(3, 5)
-    scene = aspects.Aspect("scene", "soft", 5, "a test")
+    scene = aspect_table.Aspect("scene", "soft", 5, "a test")
     catalog.add_aspect(root / "toy", scene, [IDS[6], "unused", IDS[1]], values)
     split = catalog.open_split(root, "toy", "train", aspects=("scene",))
     assert split.aspects == {"scene": scene}
@@ -250,7 +250,7 @@ def test_malformed_data_set_file_is_a_data_error(root):
 
 
 def test_data_set_file_comes_back(root):
-    scene = aspects.Aspect("scene", "soft", 16, "ünïcode")
+    scene = aspect_table.Aspect("scene", "soft", 16, "ünïcode")
     catalog.write_dataset_file(
         root / "toy",
         name="toy",
@@ -266,7 +266,7 @@ def test_data_set_file_comes_back(root):
 
 
 def test_aspect_of_the_wrong_width_is_refused(root):
-    scene = aspects.Aspect("scene", "soft", 4, "a test")
+    scene = aspect_table.Aspect("scene", "soft", 4, "a test")
     with pytest.raises(errors.DataError, match=r"must be \[V, 4\]"):
         catalog.add_aspect(root / "toy", scene, IDS, np.zeros((8, 5)))
 

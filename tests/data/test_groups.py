@@ -2,11 +2,11 @@ import dataclasses
 
 import numpy as np
 
-from data_prep import z_frequency
-from smad_jax import aspects
+from data_prep.bias import z_frequency
+from smad_jax import aspect_table
 from smad_jax.data import catalog, groups
 
-SCENE = aspects.Aspect("scene", "soft", 7, "test")
+SCENE = aspect_table.Aspect("scene", "soft", 7, "test")
 
 
 def test_thirds_by_hand():

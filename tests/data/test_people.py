@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.data import embedded, people
+from smad_jax.data import people
+from smad_jax.data.embedded import benchmark
 
 T, H, W = 3, 8, 12
 FACES = [2.0, 1.0, 5.0, 4.0]
@@ -142,8 +143,8 @@ def test_guess_covers_what_moves_and_leaves_what_does_not():
 
 
 def test_guess_finds_the_actors_of_the_embedded_benchmark():
-    factors = embedded.draw_factors(40, seed=1001, stream=0, bias=embedded.Bias())
-    clips = embedded.render(factors, seed=1001, stream=0)
+    factors = benchmark.draw_factors(40, seed=1001, stream=0, bias=benchmark.Bias())
+    clips = benchmark.render(factors, seed=1001, stream=0)
     found = np.stack([people.guess_people(clip) for clip in clips.video])
     assert found[clips.actor].mean() > 0.8
     assert found[~clips.actor].mean() < 0.2

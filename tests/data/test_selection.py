@@ -4,7 +4,7 @@ import types
 import numpy as np
 import pytest
 
-from smad_jax import aspects, errors
+from smad_jax import aspect_table, errors
 from smad_jax.data import catalog, selection
 
 V, Z = 11, 3
@@ -18,7 +18,7 @@ def a_split() -> catalog.Split:
         ids=tuple(f"v{row}" for row in range(V)),
         labels=np.arange(V, dtype=np.int32) % 2,
         classes=("walk", "run"),
-        aspects={"scene": aspects.Aspect("scene", "soft", Z, "test")},
+        aspects={"scene": aspect_table.Aspect("scene", "soft", Z, "test")},
         aspect_labels={"scene": labels},
         aspect_mask={"scene": np.arange(V) % 3 > 0},
         reader=None,

@@ -2,12 +2,12 @@ import ml_collections
 import numpy as np
 import pytest
 
-from smad_jax import aspects, errors
+from smad_jax import aspect_table, errors
 from smad_jax.data import catalog, web
 
 V = 7
-SCENE = aspects.Aspect("scene", "soft", 3, "test")
-OBJECT = aspects.Aspect("object", "soft", 5, "test")
+SCENE = aspect_table.Aspect("scene", "soft", 3, "test")
+OBJECT = aspect_table.Aspect("object", "soft", 5, "test")
 
 
 def section(**changes):
@@ -92,11 +92,11 @@ def test_aspect_without_labels_is_masked_for_every_video():
 
 
 def test_labels_of_another_network_are_refused():
-    other = aspects.Aspect("scene", "soft", 4, "test")
+    other = aspect_table.Aspect("scene", "soft", 4, "test")
     split = a_split(scene=(other, np.ones(V, bool)))
     with pytest.raises(errors.DataError, match=r"web has 4 .*k/train has 3, soft"):
         web.match_aspects(split, {"scene": SCENE}, "k/train")
-    tags = aspects.Aspect("scene", "tags", 3, "test")
+    tags = aspect_table.Aspect("scene", "tags", 3, "test")
     split = a_split(scene=(tags, np.ones(V, bool)))
     with pytest.raises(errors.DataError, match="3 labels of 'scene', tags, but"):
         web.match_aspects(split, {"scene": SCENE}, "k/train")

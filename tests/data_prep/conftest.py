@@ -3,9 +3,11 @@ import pathlib
 import numpy as np
 import pytest
 
-from data_prep import embedded_videos, label_parts, network_labels
-from smad_jax.data import catalog, embedded, records
-from tests.data_prep.test_network_labels import colours
+from data_prep.embedded import render
+from data_prep.labels import label_parts, network_labels
+from smad_jax.data import catalog, records
+from smad_jax.data.embedded import benchmark
+from tests.data_prep.labels.test_network_labels import colours
 
 NUM_VIDEOS = 36
 
@@ -14,15 +16,15 @@ NUM_VIDEOS = 36
 def data_root(tmp_path: pathlib.Path) -> pathlib.Path:
     """Videos of three very different scenes, one of them cut short."""
     folder = tmp_path / "tiny"
-    factors = embedded.Factors(
+    factors = benchmark.Factors(
         np.arange(NUM_VIDEOS) % 10,
         np.array([0, 8, 11])[np.arange(NUM_VIDEOS) % 3],
         np.full(NUM_VIDEOS, -1),
     )
-    clips = embedded.render(factors, seed=0, stream=0)
+    clips = benchmark.render(factors, seed=0, stream=0)
     with records.RecordWriter(folder / "videos", 2) as writer:
         for row in range(NUM_VIDEOS):
-            file = embedded_videos.encode(clips.video[row])
+            file = render.encode(clips.video[row])
             if row == NUM_VIDEOS - 1:
                 file = file[:60]
             writer.write(records.VideoRecord(f"clip {row:02}", file, row % 10, 4))
@@ -30,7 +32,7 @@ def data_root(tmp_path: pathlib.Path) -> pathlib.Path:
         folder, "train", [f"clip {row:02}" for row in range(NUM_VIDEOS)], factors.action
     )
     catalog.write_dataset_file(
-        folder, name="tiny", classes=embedded.ACTIONS, num_videos=NUM_VIDEOS
+        folder, name="tiny", classes=benchmark.ACTIONS, num_videos=NUM_VIDEOS
     )
     return tmp_path
 

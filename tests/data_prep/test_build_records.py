@@ -10,7 +10,7 @@ import pytest
 from configs import common
 from data_prep import build_records
 from smad_jax.data import catalog, record_files, records, video
-from tests import noise_videos
+from tests.helpers import noise_videos
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from data_prep import check_data
-from tests import noise_videos
+from tests.helpers import noise_videos
 
 NAMES = ("run/a.mp4", "run/b c.mp4", "sit/-d.mp4", "sit/short.mp4", "sit/twin.mp4")
 

@@ -15,11 +15,10 @@ import shlex
 import pytest
 
 from configs import finetune, transfer
-from smad_jax import splits
 from smad_jax.data import catalog, label_names
+from smad_jax.experiment import splits
 from smad_jax.torch_weights import __main__ as torch_weights
-from tests import efficientnet_file, forked
-from tests.data_prep import paper_inputs
+from tests.helpers import efficientnet_file, forked, paper_inputs
 
 GUIDE = forked.ROOT / "data_prep" / "README.md"
 LABELLER = "efficientnet_lite0"

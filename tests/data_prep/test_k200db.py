@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from data_prep import k200db
-from smad_jax import aspects, errors
+from smad_jax import aspect_table, errors
 from smad_jax.data import aspect_records, catalog, records
 
 
@@ -24,7 +24,7 @@ def data_root(tmp_path):
     with records.RecordWriter(folder / "videos") as writer:
         for id, action in zip(ids, actions, strict=True):
             writer.write(records.VideoRecord(id, b"", int(action), 1))
-    scene = aspects.Aspect("scene", "soft", 5, "made up")
+    scene = aspect_table.Aspect("scene", "soft", 5, "made up")
     scenes = scenes[: len(ids)]
     aspect_records.write(folder, "scene", ids[1:], np.eye(5)[scenes[1:]])
     catalog.write_split(folder, "train", ids, actions)
@@ -99,7 +99,7 @@ def test_the_command_splits_by_two_factors_and_measures_both(data_root, capsys):
         classes=found.classes,
         num_videos=found.num_videos,
         aspects=dict(found.aspects)
-        | {"object": aspects.Aspect("object", "soft", 3, "made up")},
+        | {"object": aspect_table.Aspect("object", "soft", 3, "made up")},
     )
     flags = ("--second-aspect", "object", "--name", "both", "--allow-short")
     assert run(data_root, *flags) == 0

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from data_prep import k200db, nmi_report
-from smad_jax import aspects
+from smad_jax import aspect_table
 from smad_jax.data import catalog, records
 
 CLASSES = ("golf", "yoga", "surfing")
@@ -32,7 +32,7 @@ def data_root(tmp_path_factory):
     labelled = np.arange(600) % 50 != 7
     catalog.add_aspect(
         folder,
-        aspects.Aspect("scene", "soft", Z, "made up"),
+        aspect_table.Aspect("scene", "soft", Z, "made up"),
         [id for id, has in zip(ids, labelled, strict=True) if has],
         np.eye(Z)[scenes[labelled]],
     )

@@ -3,8 +3,9 @@ import collections
 import numpy as np
 import pytest
 
-from data_prep import omnidebias, z_frequency
-from smad_jax import aspects, errors
+from data_prep import omnidebias
+from data_prep.bias import z_frequency
+from smad_jax import aspect_table, errors
 from smad_jax.data import aspect_records, catalog, records
 
 CLASSES = ("climbing", "juggling", "zumba")
@@ -174,7 +175,7 @@ def data_root(tmp_path):
         name="web",
         classes=("zumba", "bowling", "archery"),
         num_videos=len(ids),
-        aspects={"scene": aspects.Aspect("scene", "soft", 5, "made up")},
+        aspects={"scene": aspect_table.Aspect("scene", "soft", 5, "made up")},
     )
     target = tmp_path / "target"
     with records.RecordWriter(target / "videos") as writer:

@@ -4,13 +4,14 @@ import sys
 import numpy as np
 import pytest
 
-from data_prep import build_records, network_labels, pseudo_label
+from data_prep import build_records, pseudo_label
+from data_prep.labels import network_labels
 from smad_jax.data import catalog, label_names
 from smad_jax.torch_weights import __main__ as torch_weights_main
 from smad_jax.torch_weights import networks
 from smad_jax.torch_weights import weights as weight_folders
-from tests import efficientnet_file
-from tests.data_prep.test_network_labels import colours
+from tests.data_prep.labels.test_network_labels import colours
+from tests.helpers import efficientnet_file
 
 V = 36
 

@@ -3,9 +3,9 @@ import pytest
 
 from configs import common, tsn_baseline
 from data_prep import teacher_filter
-from smad_jax import experiment
 from smad_jax.data import catalog, records
 from smad_jax.evaluation import predict
+from smad_jax.experiment import run as experiment
 
 CLASSES = ("zumba", "bowling", "archery")
 # what a teacher says of five media, and the class of each one's query

@@ -5,7 +5,7 @@ import tensorflow_datasets as tfds
 
 from data_prep import build_records, tfds_files
 from smad_jax.data import catalog, record_files, records
-from tests import noise_videos
+from tests.helpers import noise_videos
 
 # TFDS asks protobuf 6, which Beam brings, in the manner of protobuf 4.
 pytestmark = pytest.mark.filterwarnings(

@@ -6,8 +6,7 @@ from flax import nnx
 from smad_jax import errors, methods, models
 from smad_jax.evaluation import cam, predict
 from smad_jax.methods import base
-from smad_jax.training import schedules, sharding
-from smad_jax.training import state as state_lib
+from smad_jax.training import schedules, sharding, train_state
 
 V, N, T, H, W, K = 7, 3, 4, 10, 12, 5
 
@@ -22,7 +21,7 @@ def predictor(view_chunk, saar=False):
         rngs=nnx.Rngs(0),
         settings={},
     )
-    graph, *arrays = state_lib.split(base.Trained(model, method))
+    graph, *arrays = train_state.split(base.Trained(model, method))
     params, batch_stats = sharding.replicate(tuple(arrays), sharding.make_mesh())
     return predict.Predictor(graph, params, batch_stats, view_chunk=view_chunk)
 

@@ -6,8 +6,7 @@ from flax import nnx
 from smad_jax import methods, models
 from smad_jax.evaluation import watch
 from smad_jax.methods import base
-from smad_jax.training import log, schedules
-from smad_jax.training import state as state_lib
+from smad_jax.training import log, schedules, train_state
 
 n, T, H, W = 3, 4, 8, 12
 
@@ -26,7 +25,7 @@ def make(name="slowonly_tiny"):
 
 
 def test_fixed_clips_are_seen_as_the_network_sees_them_and_reach_tensorboard(tmp_path):
-    graph, state = state_lib.create(make, optax.identity())
+    graph, state = train_state.create(make, optax.identity())
     clips = np.random.default_rng(0).integers(0, 256, (n, T, H, W, 3), np.uint8)
     look = watch.Watch(graph, clips)
     untrained = look(state)
@@ -54,7 +53,7 @@ def test_fixed_clips_are_seen_as_the_network_sees_them_and_reach_tensorboard(tmp
 
 
 def test_network_that_strides_over_time_is_watched_too():
-    graph, state = state_lib.create(lambda: make("resnet3d_tiny"), optax.identity())
+    graph, state = train_state.create(lambda: make("resnet3d_tiny"), optax.identity())
     seen = watch.Watch(graph, np.zeros((n, 8, H, W, 3), np.uint8))(state)
     assert seen.actionness.shape[1] < 8
     assert seen.pictures.shape == (n, 14 * H, 14 * W, 3)

@@ -10,15 +10,21 @@ import numpy as np
 import optax
 from flax import nnx
 
-from smad_jax import aspects, losses, methods, models
+from smad_jax import aspect_table, losses, methods, models
 from smad_jax.methods import base, smad
 from smad_jax.models import adversarial, layers, saar
 from smad_jax.torch_weights import networks as flat
-from smad_jax.training import joint, log, loop, optimizer, schedules
-from smad_jax.training import state as state_lib
-from smad_jax.training import step as step_lib
-from tests import networks
+from smad_jax.training import (
+    joint,
+    log,
+    loop,
+    optimizer,
+    schedules,
+    stepping,
+    train_state,
+)
 from tests.golden import draws, settings
+from tests.helpers import networks
 
 Arrays = dict[str, np.ndarray]
 
@@ -52,7 +58,7 @@ def training(name: str) -> Arrays:
 
 def _three_steps(
     build: Callable[[], base.Trained],
-    batches_of: Callable[[int], list[step_lib.Batch]],
+    batches_of: Callable[[int], list[stepping.Batch]],
     compiler_options: Mapping[str, int] | None = None,
 ) -> Arrays:
     """Losses and gradient norms of every update on the way, the arrays after."""
@@ -60,11 +66,11 @@ def _three_steps(
     direction = optimizer.build(
         "sgd", weight_decay=1e-4, momentum=0.9, clip_norm=settings.CLIP_NORM
     )
-    state = state_lib.TrainState(
+    state = train_state.TrainState(
         jnp.zeros((), jnp.int32), params, stats, direction.init(params)
     )
     rate = schedules.cosine(**settings.TRAINING_SCHEDULE._asdict())
-    take = step_lib.make_train_step(graph, base.loss, direction, rate)
+    take = stepping.make_train_step(graph, base.loss, direction, rate)
     found, compiled = {}, {}  # by the place of an update in its step
     key = jax.random.key(0)
     for step in range(settings.STEPS):
@@ -97,7 +103,7 @@ def _trained(name: str) -> base.Trained:
     method = smad.Smad(
         model.backbone.width,
         {
-            name: aspects.Aspect(name, kind, size, "golden")
+            name: aspect_table.Aspect(name, kind, size, "golden")
             for name, (kind, size) in settings.ASPECTS.items()
         },
         ramp=ramp,
@@ -121,7 +127,7 @@ def joint_training() -> Arrays:
     )
     schedule = settings.JOINT_SCHEDULE
     rate = schedules.cosine(**schedule._asdict())
-    take = step_lib.make_train_step(graph, base.loss, direction, rate)
+    take = stepping.make_train_step(graph, base.loss, direction, rate)
     losses = []
 
     def train_step(*arguments):
@@ -138,7 +144,7 @@ def joint_training() -> Arrays:
     )
     steps = settings.JOINT_STEPS
     state = loop.run(
-        state_lib.TrainState(
+        train_state.TrainState(
             jnp.zeros((), jnp.int32), params, stats, direction.init(params)
         ),
         loop.Plan("joint", steps, schedule.steps_per_epoch, 1, steps, 3, {}, order),
@@ -160,7 +166,7 @@ def _plain() -> base.Trained:
     return base.Trained(model, method)
 
 
-def _joint_stream(name: str) -> Iterator[step_lib.Batch]:
+def _joint_stream(name: str) -> Iterator[stepping.Batch]:
     for number in itertools.count():
         video, label = settings.joint_batch(name, number)
         yield {"train": {"video": jnp.asarray(video), "label": jnp.asarray(label)}}
@@ -184,7 +190,7 @@ def adapting(name: str) -> Arrays:
         )
         return base.Trained(model, method)
 
-    def batches(step: int) -> list[step_lib.Batch]:
+    def batches(step: int) -> list[stepping.Batch]:
         target = {"video": settings.target_video(step)}
         return [{"train": settings.batch(step), base.UNLABELLED: target}]
 
@@ -194,7 +200,7 @@ def adapting(name: str) -> Arrays:
 def scene_and_confusion() -> Arrays:
     """Three steps of SDN, two updates each."""
     kind, size = settings.ASPECTS["scene"]
-    scene = {"scene": aspects.Aspect("scene", kind, size, "golden")}
+    scene = {"scene": aspect_table.Aspect("scene", kind, size, "golden")}
 
     def build() -> base.Trained:
         model = networks.small(("slowonly", "B"), settings.NUM_CLASSES)
@@ -212,7 +218,7 @@ def scene_and_confusion() -> Arrays:
         )
         return base.Trained(model, method)
 
-    def batches(step: int) -> list[step_lib.Batch]:
+    def batches(step: int) -> list[stepping.Batch]:
         video = settings.masked_video(step)
         label = np.zeros(len(video), np.int32)
         masked = {base.MASKED: {"video": video, "label": label}}
@@ -310,9 +316,9 @@ def ghost_norm() -> Arrays:
         graph, params, stats = networks.drawn(build)
 
         def weighed(params, x, graph=graph, stats=stats):
-            norm = state_lib.merge(graph, params, stats)
+            norm = train_state.merge(graph, params, stats)
             y = norm(x, train=True)
-            return (y * direction).sum(), (y, state_lib.batch_stats_of(norm))
+            return (y * direction).sum(), (y, train_state.batch_stats_of(norm))
 
         gradients, (y, after) = jax.jit(jax.grad(weighed, (0, 1), has_aux=True))(
             params, x

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tests import torch_models
 from tests.golden import draws, settings
+from tests.helpers import torch_models
 
 Arrays = dict[str, np.ndarray]
 

@@ -6,9 +6,8 @@ from flax import nnx
 
 from smad_jax import errors, methods
 from smad_jax.methods import actor_cut_mix, base, mixing, motion
-from smad_jax.training import schedules
-from smad_jax.training import state as state_lib
-from tests import networks
+from smad_jax.training import schedules, train_state
+from tests.helpers import networks
 
 B, T, H, W, C, K, D = 6, 4, 8, 10, 3, 9, 7
 
@@ -33,10 +32,10 @@ def method_of(name="actor_cut_mix", **settings):
 def step(objective, method):
     """Value and gradient of `objective(modules)`."""
     modules = base.Trained(networks.Little(D, K, T), method)
-    graph, params, batch_stats = state_lib.split(modules)
+    graph, params, batch_stats = train_state.split(modules)
 
     def of(params):
-        return objective(state_lib.merge(graph, params, batch_stats))
+        return objective(train_state.merge(graph, params, batch_stats))
 
     gradient = jax.jit(jax.value_and_grad(of), compiler_options=networks.QUICKLY)
     value, found = gradient(params)

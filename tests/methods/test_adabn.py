@@ -10,8 +10,7 @@ from smad_jax import errors, methods
 from smad_jax.evaluation import predict
 from smad_jax.methods import adabn, base
 from smad_jax.models import layers, recognizer
-from smad_jax.training import schedules, sharding
-from smad_jax.training import state as state_lib
+from smad_jax.training import schedules, sharding, train_state
 
 V, N, T, H, W, K, D = 11, 4, 3, 5, 2, 9, 7
 
@@ -177,7 +176,7 @@ def predictor(name="adabn"):
         rngs=nnx.Rngs(1),
         settings={},
     )
-    graph, *arrays = state_lib.split(base.Trained(Deep(), method))
+    graph, *arrays = train_state.split(base.Trained(Deep(), method))
     placed = sharding.replicate(tuple(arrays), sharding.make_mesh())
     return predict.Predictor(graph, *placed, view_chunk=8)
 

@@ -7,9 +7,8 @@ from flax import nnx
 from smad_jax import errors, methods
 from smad_jax.methods import albar, base
 from smad_jax.models import layers, recognizer
-from smad_jax.training import schedules
-from smad_jax.training import state as state_lib
-from tests import networks
+from smad_jax.training import schedules, train_state
+from tests.helpers import networks
 
 B, T, H, W, K, D = 6, 3, 5, 2, 9, 7
 
@@ -44,14 +43,14 @@ def step(model, data, name="albar", ramp=schedules.constant_strength, **settings
     method = methods.build_method(
         name, D, {}, ramp=ramp, rngs=nnx.Rngs(1), settings=settings
     )
-    graph, params, batch_stats = state_lib.split(base.Trained(model, method))
+    graph, params, batch_stats = train_state.split(base.Trained(model, method))
 
     def objective(params):
-        modules = state_lib.merge(graph, params, batch_stats)
+        modules = train_state.merge(graph, params, batch_stats)
         loss, metrics = base.loss(
             modules, data, key=jax.random.key(0), step=jnp.asarray(0)
         )
-        return loss, (metrics, state_lib.batch_stats_of(modules))
+        return loss, (metrics, train_state.batch_stats_of(modules))
 
     gradient = jax.grad(objective, has_aux=True)
     found, told = jax.jit(gradient, compiler_options=networks.QUICKLY)(params)

@@ -7,13 +7,14 @@ from flax import nnx
 from sklearn import linear_model, pipeline, preprocessing
 
 from configs import common, slowonly_dfr
-from smad_jax import aspects, errors, experiment, methods
+from smad_jax import aspect_table, errors, methods
+from smad_jax.experiment import run as experiment
 from smad_jax.methods import dfr
 from smad_jax.training import checkpoint, log, schedules
-from tests import networks
+from tests.helpers import networks
 
 V, D, K = 90, 5, 3
-GROUP = aspects.Aspect("group", "soft", 3 * K, "test")
+GROUP = aspect_table.Aspect("group", "soft", 3 * K, "test")
 
 
 def examples(seed=0):

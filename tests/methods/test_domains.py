@@ -6,9 +6,8 @@ from flax import nnx
 
 from smad_jax import errors, methods
 from smad_jax.methods import base, domains
-from smad_jax.training import schedules
-from smad_jax.training import state as state_lib
-from tests import networks
+from smad_jax.training import schedules, train_state
+from tests.helpers import networks
 
 B, TARGETS, T, H, W, K, D = 6, 4, 3, 5, 2, 9, 7
 
@@ -28,14 +27,14 @@ def build(name, ramp=schedules.constant_strength, **settings):
     method = methods.build_method(
         name, D, {}, ramp=ramp, rngs=nnx.Rngs(1), settings=settings
     )
-    return state_lib.split(base.Trained(networks.Little(D, K), method))
+    return train_state.split(base.Trained(networks.Little(D, K), method))
 
 
 def gradients(parts, data, step=0):
     graph, params, batch_stats = parts
 
     def objective(params):
-        modules = state_lib.merge(graph, params, batch_stats)
+        modules = train_state.merge(graph, params, batch_stats)
         return base.loss(modules, data, key=jax.random.key(0), step=jnp.asarray(step))
 
     gradient = jax.grad(objective, has_aux=True)
@@ -150,10 +149,10 @@ def test_adversary_hides_a_shift_and_keeps_what_tells_the_classes_apart():
         rngs=nnx.Rngs(0),
         settings={"weight": 1.0},
     )
-    graph, params, stats = state_lib.split(nnx.Dict(model=Shift(), method=method))
+    graph, params, stats = train_state.split(nnx.Dict(model=Shift(), method=method))
 
     def objective(params):
-        modules = state_lib.merge(graph, params, stats)
+        modules = train_state.merge(graph, params, stats)
         source, target = points @ modules["model"].kernel[...]
         logits = source @ modules["model"].head[...]
         action = -jax.nn.log_softmax(logits)[jnp.arange(64), label].mean()
@@ -182,7 +181,7 @@ def test_adversary_hides_a_shift_and_keeps_what_tells_the_classes_apart():
 def test_linear_kernel_pulls_the_means_together():
     graph, params, stats = build("mmd", weight=3.0, kernel="linear")
     _, metrics = gradients((graph, params, stats), batch())
-    modules = state_lib.merge(graph, params, stats)
+    modules = train_state.merge(graph, params, stats)
     data = batch()
     source, target = modules.method.outputs(modules.model, data, jax.random.key(0))
     distance = source.features.mean(axis=0) - target.features.mean(axis=0)

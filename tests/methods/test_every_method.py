@@ -13,13 +13,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from smad_jax import aspects, methods
+from smad_jax import aspect_table, methods
 from smad_jax.methods import base
 from smad_jax.models import recognizer, resnet
-from smad_jax.training import optimizer, schedules
-from smad_jax.training import state as state_lib
-from smad_jax.training import step as step_lib
-from tests import networks
+from smad_jax.training import optimizer, schedules, stepping, train_state
+from tests.helpers import networks
 
 B, FEWER, T, N, H, W, K, Z = 4, 2, 4, 3, 8, 10, 7, 5
 # What a method needs to have all of its losses; the others do without settings.
@@ -67,7 +65,7 @@ def batch_of(method):
 
 def build(name, network):
     method = methods.METHODS[name]
-    scene = {"scene": aspects.Aspect("scene", "soft", Z, "test")}
+    scene = {"scene": aspect_table.Aspect("scene", "soft", Z, "test")}
     model = recognizer.Recognizer(
         resnet.ResNet(NETWORKS[network], rngs=nnx.Rngs(0)), K, rngs=nnx.Rngs(1)
     )
@@ -103,7 +101,7 @@ def test_method_has_a_loss_and_a_gradient_for_every_network(name, network):
     graph, params, stats = networks.drawn(lambda: build(name, network), "float32")
 
     def objective(params, batch):
-        modules = state_lib.merge(graph, params, stats)
+        modules = train_state.merge(graph, params, stats)
         return base.loss(modules, batch, key=jax.random.key(0), step=jnp.asarray(0))
 
     gradient, metrics = jax.eval_shape(
@@ -119,8 +117,8 @@ def test_method_has_a_loss_and_a_gradient_for_every_network(name, network):
 def test_method_trains_two_steps_and_tests_once(name, network):
     direction = optimizer.build("sgd", momentum=0.9)
     graph, *arrays = networks.drawn(lambda: build(name, network), "float32")
-    state = state_lib.TrainState(jnp.asarray(0), *arrays, direction.init(arrays[0]))
-    take = step_lib.make_train_step(graph, base.loss, direction, lambda step: 0.1)
+    state = train_state.TrainState(jnp.asarray(0), *arrays, direction.init(arrays[0]))
+    take = stepping.make_train_step(graph, base.loss, direction, lambda step: 0.1)
     batch, key = batch_of(methods.METHODS[name]), jax.random.key(0)
     take = take.lower(state, batch, key, 1).compile(networks.QUICKLY)
     before = jax.tree.map(np.array, state.params["model"])
@@ -137,18 +135,18 @@ def test_method_trains_two_steps_and_tests_once(name, network):
     )
     assert all(jax.tree.leaves(moved["backbone"]))
 
-    modules = state_lib.merge(graph, state.params, state.batch_stats)
+    modules = train_state.merge(graph, state.params, state.batch_stats)
     views = pixels(FEWER * N, 4)
     modules.method.adapt(modules.model, lambda: [views])
 
     def test(params, batch_stats):
-        modules = state_lib.merge(graph, params, batch_stats)
+        modules = train_state.merge(graph, params, batch_stats)
         output = modules.model(views, train=False)
         by_video = (x.reshape(FEWER, N, -1) for x in (output.logits, output.features))
         return modules.method.predict(*by_video)
 
     test = jax.jit(test, compiler_options=networks.QUICKLY)
-    probabilities = test(state.params, state_lib.batch_stats_of(modules))
+    probabilities = test(state.params, train_state.batch_stats_of(modules))
     assert probabilities.shape == (FEWER, K)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 

@@ -6,9 +6,8 @@ from flax import nnx
 
 from smad_jax import errors, methods
 from smad_jax.methods import base, frame_shuffle
-from smad_jax.training import schedules
-from smad_jax.training import state as state_lib
-from tests import networks
+from smad_jax.training import schedules, train_state
+from tests.helpers import networks
 
 B, T, H, W, C, K, D = 6, 8, 5, 2, 3, 9, 7
 FRAMES = np.arange(B * T).reshape(B, T)
@@ -43,7 +42,7 @@ def build(name="frame_shuffle", num_frames=T, **settings):
         rngs=nnx.Rngs(1),
         settings=settings,
     )
-    return state_lib.split(base.Trained(networks.Little(D, K, num_frames), method))
+    return train_state.split(base.Trained(networks.Little(D, K, num_frames), method))
 
 
 def gradient_function(parts, data, seed=0):
@@ -51,7 +50,7 @@ def gradient_function(parts, data, seed=0):
     graph, _, batch_stats = parts
 
     def objective(params):
-        modules = state_lib.merge(graph, params, batch_stats)
+        modules = train_state.merge(graph, params, batch_stats)
         return base.loss(modules, data, key=jax.random.key(seed), step=jnp.asarray(0))
 
     gradient = jax.grad(objective, has_aux=True)

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from smad_jax import aspects, errors, methods
+from smad_jax import aspect_table, errors, methods
 from smad_jax.methods import base, group_dro
-from smad_jax.training import schedules
-from smad_jax.training import state as state_lib
-from tests import networks
+from smad_jax.training import schedules, train_state
+from tests.helpers import networks
 
 B, T, H, W, K, D, G = 6, 3, 5, 2, 9, 7, 4
-GROUP = aspects.Aspect("group", "soft", G, "test")
+GROUP = aspect_table.Aspect("group", "soft", G, "test")
 GROUPS = np.array([0, 2, 2, 0, 2, 1])
 
 
@@ -36,7 +35,7 @@ def build(chosen=GROUP, **settings):
         rngs=nnx.Rngs(1),
         settings=settings,
     )
-    return state_lib.split(base.Trained(networks.Little(D, K), method))
+    return train_state.split(base.Trained(networks.Little(D, K), method))
 
 
 def step(parts, data, *, weights=None):
@@ -44,7 +43,7 @@ def step(parts, data, *, weights=None):
     graph, params, batch_stats = parts
 
     def objective(params):
-        modules = state_lib.merge(graph, params, batch_stats)
+        modules = train_state.merge(graph, params, batch_stats)
         if weights is not None:
             stream = data["train"]
             logits = modules.model(stream["video"], train=True).logits
@@ -55,7 +54,7 @@ def step(parts, data, *, weights=None):
         loss, metrics = base.loss(
             modules, data, key=jax.random.key(0), step=jnp.asarray(0)
         )
-        moved = state_lib.batch_stats_of(modules)["method"]["log_shares"]
+        moved = train_state.batch_stats_of(modules)["method"]["log_shares"]
         return loss, (metrics, jnp.exp(moved))
 
     gradient = jax.grad(objective, has_aux=True)
@@ -138,7 +137,7 @@ def test_means_of_groups_by_hand():
     ("chosen", "settings", "told"),
     [
         (None, {}, r"named by data\.groups.*it has none"),
-        (aspects.Aspect("group", "tags", G, "test"), {}, "with soft labels"),
+        (aspect_table.Aspect("group", "tags", G, "test"), {}, "with soft labels"),
         (GROUP, {"over": "epoch"}, "known: all, batch"),
         (GROUP, {"step_size": -1.0}, "step_size must be at least 0"),
     ],

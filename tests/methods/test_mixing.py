@@ -6,9 +6,8 @@ from flax import nnx
 
 from smad_jax import errors, methods
 from smad_jax.methods import base, mixing
-from smad_jax.training import schedules, sharding
-from smad_jax.training import state as state_lib
-from tests import networks
+from smad_jax.training import schedules, sharding, train_state
+from tests.helpers import networks
 
 B, T, H, W, C, K, D = 6, 4, 8, 10, 3, 9, 7
 MIXING = {
@@ -47,11 +46,11 @@ def step(method, clips):
             shown.append(video)
             return super().__call__(video, train=train, key=key)
 
-    graph, params, stats = state_lib.split(base.Trained(Watched(D, K, T), method))
+    graph, params, stats = train_state.split(base.Trained(Watched(D, K, T), method))
     batch = {"train": {"video": clips, "label": np.arange(B) % K}}
 
     def objective(params):
-        modules = state_lib.merge(graph, params, stats)
+        modules = train_state.merge(graph, params, stats)
         told = base.loss(modules, batch, key=jax.random.key(6), step=jnp.asarray(0))
         return told[0], shown.pop()
 

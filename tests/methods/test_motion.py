@@ -10,7 +10,7 @@ from smad_jax import errors
 from smad_jax.methods import fame, mixing, motion
 from smad_jax.models import recognizer
 from smad_jax.training import schedules
-from tests import networks
+from tests.helpers import networks
 
 FOREGROUND = jax.jit(
     motion.foreground, static_argnums=1, compiler_options=networks.QUICKLY

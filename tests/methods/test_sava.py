@@ -9,9 +9,8 @@ from flax import nnx
 
 from smad_jax import errors, methods
 from smad_jax.methods import base, sava
-from smad_jax.training import schedules
-from smad_jax.training import state as state_lib
-from tests import networks
+from smad_jax.training import schedules, train_state
+from tests.helpers import networks
 
 B, TARGETS, M, T, H, W, K, D = 6, 4, 3, 2, 5, 7, 9, 8
 STEPS = 10  # of the run
@@ -49,13 +48,13 @@ def build(name="sava", **settings):
         settings=settings,
         total_steps=STEPS,
     )
-    return state_lib.split(base.Trained(networks.Little(D, K, T), method))
+    return train_state.split(base.Trained(networks.Little(D, K, T), method))
 
 
 @functools.partial(jax.jit, static_argnames="graph", compiler_options=networks.QUICKLY)
 def compiled(graph, params, batch_stats, data, step):
     def objective(params):
-        modules = state_lib.merge(graph, params, batch_stats)
+        modules = train_state.merge(graph, params, batch_stats)
         return base.loss(modules, data, key=jax.random.key(0), step=step)
 
     return jax.grad(objective, has_aux=True)(params)
@@ -92,7 +91,7 @@ def test_head_that_knows_no_order_costs_log_6():
 @functools.partial(jax.jit, static_argnums=1, compiler_options=networks.QUICKLY)
 def attended(features, graph, params, stats):
     """[B, D] of videos, by the attention."""
-    return state_lib.merge(graph, params, stats).method._videos(features)
+    return train_state.merge(graph, params, stats).method._videos(features)
 
 
 def test_attention_starts_as_the_mean_and_always_sums_to_one():
@@ -127,7 +126,7 @@ def test_action_is_learned_from_every_clip_of_the_source_alone():
     clips = data["train"]["video"].reshape(B * M, T, H, W, 3)
     logits = jax.jit(
         lambda graph, *arrays: (
-            state_lib.merge(graph, *arrays).model(clips, train=True).logits
+            train_state.merge(graph, *arrays).model(clips, train=True).logits
         ),
         static_argnums=0,
     )(*parts)

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from smad_jax import aspects, errors, methods
+from smad_jax import aspect_table, errors, methods
 from smad_jax.methods import base
-from smad_jax.training import schedules
-from smad_jax.training import state as state_lib
-from tests import networks
+from smad_jax.training import schedules, train_state
+from tests.helpers import networks
 
 B, T, H, W, K, D, Z = 6, 3, 5, 2, 9, 7, 4
-SCENE = aspects.Aspect("scene", "soft", Z, "test")
-TAGS = aspects.Aspect("scene", "tags", Z, "test")
+SCENE = aspect_table.Aspect("scene", "soft", Z, "test")
+TAGS = aspect_table.Aspect("scene", "tags", Z, "test")
 WHOLE = {"hidden": (5,), "reversal": 0.5, "confusion_weight": 0.7}
 
 
@@ -51,10 +50,10 @@ def method_of(chosen, **settings):
 def gradients(data, **settings):
     method = method_of({"scene": SCENE}, **settings)
     modules = base.Trained(networks.Little(D, K), method)
-    graph, params, batch_stats = state_lib.split(modules)
+    graph, params, batch_stats = train_state.split(modules)
 
     def objective(params):
-        modules = state_lib.merge(graph, params, batch_stats)
+        modules = train_state.merge(graph, params, batch_stats)
         return base.loss(modules, data, key=jax.random.key(0), step=jnp.asarray(0))
 
     gradient = jax.grad(objective, has_aux=True)
@@ -81,11 +80,11 @@ def test_reversal_scales_the_backbones_side_alone():
 def test_backbone_climbs_the_loss_that_the_head_descends():
     method = method_of({"scene": SCENE}, hidden=(5,))
     modules = base.Trained(networks.Little(D, K), method)
-    graph, params, batch_stats = state_lib.split(modules)
+    graph, params, batch_stats = train_state.split(modules)
     stream = batch()["train"]
 
     def scene_loss(params):
-        modules = state_lib.merge(graph, params, batch_stats)
+        modules = train_state.merge(graph, params, batch_stats)
         features = modules.model(stream["video"], train=True).features
         logits = modules.method.scene_head(features, train=True)
         return -(stream["aspects"]["scene"] * jax.nn.log_softmax(logits)).sum(1).mean()
@@ -118,7 +117,7 @@ def test_videos_without_a_scene_label_are_left_out():
 def parts_of(num_classes=K, **settings):
     method = method_of({"scene": SCENE}, **settings)
     modules = base.Trained(networks.Little(D, num_classes), method)
-    return state_lib.split(modules)
+    return train_state.split(modules)
 
 
 @functools.partial(jax.jit, static_argnames="graph", compiler_options=networks.QUICKLY)
@@ -126,7 +125,7 @@ def descent(graph, params, batch_stats, data):
     """The gradient and metrics of a batch."""
 
     def objective(params):
-        modules = state_lib.merge(graph, params, batch_stats)
+        modules = train_state.merge(graph, params, batch_stats)
         return base.loss(modules, data, key=jax.random.key(0), step=jnp.asarray(0))
 
     return jax.grad(objective, has_aux=True)(params)

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from smad_jax import aspects, errors, methods, models
+from smad_jax import aspect_table, errors, methods, models
 from smad_jax.methods import base, smad
-from smad_jax.training import schedules
-from smad_jax.training import state as state_lib
+from smad_jax.training import schedules, train_state
 
 B, T, H, W, K = 6, 4, 10, 12, 3
-SCENE = aspects.Aspect("scene", "soft", 5, "test")
-OBJECT = aspects.Aspect("object", "soft", 7, "test")
-EVENT = aspects.Aspect("event", "tags", 4, "test")
+SCENE = aspect_table.Aspect("scene", "soft", 5, "test")
+OBJECT = aspect_table.Aspect("object", "soft", 7, "test")
+EVENT = aspect_table.Aspect("event", "tags", 4, "test")
 
 
 def batch(seed=0, **masks):
@@ -43,14 +42,14 @@ def build(*chosen, ramp=schedules.constant_strength, **settings):
         rngs=nnx.Rngs(1),
         **settings,
     )
-    return state_lib.split(base.Trained(model, method))
+    return train_state.split(base.Trained(model, method))
 
 
 def gradients(parts, data, step=0):
     graph, params, batch_stats = parts
 
     def objective(params):
-        modules = state_lib.merge(graph, params, batch_stats)
+        modules = train_state.merge(graph, params, batch_stats)
         return base.loss(modules, data, key=jax.random.key(0), step=jnp.asarray(step))
 
     return jax.jit(jax.grad(objective, has_aux=True))(params)

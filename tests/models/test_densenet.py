@@ -8,7 +8,7 @@ from flax import nnx
 
 from smad_jax.models import densenet, labellers, recognizer
 from smad_jax.torch_weights import names, networks
-from smad_jax.training import state
+from smad_jax.training import train_state
 
 SMALL = densenet.Spec(depths=(1, 3, 1, 2), growth=6, stem_width=8, bottleneck=3)
 B, T, H, W, Z = 2, 3, 67, 74, 5
@@ -28,7 +28,7 @@ def run(model, video, train=False):
 def test_densenet161_has_the_published_number_of_parameters():
     build = functools.partial(labellers.build_labeller, "densenet161", 1000)
     module = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
-    _, params, _ = state.split(module)
+    _, params, _ = train_state.split(module)
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 28_681_000
     assert module.backbone.width == 2208
     assert module.backbone.seam_width == 1056
@@ -118,7 +118,7 @@ def torch_forward(torch, module, x):
 def test_logits_are_those_of_the_same_network_in_pytorch():
     torch = pytest.importorskip("torch")
     module = torch_network(torch.nn).eval()
-    graph, params, batch_stats = state.split(nnx.eval_shape(small))
+    graph, params, batch_stats = train_state.split(nnx.eval_shape(small))
     rng = np.random.default_rng(0)
     arrays = {
         path: np.float32(np.abs(rng.normal(1, 0.3, array.shape)))
@@ -135,7 +135,7 @@ def test_logits_are_those_of_the_same_network_in_pytorch():
         if array.ndim == 5:
             array = array[0].transpose(3, 2, 0, 1)
         loaded[name].copy_(torch.from_numpy(array.T if array.ndim == 2 else array))
-    model = state.merge(graph, *networks.unflatten(arrays))
+    model = train_state.merge(graph, *networks.unflatten(arrays))
     images = rng.standard_normal((B, 1, H, W, 3), np.float32)
     channels_first = torch.from_numpy(images[:, 0].transpose(0, 3, 1, 2).copy())
     with torch.no_grad():

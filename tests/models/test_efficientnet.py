@@ -5,13 +5,13 @@ import pytest
 from flax import nnx
 
 from smad_jax.models import efficientnet, labellers
-from smad_jax.training import state
+from smad_jax.training import train_state
 
 
 def test_it_has_the_published_number_of_parameters():
     build = labellers.build_labeller
     module = nnx.eval_shape(lambda: build("efficientnet_lite0", 1000, rngs=nnx.Rngs(0)))
-    _, params, _ = state.split(module)
+    _, params, _ = train_state.split(module)
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 4_652_008
     assert len(module.backbone.blocks) == 16
     assert (module.backbone.width, module.backbone.seam_width) == (1280, 192)

@@ -8,7 +8,7 @@ from smad_jax import errors
 from smad_jax.data import video
 from smad_jax.models import labellers, recognizer
 from smad_jax.torch_weights import convert, files, networks
-from tests import efficientnet_file
+from tests.helpers import efficientnet_file
 
 
 def test_unknown_labellers_are_errors_that_name_the_known():

@@ -8,12 +8,12 @@ from flax import nnx
 
 from smad_jax.models import resnet
 from smad_jax.torch_weights import networks as flat
-from smad_jax.training import state as state_lib
-from tests import networks
+from smad_jax.training import train_state
 from tests.golden import draws, settings
+from tests.helpers import networks
 
 torch = pytest.importorskip("torch")
-torch_models = pytest.importorskip("tests.torch_models")
+torch_models = pytest.importorskip("tests.helpers.torch_models")
 
 K = 5
 
@@ -32,10 +32,10 @@ def test_gradients_and_running_statistics_equal_those_of_torch(key):
         @functools.partial(jax.jit, compiler_options=networks.QUICKLY)
         def step(params, video):
             def loss(params):
-                module = state_lib.merge(graph, params, stats)
+                module = train_state.merge(graph, params, stats)
                 logits = module(video, train=True).logits
                 chosen = jax.nn.log_softmax(logits)[jnp.arange(3), label]
-                return -chosen.mean(), state_lib.batch_stats_of(module)
+                return -chosen.mean(), train_state.batch_stats_of(module)
 
             return jax.value_and_grad(loss, has_aux=True)(params)
 

@@ -9,13 +9,13 @@ import pytest
 from flax import nnx
 
 from configs import slowonly_smad
-from smad_jax import errors, methods, models, teacher
+from smad_jax import errors, methods, models
 from smad_jax.evaluation import cam, predict
+from smad_jax.experiment import trained
 from smad_jax.methods import base
 from smad_jax.reporting import __main__ as command
 from smad_jax.reporting import attention
-from smad_jax.training import schedules
-from smad_jax.training import state as state_lib
+from smad_jax.training import schedules, train_state
 
 CLASSES = ("walk", "$x_{", "wave")
 
@@ -32,14 +32,14 @@ def network(saar, name="slowonly_tiny"):
         rngs=rngs,
         settings={},
     )
-    graph, *arrays = state_lib.split(base.Trained(model, method))
+    graph, *arrays = train_state.split(base.Trained(model, method))
     params, batch_stats = jax.device_put(
         tuple(arrays), jax.sharding.SingleDeviceSharding(jax.devices()[0])
     )
     head = params["model"]["head"]
     head["kernel"] = jax.random.normal(jax.random.key(0), head["kernel"].shape)
     config = slowonly_smad.get_config()
-    return teacher.Teacher(
+    return trained.Teacher(
         CLASSES, config, predict.Predictor(graph, params, batch_stats, view_chunk=4)
     )
 
@@ -115,7 +115,7 @@ def test_command_writes_a_picture_and_a_film(
     networks, content, tmp_path, capsys, monkeypatch
 ):
     found = {"one": networks[0], "two": networks[1]}
-    monkeypatch.setattr(teacher, "load", lambda folder, root: found[folder.name])
+    monkeypatch.setattr(trained, "load", lambda folder, root: found[folder.name])
     (tmp_path / "v.mp4").write_bytes(content)
     runs = ["cam", "--baseline", "one", "--smad", "two"]
     out = tmp_path / "new" / "fig.7"

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from smad_jax import splits, workdir
 from smad_jax.data import selection
 from smad_jax.evaluation import predict, probe
+from smad_jax.experiment import run_folder, splits
 from smad_jax.reporting import dependence
 
 
@@ -15,7 +15,7 @@ def run(fresh_run, tmp_path):
     folder.mkdir()
     for name in ("config.json", "results.json"):
         (folder / name).write_text((fresh_run / name).read_text())
-    config = workdir.read_config(folder)
+    config = run_folder.read_config(folder)
     split = splits.open_place(config, "embedded/iid")
     rng, count = np.random.default_rng(0), len(split)
     said = rng.dirichlet(np.full(10, 0.3), count)
@@ -29,7 +29,7 @@ def run(fresh_run, tmp_path):
 
 
 def test_measures_are_those_of_the_runs_predictions(run):
-    config = workdir.read_config(run)
+    config = run_folder.read_config(run)
     said = predict.Predictions.load(run / "predictions" / "iid.npz")
     split = splits.open_place(config, "embedded/iid", aspects=("scene", "object"))
     found = dependence.measure(run, "iid")

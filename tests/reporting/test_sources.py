@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from smad_jax import workdir
+from smad_jax.experiment import run_folder
 from smad_jax.reporting import paper, sources
 
 CELLS = [
@@ -70,10 +70,10 @@ def test_folders_are_named_as_main_names_them_and_configs_take_the_arguments():
         seen.add(found.folders[0])
         trained = [line for line in found.commands if "main.py" in line]
         file, _, argument = shlex.split(trained[-1])[-1].partition(":")
-        names = [workdir.run_name(file, argument)]
+        names = [run_folder.run_name(file, argument)]
         first = shlex.split(trained[0])[-1].partition(":")
         if len(trained) > 1:  # the run that is fine-tuned
-            made = workdir.run_name(first[0], first[2])
+            made = run_folder.run_name(first[0], first[2])
             config = importlib.import_module(file.removesuffix(".py").replace("/", "."))
             assert config.get_config(argument).init.folder == f"runs/{made}"
         if found.note:

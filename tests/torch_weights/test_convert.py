@@ -18,7 +18,7 @@ PAIRS = [
 @pytest.fixture(scope="module")
 def checkpoints():
     pytest.importorskip("torch")
-    from tests import torch_checkpoints
+    from tests.helpers import torch_checkpoints
 
     return torch_checkpoints
 

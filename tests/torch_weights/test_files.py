@@ -12,7 +12,7 @@ import pytest
 
 from smad_jax import errors
 from smad_jax.torch_weights import files, saving
-from tests import efficientnet_file
+from tests.helpers import efficientnet_file
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from smad_jax import torch_weights
 from smad_jax.torch_weights import __main__ as command
 from smad_jax.torch_weights import convert, files, networks, saving
-from tests import efficientnet_file
+from tests.helpers import efficientnet_file
 
 K = 7
 

@@ -8,7 +8,7 @@ from smad_jax.torch_weights import convert, verify
 @pytest.fixture(scope="module")
 def checkpoints():
     pytest.importorskip("torch")
-    from tests import torch_checkpoints
+    from tests.helpers import torch_checkpoints
 
     return torch_checkpoints
 

@@ -9,7 +9,7 @@ from flax import nnx
 
 from smad_jax import errors, models, torch_weights
 from smad_jax.torch_weights import networks, weights
-from smad_jax.training import checkpoint, state
+from smad_jax.training import checkpoint, train_state
 
 K = 7
 
@@ -17,7 +17,7 @@ K = 7
 def fresh(num_classes=K, *, seed=0, saar=False):
     rngs = nnx.Rngs(seed)
     module = models.build_model("slowonly_r18", num_classes, saar=saar, rngs=rngs)
-    return state.split(module)
+    return train_state.split(module)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_folder_is_not_written_over(folder):
 
 def test_a_folder_gives_the_model_itself(folder):
     model = torch_weights.load_model(folder)
-    assert_equal(state.split(model)[1:], torch_weights.load_weights(folder))
+    assert_equal(train_state.split(model)[1:], torch_weights.load_weights(folder))
     video = jnp.zeros((1, 2, 33, 35, 3), jnp.uint8)
     output = nnx.jit(model, static_argnames="train")(video, train=False)
     assert output.logits.shape == (1, K)
@@ -114,7 +114,7 @@ def test_model_without_saar_is_told_of_weights_with_it(folder, tmp_path):
 
 
 def test_weights_of_another_model_are_refused(folder):
-    _, params, batch_stats = state.split(
+    _, params, batch_stats = train_state.split(
         models.build_model("resnet18", K, rngs=nnx.Rngs(0))
     )
     with pytest.raises(
@@ -146,7 +146,7 @@ def test_damaged_folders_are_errors(folder, damage, tmp_path):
 def test_the_newest_checkpoint_of_a_run_is_read_like_a_folder(tmp_path):
     _, params, batch_stats = fresh(seed=3)
     params = {"model": params, "method": {"head": {"bias": jnp.zeros(2)}}}
-    both = state.TrainState(
+    both = train_state.TrainState(
         step=jnp.asarray(4, jnp.int32),
         params=params,
         batch_stats={"model": batch_stats, "method": {}},

@@ -8,13 +8,12 @@ import optax
 import pytest
 
 from smad_jax import errors
-from smad_jax.training import checkpoint, sharding
-from smad_jax.training import state as state_lib
+from smad_jax.training import checkpoint, sharding, train_state
 
 
 def state(step, value=1.0, mesh=None, size=3):
     params = {"model": {"layer1": {0: {"kernel": jnp.full((2, size), value)}}}}
-    made = state_lib.TrainState(
+    made = train_state.TrainState(
         step=jnp.asarray(step, jnp.int32),
         params=params,
         batch_stats={"mean": jnp.zeros(5)},

@@ -9,8 +9,7 @@ import optax
 import pytest
 from flax import nnx
 
-from smad_jax.training import joint, log, loop, step
-from smad_jax.training import state as state_lib
+from smad_jax.training import joint, log, loop, stepping, train_state
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "joint_order.json"
 RUNS = json.loads(GOLDEN.read_text("utf-8"))["runs"]
@@ -58,9 +57,9 @@ def loss(module, batch, *, key, step):
 def record(order, total_steps, state=None, log_every=1):
     """Runs the loop: (counter, stream, rate, draw) of each update, and saved steps."""
     descend = optax.identity()
-    graph, fresh = state_lib.create(Nothing, descend)
+    graph, fresh = train_state.create(Nothing, descend)
     # the rate at counter n is n, so that metrics tell which counter it went by
-    take = step.make_train_step(graph, loss, descend, lambda n: 1.0 * n)
+    take = stepping.make_train_step(graph, loss, descend, lambda n: 1.0 * n)
     seen, source, saved = [], [], []
 
     def stream(name):

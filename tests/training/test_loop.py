@@ -10,8 +10,7 @@ import pytest
 from flax import nnx
 
 from smad_jax import errors
-from smad_jax.training import joint, log, loop, step
-from smad_jax.training import state as state_lib
+from smad_jax.training import joint, log, loop, stepping, train_state
 
 
 class Scale(nnx.Module):
@@ -45,7 +44,7 @@ def plan(**changes):
 
 def run(tmp_path, batches=None, state=None, **changes):
     descend = optax.identity()
-    graph, fresh = state_lib.create(Scale, descend)
+    graph, fresh = train_state.create(Scale, descend)
     state = state or fresh
     saved = []
     journal = log.Journal(tmp_path)
@@ -53,7 +52,7 @@ def run(tmp_path, batches=None, state=None, **changes):
         state = loop.run(
             state,
             plan(**changes),
-            train_step=step.make_train_step(graph, loss, descend, lambda step: 0.1),
+            train_step=stepping.make_train_step(graph, loss, descend, lambda step: 0.1),
             batches={joint.TRAIN: batches or healthy()},
             key=jax.random.key(0),
             save=lambda state: saved.append(int(state.step)),
@@ -107,13 +106,13 @@ def test_step_that_is_not_finite_stops_the_run_and_names_the_head(tmp_path, at):
 
 def test_web_batch_that_is_not_finite_is_named_and_nothing_is_saved(tmp_path):
     descend = optax.identity()
-    graph, state = state_lib.create(Scale, descend)
+    graph, state = train_state.create(Scale, descend)
     saved = []
     with pytest.raises(errors.NonFiniteLossError, match="step 2 on clips is not"):
         loop.run(
             state,
             plan(order=joint.Order({"clips": joint.Web(1, 2)}), save_every=1),
-            train_step=step.make_train_step(graph, loss, descend, lambda step: 0.1),
+            train_step=stepping.make_train_step(graph, loss, descend, lambda step: 0.1),
             batches={joint.TRAIN: healthy(), "clips": sick(2)},
             key=jax.random.key(0),
             save=lambda state: saved.append(int(state.step)),

@@ -7,8 +7,10 @@ import re
 import sys
 from collections.abc import Mapping
 
-from smad_jax import command_line, errors, workdir, writing
+from smad_jax import errors, file_io
+from smad_jax.commands import command_line
 from smad_jax.data import catalog, label_names
+from smad_jax.experiment import run_folder
 from smad_jax.reporting.audit import analysis, inputs, joining, naming, page, thumbnails
 
 _OF_RUNS = ("predictions", "evaluation")  # folders of a run that hold predictions
@@ -101,7 +103,7 @@ def run(arguments: argparse.Namespace) -> str:
                 f"can be read; they are looked for by id, as {wanted[0]!r}"
             )
     text = page.render(audit, pictures, arguments.seed)
-    writing.write_text(arguments.out, text)
+    file_io.write_text(arguments.out, text)
     return f"audit: {arguments.out}"
 
 
@@ -113,7 +115,7 @@ def _check_out(arguments: argparse.Namespace) -> None:
     named += [arguments.train, arguments.classes]
     if out.resolve() in {file.resolve() for file in named if file is not None}:
         raise errors.ConfigError(f"--out {out} is one of the files to be read")
-    writing.check(out)
+    file_io.check(out)
 
 
 def _material(arguments: argparse.Namespace) -> joining.Material:
@@ -163,7 +165,7 @@ def _classes(arguments: argparse.Namespace) -> tuple[str, ...]:
     for file in filter(None, (arguments.predictions, arguments.other)):
         folder = file.absolute().parent
         if folder.name in _OF_RUNS and file.suffix == ".npz":
-            known = workdir.read_labels(folder.parent)
+            known = run_folder.read_labels(folder.parent)
             if known is not None:
                 return known.classes
     return ()

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smad_jax import errors, reading
+from smad_jax import errors, file_io
 from smad_jax.data import aspect_records, catalog
 
 _TOLERANCE = 0.01  # of sums of probabilities; float16 labels pass
@@ -87,7 +87,7 @@ def read(path: pathlib.Path, column: str) -> Table:
 def has_labels(path: pathlib.Path) -> bool:
     """Returns whether a file of predictions holds the true labels too."""
     if path.suffix == ".npz" and path.is_file():
-        with reading.npz(path, _no_npz(path)) as arrays:
+        with file_io.npz(path, _no_npz(path)) as arrays:
             return bool({"label", "labels"} & set(arrays))
     if path.suffix in (".txt", ".tfrecord") or not path.is_file():
         return False
@@ -182,7 +182,7 @@ def _column_names(header: Sequence[str], places: Sequence[int]) -> tuple[str, ..
 
 def _rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
     """Yields line numbers and cells, empty lines left out."""
-    text = reading.text(path)
+    text = file_io.text(path)
     first = text[: text.find("\n")] if "\n" in text else text
     delimiter = max(",\t;", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -197,7 +197,7 @@ def _rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
 def _read_list(path: pathlib.Path) -> Table:
     """The table of a split list: `id label` lines, the id may hold blanks."""
     ids, answers = [], []
-    for number, line in enumerate(reading.text(path).split("\n"), 1):
+    for number, line in enumerate(file_io.text(path).split("\n"), 1):
         if not line.strip():
             continue
         id, _, answer = line.rstrip().rpartition(" ")
@@ -210,7 +210,7 @@ def _read_list(path: pathlib.Path) -> Table:
 
 def _read_npz(path: pathlib.Path, column: str) -> Table:
     """The table of an NPZ file; singular and plural names are the same."""
-    with reading.npz(path, _no_npz(path)) as arrays:
+    with file_io.npz(path, _no_npz(path)) as arrays:
         found = {name.removesuffix("s"): name for name in arrays}
         id_name = found.get("id")
         wanted = [column.removesuffix("s"), "probabilitie", "value", "label"]

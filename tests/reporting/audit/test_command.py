@@ -4,8 +4,9 @@ import pathlib
 import numpy as np
 import pytest
 
-from smad_jax import errors, workdir
+from smad_jax import errors
 from smad_jax.data import aspect_records, label_names
+from smad_jax.experiment import run_folder
 from smad_jax.reporting import __main__ as command
 from smad_jax.reporting.audit import command as audit
 from smad_jax.reporting.audit import thumbnails
@@ -95,11 +96,11 @@ def test_missing_predictions_are_said_to_be_missing(files, capsys):
 
 
 def test_names_come_from_the_run_and_from_the_data_set(files):
-    run_folder, out = files / "run", files / "a.html"
-    (run_folder / "predictions").mkdir(parents=True)
-    predictions = run_folder / "predictions" / "iid.npz"
+    folder, out = files / "run", files / "a.html"
+    (folder / "predictions").mkdir(parents=True)
+    predictions = folder / "predictions" / "iid.npz"
     predictions.write_bytes((files / "two/p.npz").read_bytes())
-    workdir.write_labels(run_folder, workdir.Labels(("walk", "wave", "bow"), {}))
+    run_folder.write_labels(folder, run_folder.Labels(("walk", "wave", "bow"), {}))
     with np.load(files / "scene.npz") as scene:
         ids, values = scene["ids"].tolist(), scene["values"]
     aspect_records.write(files / "set", "scene", ids, values)

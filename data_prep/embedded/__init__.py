@@ -1,0 +1,1 @@
+"""The embedded benchmark as a data set folder: rendered, labelled and split."""

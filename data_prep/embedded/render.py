@@ -1,0 +1,288 @@
+"""Renders, encodes, labels and stores the embedded benchmark, on all cores."""
+
+import concurrent.futures
+import io
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import av
+import av.video.reformatter
+import cv2
+import numpy as np
+
+from data_prep.embedded import small_labellers
+from smad_jax.data import aspect_records, label_names, records, video
+from smad_jax.data.embedded import benchmark
+
+Log = Callable[[str], object]
+
+VERSION = 1  # of pictures, encoding and labels; a new one makes everything anew
+# Random streams of the sets: a number that is in use never changes its meaning, or
+# data sets that are there would no longer be what their recipe makes.
+STREAMS = {"pool": 0, "iid": 1, "rare": 2, "clip": 4, "image": 5}
+_STILLS_STREAM = 3
+_IMAGES = ("image",)  # sets of one frame, stored as PNG
+_LABELLED_FRAMES = (0, 2)  # of each video, as pseudo-labels average over frames
+_NUM_SHARDS = 4
+_NAMES = {"scene": benchmark.SCENES, "object": benchmark.OBJECTS}
+_CHUNK = 100  # videos a task
+# Chunks before a labeller: late enough that the stills are there, early enough not to
+# run alone at the end, one after the other so that progress can be seen.
+_TRAIN_AFTER = {"object": 10, "scene": 35}
+
+
+class Chunk(NamedTuple):
+    """Some consecutive videos of one set, stored and looked at again."""
+
+    videos: list[bytes]
+    frames: np.ndarray  # [V, frames, H, W, 3] uint8, decoded
+    actor: np.ndarray  # [V, T, H, W / 8] uint8, packed; images repeat theirs
+
+
+class _Stills(NamedTuple):
+    """Pictures that the labellers learn from, and what they show."""
+
+    frames: np.ndarray
+    scene: np.ndarray
+    object: np.ndarray
+
+
+class Made(NamedTuple):
+    """Everything that takes long: the stored videos in order, and the labellers."""
+
+    chunks: list[Chunk]
+    labellers: dict[str, small_labellers.Labeller]
+
+
+class Stored(NamedTuple):
+    """What is known of V stored videos.
+
+    Attributes:
+        ids: [V] ids, set after set.
+        pseudo_labels: By aspect, [V, Z] soft labels.
+        labeller_accuracy: By aspect, the share of videos whose label is right.
+    """
+
+    ids: list[str]
+    pseudo_labels: dict[str, np.ndarray]
+    labeller_accuracy: dict[str, float]
+
+
+def encode(frames: np.ndarray) -> bytes:
+    """Returns frames [T, H, W, 3] uint8 RGB as an MP4 file (H.264), 4 frames a second.
+
+    Full colour resolution: at 32 pixels the usual halved one loses arms and objects
+    (mean error 9 levels against 4). Equal frames give equal bytes.
+    """
+    # mbtree is not reproducible on small pictures, even with one thread
+    options = {
+        "crf": "12",
+        "preset": "superfast",
+        "x264-params": "threads=1:no-mbtree=1",
+    }
+    buffer = io.BytesIO()
+    reformatter = av.video.reformatter.VideoReformatter()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=4, options=options)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv444p"
+        stream.codec_context.thread_count = 1
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture = reformatter.reformat(picture, format="yuv444p", threads=1)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def encode_image(frame: np.ndarray) -> bytes:
+    """Returns a frame [H, W, 3] uint8 RGB as a PNG file, without loss."""
+    return cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def store(
+    folder: pathlib.Path,
+    sets: Mapping[str, benchmark.Factors],
+    labels: Mapping[str, np.ndarray],
+    num_stills: int,
+    seed: int,
+    progress: Log,
+) -> Stored:
+    """Makes all videos of a data set; writes records, aspect labels and the truth.
+
+    Args:
+        folder: The data set's, empty.
+        sets: What the videos of each set show; its name is one of `STREAMS`.
+        labels: By set, [V] the class that each record names.
+        num_stills: Pictures to train each labeller on. With the seed it decides what
+            the labellers are, so another data set's are the same.
+        seed: Of everything.
+        progress: Told about progress, one line at a time.
+    """
+    made = make(sets, num_stills, seed, progress)
+    ids = [
+        f"{name}-{number:05}"
+        for name, factors in sets.items()
+        for number in range(len(factors.action))
+    ]
+    lengths = [
+        1 if name in _IMAGES else benchmark.NUM_FRAMES
+        for name, factors in sets.items()
+        for _ in factors.action
+    ]
+    files = [file for chunk in made.chunks for file in chunk.videos]
+    classes = np.concatenate([labels[name] for name in sets]).tolist()
+    with records.RecordWriter(folder / "videos", _NUM_SHARDS) as writer:
+        for row in zip(ids, files, classes, lengths, strict=True):
+            writer.write(records.VideoRecord(*row))
+    _write_factors(folder / "factors.npz", ids, sets, made.chunks)
+    values, right = _label(made, sets)
+    for name, rows in values.items():
+        aspect_records.write(folder, name, ids, rows)
+        label_names.store(folder, name, _NAMES[name])
+    return Stored(ids, values, right)
+
+
+def _label(
+    made: Made, sets: Mapping[str, benchmark.Factors]
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Pseudo-labels [V, Z] of both aspects, and the share of them that are right."""
+    frames = np.concatenate([chunk.frames for chunk in made.chunks])
+    flat = frames.reshape(-1, *frames.shape[2:])
+    values, right = {}, {}
+    for name, labeller in made.labellers.items():
+        each = small_labellers.probabilities(labeller, flat)
+        values[name] = each.reshape(*frames.shape[:2], -1).mean(axis=1)
+        truth = np.concatenate([getattr(factors, name) for factors in sets.values()])
+        there = truth != benchmark.NONE
+        right[name] = float((values[name].argmax(1) == truth)[there].mean())
+    return values, right
+
+
+def _write_factors(
+    path: pathlib.Path,
+    ids: Sequence[str],
+    sets: Mapping[str, benchmark.Factors],
+    chunks: Sequence[Chunk],
+) -> None:
+    """The truth: labels of every video, and which pixels are the actor's."""
+    truth = {
+        name: np.concatenate([getattr(factors, name) for factors in sets.values()])
+        for name in benchmark.Factors._fields
+    }
+    actor = np.concatenate([chunk.actor for chunk in chunks])
+    np.savez_compressed(
+        path,
+        ids=np.array(ids),
+        actor=actor,
+        action=truth["action"],
+        scene=truth["scene"],
+        object=truth["object"],
+    )
+
+
+def make(
+    sets: Mapping[str, benchmark.Factors], num_stills: int, seed: int, progress: Log
+) -> Made:
+    """Renders, encodes and trains with all cores; NumPy, x264 and XLA free the lock."""
+    with concurrent.futures.ThreadPoolExecutor(max(2, _num_cores())) as pool:
+        stills = pool.submit(_make_stills, num_stills, seed)
+        tasks, training = [], {}
+        for name, factors in sets.items():
+            for start in range(0, len(factors.scene), _CHUNK):
+                part = benchmark.Factors(
+                    *(values[start : start + _CHUNK] for values in factors)
+                )
+                make_chunk = _make_images if name in _IMAGES else _make_chunk
+                tasks.append(
+                    pool.submit(
+                        make_chunk, part, seed=seed, stream=STREAMS[name], start=start
+                    )
+                )
+                for aspect, number in _TRAIN_AFTER.items():
+                    if len(tasks) == number:
+                        training[aspect] = pool.submit(
+                            _train_labeller, aspect, stills, seed
+                        )
+        for aspect in _TRAIN_AFTER:
+            if aspect not in training:
+                training[aspect] = pool.submit(_train_labeller, aspect, stills, seed)
+        try:
+            chunks = list(_watched(tasks, progress))
+            progress("all videos are stored; the labellers finish learning")
+            return Made(chunks, {name: run.result() for name, run in training.items()})
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _make_chunk(
+    factors: benchmark.Factors, *, seed: int, stream: int, start: int
+) -> Chunk:
+    clips = benchmark.render(factors, seed=seed, stream=stream, start=start)
+    videos = [encode(frames) for frames in clips.video]
+    frames = np.stack([video.decode(file, _LABELLED_FRAMES) for file in videos])
+    return Chunk(videos, frames, np.packbits(clips.actor, axis=-1))
+
+
+def _make_images(
+    factors: benchmark.Factors, *, seed: int, stream: int, start: int
+) -> Chunk:
+    clips = benchmark.render(
+        factors, seed=seed, stream=stream, start=start, num_frames=1
+    )
+    files = [encode_image(frames[0]) for frames in clips.video]
+    actor = clips.actor.repeat(benchmark.NUM_FRAMES, axis=1)
+    frames = clips.video.repeat(len(_LABELLED_FRAMES), axis=1)
+    return Chunk(files, frames, np.packbits(actor, axis=-1))
+
+
+def _make_stills(num_stills: int, seed: int) -> _Stills:
+    """Single frames, uniform in scene and object, every second one with an actor."""
+    rng = np.random.default_rng((seed, _STILLS_STREAM))
+    action = rng.integers(0, len(benchmark.ACTIONS), num_stills)
+    action[1::2] = benchmark.NONE
+    scene = rng.integers(0, len(benchmark.SCENES), num_stills)
+    thing = rng.integers(0, len(benchmark.OBJECTS), num_stills)
+    clips = benchmark.render(
+        benchmark.Factors(action, scene, thing),
+        seed=seed,
+        stream=_STILLS_STREAM,
+        num_frames=1,
+    )
+    return _Stills(clips.video[:, 0], scene, thing)
+
+
+def _train_labeller(
+    name: str, stills: "concurrent.futures.Future[_Stills]", seed: int
+) -> small_labellers.Labeller:
+    pictures = stills.result()
+    labels, names = {
+        "scene": (pictures.scene, benchmark.SCENES),
+        "object": (pictures.object, benchmark.OBJECTS),
+    }[name]
+    return small_labellers.train(
+        pictures.frames,
+        labels,
+        len(names),
+        small_labellers.PLANS[name],
+        seed=seed,
+    )
+
+
+def _watched(
+    tasks: "Sequence[concurrent.futures.Future[Chunk]]", progress: Log
+) -> Iterator[Chunk]:
+    """The tasks' results in order, with a word every tenth of the way."""
+    for number, task in enumerate(tasks, start=1):
+        yield task.result()
+        if number * 10 // len(tasks) > (number - 1) * 10 // len(tasks):
+            progress(f"rendered and encoded {100 * number // len(tasks)} %")
+
+
+def _num_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""Pseudo-labels of aspects: by networks, in parallel parts, from files, by looks."""

@@ -1,0 +1,166 @@
+"""Soft labels of what a scene looks like, where no network is at hand.
+
+Videos are clustered by colour and edges of a few frames. The clusters have no names;
+they tell videos of one surrounding from those of another.
+"""
+
+import concurrent.futures
+import pathlib
+import sys
+
+import cv2
+import numpy as np
+import scipy.cluster.vq
+
+from data_prep.labels import label_files
+from smad_jax import errors
+from smad_jax.data import records, sampling, video
+
+MOST_LABELS = 16  # where nobody says how many
+_VIDEOS_A_LABEL = 4  # at least so many on average, where nobody says how many labels
+
+_SIDE = 64  # pixels; frames are shrunk to a square before they are described
+_ATTEMPTS = 20
+
+
+def describe_frames(frames: np.ndarray) -> np.ndarray:
+    """Returns one descriptor of what frames look like, [D] float64.
+
+    Histograms of colour (4 x 4 x 4) and of gradient orientation (8, weighted by
+    strength) in quarters of the frame; each sums to one over the frame, then the root
+    is taken, so that Euclidean distance compares distributions. Mean over the frames.
+
+    Args:
+        frames: [T, H, W, 3] uint8, RGB.
+    """
+    rows = []
+    for frame in frames:
+        small = cv2.resize(frame, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+        level = (small // 64).astype(np.int64)
+        colour = np.bincount(
+            (level @ np.array([16, 4, 1])).ravel(), minlength=64
+        ).astype(np.float64)
+        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float64)
+        down, across = np.gradient(grey)
+        turn = np.floor(np.arctan2(down, across) % np.pi / np.pi * 8).astype(np.int64)
+        side = np.arange(_SIDE) * 2 // _SIDE
+        quarter = side[:, None] * 2 + side
+        edges = np.bincount(
+            (quarter * 8 + np.minimum(turn, 7)).ravel(),
+            weights=np.hypot(down, across).ravel(),
+            minlength=32,
+        )
+        rows.append(
+            np.concatenate(
+                [colour / colour.sum(), edges / max(float(edges.sum()), 1e-9)]
+            )
+        )
+    return np.sqrt(np.mean(rows, axis=0))
+
+
+def cluster(descriptors: np.ndarray, num_labels: int, *, seed: int) -> np.ndarray:
+    """Returns [V, Z] float32 soft labels: softmax of squared distances to k means.
+
+    The temperature is set so that a middling video is e^2 times likelier to belong to
+    its own cluster than to the next. Clusters are numbered from large to small.
+
+    Args:
+        descriptors: [V, D] float64.
+        num_labels: Z, at least 2.
+        seed: Of the first means.
+
+    Raises:
+        DataError: if there are too few different videos for so many clusters.
+    """
+    different = len(np.unique(descriptors, axis=0))
+    if not 2 <= num_labels <= different:
+        raise errors.DataError(
+            f"number of labels must be 2 to {different}, the number of videos that "
+            f"look different, but it is {num_labels}"
+        )
+    rng = np.random.default_rng(seed)
+    for _ in range(_ATTEMPTS):
+        try:
+            means, member = scipy.cluster.vq.kmeans2(
+                descriptors, num_labels, iter=50, minit="++", missing="raise", rng=rng
+            )
+            break
+        except scipy.cluster.vq.ClusterError:  # a cluster ran empty; start elsewhere
+            continue
+    else:
+        raise errors.DataError(
+            f"{num_labels} clusters do not stay filled; ask for fewer (--num-labels)"
+        )
+    size = np.bincount(member, minlength=num_labels)
+    means = means[np.argsort(-size, kind="stable")]
+    squared = ((descriptors[:, None] - means) ** 2).sum(axis=-1)
+    nearest = np.partition(squared, 1, axis=1)
+    gap = float(np.median(nearest[:, 1] - nearest[:, 0]))
+    logits = -squared / max(gap / 2, 1e-12)
+    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def label_by_appearance(
+    folder: pathlib.Path,
+    *,
+    num_labels: int | None,
+    num_frames: int,
+    seed: int,
+    num_jobs: int,
+) -> label_files.Labels:
+    """Returns soft labels of a data set's videos by clustering how they look.
+
+    A video that cannot be decoded, or whose record is damaged, gets no label
+    (training masks it) and is named on stderr.
+
+    Args:
+        folder: The data set's folder.
+        num_labels: Z; None for `MOST_LABELS`, or fewer where there are few videos.
+        num_frames: Frames of each video to look at, evenly spaced.
+        seed: Of the clustering.
+        num_jobs: Videos decoded at the same time.
+    """
+    reader = records.RecordReader(folder, "videos")
+
+    def describe(position: int) -> np.ndarray | None:
+        try:
+            stored = reader.video(position)
+            length = stored.num_frames or video.probe(stored.video).num_frames
+            indices = sampling.test_frames(length, count=num_frames)
+            frames = video.decode(stored.video, indices, num_frames=length)
+        except (video.VideoError, errors.DataError) as error:
+            id = reader.ids[position]
+            print(f"no label for {id!r}: {error}", file=sys.stderr)
+            return None
+        return describe_frames(frames)
+
+    # by id: how the videos were written must not decide the clusters
+    positions = sorted(range(len(reader)), key=lambda position: reader.ids[position])
+    with concurrent.futures.ThreadPoolExecutor(num_jobs) as pool:
+        found = list(zip(positions, pool.map(describe, positions), strict=True))
+    readable = [(place, row) for place, row in found if row is not None]
+    if not readable:
+        raise errors.DataError(f"no video of {folder} can be decoded")
+    if num_labels is None:
+        num_labels = min(MOST_LABELS, max(2, len(readable) // _VIDEOS_A_LABEL))
+    values = cluster(np.stack([row for _, row in readable]), num_labels, seed=seed)
+    return label_files.Labels([reader.ids[place] for place, _ in readable], values)
+
+
+def warning(values: np.ndarray) -> str:
+    """Returns what is wrong with clusters of [V, Z] soft labels; empty if nothing is.
+
+    Where most labels are those of one video, a label says which video it is and not
+    where it plays, and an adversary that reads it learns nothing of use.
+    """
+    num_labels = values.shape[1]
+    sizes = np.bincount(values.argmax(axis=1), minlength=num_labels)
+    alone = int((sizes <= 1).sum())
+    if 2 * alone <= num_labels:
+        return ""
+    return (
+        f"{alone} of {num_labels} labels have no more than one of the {len(values)} "
+        "videos, so they say which video it is and not where it plays; ask for fewer "
+        "(--num-labels), or add videos"
+    )

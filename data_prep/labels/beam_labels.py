@@ -1,0 +1,78 @@
+"""The parts of a labelling job on Apache Beam: a laptop, Flink, Spark or Dataflow.
+
+A pipeline that hands out numbers of parts; what becomes of one is `label_parts`'
+business, as without Beam. Workers need this package and its requirements, and must see
+the data set, the weights and the folder of parts under the paths of the job, on a file
+system that they share. Apache Beam is optional: `pip install -r requirements-beam.txt`.
+"""
+
+import functools
+import importlib
+import types
+from collections.abc import Sequence
+
+from data_prep.labels import label_parts
+from smad_jax import errors
+
+NAMESPACE = "smad_jax"  # of the counters
+
+
+def import_beam() -> types.ModuleType:
+    """Returns the module `apache_beam`.
+
+    Raises:
+        ConfigError: if it is not installed.
+    """
+    try:
+        return importlib.import_module("apache_beam")
+    except ImportError as error:
+        raise errors.ConfigError(
+            "--runner needs Apache Beam, which is not installed; "
+            "pip install -r requirements-beam.txt, or leave --runner out"
+        ) from error
+
+
+def run(
+    job: label_parts.Job, parts: Sequence[int], *, runner: str, options: Sequence[str]
+) -> dict[str, int]:
+    """Does parts of a job on a runner; returns its counters once all are done.
+
+    A part that was done twice, after a fault or by two workers at once, leaves the same
+    file. A part that a worker could not do fails the pipeline after the runner's
+    retries, and the next run goes on with what is missing.
+
+    Args:
+        job: What to do.
+        parts: Numbers of the parts.
+        runner: Beam's name of the runner, `DirectRunner` for instance.
+        options: Further options of the pipeline, as Beam's command line has them.
+
+    Raises:
+        ConfigError: if Apache Beam is not installed.
+    """
+    beam = import_beam()
+    pipeline = beam.Pipeline(argv=[f"--runner={runner}", *options])
+    _ = (
+        pipeline
+        | "Parts" >> beam.Create(list(parts))
+        # otherwise one worker would get them all
+        | "Spread" >> beam.Reshuffle()
+        | "Label" >> beam.Map(functools.partial(_label, job))
+    )
+    result = pipeline.run()
+    result.wait_until_finish()
+    found = result.metrics().query()["counters"]
+    return {
+        counter.key.metric.name: counter.result
+        for counter in found
+        if counter.key.metric.namespace == NAMESPACE
+    }
+
+
+def _label(job: label_parts.Job, part: int) -> int:
+    """Does a part in a worker and counts what came of it."""
+    report = label_parts.label_part(job, part)
+    counter = import_beam().metrics.Metrics.counter
+    counter(NAMESPACE, "labelled").inc(report.num_labelled)
+    counter(NAMESPACE, "bad").inc(len(report.bad))
+    return part

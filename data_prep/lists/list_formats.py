@@ -1,0 +1,313 @@
+"""The forms in which lists of videos are handed round, and which one a list has.
+
+`FORMATS` holds a reader for each; `kinetics_lists` and `published_lists` have those of
+single data sets. Where `--format` does not say which, it is told by the first lines,
+and refused where two forms would read them differently.
+"""
+
+import itertools
+import pathlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from data_prep.lists import (
+    kinetics_lists,
+    list_readers,
+    published_lists,
+    wanted_videos,
+)
+from smad_jax import errors
+
+_LOOKED_AT = 20  # lines that tell the form of a list
+
+
+class Head(NamedTuple):
+    """The beginning of a list: its first lines, or the first item if it is JSON.
+
+    Attributes:
+        path: The list, a file or a folder.
+        root: The folder of videos.
+        lines: The first lines that are not blank.
+        item: The first item of a JSON list.
+    """
+
+    path: pathlib.Path
+    root: pathlib.Path
+    lines: Sequence[str]
+    item: list_readers.Item | None
+
+
+class Format(NamedTuple):
+    """How one form of list is read.
+
+    Attributes:
+        read: Gives the entries of a list.
+        fits: Whether a list looks like one.
+        form: A line, or what the list holds, in words.
+    """
+
+    read: Callable[[pathlib.Path, list_readers.Files], list_readers.Listed]
+    fits: Callable[[Head], bool]
+    form: str
+
+
+def read(
+    root: pathlib.Path,
+    path: pathlib.Path,
+    val: pathlib.Path | None,
+    form: str,
+    *,
+    stored: Sequence[str] | None = None,
+) -> wanted_videos.Source:
+    """Returns the wanted videos of a list, and of a second one for validation.
+
+    A list that says itself what is for training and what for validation needs no
+    second one.
+
+    Args:
+        root: The folder of the videos.
+        path: The list.
+        val: The list of validation videos, in the same form.
+        form: A name of `FORMATS`, or `auto`.
+        stored: Ids of videos, in the place of the files in the folder.
+
+    Raises:
+        ConfigError: if it cannot be told which form a list has.
+        DataError: naming file, line, value and rule of what is malformed.
+    """
+    files = list_readers.Files(root, stored)
+    splits: dict[str, list[wanted_videos.Entry]] = {}
+    found = {}
+    for role, list_path in (("train", path), ("val", val)):
+        if list_path is None:
+            continue
+        content = FORMATS[detect(root, list_path, form)].read(list_path, files)
+        if not content.entries:
+            told = "; ".join(content.notes) or f"the list {list_path} is empty"
+            raise errors.DataError(told)
+        for entry in content.entries:
+            if role == "val" and entry.split not in ("", "val", "test"):
+                raise errors.DataError(
+                    f"{entry.where}: {entry.id!r} is for {entry.split!r}, but the list "
+                    "was given as --val-list"
+                )
+            split = "val" if role == "val" else entry.split or "train"
+            splits.setdefault(split, []).append(entry)
+        found[role] = content
+    editions = {content.edition for content in found.values()}
+    if len(editions) > 1:
+        raise errors.DataError(
+            f"{path} and {val} are of different editions ({', '.join(editions)}) with "
+            "different labels; take both of one"
+        )
+    return wanted_videos.Source(
+        splits,
+        hold_out=list(splits) == ["train"],
+        classes=found["train"].classes,
+        notes=list(dict.fromkeys(note for one in found.values() for note in one.notes)),
+    )
+
+
+def detect(root: pathlib.Path, path: pathlib.Path, form: str = "auto") -> str:
+    """Returns which form of `FORMATS` a list has, `form` itself unless it is `auto`.
+
+    Raises:
+        ConfigError: if several fit, or none.
+    """
+    if form != "auto":
+        return form
+    head = _head(root, path)
+    fitting = [name for name, format in FORMATS.items() if format.fits(head)]
+    if len(fitting) > 1:
+        raise errors.ConfigError(
+            f"{path} could be any of {', '.join(fitting)}; say which with --format"
+        )
+    if fitting:
+        return fitting[0]
+    if not head.lines and path.is_file() and path.suffix != ".json":
+        raise errors.DataError(f"the list {path} is empty")
+    if not head.lines or head.item is not None:
+        known = "; ".join(f"{name}: {format.form}" for name, format in FORMATS.items())
+        raise errors.ConfigError(f"{path} has none of the known forms ({known})")
+    return "list"  # whose reader says what is wrong with a line
+
+
+def _head(root: pathlib.Path, path: pathlib.Path) -> Head:
+    if path.is_dir():
+        return Head(path, root, (), None)
+    if path.suffix == ".json":
+        return Head(path, root, (), next(list_readers.items(path), ("", {}))[1])
+    lines = itertools.islice(wanted_videos.numbered_lines(path), _LOOKED_AT)
+    return Head(path, root, [line for _, line in lines], None)
+
+
+def _all_match(pattern: str) -> Callable[[Head], bool]:
+    """Whether every line matches and there are some."""
+    compiled = re.compile(pattern)
+
+    def fits(head: Head) -> bool:
+        return bool(head.lines) and all(map(compiled.fullmatch, head.lines))
+
+    return fits
+
+
+def _has_key(*keys: str) -> Callable[[Head], bool]:
+    """Whether the items have the first key and one of the others."""
+
+    def fits(head: Head) -> bool:
+        item = head.item or {}
+        return keys[0] in item and any(key in item for key in keys[1:] or keys)
+
+    return fits
+
+
+def _fits_list(head: Head) -> bool:
+    """Whether lines are a path with a file's extension, then a label."""
+    if _fits_aras(head) or _fits_ucf101(head):  # the same lines of another meaning
+        return False
+    return bool(head.lines) and all(map(wanted_videos.LIST_LINE.fullmatch, head.lines))
+
+
+def _fits_frames(numbers: int) -> Callable[[Head], bool]:
+    """Whether lines are a folder and so many numbers; one of the folders is there."""
+    pattern = re.compile(rf"(.*\S)((?:\s+\d+){{{numbers}}})")
+
+    def fits(head: Head) -> bool:
+        matches = [pattern.fullmatch(line) for line in head.lines]
+        return (
+            bool(matches)
+            and all(matches)
+            and any((head.root / match[1]).is_dir() for match in matches if match)
+        )
+
+    return fits
+
+
+def _fits_raw_videos(head: Head) -> bool:
+    """Whether lines are `folder label parts number ...`, one of the folders there."""
+    rows = [line.split() for line in head.lines]
+    return (
+        bool(rows)
+        and all(
+            len(row) > 3
+            and all(map(str.isdecimal, row[1:]))
+            and len(set(row[3:])) == len(row[3:]) <= int(row[2])
+            and max(map(int, row[3:])) < int(row[2])
+            for row in rows
+        )
+        and any((head.root / row[0]).is_dir() for row in rows)
+    )
+
+
+_fits_aras = _all_match(r"aras_clips/.+\s\d+")
+
+
+def _read_list(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
+    del files
+    return list_readers.Listed(wanted_videos.read_list(path))
+
+
+def _frame_lists(numbers: int) -> Callable[..., list_readers.Listed]:
+    """A reader of `folder [offset] frames label` lines."""
+    names = "folder offset frames label" if numbers == 3 else "folder frames label"
+
+    def entries(path: pathlib.Path) -> Iterator[wanted_videos.Entry]:
+        for where, line in wanted_videos.numbered_lines(path):
+            *parts, label = line.rsplit(maxsplit=numbers)
+            counts = parts[1:]
+            if len(counts) + 1 < numbers or not all(map(str.isdecimal, counts)):
+                raise errors.DataError(f"{where}: expected `{names}`, found {line!r}")
+            offset, count = (0, *map(int, counts))[-2:]
+            if count < 1:
+                raise errors.DataError(
+                    f"{where}: {parts[0]!r} has {count} frames; a video has at least 1"
+                )
+            frames = wanted_videos.Frames(parts[0], offset + 1, count)
+            # a folder may hold several videos, told apart by their offsets
+            id = f"{parts[0]}#{offset}" if numbers == 3 else parts[0]
+            yield wanted_videos.Entry(id, label, where, frames=frames)
+
+    def read_frames(
+        path: pathlib.Path, files: list_readers.Files
+    ) -> list_readers.Listed:
+        del files
+        return list_readers.Listed(list(entries(path)))
+
+    return read_frames
+
+
+def _fits_ucf101(head: Head) -> bool:
+    """Whether it is a train list beside the class numbers, or the folder of both."""
+    if head.path.is_dir():
+        return (head.path / "trainlist01.txt").is_file()
+    named = re.fullmatch(r"trainlist0[123]\.txt", head.path.name)
+    return named is not None and head.path.with_name("classInd.txt").is_file()
+
+
+def _fits_hmdb51(head: Head) -> bool:
+    return head.path.is_dir() and any(head.path.glob("*_test_split[123].txt"))
+
+
+def _fits_kinetics(head: Head) -> bool:
+    columns = head.lines[0].lower().split(",") if head.lines else []
+    return {"youtube_id", "time_start", "split"} <= {c.strip('" ') for c in columns}
+
+
+FORMATS: dict[str, Format] = {
+    "list": Format(_read_list, _fits_list, "`relative/path label` a line"),
+    "kinetics": Format(
+        kinetics_lists.read_kinetics,
+        _fits_kinetics,
+        "csv with label,youtube_id,time_start,time_end,split",
+    ),
+    "minikinetics": Format(
+        kinetics_lists.read_minikinetics,
+        _all_match(r"[\w-]{11}"),
+        "one YouTube id a line, for videos in class folders",
+    ),
+    "rawframes": Format(
+        _frame_lists(2), _fits_frames(2), "`folder frames label` a line"
+    ),
+    "rawframes_offset": Format(
+        _frame_lists(3), _fits_frames(3), "`folder offset frames label` a line"
+    ),
+    "rawvideos": Format(
+        kinetics_lists.read_raw_videos,
+        _fits_raw_videos,
+        "`folder label parts number ...` a line",
+    ),
+    "rawvideos_json": Format(
+        kinetics_lists.read_raw_videos_json,
+        _has_key("video_dir"),
+        "JSON with video_dir, label, positive_clip_inds",
+    ),
+    "ucf101": Format(
+        published_lists.read_ucf101,
+        _fits_ucf101,
+        "folder with classInd.txt, trainlist0k.txt, testlist0k.txt",
+    ),
+    "hmdb51": Format(
+        published_lists.read_hmdb51,
+        _fits_hmdb51,
+        "folder with CLASS_test_splitK.txt",
+    ),
+    "diving48": Format(
+        published_lists.read_diving48,
+        _has_key("vid_name"),
+        "JSON with vid_name, label",
+    ),
+    "gym99": Format(
+        published_lists.read_gym99,
+        _all_match(rf"{published_lists.GYM_NAME}\s+\d+"),
+        "`ID_E_ssssss_eeeeee_A_ssss_eeee label` a line",
+    ),
+    "hvu": Format(
+        published_lists.read_hvu,
+        _has_key("label", "filename", "frame_dir"),
+        "JSON with filename or frame_dir, label by category",
+    ),
+    "aras": Format(
+        kinetics_lists.read_aras, _fits_aras, "`aras_clips/CLASS/ID_k.mp4 label`"
+    ),
+}

@@ -1,0 +1,188 @@
+"""What every reader of lists gives and needs: entries, files by name, JSON items."""
+
+import csv
+import functools
+import json
+import os
+import pathlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from data_prep.lists import wanted_videos
+from smad_jax import errors
+from smad_jax.data import video
+
+Item = Mapping[str, object]
+
+
+class Listed(NamedTuple):
+    """The content of one list.
+
+    Attributes:
+        entries: The wanted videos.
+        classes: Class names in order, where they come with the list.
+        notes: What its reader should know.
+        edition: Of a data set whose labels were revised.
+    """
+
+    entries: list[wanted_videos.Entry]
+    classes: Sequence[str] | None = None
+    notes: Sequence[str] = ()
+    edition: str = ""
+
+
+class Files:
+    """The videos below a folder, found by their names without extension.
+
+    Args:
+        root: The folder; looked through when a name is first asked for.
+        stored: Their paths below it, if the videos lie elsewhere, in a data set.
+    """
+
+    def __init__(self, root: pathlib.Path, stored: Sequence[str] | None = None):
+        self.root = root
+        self._stored = stored
+
+    def find(self, names: Sequence[str], label: str, where: str) -> str:
+        """Returns the path of the video with one of `names`, relative to the folder.
+
+        The first name that is found counts. Of several files of a name the one in the
+        class's folder is taken. Where there is none, the path is made up of the first
+        name, so that the video counts as missing.
+
+        Args:
+            names: File names without extension.
+            label: Of the class.
+            where: What wants it, for the message.
+
+        Raises:
+            DataError: if several files could be meant.
+        """
+        for name in names:
+            paths = self._paths.get(name, [])
+            if len(paths) > 1:
+                folder = _plain(label)
+                inside = [
+                    path
+                    for path in paths
+                    if folder in map(_plain, pathlib.PurePath(path).parts)
+                ]
+                paths = inside or paths
+            if len(paths) > 1:
+                raise errors.DataError(
+                    f"{where}: {name!r} could be {paths[0]!r} or {paths[1]!r}; only "
+                    "one of them may be there"
+                )
+            if paths:
+                return paths[0]
+        return f"{names[0]}.mp4"
+
+    def with_id(self, youtube_id: str) -> list[str]:
+        """Returns the paths of videos named by a YouTube id, with times or without."""
+        return self._by_id.get(youtube_id, [])
+
+    @functools.cached_property
+    def _paths(self) -> dict[str, list[str]]:
+        """Paths by name without extension, in sorted order."""
+        found: dict[str, list[str]] = {}
+        for path in self._walk() if self._stored is None else sorted(self._stored):
+            stem, extension = os.path.splitext(os.path.basename(path))
+            if extension.lower() in video.EXTENSIONS:
+                found.setdefault(stem, []).append(path)
+        return found
+
+    def _walk(self) -> Iterator[str]:
+        """Paths of all files in the folder, relative to it, in sorted order."""
+        for folder, folders, names in os.walk(self.root):
+            folders.sort()
+            for name in sorted(names):
+                path = os.path.relpath(os.path.join(folder, name), self.root)
+                yield pathlib.Path(path).as_posix()
+
+    @functools.cached_property
+    def _by_id(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for stem, paths in self._paths.items():
+            found.setdefault(re.sub(r"_\d{6}_\d{6}$", "", stem), []).extend(paths)
+        return found
+
+
+def items(path: pathlib.Path) -> Iterator[tuple[str, Item]]:
+    """Yields `FILE, item N` and each item of a JSON list of objects.
+
+    Raises:
+        DataError: if it is no such list.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise errors.DataError(f"cannot read the list {path}: {error}") from error
+    if not isinstance(content, list):
+        raise errors.DataError(
+            f"{path} must hold a JSON list, but it is a {type(content).__name__}"
+        )
+    for number, item in enumerate(content, start=1):
+        if not isinstance(item, dict):
+            raise errors.DataError(
+                f"{path}, item {number}: expected an object, found {item!r}"
+            )
+        yield f"{path}, item {number}", item
+
+
+def csv_rows(
+    path: pathlib.Path, columns: Sequence[str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Yields `FILE, line N` and the cells of these columns of a CSV file.
+
+    Args:
+        path: The file; its first line names the columns, upper or lower case.
+        columns: Names of those wanted, in lower case.
+
+    Raises:
+        DataError: if a column is missing, or naming a line with more or fewer cells.
+    """
+    lines = iter(wanted_videos.numbered_lines(path))
+    where, header = next(lines, (f"{path}, line 1", ""))
+    names = [name.strip().lower() for name in next(csv.reader([header]), [])]
+    if missing := [name for name in columns if name not in names]:
+        raise errors.DataError(
+            f"{where}: no column {missing[0]!r} among {', '.join(names)}; needed are "
+            f"{', '.join(columns)}"
+        )
+    for where, line in lines:
+        cells = next(csv.reader([line]))
+        if len(cells) != len(names):
+            raise errors.DataError(
+                f"{where}: expected {len(names)} columns, found {len(cells)}: {line!r}"
+            )
+        yield where, [cells[names.index(name)].strip() for name in columns]
+
+
+def text(item: Item, key: str, where: str) -> str:
+    """Returns a name in a JSON item.
+
+    Raises:
+        DataError: if there is none.
+    """
+    value = item.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise errors.DataError(f"{where}: {key} must be a name, not {value!r}")
+    return value
+
+
+def whole(item: Item, key: str, where: str) -> int:
+    """Returns a whole number in a JSON item.
+
+    Raises:
+        DataError: if there is none.
+    """
+    value = item.get(key)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise errors.DataError(f"{where}: {key} must be a whole number, not {value!r}")
+    return value
+
+
+def _plain(name: str) -> str:
+    """A class name as folders may spell it."""
+    return re.sub(r"[^\w]", "", name.replace("_", " ").lower())

@@ -1,0 +1,162 @@
+"""Readers for the lists of UCF101, HMDB51, Diving48, FineGYM-99 and HVU."""
+
+import pathlib
+import re
+
+from data_prep.lists import list_readers, wanted_videos
+from smad_jax import errors
+
+GYM_NAME = r"[\w-]{11}_E_\d{6}_\d{6}_A_\d{4}_\d{4}"
+
+
+def read_ucf101(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
+    """Reads the folder of `classInd.txt`, `trainlist0k.txt` and `testlist0k.txt`.
+
+    Gives the splits `train1`, `val1` and so on; `train` and `val` are those of the
+    first. Given a train list instead of the folder, only its split.
+    """
+    del files
+    folder = path if path.is_dir() else path.parent
+    names = _ucf101_classes(folder / "classInd.txt")
+    numbers = "123" if path.is_dir() else path.stem[-1:]
+    entries = []
+    for number in numbers:
+        for kind, split in (("train", "train"), ("test", "val")):
+            lines = folder / f"{kind}list0{number}.txt"
+            for where, line in wanted_videos.numbered_lines(lines):
+                match = re.fullmatch(r"(([^/]+)/\S+)(?:\s+(\d+))?", line)
+                if not match or match[2] not in names:
+                    raise errors.DataError(
+                        f"{where}: expected `Class/video.avi` of a class in "
+                        f"classInd.txt, found {line!r}"
+                    )
+                label = names.index(match[2])
+                if match[3] and int(match[3]) != label + 1:
+                    raise errors.DataError(
+                        f"{where}: {match[1]!r} has class {match[3]}, but classInd.txt "
+                        f"says {label + 1}"
+                    )
+                entry = wanted_videos.Entry(match[1], str(label), where, split)
+                entries += _numbered(entry, number, numbers)
+    return list_readers.Listed(entries, classes=names)
+
+
+def _ucf101_classes(path: pathlib.Path) -> list[str]:
+    """The class names of `1 Name` lines, which count from 1."""
+    names = []
+    for where, line in wanted_videos.numbered_lines(path):
+        number, _, name = line.partition(" ")
+        if number != str(len(names) + 1) or not name.strip():
+            raise errors.DataError(
+                f"{where}: expected `{len(names) + 1} Name`, found {line!r}"
+            )
+        names.append(name.strip())
+    return names
+
+
+def _numbered(
+    entry: wanted_videos.Entry, number: str, numbers: str
+) -> list[wanted_videos.Entry]:
+    """The entry in its numbered split; in the plain one too, if that is the first."""
+    named = [entry._replace(split=f"{entry.split}{number}")] if len(numbers) > 1 else []
+    return [*named, *([entry] if number == numbers[0] else [])]
+
+
+def read_hmdb51(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
+    """Reads the folder of `CLASS_test_splitK.txt`, lines `name.avi 0`, `1` or `2`.
+
+    1 is for training, 2 for test, 0 for neither. The splits are named as for UCF101,
+    and what no split uses is left out.
+    """
+    del files
+    folder = path if path.is_dir() else path.parent
+    numbers = "123" if path.is_dir() else path.stem[-1:]
+    names = sorted({file.name[:-16] for file in folder.glob("*_test_split[123].txt")})
+    splits = {"0": "", "1": "train", "2": "val"}
+    entries = []
+    for number in numbers:
+        for name in names:
+            lines = folder / f"{name}_test_split{number}.txt"
+            for where, line in wanted_videos.numbered_lines(lines):
+                file, _, use = line.rpartition(" ")
+                if not file.strip() or use not in splits:
+                    raise errors.DataError(
+                        f"{where}: expected `name.avi 0`, `1` or `2`, found {line!r}"
+                    )
+                if split := splits[use]:
+                    id = f"{name}/{file.strip()}"
+                    entry = wanted_videos.Entry(id, name, where, split)
+                    entries += _numbered(entry, number, numbers)
+    return list_readers.Listed(entries, classes=names)
+
+
+def read_diving48(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
+    """Reads objects of `vid_name, label, start_frame, end_frame`.
+
+    Both editions look alike and are told apart by `V2` in the name of the file.
+    """
+    entries = []
+    for where, item in list_readers.items(path):
+        name = list_readers.text(item, "vid_name", where)
+        label = list_readers.whole(item, "label", where)
+        if not 0 <= label < 48:
+            raise errors.DataError(
+                f"{where}: label {label} of {name!r} must be 0 to 47"
+            )
+        found = files.find((name,), str(label), where)
+        entries.append(wanted_videos.Entry(found, str(label), where))
+    edition = "V2" if "v2" in path.name.lower() else "V1"
+    note = "these are the first labels of Diving48, which V2 corrects"
+    return list_readers.Listed(
+        entries, notes=[note] if edition == "V1" else (), edition=edition
+    )
+
+
+def read_gym99(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
+    """Reads `ID_E_ssssss_eeeeee_A_ssss_eeee label`: event in video, action in event."""
+    entries = []
+    for where, line in wanted_videos.numbered_lines(path):
+        match = re.fullmatch(rf"({GYM_NAME})\s+(\d+)", line)
+        if not match or int(match[2]) > 98:
+            raise errors.DataError(
+                f"{where}: expected `ID_E_ssssss_eeeeee_A_ssss_eeee label`, the "
+                f"label 0 to 98, found {line!r}"
+            )
+        found = files.find((match[1],), match[2], where)
+        entries.append(wanted_videos.Entry(found, match[2], where))
+    return list_readers.Listed(entries)
+
+
+def read_hvu(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
+    """Reads objects of `filename` or `frame_dir, total_frames`, and tags by category.
+
+    The class is the action tag; a video of several, or of none, is left out, since a
+    stored video has one class. The other tags are `hvu_tags`' business.
+    """
+    del files
+    entries, left_out = [], 0
+    for where, item in list_readers.items(path):
+        tags = item.get("label")
+        if not isinstance(tags, dict):
+            raise errors.DataError(f"{where}: label must be tags by category: {tags!r}")
+        frames = None
+        if "frame_dir" in item:
+            id = list_readers.text(item, "frame_dir", where)
+            frames = wanted_videos.Frames(
+                id, 1, list_readers.whole(item, "total_frames", where)
+            )
+        else:
+            id = list_readers.text(item, "filename", where)
+        actions = tags.get("action", [])
+        if not isinstance(actions, list) or not all(
+            isinstance(n, int) for n in actions
+        ):
+            raise errors.DataError(
+                f"{where}: the action tags of {id!r} must be numbers, not {actions!r}"
+            )
+        if len(actions) != 1:
+            left_out += 1
+            continue
+        entries.append(wanted_videos.Entry(id, str(actions[0]), where, frames=frames))
+    note = f"{path}: {left_out} videos have no action tag or several and are left out"
+    return list_readers.Listed(entries, notes=[note] if left_out else ())

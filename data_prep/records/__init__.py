@@ -1,0 +1,1 @@
+"""Video files and the record shards that they are stored in."""

@@ -1,0 +1,236 @@
+"""Writing the records of a data set, shard by shard, so that a stop costs one shard.
+
+The shards grow in a hidden folder beside the data set's place. Each is finished with a
+list of the files left out of it; what is finished stays when the work is stopped, and
+the same command goes on there. Shard s holds every N-th listed video from s on, so the
+bytes are the same however often the work was stopped, and no shard is all one class.
+"""
+
+import contextlib
+import glob
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from data_prep.lists import wanted_videos
+from data_prep.records import video_files
+from smad_jax import errors, file_io
+from smad_jax.data import record_files, records, video
+
+_SHARD_BYTES = 256 << 20
+_PLAN = "plan.json"
+
+
+class Stored(NamedTuple):
+    """What became of the wanted videos: ids stored, and errors by id."""
+
+    good: set[str]
+    bad: dict[str, video.VideoError]
+
+
+class Plan(NamedTuple):
+    """What is to be stored.
+
+    Attributes:
+        root: The folder of videos.
+        label_of: The class of each id, in the order of the lists.
+        frames: Of the ids that are folders of images.
+        rules: What the files must hold.
+        num_shards: Files to write; 0 for one every 256 MiB.
+        file_format: `tfrecord` or `array_record`.
+    """
+
+    root: pathlib.Path
+    label_of: Mapping[str, int]
+    frames: Mapping[str, wanted_videos.Frames]
+    rules: video_files.Rules
+    num_shards: int
+    file_format: record_files.FileFormat
+
+
+def claim(out: pathlib.Path, name: str, *, overwrite: bool) -> pathlib.Path:
+    """Returns the data set's folder, free or to be replaced.
+
+    Raises:
+        ConfigError: if it is taken and may not be replaced.
+    """
+    folder = out / name
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return folder
+    if not overwrite:
+        raise errors.ConfigError(
+            f"{folder} exists; choose another --name or add --overwrite, which also "
+            "removes its splits and aspect labels"
+        )
+    if not (folder / "dataset.json").is_file() and not any(
+        any(folder.glob(f"*.{kind}")) for kind in record_files.FILE_FORMATS
+    ):
+        raise errors.ConfigError(f"{folder} is no data set; remove it by hand")
+    return folder
+
+
+def workplace(out: pathlib.Path, name: str, plan: Plan) -> pathlib.Path:
+    """Returns the hidden folder to write in: one that a stopped run of the plan left.
+
+    What runs of other plans left is removed, unless they still run.
+    """
+    sizes = video_files.sizes(plan.root, list(plan.label_of), plan.frames)
+    num_shards = plan.num_shards or 1 + sum(size for size, _ in sizes) // _SHARD_BYTES
+    parts = (str(plan.root), dict(plan.label_of), dict(plan.frames), plan.rules, sizes)
+    key = hashlib.sha256(repr((*parts, num_shards, plan.file_format)).encode())
+    wanted = {"plan": key.hexdigest(), "num_shards": num_shards}
+    folder = out / f".{name}.partial-{os.getpid()}"
+    for left in sorted(out.glob(f".{glob.escape(name)}.partial-*")):
+        if left != folder and _is_running(left.name.rpartition("-")[2]):
+            continue
+        if _read_plan(left) != wanted or (left != folder and folder.exists()):
+            shutil.rmtree(left, ignore_errors=True)
+        elif left != folder:
+            os.replace(left, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(".*.partial-*"):  # cut short by a kill
+        path.unlink()
+    (folder / _PLAN).write_text(json.dumps(wanted))
+    return folder
+
+
+def store(plan: Plan, folder: pathlib.Path, num_jobs: int) -> Stored:
+    """Writes the shards that `folder` lacks, and `bad_videos.jsonl`.
+
+    Args:
+        plan: What is wanted.
+        folder: From `workplace`.
+        num_jobs: Files checked at the same time.
+
+    Raises:
+        OSError: if the disk is full, see `full_disk_explained`.
+    """
+    num_shards = int((_read_plan(folder) or {})["num_shards"])
+    ids = list(plan.label_of)
+    shards = [ids[shard::num_shards] for shard in range(num_shards)]
+    finished = [
+        _is_finished(folder, shard, num_shards, plan.file_format)
+        for shard in range(num_shards)
+    ]
+    done = sum(
+        len(part) for part, is_done in zip(shards, finished, strict=True) if is_done
+    )
+    if done:
+        print(f"going on after {done} of {len(ids)} videos", file=sys.stderr)
+    progress = video_files.Progress(len(ids), done)
+    bad: dict[str, video.VideoError] = {}
+    for shard, part in enumerate(shards):
+        if not finished[shard]:
+            stem = f"videos-{shard:05}-of-{num_shards:05}"
+            _write_shard(plan, folder / stem, part, num_jobs, progress)
+        for id, reason, detail in json.loads(
+            (folder / f"bad-{shard:05}.json").read_text("utf-8")
+        ):
+            bad[id] = video.VideoError(reason, detail)
+    bad = {id: bad[id] for id in ids if id in bad}
+    with open(folder / "bad_videos.jsonl", "w", encoding="utf-8") as file:
+        for id, error in bad.items():
+            line = {"id": id, "reason": error.reason, "detail": error.detail}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    return Stored(set(ids) - set(bad), bad)
+
+
+def _is_finished(
+    folder: pathlib.Path,
+    shard: int,
+    num_shards: int,
+    file_format: record_files.FileFormat,
+) -> bool:
+    """Whether a shard was finished and is as it was left, by its index."""
+    if not (folder / f"bad-{shard:05}.json").is_file():
+        return False
+    path = folder / f"videos-{shard:05}-of-{num_shards:05}.{file_format}"
+    try:
+        records.check_index(path)
+    except (errors.DataError, OSError) as error:
+        print(f"once more, since {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def publish(partial: pathlib.Path, folder: pathlib.Path) -> None:
+    """Puts the finished folder in its place, without what only the work needed."""
+    for path in [partial / _PLAN, *partial.glob("bad-*.json")]:
+        path.unlink(missing_ok=True)
+    if folder.exists():
+        old = folder.with_name(f"{partial.name}-old")
+        os.replace(folder, old)
+        os.replace(partial, folder)
+        shutil.rmtree(old)
+    else:
+        os.replace(partial, folder)
+
+
+def _write_shard(
+    plan: Plan,
+    path: pathlib.Path,
+    ids: Sequence[str],
+    num_jobs: int,
+    progress: video_files.Progress,
+) -> None:
+    """One shard of what can be read of `ids`, then the list of what cannot."""
+    bad = []
+    with records.ShardWriter(f"{path}.{plan.file_format}") as writer:
+        for id, (content, num_frames, error) in video_files.check_all(
+            plan.root, ids, plan.rules, plan.frames, num_jobs
+        ):
+            progress.add(error)
+            if error is not None:
+                bad.append((id, error.reason, error.detail))
+                continue
+            label = plan.label_of[id]
+            fields = records.VideoRecord(id, content, label, num_frames)._asdict()
+            writer.write(fields.pop("id"), fields)
+    # its name tells that the shard is finished, so it appears whole
+    done = path.with_name(f"bad-{path.name.split('-')[1]}.json")
+    file_io.write_text(done, json.dumps(bad, ensure_ascii=False))
+
+
+@contextlib.contextmanager
+def full_disk_explained(folder: pathlib.Path) -> Iterator[None]:
+    """Makes a full disk an error that says what to do.
+
+    Args:
+        folder: From `workplace`.
+
+    Raises:
+        DataError: if there is no room left.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in errors.FULL_DISK:
+            raise
+        done = len(list(folder.glob("bad-*.json")))
+        raise errors.DataError(
+            f"no space left for {folder.parent} after {done} finished shards; make "
+            "room and run the same command again, it goes on there"
+        ) from error
+
+
+def _read_plan(folder: pathlib.Path) -> dict[str, str | int] | None:
+    """What a run left in its folder, None if nothing useful."""
+    try:
+        return json.loads((folder / _PLAN).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _is_running(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,168 @@
+"""Videos made smaller, and folders of frames made into one file each.
+
+A smaller video keeps every frame: frame i shows what frame i showed. It is written so
+that taking a clip is cheap, with a key frame every twelve, and so that equal input
+gives equal bytes. Frames that are JPEG files are put into a container as they are,
+without decoding: nothing is lost, and every frame can be reached at once.
+"""
+
+import fractions
+import io
+import pathlib
+from collections.abc import Iterator
+
+import av
+import av.container
+import av.packet
+import av.video.stream
+import cv2
+import numpy as np
+
+from data_prep.lists import wanted_videos
+from smad_jax.data import images, video
+
+TEMPLATE = "img_{:05}.jpg"  # of the names of frames, as mmaction2 and denseflow write
+
+_KEY_FRAMES = 12  # frames from one to the next; clips start anywhere
+_QUALITY = "20"  # x264's constant rate factor, little to be seen of it
+_JPEG_QUALITY = 95
+# with mbtree, x264 gives other bytes from time to time on small pictures
+_X264 = "threads=1:no-mbtree=1:log-level=none"
+_FRAME_RATE = 30  # of folders of frames, which do not say; sampling counts frames
+
+
+def shorten_side(content: bytes, short_side: int, *, time_limit: float) -> bytes:
+    """Returns a video or image with its short side reduced to `short_side` pixels.
+
+    One that is not larger comes back as it is. Videos become H.264 in MP4 with the
+    average frame rate, upright, without sound; images become JPEG. Both sides of a
+    video are even. Where decoding fails, what came before is kept.
+
+    Args:
+        content: The encoded file.
+        short_side: Pixels, an even number.
+        time_limit: Seconds for decoding.
+
+    Raises:
+        VideoError: if not even one frame decodes, or time runs out.
+    """
+    pictures = video.frames(content, time_limit=time_limit)
+    first = next(pictures)
+    height, width = first.shape[:2]
+    if min(height, width) <= short_side:
+        return content
+    size = (_scaled(width, height, short_side), _scaled(height, width, short_side))
+    if images.is_image(content):
+        return images.encode_jpeg(_resize(first, size), _JPEG_QUALITY)
+    stated = video.probe(content, count="stated", time_limit=time_limit).rate
+    rate = fractions.Fraction(stated or _FRAME_RATE).limit_denominator(1001)
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as container:
+        stream = _h264_stream(container, rate, size)
+        for number, picture in enumerate(_readable(first, pictures)):
+            frame = av.VideoFrame.from_ndarray(_resize(picture, size), "rgb24")
+            frame.pts = number
+            frame.time_base = 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def join_frames(
+    root: pathlib.Path, frames: wanted_videos.Frames, template: str = TEMPLATE
+) -> bytes:
+    """Returns the images of a folder as one video, motion JPEG in Matroska.
+
+    JPEG files are taken over byte by byte; others become JPEG.
+
+    Args:
+        root: The folder that `frames.folder` is relative to.
+        frames: The folder, and the numbers of its frames.
+        template: Of the file names, with the number.
+
+    Raises:
+        VideoError: if a frame is missing or is no image.
+    """
+    contents = (
+        _jpeg(root / frames.folder / template.format(frames.first + number))
+        for number in range(frames.num_frames)
+    )
+    first = next(contents)
+    picture = images.decode(first)
+    if picture is None:
+        raise video.VideoError("undecodable", "the first frame cannot be decoded")
+    out = io.BytesIO()
+    # without bitexact, Matroska gets a random identifier
+    with av.open(out, "w", format="matroska", options={"fflags": "+bitexact"}) as file:
+        stream = file.add_stream("mjpeg", rate=_FRAME_RATE)
+        stream.height, stream.width = picture.shape[:2]
+        stream.pix_fmt = "yuvj420p"
+        for number, content in enumerate(_chain(first, contents)):
+            packet = av.packet.Packet(content)
+            packet.stream = stream
+            packet.time_base = fractions.Fraction(1, _FRAME_RATE)
+            packet.pts = packet.dts = number
+            packet.duration = 1
+            packet.is_keyframe = True
+            file.mux(packet)
+    return out.getvalue()
+
+
+def _h264_stream(
+    container: av.container.OutputContainer,
+    rate: fractions.Fraction,
+    size: tuple[int, int],
+) -> av.video.stream.VideoStream:
+    """A stream of pictures of [width, height] pixels."""
+    stream = container.add_stream(
+        "libx264",
+        rate=rate,
+        options={"crf": _QUALITY, "preset": "medium", "x264-params": _X264},
+    )
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p"
+    stream.codec_context.gop_size = _KEY_FRAMES
+    stream.codec_context.thread_count = 1
+    return stream
+
+
+def _readable(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The frames up to the first that fails; a time limit is still an error."""
+    try:
+        yield first
+        yield from rest
+    except video.VideoError as error:
+        if error.reason == "timeout":
+            raise
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _scaled(side: int, other: int, short_side: int) -> int:
+    """A side in proportion, even; the shorter becomes `short_side`."""
+    return 2 * round(side * short_side / min(side, other) / 2)
+
+
+def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def _jpeg(path: pathlib.Path) -> bytes:
+    """The content of an image file, as JPEG."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise video.VideoError(
+            "missing", f"frame {path.name}: {error.strerror}"
+        ) from error
+    if images.ends_early(content):
+        raise video.VideoError("truncated", f"frame {path.name} ends early")
+    if images.codec(content) == "mjpeg":
+        return content
+    picture = images.decode(content)
+    if picture is None:
+        raise video.VideoError("undecodable", f"frame {path.name} is no image")
+    return images.encode_jpeg(picture, _JPEG_QUALITY)

@@ -1,0 +1,1 @@
+"""The embedded benchmark: what its videos show, drawn with NumPy alone."""

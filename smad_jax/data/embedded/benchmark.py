@@ -1,0 +1,297 @@
+"""The embedded benchmark: videos of stick figures whose scene betrays the action.
+
+Ten actions, sixteen procedural scenes (four of them rare) and eight objects. How
+far scene and object depend on the action is a dial, so the representation bias of
+Sec. 3 can be set, measured and taken away. NumPy only; `data_prep.embedded` stores
+the clips as encoded video and labels them.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from smad_jax import errors
+from smad_jax.data.embedded import random_draws, scenes, stick_actor
+
+NAME = "embedded"  # what configs call it, whichever draw of it they mean
+WEB_NAME = "embedded-web"  # and its web data
+ACTIONS = stick_actor.ACTIONS
+SCENES = tuple(scenes.SCENES)
+NUM_COMMON_SCENES = scenes.NUM_COMMON_SCENES
+OBJECTS = tuple(scenes.OBJECTS)
+NONE = -1  # no actor, or no object
+
+FRAME_SIZE = 32  # pixels
+NUM_FRAMES = 4
+_CHUNK = 32  # clips drawn together: their arrays stay in the processor's cache
+
+
+def folder_name(seed: int, scale: float = 1.0, *, name: str = NAME) -> str:
+    """Returns the folder of one draw of the benchmark, or of its web data.
+
+    Args:
+        seed: Which draw.
+        scale: Share of the benchmark's number of videos that it has.
+        name: `NAME` or `WEB_NAME`.
+
+    Raises:
+        ConfigError: if there is no such draw.
+    """
+    if seed < 0:
+        raise errors.ConfigError(f"seed must be at least 0, not {seed}")
+    if not 0.02 <= scale <= 1:
+        raise errors.ConfigError(f"scale must be from 0.02 to 1, not {scale:g}")
+    return f"{name}-seed{seed}" + ("" if scale == 1 else f"-x{scale:g}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Bias:
+    """How far scene and object depend on the action; independent given the action.
+
+    Action a takes label (a + offset) mod the number of labels with the share that
+    belongs to the offset; what is left goes to the other labels in equal parts.
+
+    Attributes:
+        strength: 0 for labels independent of the action, 1 for the shares below;
+            between them a mixture.
+        scene_offsets, scene_shares: Of the twelve common scenes.
+        object_offsets, object_shares: Of the eight objects.
+        object_absent: Share of clips without an object.
+    """
+
+    strength: float = 1.0
+    scene_offsets: tuple[int, ...] = (0, 1, 5, 8)
+    scene_shares: tuple[float, ...] = (0.30, 0.20, 0.14, 0.10)
+    object_offsets: tuple[int, ...] = (0, 3, 5)
+    object_shares: tuple[float, ...] = (0.38, 0.22, 0.14)
+    object_absent: float = 0.10
+
+    def __post_init__(self):
+        for name in ("strength", "object_absent"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise errors.ConfigError(f"{name} must lie in 0..1, but it is {value}")
+        for name in ("scene", "object"):
+            shares = getattr(self, f"{name}_shares")
+            offsets = getattr(self, f"{name}_offsets")
+            if min(shares, default=0) < 0 or sum(shares) > 1:
+                raise errors.ConfigError(
+                    f"{name}_shares must be at least 0 and sum to at most 1, but "
+                    f"they are {shares}"
+                )
+            if len(set(offsets)) != len(shares) or len(offsets) != len(shares):
+                raise errors.ConfigError(
+                    f"{name}_offsets must be {len(shares)} different numbers, one for "
+                    f"each share, but they are {offsets}"
+                )
+
+    def scene_given_action(self) -> np.ndarray:
+        """Returns P(scene | action), [K, 12], each row summing to 1."""
+        return self._given_action(
+            self.scene_offsets, self.scene_shares, NUM_COMMON_SCENES
+        )
+
+    def object_given_action(self) -> np.ndarray:
+        """Returns P(object | action, an object is there), [K, 8]."""
+        return self._given_action(self.object_offsets, self.object_shares, len(OBJECTS))
+
+    def _given_action(
+        self, offsets: tuple[int, ...], shares: tuple[float, ...], num_labels: int
+    ) -> np.ndarray:
+        rows = _favourites(offsets, shares, num_labels, num_labels)
+        return self.strength * rows + (1 - self.strength) / num_labels
+
+
+@dataclasses.dataclass(frozen=True)
+class WebBias:
+    """How far the scene of web media depends on their action, and what labels say.
+
+    Stronger than that of videos, as in web data (Sec. 5.2), but every scene occurs, the
+    rare ones too. Objects are those of `Bias`.
+
+    Attributes:
+        scene_offsets, scene_shares: Favourites of action a among the twelve common
+            scenes, as in `Bias`; the other fourteen scenes share what is left.
+        random_labels: Share of media whose label is drawn at random, the right one
+            among those it may be: searching the web finds wrong things too.
+    """
+
+    scene_offsets: tuple[int, ...] = (0, 7)
+    scene_shares: tuple[float, ...] = (0.55, 0.17)
+    random_labels: float = 0.20
+
+    def scene_given_action(self) -> np.ndarray:
+        """Returns P(scene | action), [K, 16], each row summing to 1."""
+        return _favourites(
+            self.scene_offsets, self.scene_shares, NUM_COMMON_SCENES, len(SCENES)
+        )
+
+
+def _favourites(
+    offsets: tuple[int, ...], shares: tuple[float, ...], cycle: int, num_labels: int
+) -> np.ndarray:
+    """[K, Z]: action a has label (a + offset) mod `cycle` with the offset's share."""
+    others = max(num_labels - len(offsets), 1)
+    rows = np.full((len(ACTIONS), num_labels), (1 - sum(shares)) / others)
+    for action, row in enumerate(rows):
+        row[(np.asarray(offsets, int) + action) % cycle] = shares
+    return rows
+
+
+class Factors(NamedTuple):
+    """What V clips show; each [V] int64.
+
+    Attributes:
+        action: Index into `ACTIONS`, or `NONE`.
+        scene: Index into `SCENES`.
+        object: Index into `OBJECTS`, or `NONE`.
+    """
+
+    action: np.ndarray
+    scene: np.ndarray
+    object: np.ndarray
+
+
+class Clips(NamedTuple):
+    """V rendered clips.
+
+    Attributes:
+        video: [V, T, H, W, 3] uint8, RGB.
+        actor: [V, T, H, W] bool, True on the actor's pixels (outline included).
+    """
+
+    video: np.ndarray
+    actor: np.ndarray
+
+
+def _draw_labels(rng: np.random.Generator, probability: np.ndarray) -> np.ndarray:
+    """Draws one label for each row of `probability` [V, Z]."""
+    threshold = np.cumsum(probability, axis=1)
+    chosen = (rng.random((len(probability), 1)) * threshold[:, -1:] >= threshold).sum(1)
+    return chosen.astype(np.int64)
+
+
+def draw_factors(num_videos: int, *, seed: int, stream: int, bias: Bias) -> Factors:
+    """Returns the factors of a set with equally many videos of each action.
+
+    Args:
+        num_videos: V; action k has every K-th video.
+        seed: Of the data set.
+        stream: Number of the set within the data set.
+        bias: The joint distribution.
+    """
+    rng = np.random.default_rng((seed, stream))
+    action = np.arange(num_videos) % len(ACTIONS)
+    scene = _draw_labels(rng, bias.scene_given_action()[action])
+    thing = _draw_labels(rng, bias.object_given_action()[action])
+    absent = rng.random(num_videos) < bias.object_absent
+    return Factors(action, scene, np.where(absent, NONE, thing))
+
+
+def draw_rare_factors(num_videos: int, *, seed: int, stream: int) -> Factors:
+    """Returns factors with a uniform rare scene and object: the analogue of ARAS."""
+    rng = np.random.default_rng((seed, stream))
+    action = np.arange(num_videos) % len(ACTIONS)
+    scene = rng.integers(NUM_COMMON_SCENES, len(SCENES), num_videos)
+    return Factors(action, scene, rng.integers(0, len(OBJECTS), num_videos))
+
+
+class WebMedia(NamedTuple):
+    """What V web media show, and what they are said to show.
+
+    Attributes:
+        factors: What is to be seen.
+        label: [V] int64, the action that a search for it would have named.
+    """
+
+    factors: Factors
+    label: np.ndarray
+
+
+def draw_web_media(
+    num_media: int, *, seed: int, stream: int, bias: WebBias
+) -> WebMedia:
+    """Returns web media with equally many of each action to be seen.
+
+    Args:
+        num_media: V.
+        seed: Of the data set.
+        stream: Number of the set within the data set.
+        bias: The joint distribution.
+    """
+    rng = np.random.default_rng((seed, stream))
+    objects = Bias()
+    action = np.arange(num_media) % len(ACTIONS)
+    scene = _draw_labels(rng, bias.scene_given_action()[action])
+    thing = _draw_labels(rng, objects.object_given_action()[action])
+    absent = rng.random(num_media) < objects.object_absent
+    anything = rng.integers(0, len(ACTIONS), num_media)
+    label = np.where(rng.random(num_media) < bias.random_labels, anything, action)
+    return WebMedia(Factors(action, scene, np.where(absent, NONE, thing)), label)
+
+
+def _pan(draws: random_draws.Draws, canvas: np.ndarray, num_frames: int) -> np.ndarray:
+    """Crops [V, T, H, W, 3] out of the canvas, moving by whole pixels."""
+    room = canvas.shape[1] - FRAME_SIZE
+    start = draws.uniform(0, room, 2)
+    velocity = draws.uniform(-0.6, 0.6, 2)
+    shake = draws.normal(0.4, num_frames, 2)
+    path = start[:, None] + velocity[:, None] * np.arange(num_frames)[:, None] + shake
+    path = np.clip(np.rint(path), 0, room).astype(int)
+    rows = path[..., 0, None] + np.arange(FRAME_SIZE)  # [V, T, H]
+    columns = path[..., 1, None] + np.arange(FRAME_SIZE)
+    clip = np.arange(len(canvas))[:, None, None, None]
+    return canvas[clip, rows[..., :, None], columns[..., None, :]]
+
+
+def _render_chunk(
+    factors: Factors, draws: random_draws.Draws, num_frames: int
+) -> Clips:
+    canvas = scenes.draw_backgrounds(draws, factors.scene)
+    canvas = scenes.draw_objects(draws, canvas, factors.object)
+    frames = _pan(draws, canvas, num_frames)
+    actor = np.zeros(frames.shape[:-1], bool)
+    rows = np.flatnonzero(factors.action != NONE)
+    if len(rows):
+        drawing = stick_actor.draw_actors(
+            draws.take(rows),
+            factors.action[rows],
+            num_frames=num_frames,
+            size=FRAME_SIZE,
+        )
+        frames[rows] += (drawing.colour - frames[rows]) * drawing.cover[..., None]
+        actor[rows] = drawing.cover >= 0.5
+    frames += draws.normal(0.02, *frames.shape[1:])
+    return Clips(np.rint(np.clip(frames, 0, 1) * 255).astype(np.uint8), actor)
+
+
+def render(
+    factors: Factors,
+    *,
+    seed: int,
+    stream: int,
+    start: int = 0,
+    num_frames: int = NUM_FRAMES,
+) -> Clips:
+    """Returns the clips that show `factors`.
+
+    Rendering a set in pieces gives the same pixels as rendering it at once:
+    `render(rows a..b, start=a)` equals rows a..b of the whole.
+
+    Args:
+        factors: Of V clips.
+        seed: Of the data set.
+        stream: Number of the set within the data set.
+        start: Place of the first of these clips in its set.
+        num_frames: T.
+    """
+    num_videos = len(factors.scene)
+    shape = (num_videos, num_frames, FRAME_SIZE, FRAME_SIZE)
+    clips = Clips(np.empty((*shape, 3), np.uint8), np.empty(shape, bool))
+    for begin in range(0, num_videos, _CHUNK):
+        rows = slice(begin, min(begin + _CHUNK, num_videos))
+        draws = random_draws.Draws.of(seed, stream, start + np.arange(num_videos)[rows])
+        part = Factors(*(values[rows] for values in factors))
+        clips.video[rows], clips.actor[rows] = _render_chunk(part, draws, num_frames)
+    return clips

@@ -1,0 +1,109 @@
+"""Files read with errors that name them, and written whole or not at all."""
+
+import contextlib
+import json
+import pathlib
+import uuid
+import zipfile
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from smad_jax import errors
+
+# What NumPy and zipfile say of a file that is cut short, or something else.
+BROKEN = (
+    *(ValueError, TypeError, KeyError, AttributeError, EOFError, OSError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
+
+@contextlib.contextmanager
+def npz(path: pathlib.Path, told: str) -> Iterator[np.lib.npyio.NpzFile]:
+    """Opens an NPZ file of plain arrays, each of which is read when it is asked for.
+
+    Args:
+        path: The file.
+        told: What to say if it is missing or damaged, or if an array that is asked for
+            is not in it.
+
+    Raises:
+        DataError: with that message, here or in the body of the `with`.
+    """
+    try:
+        # opened here: np.load leaves a file open that is no archive
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            yield arrays
+    except (errors.UserError, PermissionError):
+        raise  # which say themselves what to do
+    except BROKEN as error:
+        raise errors.DataError(told) from error
+
+
+def text(path: pathlib.Path) -> str:
+    """Returns the text of a file in UTF-8, without a byte-order mark.
+
+    Raises:
+        DataError: naming the line that is not UTF-8.
+    """
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise errors.DataError(
+            f"{path} must be text in UTF-8, which line "
+            f"{error.object.count(10, 0, error.start) + 1} is not"
+        ) from error
+
+
+def partial_path(path: pathlib.Path) -> pathlib.Path:
+    """Returns a hidden name beside `path` that no other process or host comes upon."""
+    return path.with_name(f".{path.name}.partial-{uuid.uuid4().hex}")
+
+
+def check(path: pathlib.Path) -> None:
+    """Makes the folder of a file, and sure that it can be written, before long work.
+
+    Raises:
+        ConfigError: if it is a folder.
+        DataError: if it cannot be written.
+    """
+    probe = partial_path(path)
+    try:
+        with errors.machine_explained():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            probe.unlink()
+    except OSError as error:
+        raise errors.DataError(
+            f"{path} cannot be written: {error.strerror}; choose another place"
+        ) from error
+    if path.is_dir():
+        raise errors.ConfigError(f"{path} is a folder; name a file in it")
+
+
+@contextlib.contextmanager
+def whole(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields where to write what `path` is to hold; it gets there if nothing fails.
+
+    Args:
+        path: Its folder is made, and an earlier file is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_path(path)
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes text as UTF-8."""
+    with whole(path) as partial:
+        partial.write_text(text, "utf-8")
+
+
+def write_json(path: pathlib.Path, content: object) -> None:
+    """Writes JSON that people can read too."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,77 @@
+import argparse
+import errno
+import os
+
+import pytest
+
+from smad_jax import errors
+from smad_jax.commands import command_line
+
+
+def test_what_is_said_is_printed_and_the_code_is_zero(capsys):
+    assert command_line.run(lambda: "a\nb") == 0
+    assert capsys.readouterr() == ("a\nb\n", "")
+    assert command_line.run(lambda: None) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [(errors.ConfigError, 2), (errors.DataError, 3)]
+)
+def test_error_of_the_users_is_one_line_with_its_code(kind, code, capsys):
+    def act():
+        raise kind("no list at there.txt")
+
+    assert command_line.run(act) == code
+    assert capsys.readouterr() == ("", "error: no list at there.txt\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "No space left on device; make room and run"),
+        (errno.EDQUOT, "make room and run the same command again"),
+        (errno.EACCES, "Permission denied; give permission"),
+        (errno.ENOTDIR, "Not a directory; a folder is needed there"),
+    ],
+)
+def test_full_disk_and_missing_permission_are_one_line(number, advice, capsys):
+    def act():
+        raise OSError(number, os.strerror(number), "there/labels.csv")
+
+    assert command_line.run(act) == 3
+    told = capsys.readouterr().err
+    assert told.startswith("error: there/labels.csv: ")
+    assert advice in told
+    assert len(told.splitlines()) == 1
+
+
+def test_whole_numbers_have_a_least_value(capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--jobs", type=command_line.whole_number(1))
+    assert parser.parse_args(["--jobs", "2"]).jobs == 2
+    for text, told in (("0", "at least 1, not 0"), ("x", "invalid whole number")):
+        with pytest.raises(SystemExit):
+            parser.parse_args(["--jobs", text])
+        assert told in capsys.readouterr().err
+
+
+def test_other_errors_of_the_system_are_not_hidden():
+    def act():
+        raise FileNotFoundError(errno.ENOENT, "No such file", "ours.json")
+
+    with pytest.raises(FileNotFoundError):
+        command_line.run(act)
+
+
+def test_ctrl_c_ends_with_130_and_a_line(capsys):
+    def act():
+        raise KeyboardInterrupt
+
+    assert command_line.run(act, stopped="stopped; run it again") == 130
+    assert capsys.readouterr() == ("", "\nstopped; run it again\n")
+
+
+def test_mistake_of_ours_is_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        command_line.run(lambda: str(1 // 0))

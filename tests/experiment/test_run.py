@@ -1,0 +1,126 @@
+import json
+import signal
+
+import numpy as np
+import pytest
+
+from configs import (
+    common,
+    slowonly_baseline,
+    slowonly_dann,
+    slowonly_omnidebias,
+    slowonly_sdn,
+    slowonly_smad,
+    tsn_baseline,
+)
+from smad_jax import errors
+from smad_jax.experiment import run as experiment
+from smad_jax.experiment import splits, streams
+from smad_jax.training import loop, train_state
+from tests.helpers.made_splits import a_split
+
+V = 90
+
+
+def test_epochs_become_steps_with_the_last_batch_counted():
+    config = slowonly_baseline.get_config()  # 12 epochs of batches of 16
+    plan = experiment.make_plan(config, a_split(np.ones((V, 2))), "demo")
+    assert plan.steps_per_epoch == 6
+    assert plan.total_steps == 72
+    assert plan.save_every == 6
+
+
+def test_chance_is_the_share_of_the_most_frequent_label_among_the_labelled():
+    labels = [[0.7, 0.3], [0.6, 0.4], [0.1, 0.9], [0.2, 0.8]]
+    split = a_split(labels, mask=[True, True, True, False])
+    plan = experiment.make_plan(slowonly_smad.get_config(), split, "demo")
+    assert plan.chance == {"scene": pytest.approx(2 / 3)}
+
+
+def test_chance_of_tags_is_the_share_of_the_most_frequent_tag():
+    split = a_split([[1, 1], [0, 1], [0, 1], [0, 0]], kind="tags")
+    plan = experiment.make_plan(slowonly_smad.get_config(), split, "demo")
+    assert plan.chance == {"scene": pytest.approx(0.75)}
+
+
+def test_aspect_without_any_label_is_an_error():
+    split = a_split(np.ones((4, 2)), mask=np.zeros(4, bool))
+    with pytest.raises(errors.DataError, match="no video of train has labels"):
+        experiment.make_plan(slowonly_smad.get_config(), split, "demo")
+
+
+def test_plan_takes_the_order_of_joint_training_from_the_config():
+    config = slowonly_omnidebias.get_config("k200db")
+    config.data.web_every = 2
+    config.data.web.videos.batches = 3
+    plan = experiment.make_plan(config, a_split(np.ones((V, 2))), "demo")
+    assert plan.order.sources(1) == ("train",)
+    assert plan.order.sources(2) == ("train", "images", "videos", "videos", "videos")
+    assert plan.order.web["images"].batch_size == 128
+    assert plan.steps_per_epoch == 1, "the target alone makes an epoch"
+
+
+def test_learning_rate_grows_with_the_batch():
+    config = tsn_baseline.get_config("k200db")  # 0.01 for 256
+    config.data.batch_size = 64
+    plan = experiment.make_plan(config, a_split(np.ones((V, 2))), "demo")
+    assert experiment.batch_size_scale(config) == 0.25
+    rate = experiment.learning_rate(config, plan)
+    assert float(rate(0)) == pytest.approx(0.0025)
+
+
+def everything_logged(workdir):
+    """All metrics by step but the times."""
+    lines = (workdir / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [
+        {
+            name: value
+            for name, value in json.loads(line).items()
+            if not name.startswith("time/") and name != "clips_per_second"
+        }
+        for line in lines
+    ]
+
+
+def test_interrupted_run_with_a_target_ends_like_an_uninterrupted_one(
+    small_data, tmp_path, monkeypatch
+):
+    config = common.smoke(slowonly_dann.get_config())
+    config.data.root = str(small_data)
+    config.training.max_steps = 3
+    whole = experiment.run(config, tmp_path / "whole")
+    on_devices = streams._on_devices
+
+    def interrupted(*given):
+        for number, batch in enumerate(on_devices(*given), start=1):
+            if number == 2:
+                signal.raise_signal(signal.SIGTERM)
+            yield batch
+
+    with monkeypatch.context() as patched:
+        patched.setattr(streams, "_on_devices", interrupted)
+        with pytest.raises(loop.Interrupted):
+            experiment.run(config, tmp_path / "parts")
+    assert len(everything_logged(tmp_path / "parts")) == 2
+    assert experiment.run(config, tmp_path / "parts") == whole
+    logged = everything_logged(tmp_path / "parts")
+    assert logged == everything_logged(tmp_path / "whole")
+    assert logged[0]["loss/domain"] > 0
+
+
+@pytest.mark.parametrize(
+    ("without_boxes", "told", "turns"),
+    [
+        ("guess", "16 videos whose people are painted out, 16 of them by guess", 2),
+        ("leave_out", "NOTICE: no training video has boxes", 1),
+    ],
+)
+def test_sdn_does_without_boxes_and_says_so(without_boxes, told, turns, small_data):
+    config = common.smoke(slowonly_sdn.get_config())
+    config.data.root = str(small_data)
+    config.data.masked.without_boxes = without_boxes
+    opened = splits.open_splits(config)
+    plan = experiment.make_plan(config, opened.train, "demo", opened.masked)
+    assert len(plan.order.sources(0)) == turns
+    state = train_state.TrainState(0, {"model": {}}, {}, ())
+    assert told in experiment.describe(config, opened, plan, state)

@@ -1,0 +1,85 @@
+import pathlib
+
+import numpy as np
+import pytest
+
+from smad_jax import errors, file_io
+
+
+def test_processes_write_apart(tmp_path):
+    path = tmp_path / "labels.npy"
+    assert file_io.partial_path(path) != file_io.partial_path(path)
+
+
+def test_file_appears_whole_or_stays_as_it_was(tmp_path):
+    path = tmp_path / "deep" / "a.json"
+    file_io.write_json(path, {"a": 1})
+    with pytest.raises(RuntimeError), file_io.whole(path) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == '{\n  "a": 1\n}\n'
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_place_that_cannot_be_written_is_told_before_the_work(tmp_path):
+    file_io.check(tmp_path / "new" / "a.json")
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "file").touch()
+    for path, told in (
+        (tmp_path / "file" / "a.json", "a folder is needed there"),
+        (tmp_path / "new", "is a folder; name a file in it"),
+        (pathlib.Path("/proc/none/a.json"), "cannot be written: No such file"),
+    ):
+        with pytest.raises(errors.UserError, match=told):
+            file_io.check(path)
+
+
+def test_arrays_are_read_as_they_were_written(tmp_path):
+    np.savez(tmp_path / "a.npz", ids=["x", "y"])
+    with file_io.npz(tmp_path / "a.npz", "broken") as arrays:
+        assert arrays["ids"].tolist() == ["x", "y"]
+
+
+def test_whatever_is_wrong_with_an_archive_is_one_message(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, ids=np.arange(5000))
+    whole = path.read_bytes()
+    damaged = bytearray(whole)
+    damaged[100:900] = b"\x00" * 800
+    np.save(tmp_path / "b.npy", np.arange(3))
+    contents = [b"", b"text", whole[:200], bytes(damaged)]
+    for content in [*contents, (tmp_path / "b.npy").read_bytes()]:
+        path.write_bytes(content)
+        with (
+            pytest.raises(errors.DataError, match=r"^broken$"),
+            file_io.npz(path, "broken") as arrays,
+        ):
+            arrays["ids"].sum()
+    for missing in (tmp_path / "none.npz", tmp_path):
+        with (
+            pytest.raises(errors.DataError, match=r"^broken$"),
+            file_io.npz(missing, "broken"),
+        ):
+            pass
+
+
+def test_array_that_is_not_there_and_an_error_of_ours(tmp_path):
+    np.savez(tmp_path / "a.npz", ids=["x"])
+    with (
+        pytest.raises(errors.DataError, match=r"^broken$"),
+        file_io.npz(tmp_path / "a.npz", "broken") as arrays,
+    ):
+        arrays["labels"].sum()
+    with (
+        pytest.raises(errors.ConfigError, match=r"^ours$"),
+        file_io.npz(tmp_path / "a.npz", "broken"),
+    ):
+        raise errors.ConfigError("ours")
+
+
+def test_line_that_is_not_utf_8_is_named(tmp_path):
+    (tmp_path / "a.txt").write_bytes("\ufeffone\nzwei ü\n".encode())
+    assert file_io.text(tmp_path / "a.txt") == "one\nzwei ü\n"
+    (tmp_path / "a.txt").write_bytes("one\nzwei ü\n".encode("latin-1"))
+    with pytest.raises(errors.DataError, match="UTF-8, which line 2 is not"):
+        file_io.text(tmp_path / "a.txt")
