@@ -2,9 +2,10 @@
 
 import argparse
 import contextlib
+import dataclasses
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from smad_jax import errors
@@ -34,6 +35,53 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
     if said is not None:
         print(said)
     return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A command: its options, and the typed function that they are given to.
+
+    Calling it with a command line runs it and returns the exit code, so a module says
+    `main = command_line.Program(...)`.
+
+    Attributes:
+        name: How it is called, `python -m data_prep.k200db`.
+        help: One line about what it does, for lists of commands.
+        add_arguments: Adds the options to a parser. Each one's destination is a
+            parameter of `run`.
+        run: Does the work; takes every option by keyword and returns what to print.
+        stopped: What to say after Ctrl-C.
+    """
+
+    name: str
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[..., str | None]
+    stopped: str = "interrupted"
+
+    def parser(self) -> argparse.ArgumentParser:
+        """Returns the parser of its command line."""
+        parser = argparse.ArgumentParser(
+            prog=self.name,
+            description=f"{self.help[0].upper()}{self.help[1:]}.",
+            formatter_class=_Defaults,
+        )
+        self.add_arguments(parser)
+        return parser
+
+    def __call__(self, arguments: Sequence[str] | None = None) -> int:
+        """Runs the command; `arguments` are those of the process by default."""
+        chosen = vars(self.parser().parse_args(arguments))
+        return run(lambda: self.run(**chosen), stopped=self.stopped)
+
+
+class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows the default of every option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, "") or action.const is not None:
+            return action.help
+        return super()._get_help_string(action)
 
 
 @contextlib.contextmanager

@@ -56,6 +56,27 @@ def test_whole_numbers_have_a_least_value(capsys):
         assert told in capsys.readouterr().err
 
 
+def test_program_gives_its_options_to_a_typed_function(capsys):
+    def add_arguments(parser):
+        parser.add_argument("--count", type=int, default=2, help="of words")
+        parser.add_argument("--loud", action="store_true", help="capitals")
+
+    def say(*, count: int, loud: bool) -> str:
+        return ("WORD " if loud else "word ") * count
+
+    program = command_line.Program("python -m say", "words", add_arguments, say)
+    assert program([]) == 0
+    assert program(["--count", "1", "--loud"]) == 0
+    assert capsys.readouterr().out == "word word \nWORD \n"
+    with pytest.raises(SystemExit):
+        program(["--help"])
+    told = capsys.readouterr().out
+    assert "usage: python -m say" in told
+    assert "of words (default: 2)" in told
+    assert "Words." in told
+    assert "False" not in told
+
+
 def test_other_errors_of_the_system_are_not_hidden():
     def act():
         raise FileNotFoundError(errno.ENOENT, "No such file", "ours.json")
