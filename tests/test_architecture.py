@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "smad_jax.aspect_table": {"errors"},
     "smad_jax.losses": set(),
     "smad_jax.sections": {"errors"},
+    "smad_jax.tables": {"errors"},
     "smad_jax.commands.command_line": {"errors"},
     "smad_jax.models": {"errors"},
     "smad_jax.data": {"errors", "sections", "file_io", "aspect_table"},

@@ -1,0 +1,297 @@
+"""Text files and tables as programs and spreadsheets write them.
+
+Encoding, compression, separator, decimal mark and row numbers are recognised by the
+file's content; every other kind of file is refused with the command or menu that
+converts it. What the columns mean is the caller's business.
+"""
+
+import codecs
+import csv
+import gzip
+import io
+import pathlib
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow
+import pyarrow.csv
+
+from smad_jax import errors
+
+_SEPARATORS = ",;\t|"
+_GZIP = b"\x1f\x8b"
+# The first bytes of files that are no text, what they are, and what makes text of them.
+_OTHER_KINDS = (
+    (b"PAR1", "a Parquet file", "pandas.read_parquet(PATH).to_csv(OUT, index=False)"),
+    (b"PK\x03\x04", "an Excel workbook or another ZIP archive", "Save As, CSV UTF-8"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save As, CSV UTF-8"),
+    (b"\x80\x02", "a Python pickle", "its own program, with ids, as CSV or NPZ"),
+    (b"\x80\x03", "a Python pickle", "its own program, with ids, as CSV or NPZ"),
+    (b"\x80\x04", "a Python pickle", "its own program, with ids, as CSV or NPZ"),
+    (b"\x80\x05", "a Python pickle", "its own program, with ids, as CSV or NPZ"),
+    (b"\x93NUMPY", "a NumPy array", "np.savez(OUT, ids=ids, probabilities=array)"),
+    (b"\x89HDF", "an HDF5 file", "pandas.read_hdf(PATH).to_csv(OUT, index=False)"),
+    (b"ARROW1", "an Arrow file", "pandas.read_feather(PATH).to_csv(OUT, index=False)"),
+)
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_INDEX_NAMES = ("", "Unnamed: 0", "Unnamed: 0.1")  # of pandas' row numbers
+_CHUNK = 1 << 24  # bytes decoded at once
+
+
+class Frame(NamedTuple):
+    """A table with a header, V rows.
+
+    Attributes:
+        path: The file.
+        names: Of the columns, in the order of the file, each once.
+        columns: By name; text where `texts` asked for it or a cell is no number.
+        first_line: Number of the first row's line in the file.
+        notes: What was left out or converted, in sentences.
+    """
+
+    path: pathlib.Path
+    names: tuple[str, ...]
+    columns: dict[str, pyarrow.ChunkedArray]
+    first_line: int
+    notes: tuple[str, ...]
+
+    def texts(self, name: str) -> np.ndarray:
+        """Returns [V] str, the cells of a column without blanks around them."""
+        cells = self.columns[name].to_pylist()
+        return np.array(["" if c is None else str(c).strip() for c in cells], str)
+
+    def numbers(self, names: Sequence[str]) -> np.ndarray:
+        """Returns [V, len(names)] float32; a row of empty cells is all zeros.
+
+        Raises:
+            DataError: naming line and column of the first cell that is no number.
+        """
+        found = np.zeros((len(self), len(names)), np.float32)
+        empty = np.zeros(found.shape, bool)
+        for place, name in enumerate(names):
+            column = self.columns[name]
+            if not _is_number(column.type):
+                self._refuse_text(name)
+            empty[:, place] = column.is_null().to_numpy()
+            found[:, place] = column.cast(pyarrow.float32()).fill_null(0).to_numpy()
+        partly = empty.any(axis=1) & ~empty.all(axis=1)
+        if partly.any():
+            row = int(np.argmax(partly))
+            raise errors.DataError(
+                f"{self.path}, line {self.first_line + row}: the cell of column "
+                f"{names[int(np.argmax(empty[row]))]!r} is empty, others of its row "
+                "are not"
+            )
+        return found
+
+    def __len__(self) -> int:
+        """Returns V."""
+        return len(self.columns[self.names[0]])
+
+    def _refuse_text(self, name: str) -> None:
+        """Raises DataError about the first cell of a column that is no number."""
+        for row, cell in enumerate(self.texts(name)):
+            try:
+                float(cell or 0)
+            except ValueError as error:
+                raise errors.DataError(
+                    f"{self.path}, line {self.first_line + row}: expected a number in "
+                    f"column {name!r}, found {cell!r}"
+                ) from error
+
+
+class _Dialect(NamedTuple):
+    """How a table is written, and the number of its first row's line."""
+
+    separator: str
+    decimal_comma: bool
+    first_line: int
+
+
+def content(path: pathlib.Path) -> bytes:
+    """Returns a text file's content as UTF-8, unpacked and without a byte-order mark.
+
+    Gzip and the byte-order marks of UTF-16 and UTF-32 are recognised by their bytes.
+
+    Raises:
+        DataError: if there is no such file, or it is no such text: naming its kind, or
+            the line that is not UTF-8, and what converts it.
+    """
+    try:
+        found = path.read_bytes()
+    except FileNotFoundError as error:
+        raise errors.DataError(f"no file at {path}") from error
+    if found.startswith(_GZIP):
+        try:
+            found = gzip.decompress(found)
+        except (OSError, EOFError, zlib.error) as error:
+            raise errors.DataError(f"{path} is a damaged gzip file: {error}") from error
+    for mark, encoding in _MARKS:
+        if found.startswith(mark):
+            return _recoded(path, found, encoding)
+    for start, kind, repair in _OTHER_KINDS:
+        if found.startswith(start):
+            raise errors.DataError(
+                f"{path} is {kind}, not text; write it as CSV first: {repair}"
+            )
+    _check_utf8(path, found)
+    return found
+
+
+def lines(path: pathlib.Path) -> Iterator[tuple[int, str]]:
+    """Yields the number and the text of each line that is not blank.
+
+    Raises:
+        DataError: as `content`.
+    """
+    for number, line in enumerate(content(path).split(b"\n"), start=1):
+        text = line.decode().rstrip()
+        if text.strip():
+            yield number, text
+
+
+def separator(line: str) -> str:
+    """Returns the sign that stands between the cells of a line, a comma if none does.
+
+    Signs within quotes do not count.
+    """
+    bare = re.sub(r'"[^"]*"', "", line)
+    return max(_SEPARATORS, key=bare.count)
+
+
+def read(path: pathlib.Path, *, texts: Sequence[str] = ()) -> Frame:
+    """Returns a table with a header.
+
+    Args:
+        path: The file; commas, semicolons, tabs or bars stand between cells. A first
+            line `sep=;` is Excel's. With semicolons a decimal comma is recognised.
+        texts: Names of columns to be read as text whatever they hold, in lower case.
+
+    Raises:
+        DataError: as `content`, if the header names a column twice, or naming the line
+            that has more or fewer cells than the header.
+    """
+    whole = content(path)
+    head = whole.split(b"\n", 2)
+    stated = re.fullmatch(rb"sep=(.)\r?", head[0])
+    skipped = 0
+    if stated:
+        whole, skipped = whole[len(head[0]) + 1 :], 1
+    while whole.startswith((b"\n", b"\r\n")):
+        whole, skipped = whole[whole.index(b"\n") + 1 :], skipped + 1
+    first, _, body = whole.partition(b"\n")
+    line = first.decode().rstrip("\r")
+    mark = stated[1].decode() if stated else separator(line)
+    header = next(csv.reader([line], delimiter=mark), [])
+    header = [name.strip() for name in header]
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise errors.DataError(f"{path} has two columns called {twice[0]!r}")
+    if not header:
+        raise errors.DataError(f"{path} is empty")
+    comma = mark == ";" and bool(re.search(rb"(^|;)-?\d+,\d+(;|\r?\n|$)", body[:65536]))
+    columns = _parse(path, body, header, _Dialect(mark, comma, skipped + 2), texts)
+    notes = ["decimal commas are read as points"] if comma else []
+    if header[0] in _INDEX_NAMES and _counts_rows(columns[header[0]]):
+        del columns[header[0]]
+        notes.append("the first column numbers the rows and is left out")
+    if not columns:
+        raise errors.DataError(f"{path} has no column but the rows' numbers")
+    return Frame(path, tuple(columns), columns, skipped + 2, tuple(notes))
+
+
+def _parse(
+    path: pathlib.Path,
+    body: bytes,
+    header: Sequence[str],
+    dialect: _Dialect,
+    texts: Sequence[str],
+) -> dict[str, pyarrow.ChunkedArray]:
+    """Returns the columns by name; text where asked for, else by their cells."""
+    wanted = {name: pyarrow.string() for name in header if name.lower() in texts}
+    if not body.strip():
+        return {name: pyarrow.chunked_array([[]], pyarrow.string()) for name in header}
+    try:
+        table = pyarrow.csv.read_csv(
+            pyarrow.BufferReader(body),
+            read_options=pyarrow.csv.ReadOptions(column_names=list(header)),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=dialect.separator),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=wanted,
+                null_values=[""],
+                strings_can_be_null=False,
+                decimal_point="," if dialect.decimal_comma else ".",
+                true_values=[],
+                false_values=[],
+                timestamp_parsers=["%%"],  # no cell is a date
+            ),
+        )
+    except pyarrow.ArrowInvalid as error:
+        _name_ragged_line(path, body, len(header), dialect)
+        raise errors.DataError(f"{path}: {error}") from error
+    return dict(zip(header, table.columns, strict=True))
+
+
+def _name_ragged_line(
+    path: pathlib.Path, body: bytes, width: int, dialect: _Dialect
+) -> None:
+    """Raises DataError about the first line with another number of cells."""
+    reader = csv.reader(
+        io.StringIO(body.decode(), newline=""), delimiter=dialect.separator
+    )
+    for row in reader:
+        if row and len(row) != width:
+            raise errors.DataError(
+                f"{path}, line {dialect.first_line + reader.line_num - 1}: {len(row)} cells, "
+                f"the header has {width}"
+            )
+
+
+def _counts_rows(column: pyarrow.ChunkedArray) -> bool:
+    """Whether a column holds 0, 1, 2, ..., as pandas numbers its rows."""
+    if not pyarrow.types.is_integer(column.type):
+        return False
+    return bool(np.array_equal(column.to_numpy(), np.arange(len(column))))
+
+
+def _is_number(kind: pyarrow.DataType) -> bool:
+    types = pyarrow.types
+    return types.is_integer(kind) or types.is_floating(kind) or types.is_null(kind)
+
+
+def _recoded(path: pathlib.Path, found: bytes, encoding: str) -> bytes:
+    """Returns UTF-8 bytes of what a byte-order mark says is in `encoding`."""
+    if encoding == "utf-8-sig":
+        rest = found[len(codecs.BOM_UTF8) :]
+        _check_utf8(path, rest)
+        return rest
+    try:
+        return found.decode(encoding).encode()
+    except UnicodeError as error:
+        raise errors.DataError(f"{path} is damaged {encoding}: {error}") from error
+
+
+def _check_utf8(path: pathlib.Path, found: bytes) -> None:
+    """Raises DataError naming the first line that is not UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(found), _CHUNK):
+        end = start + _CHUNK
+        try:
+            decoder.decode(found[start:end], final=end >= len(found))
+        except UnicodeDecodeError as error:
+            place = max(0, start + error.start)
+            line = found.count(b"\n", 0, place) + 1
+            kind = "UTF-16 without a mark" if b"\0" in found[:100] else "Latin-1"
+            name = {"Latin-1": "WINDOWS-1252"}.get(kind, "UTF-16LE")
+            raise errors.DataError(
+                f"{path}, line {line} is not UTF-8; if it is {kind}, convert it: iconv "
+                f"-f {name} -t UTF-8 {path.name} > NEW"
+            ) from error

@@ -1,0 +1,113 @@
+import gzip
+
+import numpy as np
+import pytest
+
+from smad_jax import errors, tables
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_text_is_read_in_every_marked_encoding(tmp_path, encoding, packed):
+    path = write(tmp_path / "a.csv", "id,ä\r\nx y,1\n\n", encoding)
+    if packed:
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    assert list(tables.lines(path)) == [(1, "id,ä"), (2, "x y,1")]
+
+
+def test_line_that_is_not_utf8_is_named_with_the_command_that_converts_it(tmp_path):
+    path = write(tmp_path / "a.csv", "id,label\nx,1\né,2\n", "latin-1")
+    with pytest.raises(errors.DataError, match=r"line 3.*iconv -f WINDOWS-1252"):
+        tables.content(path)
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"PAR1", "Parquet"),
+        (b"PK\x03\x04", "Excel"),
+        (b"\x80\x04\x95", "pickle"),
+        (b"\x93NUMPY", "NumPy"),
+        (b"\x1f\x8b broken", "gzip"),
+    ],
+)
+def test_other_kind_of_file_is_named(tmp_path, start, kind):
+    path = tmp_path / "a.csv"
+    path.write_bytes(start + b"xyz")
+    with pytest.raises(errors.DataError, match=kind):
+        tables.content(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,p_0,p_1\na,0.25,0.75\nb,1,0\n",
+        'id\tp_0\tp_1\n"a"\t.25\t.75\nb\t1.0\t0\n',
+        "sep=;\r\nid;p_0;p_1\r\na;0,25;0,75\r\nb;1;0\r\n",
+        "\n,id,p_0,p_1\n0,a,0.25,0.75\n1,b,1e0,0",
+        "id|p_0|p_1\na|25e-2|0.75\nb|1|0\n",
+    ],
+)
+def test_table_is_the_same_in_every_dialect(tmp_path, text):
+    frame = tables.read(write(tmp_path / "a.csv", text), texts=("id",))
+    assert frame.names == ("id", "p_0", "p_1")
+    assert frame.texts("id").tolist() == ["a", "b"]
+    assert frame.numbers(["p_0", "p_1"]).tolist() == [[0.25, 0.75], [1, 0]]
+    assert bool(frame.notes) == ("sep" in text or ",id" in text)
+
+
+def test_ids_and_labels_that_look_like_numbers_stay_text(tmp_path):
+    path = write(tmp_path / "a.csv", "ID,Label\n007,1.0\n1e5,2\n,3\ntrue,4\n")
+    frame = tables.read(path, texts=("id", "label"))
+    assert frame.texts("ID").tolist() == ["007", "1e5", "", "true"]
+    assert frame.texts("Label").tolist() == ["1.0", "2", "3", "4"]
+
+
+def test_column_of_numbers_from_0_with_a_name_is_kept(tmp_path):
+    frame = tables.read(write(tmp_path / "a.csv", "x,id\n0,a\n1,b\n"))
+    assert frame.names == ("x", "id")
+    assert not frame.notes
+
+
+def test_rows_without_any_number_are_zeros_but_half_a_row_is_refused(tmp_path):
+    path = write(tmp_path / "a.csv", "id,a,b\nx,,\ny,1,0\n")
+    assert tables.read(path).numbers(["a", "b"]).tolist() == [[0, 0], [1, 0]]
+    path = write(tmp_path / "b.csv", "id,a,b\nx,1,0\ny,,1\n")
+    with pytest.raises(errors.DataError, match=r"line 3.*'a'"):
+        tables.read(path).numbers(["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("id,a\nx,1\ny,high\n", "line 3.*'a'.*'high'"),
+        ("id,a\nx,1\ny,1,2\n", "line 3: 3 cells.* 2"),
+        ("id,a,a\nx,1,2\n", "two columns called 'a'"),
+        ("", "empty"),
+    ],
+)
+def test_malformed_table_names_its_line(tmp_path, text, named):
+    path = write(tmp_path / "a.csv", text)
+    with pytest.raises(errors.DataError, match=named):
+        tables.read(path, texts=("id",)).numbers(["a"])
+
+
+def test_separator_within_quotes_does_not_count():
+    assert tables.separator('"a,b,c";d') == ";"
+    assert tables.separator("one column") == ","
+
+
+def test_numbers_agree_with_numpys_own_reader(tmp_path):
+    values = np.random.default_rng(0).random((50, 7)).astype(np.float32)
+    body = "\n".join(
+        ",".join([f"v{i}", *map(repr, row.tolist())]) for i, row in enumerate(values)
+    )
+    path = write(tmp_path / "a.csv", "id," + ",".join("abcdefg") + "\n" + body)
+    found = tables.read(path, texts=("id",)).numbers(list("abcdefg"))
+    wanted = np.genfromtxt(path, delimiter=",", skip_header=1, usecols=range(1, 8))
+    np.testing.assert_array_equal(found, wanted.astype(np.float32))
