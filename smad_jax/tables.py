@@ -249,9 +249,9 @@ def _name_ragged_line(
     )
     for row in reader:
         if row and len(row) != width:
+            line = dialect.first_line + reader.line_num - 1
             raise errors.DataError(
-                f"{path}, line {dialect.first_line + reader.line_num - 1}: {len(row)} cells, "
-                f"the header has {width}"
+                f"{path}, line {line}: {len(row)} cells, the header has {width}"
             )
 
 

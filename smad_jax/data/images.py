@@ -2,6 +2,7 @@
 
 OpenCV decodes, and turns the picture as its EXIF orientation says. To the rest of the
 data layer an image is a video of one frame; `video` calls this module for such files.
+An animated GIF, PNG or WebP is a video instead.
 """
 
 import cv2
@@ -37,8 +38,68 @@ def codec(content: bytes) -> str:
 
 
 def is_image(content: bytes) -> bool:
-    """Returns whether a file is an image of a format that `codec` knows."""
-    return bool(codec(content))
+    """Returns whether a file is a single picture of a format that `codec` knows."""
+    return bool(codec(content)) and not is_animated(content)
+
+
+def is_animated(content: bytes) -> bool:
+    """Returns whether a GIF, PNG or WebP file holds several pictures to be shown."""
+    match codec(content):
+        case "gif":
+            return _gif_pictures(content) > 1
+        case "png":
+            return _apng_pictures(content) > 1
+        case "webp":
+            return content[12:16] == b"VP8X" and content.count(b"ANMF") > 1
+    return False
+
+
+def decode_animation(content: bytes) -> list[np.ndarray]:
+    """Returns the pictures [H, W, 3] uint8 RGB of an animated WebP, empty if damaged.
+
+    FFmpeg, which reads the other animations, does not decode this one.
+    """
+    try:
+        whole, animation = cv2.imdecodeanimation(np.frombuffer(content, np.uint8))
+    except cv2.error:
+        return []
+    return [np.ascontiguousarray(f[..., 2::-1]) for f in animation.frames if whole]
+
+
+def _gif_pictures(content: bytes) -> int:
+    """Returns how many pictures a GIF holds, counted up to where it is damaged."""
+    place, count = 13, 0
+    if len(content) > 10 and content[10] & 0x80:  # a table of colours
+        place += 3 << (content[10] & 7) + 1
+    while place < len(content):
+        block = content[place]
+        if block == 0x2C:  # a picture: its frame, perhaps colours, then its data
+            if place + 10 > len(content):
+                break
+            flags = content[place + 9]
+            place += 11 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+            count += 1
+        elif block == 0x21:  # an extension
+            place += 2
+        else:
+            break
+        while place < len(content) and content[place]:
+            place += 1 + content[place]
+        place += 1
+    return count
+
+
+def _apng_pictures(content: bytes) -> int:
+    """Returns how many pictures a PNG says it animates, 0 if it is a still."""
+    place = len(_PNG)
+    while place + 8 <= len(content):
+        kind = content[place + 4 : place + 8]
+        if kind == b"IDAT":  # the control chunk comes before
+            return 0
+        if kind == b"acTL":
+            return int.from_bytes(content[place + 8 : place + 12], "big")
+        place += 12 + int.from_bytes(content[place : place + 4], "big")
+    return 0
 
 
 def decode(content: bytes) -> np.ndarray | None:

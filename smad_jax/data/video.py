@@ -41,7 +41,12 @@ TIME_LIMIT = 20.0  # seconds a file; the longest real clip needs a fraction of o
 _SEEKABLE = ("mov", "matroska")  # containers whose packets state true display times
 _SHORT = 32  # frames; up to here decoding all costs less than looking for key frames
 _SEEK_COST = 16  # frames that could be decoded in the time one seek takes
+_VP8_SHOWN = 0x10  # the bit of a VP8 frame's first byte that says it is displayed
 _MAX_PIXELS = 1 << 26  # a frame; a damaged header can claim any size
+
+
+_FORWARDS = slice(None)
+_BACKWARDS = {False: _FORWARDS, True: slice(None, None, -1)}
 
 
 class VideoError(ValueError):
@@ -88,7 +93,7 @@ class Facts:
 
 
 class _Opened(NamedTuple):
-    """An opened file, its first video stream and the moment to give up."""
+    """An opened file, its best video stream and the moment to give up."""
 
     container: av.container.InputContainer
     stream: av.video.stream.VideoStream
@@ -136,8 +141,10 @@ def decode(
     if order.ndim != 1 or order.size == 0 or order.min() < 0:
         raise ValueError(f"indices must be [T] frame numbers from 0, got {indices}")
     wanted, places = np.unique(order, return_inverse=True)
-    if images.is_image(video):
-        return np.stack([_picture(video, last=int(wanted[-1]))])[places]
+    if (pictures := _pictures(video)) is not None:
+        if wanted[-1] >= len(pictures):
+            raise _too_few(int(wanted[-1]), len(pictures))
+        return np.stack([pictures[index] for index in wanted])[places]
     deadline = time.monotonic() + time_limit
     frames = None
     if wanted[-1] >= _SHORT:
@@ -160,8 +167,8 @@ def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarr
     Raises:
         VideoError: where decoding fails; the frames before that were yielded.
     """
-    if images.is_image(video):
-        yield _picture(video, last=0)
+    if (pictures := _pictures(video)) is not None:
+        yield from pictures
         return
     reformatter = av.video.reformatter.VideoReformatter()
     shape = None
@@ -189,8 +196,8 @@ def probe(
     Raises:
         VideoError: if not even one frame decodes, or time runs out.
     """
-    if images.is_image(video):
-        return _probe_picture(video)
+    if (pictures := _pictures(video)) is not None:
+        return _probe_pictures(video, pictures)
     deadline = time.monotonic() + time_limit
     with _open(video, deadline) as opened:
         decoder = _decoded(opened)
@@ -220,27 +227,34 @@ def probe(
     return Facts(num_frames, stated, width, height, rotation, codec, rate, failure)
 
 
-def _picture(content: bytes, last: int) -> np.ndarray:
-    """The only frame [H, W, 3] of an image, of which frame `last` is wanted."""
-    if last > 0:
-        raise VideoError(
-            "truncated", f"frame {last} was asked for, an image has only one"
-        )
-    # OpenCV 4 would fill the rest with grey, OpenCV 5 would refuse
+def _pictures(content: bytes) -> list[np.ndarray] | None:
+    """The frames [H, W, 3] of an image or an animated WebP; None for FFmpeg's files."""
+    still = images.is_image(content)
+    if not still and images.codec(content) != "webp":
+        return None
+    # OpenCV 4 would fill the rest with grey, OpenCV 5 would refuse.
     if images.ends_early(content):
         raise VideoError("truncated", "the image ends early")
-    picture = images.decode(content)
-    if picture is None:
+    found = [images.decode(content)] if still else images.decode_animation(content)
+    pictures = [picture for picture in found if picture is not None]
+    if not pictures:
         raise VideoError("undecodable", "the image cannot be decoded")
-    return picture
+    return pictures
 
 
-def _probe_picture(content: bytes) -> Facts:
-    """The facts of an image."""
-    height, width = _picture(content, last=0).shape[:2]
+def _too_few(wanted: int, there: int) -> VideoError:
+    """The error for a frame beyond the last."""
+    return VideoError(
+        "truncated", f"frame {wanted} is needed, but only {there} can be decoded"
+    )
+
+
+def _probe_pictures(content: bytes, pictures: Sequence[np.ndarray]) -> Facts:
+    """The facts of an image or an animated WebP."""
+    height, width = pictures[0].shape[:2]
     return Facts(
-        num_frames=1,
-        stated_frames=1,
+        num_frames=len(pictures),
+        stated_frames=len(pictures),
         width=width,
         height=height,
         rotation=0,
@@ -283,10 +297,7 @@ def _frames_at(
         while position < target:
             frame = next(decoder, None)
             if frame is None:
-                raise VideoError(
-                    "truncated",
-                    f"frame {target} was asked for, only {position + 1} decode",
-                )
+                raise _too_few(target, position + 1)
             position = _position(frame, position, table)
         if position > target or frame is None:
             raise _TableError
@@ -309,8 +320,8 @@ def _position(
 def _seek(opened: _Opened, table: _Table, position: int, target: int) -> bool:
     """Moves to the last key frame up to `target` if that saves decoding."""
     row = int(np.searchsorted(table.keys, target, side="right")) - 1
-    if row < 0:
-        raise _TableError
+    if row < 0:  # its key frame was trimmed off: decode from the file's start
+        return False
     if table.keys[row] - position <= _SEEK_COST:
         return False
     opened.container.seek(table.seek_times[row], stream=opened.stream)
@@ -324,7 +335,7 @@ def _packet_table(opened: _Opened) -> _Table | None:
     matroska = opened.container.format.name.startswith("matroska")
     times, keys = [], []
     for packet in _packets(opened):
-        if packet.pts is None or packet.dts is None or packet.is_discard:
+        if packet.pts is None or packet.dts is None:
             return None
         times.append(packet.pts)
         if packet.is_keyframe:
@@ -339,10 +350,17 @@ def _packet_table(opened: _Opened) -> _Table | None:
 
 
 def _packets(opened: _Opened) -> Iterator[av.packet.Packet]:
-    """The stream's packets, without the empty one that ends it."""
+    """The stream's packets of which a frame comes, in the order of the file.
+
+    An edit list discards packets at the start or end of a file that was trimmed
+    without coding it again; VP8 codes frames that only serve to predict others; an
+    empty packet repeats a frame or ends the stream.
+    """
+    vp8 = opened.stream.codec_context.name == "vp8"
     for packet in opened.container.demux(opened.stream):
         _check_time(opened)
-        if packet.size:
+        shown = packet.size and not packet.is_discard
+        if shown and not (vp8 and not bytes(packet)[0] & _VP8_SHOWN):
             yield cast(av.packet.Packet, packet)
 
 
@@ -352,6 +370,8 @@ def _decoded(opened: _Opened) -> Iterator[av.video.frame.VideoFrame]:
     try:
         for packet in opened.container.demux(opened.stream):
             _check_time(opened)
+            if not packet.size and packet.dts is not None:
+                continue  # Theora repeats a frame so, which decoders refuse
             for frame in packet.decode():
                 yield cast(av.video.frame.VideoFrame, frame)
                 decoded += 1
@@ -374,10 +394,10 @@ def _upright(
     shape: tuple[int, ...] | None,
 ) -> np.ndarray:
     """[H, W, 3] uint8 RGB, turned as the file says, in `shape` if given."""
-    turns = round(frame.rotation / 90) % 4
+    transposed, flips = _orientation(frame)
     height, width = frame.height, frame.width
     if shape is not None:  # a stream may change its size; a clip may not
-        height, width = shape[1::-1] if turns % 2 else shape[:2]
+        height, width = shape[1::-1] if transposed else shape[:2]
     rgb = reformatter.reformat(
         frame,
         width,
@@ -385,12 +405,32 @@ def _upright(
         "rgb24",
         threads=1,  # a pool a frame costs more than the conversion
     )
-    return np.rot90(rgb.to_ndarray(), turns)
+    picture = rgb.to_ndarray()
+    if transposed:
+        picture = picture.swapaxes(0, 1)
+    return picture[flips]
+
+
+def _orientation(
+    frame: av.video.frame.VideoFrame,
+) -> tuple[bool, tuple[slice, slice]]:
+    """Whether rows and columns change places, and then how each of them runs.
+
+    A display matrix [a b; c d] maps the stored (x, y) to (a x + c y, b x + d y); a
+    mirrored picture has a negative determinant, which `rotation` does not show.
+    """
+    stored = frame.side_data.get("DISPLAYMATRIX")
+    if stored is None:
+        return False, (_FORWARDS, _FORWARDS)
+    a, b, _, c, d = np.frombuffer(bytes(stored), np.int32)[:5].tolist()
+    transposed = abs(b) + abs(c) > abs(a) + abs(d)
+    down, right = (b, c) if transposed else (d, a)
+    return transposed, (_BACKWARDS[down < 0], _BACKWARDS[right < 0])
 
 
 @contextlib.contextmanager
 def _open(video: bytes, deadline: float) -> Iterator[_Opened]:
-    """Opens the first real video stream of `video`, for decoding with one thread."""
+    """Opens the best real video stream of `video`, for decoding with one thread."""
     remaining = max(deadline - time.monotonic(), 0.001)
     try:
         container = av.open(io.BytesIO(video), "r", timeout=remaining)
@@ -409,7 +449,11 @@ def _open(video: bytes, deadline: float) -> Iterator[_Opened]:
         ]
         if not streams:
             raise _unusable(video, "no_video_stream", "no video stream is found")
-        stream = streams[0]
+        # A thumbnail or a small rendition may come first: FFmpeg's choice counts,
+        # unless that is a single picture beside a film.
+        films = [one for one in streams if one.frames != 1] or streams
+        best = container.streams.best("video")
+        stream = next((one for one in films if one is best), films[0])
         if stream.codec_context is None:
             raise VideoError("undecodable", "no decoder for the stream's codec")
         if stream.width * stream.height > _MAX_PIXELS:
@@ -430,6 +474,8 @@ def _unusable(video: bytes, reason: Reason, detail: str) -> VideoError:
 
 def _ends_early(video: bytes) -> bool:
     """Whether the file is empty or shorter than its outermost boxes say."""
+    if images.codec(video):  # an animation
+        return images.ends_early(video)
     if video[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
         return _iso_length(video) > len(video)
     if video.startswith(b"RIFF"):

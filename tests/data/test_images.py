@@ -88,7 +88,7 @@ def test_image_is_a_video_of_one_frame(extension):
     assert clip.shape == (3, H, W, 3)
     for frame in clip:
         np.testing.assert_array_equal(frame, images.decode(content))
-    with pytest.raises(video.VideoError, match="an image has only one"):
+    with pytest.raises(video.VideoError, match="only 1 can"):
         video.decode(content, [0, 1])
 
 
