@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> None:
-    _, imported = _read(arguments)
+    state_dict, imported = _read(arguments)
+    for note in filter(None, (state_dict.note, *imported.notes)):
+        print(f"note: {note}")
     for row in imported.rows:
         print(row)
     for name in imported.left_out:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.torch_weights import names, networks
+from smad_jax.torch_weights import names, networks, wrappers
 
 Arrays = dict[str, np.ndarray]
 
@@ -45,6 +45,7 @@ class Imported:
         table: Which table of `names` fitted.
         rows: The map, in the order of the network.
         left_out: Names of the file that were allowed to be left over.
+        notes: What was taken off the file's names, in sentences.
     """
 
     arrays: Arrays
@@ -52,6 +53,7 @@ class Imported:
     table: str
     rows: tuple[Row, ...]
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def to_network(
@@ -84,9 +86,17 @@ def to_network(
     if model == "resnet3d_18" and not any(".downsample." in name for name in kept):
         shortcut = "A"
     shapes = networks.shapes(networks.Network(model, None, shortcut))
+    fits = {}
+    for table in tables:
+        theirs = names.translate(shapes, table)
+        fits[table] = wrappers.unwrap(
+            kept, theirs.values(), theirs["head/kernel"].rpartition(".")[0]
+        )
     table = max(
-        tables, key=lambda t: len(kept.keys() & names.translate(shapes, t).values())
+        fits,
+        key=lambda t: len(fits[t].tensors.keys() & names.translate(shapes, t).values()),
     )
+    kept, notes = fits[table]
     theirs = names.translate(shapes, table)
     head = kept.get(theirs["head/kernel"])
     num_classes = None if head is None or head.ndim != 2 else len(head)
@@ -112,7 +122,7 @@ def to_network(
     left_out = tuple(sorted(kept.keys() - {row.theirs for row in rows}))
     if theirs["head/kernel"] in left_out:
         network = dataclasses.replace(network, num_classes=None)
-    return Imported(arrays, network, table, tuple(rows), left_out)
+    return Imported(arrays, network, table, tuple(rows), left_out, notes)
 
 
 def to_tensors(

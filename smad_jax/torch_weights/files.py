@@ -46,11 +46,13 @@ class StateDict:
         tensors: In the dtype of the file, but bfloat16 as float32, which is exact.
         format: `zip`, `legacy` or `safetensors`.
         prefix: What was taken off every name, empty if nothing.
+        note: Which entry of the file was chosen, where that needs saying.
     """
 
     tensors: dict[str, np.ndarray]
     format: str
     prefix: str = ""
+    note: str = ""
 
 
 def read(path: pathlib.Path, *, foreign: Sequence[str] = ()) -> StateDict:
@@ -82,9 +84,9 @@ def read(path: pathlib.Path, *, foreign: Sequence[str] = ()) -> StateDict:
             raise errors.DataError("is neither a .pth nor a .safetensors file")
     except errors.DataError as error:
         raise errors.DataError(f"{path}: {error}") from error
-    prefix = _common_prefix(found)
-    named = {name.removeprefix(prefix): value for name, value in found.items()}
-    return StateDict(named, form, prefix)
+    prefix = _common_prefix(found.tensors)
+    named = {name.removeprefix(prefix): value for name, value in found.tensors.items()}
+    return StateDict(named, form, prefix, found.note)
 
 
 def _common_prefix(names: Mapping[str, object]) -> str:
@@ -94,7 +96,7 @@ def _common_prefix(names: Mapping[str, object]) -> str:
     return prefix if all(name.startswith(prefix) for name in names) else ""
 
 
-def _read_zip(path: pathlib.Path, foreign: Sequence[str]) -> dict[str, np.ndarray]:
+def _read_zip(path: pathlib.Path, foreign: Sequence[str]) -> tensors.Read:
     try:
         with zipfile.ZipFile(path) as archive:
             root = _check_archive(archive, path.stat().st_size)
@@ -139,7 +141,7 @@ def _check_archive(archive: zipfile.ZipFile, file_size: int) -> str:
     return roots[0]
 
 
-def _read_legacy(path: pathlib.Path, foreign: Sequence[str]) -> dict[str, np.ndarray]:
+def _read_legacy(path: pathlib.Path, foreign: Sequence[str]) -> tensors.Read:
     data = path.read_bytes()
     file = io.BytesIO(data)
     if pickles.load(file) != _LEGACY_MAGIC:
@@ -187,7 +189,7 @@ def _legacy_places(
     return places
 
 
-def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
+def _read_safetensors(path: pathlib.Path) -> tensors.Read:
     data = path.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     body = memoryview(data)[8 + length :]

@@ -31,6 +31,11 @@ FOREIGN = (
     "torch.float32",
     "torch.float64",
     "torch.int64",
+    "torch.float8_*",
+    "builtins.list",  # what a defaultdict makes of a missing key
+    "builtins.dict",
+    "builtins.int",
+    "builtins.float",
 )
 STORAGES = {
     "torch.DoubleStorage": "<f8",
@@ -44,6 +49,8 @@ STORAGES = {
     "torch.ByteStorage": "u1",
     "torch.BoolStorage": "?",
 }
+# Of tensors that have no class of storage; they are refused where one is rebuilt.
+_UNTYPED = {"torch.storage.UntypedStorage": "u1"}
 _PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 _LONGEST_NAME = 1000
 _KEYS = (str, bytes, int, float, type(None))
@@ -102,7 +109,7 @@ def find(module: str, name: str, foreign: Sequence[str]) -> object:
         DataError: naming the global, if it is not known.
     """
     full = _checked(f"{_PYTHON_2.get(module, module)}.{name}")
-    if full in _BUILDERS or full in STORAGES or full in _TENSOR_TYPES:
+    if full in {**_BUILDERS, **STORAGES, **_UNTYPED} or full in _TENSOR_TYPES:
         return _Global(full)
     if any(fnmatch.fnmatchcase(full, pattern) for pattern in (*FOREIGN, *foreign)):
         return Opaque(full)
@@ -129,7 +136,7 @@ def fill(target: dict, values: list[object]) -> dict:
         raise ValueError("a key without a value")
     for key, value in zip(values[::2], values[1::2], strict=True):
         # No tuples: the hash of nested ones can take for ever.
-        if not isinstance(key, _KEYS):
+        if not isinstance(key, (*_KEYS, Opaque, _Global)):
             raise ValueError(f"a key that is a {type(key).__name__}")
         target[key] = value
     return target
@@ -153,12 +160,13 @@ def persistent(identity: object) -> Storage | Opaque:
     tag, kind, key, _, size, *view = identity
     if tag != "storage" or not isinstance(kind, _Global):
         raise ValueError("a persistent id that is no storage")
-    if kind.name not in STORAGES or not isinstance(key, str):
+    dtype = {**STORAGES, **_UNTYPED}.get(kind.name)
+    if dtype is None or not isinstance(key, str):
         raise ValueError("a storage without type or key")
     offset = 0
     if view and view[0] is not None:
         _, offset, size = _tuple_of(view[0], 3)
-    return Storage(STORAGES[kind.name], key, _natural(offset), _natural(size))
+    return Storage(dtype, key, _natural(offset), _natural(size))
 
 
 def _natural(value: object) -> int:
@@ -193,6 +201,11 @@ def _ordered_dict(pairs: object = ()) -> dict:
     if not isinstance(pairs, (list, tuple)):
         raise ValueError("an ordered dict without pairs")
     return fill({}, [value for pair in pairs for value in _tuple_of(pair, 2)])
+
+
+def _counter(counts: object = ()) -> dict:
+    """Returns what a `Counter` holds, or the empty dict of a `defaultdict`."""
+    return counts if isinstance(counts, dict) else {}
 
 
 def _sequence(values: object = ()) -> Sequence[object]:
@@ -234,6 +247,15 @@ def _rebuild_tensor(
     )
 
 
+def _rebuild_untyped(*unused: object) -> Tensor:
+    """Refuses the types that PyTorch has no storage class for, such as float8."""
+    del unused
+    raise errors.DataError(
+        "holds tensors of float8 or an unsigned type; save them as float32, with "
+        "{name: tensor.float() for name, tensor in state_dict.items()}"
+    )
+
+
 def _rebuild_parameter(tensor: object, *unused: object) -> Tensor:
     del unused
     if not isinstance(tensor, Tensor):
@@ -255,6 +277,8 @@ def _rebuild_from_type(
 _TENSOR_TYPES = ("torch.Tensor", "torch.nn.parameter.Parameter")
 _BUILDERS: dict[str, Callable[..., object]] = {
     "collections.OrderedDict": _ordered_dict,
+    "collections.Counter": _counter,
+    "collections.defaultdict": _counter,
     "builtins.set": _sequence,
     "builtins.frozenset": _sequence,
     "builtins.bytes": lambda: b"",
@@ -263,6 +287,7 @@ _BUILDERS: dict[str, Callable[..., object]] = {
     "torch.Size": lambda extents=(): tuple(_sequence(extents)),
     "torch._utils._rebuild_tensor": _rebuild_tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils._rebuild_tensor_v3": _rebuild_untyped,
     "torch._utils._rebuild_parameter": _rebuild_parameter,
     "torch._utils._rebuild_parameter_with_state": _rebuild_parameter,
     "torch._tensor._rebuild_from_type_v2": _rebuild_from_type,

@@ -6,18 +6,24 @@ in before a number is read.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.torch_weights import inert
+from smad_jax.torch_weights import inert, wrappers
 
-# Under which a file may keep its state dict; else it is the state dict.
-STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model_state", "model")
 # A file may name a tensor twice (tied weights), but not blow up by it.
 _MOST_SHARING = 8
 
 Reader = Callable[[inert.Storage], bytes | memoryview]
+
+
+class Read(NamedTuple):
+    """The tensors of a state dict by name, and a note on how it was chosen."""
+
+    tensors: dict[str, np.ndarray]
+    note: str = ""
 
 
 def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
@@ -25,9 +31,7 @@ def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
-def read_all(
-    content: object, storage_bytes: Reader, file_size: int
-) -> dict[str, np.ndarray]:
+def read_all(content: object, storage_bytes: Reader, file_size: int) -> Read:
     """Finds the state dict in a file's content and reads its tensors.
 
     Args:
@@ -41,7 +45,7 @@ def read_all(
     Raises:
         DataError: if there is no state dict, or a tensor does not fit the file.
     """
-    state = _state_dict(content)
+    state, note = _state_dict(content)
     tensors = {
         name: value
         for name, value in state.items()
@@ -70,10 +74,10 @@ def read_all(
             read[name] = _read_tensor(tensor, storage_bytes, cache)
         except ValueError as error:
             raise errors.DataError(f"the tensor {name!r} {error}") from error
-    return read
+    return Read(read, note)
 
 
-def _state_dict(content: object) -> dict:
+def _state_dict(content: object) -> tuple[dict, str]:
     if isinstance(content, inert.Opaque):
         raise errors.DataError(
             f"is one object of the class {content.name!r}; save the state_dict() of "
@@ -83,10 +87,8 @@ def _state_dict(content: object) -> dict:
         raise errors.DataError(
             f"holds a {type(content).__name__}, but a state dict was expected"
         )
-    for key in STATE_DICT_KEYS:
-        if isinstance(content.get(key), dict):
-            return content[key]
-    return content
+    key, note = wrappers.choose_entry(content, inert.Tensor)
+    return (content[key] if key else content), note
 
 
 def _read_tensor(
