@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import uuid
 import zipfile
@@ -17,6 +18,8 @@ BROKEN = (
     *(ValueError, TypeError, KeyError, AttributeError, EOFError, OSError),
     *(zipfile.BadZipFile, zlib.error),
 )
+# Folders and files of archives and systems, which nobody put there on purpose.
+_LEFT_BEHIND = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
 
 
 @contextlib.contextmanager
@@ -54,6 +57,41 @@ def text(path: pathlib.Path) -> str:
             f"{path} must be text in UTF-8, which line "
             f"{error.object.count(10, 0, error.start) + 1} is not"
         ) from error
+
+
+def files_below(folder: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Yields the files of a folder and of those in it, in the order of their paths.
+
+    Linked folders are followed, each once on the way down, so that a loop of links
+    ends. Hidden files and what an operating system leaves behind (`__MACOSX`,
+    `Thumbs.db`) are passed over.
+    """
+    above = {os.path.realpath(folder)}
+    pending = [(pathlib.Path(folder), frozenset(above))]
+    while pending:
+        here, parents = pending.pop()
+        folders = []
+        for path in sorted(here.iterdir()):
+            if path.name.startswith(".") or path.name in _LEFT_BEHIND:
+                continue
+            if not path.is_dir():
+                yield path
+                continue
+            real = os.path.realpath(path)
+            if real not in parents:
+                folders.append((path, parents | {real}))
+        pending += reversed(folders)
+
+
+def visible_folders(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the folders in a folder, linked ones too, as `files_below` sees them."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir()
+        and not path.name.startswith(".")
+        and path.name not in _LEFT_BEHIND
+    )
 
 
 def partial_path(path: pathlib.Path) -> pathlib.Path:

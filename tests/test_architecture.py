@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "smad_jax.tables": {"errors"},
     "smad_jax.commands.command_line": {"errors"},
     "smad_jax.models": {"errors"},
-    "smad_jax.data": {"errors", "sections", "file_io", "aspect_table"},
+    "smad_jax.data": {"errors", "sections", "tables", "file_io", "aspect_table"},
     "smad_jax.torch_weights": {
         "errors",
         "file_io",
@@ -62,6 +62,7 @@ MAY_IMPORT = {
     },
     "data_prep": {
         "errors",
+        "tables",
         "file_io",
         "commands.command_line",
         "aspect_table",

@@ -1,18 +1,14 @@
 """Videos or images in one folder a class, the simplest form of a data set."""
 
 import collections
+import itertools
 import pathlib
+import unicodedata
 from collections.abc import Sequence
 
-from data_prep.lists import wanted_videos
-from smad_jax import errors
+from data_prep.lists import delimited, wanted_videos
+from smad_jax import errors, file_io
 from smad_jax.data import video
-
-_SPLIT_FOLDERS = (
-    ("train", "val"),
-    ("train", "validation"),
-    ("videos_train", "videos_val"),
-)
 
 
 def find_videos(
@@ -20,52 +16,97 @@ def find_videos(
 ) -> wanted_videos.Source:
     """Returns the videos in the class folders of `root`, in order of their names.
 
-    Where `root` holds `train` and `val` folders (or `videos_train` and `videos_val`),
-    the class folders are looked for in those.
+    Folders `train` and `val`, `Train` and `test`, `videos_train` and the like are parts
+    of the data set, in which the class folders are looked for. A part for testing
+    validates where there is none for that; else it becomes a split of its own.
 
     Args:
         root: The folder.
         extensions: Of the files wanted, `IMAGE_EXTENSIONS` for images.
 
     Raises:
-        DataError: if there are none.
+        DataError: if there are none, or the parts hold videos but no class folders.
     """
-    for train, val in _SPLIT_FOLDERS:
-        if (root / train).is_dir() and (root / val).is_dir():
-            parts = {"train": train, "val": val}
-            break
-    else:
-        parts = {"train": ""}
-    splits, notes = {}, []
-    for split, part in parts.items():
-        splits[split] = _in_classes(root, part, extensions, notes)
+    parts = _parts(root)
+    notes: list[str] = []
+    if parts.keys() == {"train", "test"}:
+        parts = {"train": parts["train"], "val": parts["test"]}
+        notes.append(f"the folder {parts['val'].name!r} is the split for validation")
+    elif "test" in parts:
+        notes.append(
+            "the folder of test videos becomes the split 'test', which training and "
+            "validation leave out"
+        )
+    splits = {
+        split: _in_classes(root, part, extensions, notes)
+        for split, part in (parts or {"train": root}).items()
+    }
     if not splits["train"]:
         raise errors.DataError(
-            f"no class folder in {root} holds one of {', '.join(extensions)}; give a "
-            "list of `relative/path label` lines with --list, or --images for folders "
-            "of images"
+            f"no class folder in {parts.get('train', root)} holds one of "
+            f"{', '.join(extensions)}; give a list of `relative/path label` lines with "
+            "--list, or --images for folders of images"
         )
-    return wanted_videos.Source(splits, hold_out="val" not in splits, notes=notes)
+    entries = itertools.chain.from_iterable(splits.values())
+    classes = sorted({entry.label for entry in entries}, key=_natural)
+    notes += _alike(classes)
+    return wanted_videos.Source(
+        splits, hold_out="val" not in splits, classes=classes, notes=notes
+    )
+
+
+def _parts(root: pathlib.Path) -> dict[str, pathlib.Path]:
+    """The folders that are parts of a data set, by split; none if all are classes.
+
+    A folder called `train` may be a class, of railways: parts are all that there is,
+    the part for training among them, and they hold folders.
+    """
+    folders = file_io.visible_folders(root)
+    found = {}
+    for folder in folders:
+        name = folder.name.lower().removeprefix("videos_").removesuffix("_videos")
+        split = delimited.PARTS.get(name)
+        if split is None or split in found or not file_io.visible_folders(folder):
+            return {}
+        found[split] = folder
+    return found if "train" in found else {}
+
+
+def _natural(name: str) -> tuple[int, int, str]:
+    """Puts 2 before 10, where names are numbers."""
+    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
+
+
+def _alike(classes: Sequence[str]) -> list[str]:
+    """Notes on classes whose names differ in capitals or accents' form alone."""
+    same: dict[str, list[str]] = {}
+    for name in classes:
+        plain = unicodedata.normalize("NFC", name).casefold()
+        same.setdefault(plain, []).append(name)
+    return [
+        f"{', '.join(map(repr, names))} are {len(names)} classes; rename the folders "
+        "if they should be one"
+        for names in same.values()
+        if len(names) > 1
+    ]
 
 
 def _in_classes(
-    root: pathlib.Path, part: str, extensions: Sequence[str], notes: list[str]
+    root: pathlib.Path,
+    part: pathlib.Path,
+    extensions: Sequence[str],
+    notes: list[str],
 ) -> list[wanted_videos.Entry]:
-    """The files of these extensions in the class folders of `root / part`.
+    """The files of these extensions in the class folders of `part`.
 
-    What is passed over is said in `notes`: other files, and folders without any.
+    `notes` gets what is passed over: other files, and folders without any.
     """
     entries = []
     others: collections.Counter[str] = collections.Counter()
     empty = []
-    folders = (root / part).iterdir()
-    for folder in sorted(
-        path for path in folders if path.is_dir() and not path.name.startswith(".")
-    ):
+    for folder in file_io.visible_folders(part):
         before = len(entries)
-        for path in sorted(folder.rglob("*")):
-            if path.is_dir():
-                continue
+        for path in sorted(file_io.files_below(folder)):
             if path.suffix.lower() in extensions:
                 id = path.relative_to(root).as_posix()
                 entries.append(wanted_videos.Entry(id, folder.name, str(path)))
@@ -76,12 +117,12 @@ def _in_classes(
     if others:
         counts = ", ".join(f"{count} {kind}" for kind, count in others.most_common(8))
         notes.append(
-            f"{others.total()} files in the class folders of {root / part} are none of "
+            f"{others.total()} files in the class folders of {part} are none of "
             f"{' '.join(extensions)} and were passed over: {counts}"
         )
     if empty:
         notes.append(
-            f"{len(empty)} folders in {root / part} hold nothing of the kind and are "
+            f"{len(empty)} folders in {part} hold nothing of the kind and are "
             f"no classes: {', '.join(map(repr, empty[:8]))}{', ...' * (len(empty) > 8)}"
         )
     return entries

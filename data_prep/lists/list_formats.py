@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from data_prep.lists import (
+    delimited,
     kinetics_lists,
     list_readers,
     published_lists,
     wanted_videos,
 )
-from smad_jax import errors
+from smad_jax import errors, tables
 
 _LOOKED_AT = 20  # lines that tell the form of a list
 
@@ -204,8 +205,33 @@ _fits_aras = _all_match(r"aras_clips/.+\s\d+")
 
 
 def _read_list(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
-    del files
-    return list_readers.Listed(wanted_videos.read_list(path))
+    """Reads a table of videos and classes, or `relative/path label` a line."""
+    lines = [(n, text) for n, text in tables.lines(path) if not _is_comment(text)]
+    table = delimited.read(str(path), lines, files.names)
+    if table is None:
+        entries, notes = wanted_videos.read_list(path), []
+    else:
+        entries = [delimited.entry(row, table, str(path)) for row in table.rows]
+        notes = [f"{path}: {note}" for note in table.notes]
+    return list_readers.Listed([_found(entry, files) for entry in entries], notes=notes)
+
+
+def _is_comment(text: str) -> bool:
+    """Whether a line begins with a hash, and is no file whose name does."""
+    return text.startswith("#") and not wanted_videos.LIST_LINE.fullmatch(text)
+
+
+def _found(
+    entry: wanted_videos.Entry, files: list_readers.Files
+) -> wanted_videos.Entry:
+    """The entry with its path as the folder has it: with slashes and its ending."""
+    name = entry.id
+    if "\\" in name and not (files.root / name).exists():  # written by Windows
+        name = name.replace("\\", "/")
+    ended = delimited.has_ending(name) or (files.root / name).is_file()
+    if not ended and files.names(name):
+        name = files.find([pathlib.PurePath(name).name], entry.label, entry.where)
+    return entry._replace(id=name, label=delimited.label(entry.label))
 
 
 def _frame_lists(numbers: int) -> Callable[..., list_readers.Listed]:
@@ -301,6 +327,11 @@ FORMATS: dict[str, Format] = {
         published_lists.read_gym99,
         _all_match(rf"{published_lists.GYM_NAME}\s+\d+"),
         "`ID_E_ssssss_eeeeee_A_ssss_eeee label` a line",
+    ),
+    "activitynet": Format(
+        published_lists.read_activitynet,
+        _has_key("annotations", "subset"),
+        "JSON with database, in it by id subset and annotations with a label",
     ),
     "hvu": Format(
         published_lists.read_hvu,

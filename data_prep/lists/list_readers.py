@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from data_prep.lists import wanted_videos
-from smad_jax import errors
+from smad_jax import errors, file_io, tables
 from smad_jax.data import video
 
 Item = Mapping[str, object]
@@ -78,6 +78,13 @@ class Files:
                 return paths[0]
         return f"{names[0]}.mp4"
 
+    def names(self, cell: str) -> bool:
+        """Returns whether a cell names a video, perhaps without its ending."""
+        path = cell.replace("\\", "/")
+        if path.lower().endswith((*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)):
+            return True
+        return bool(path) and pathlib.PurePath(path).name in self._paths
+
     def with_id(self, youtube_id: str) -> list[str]:
         """Returns the paths of videos named by a YouTube id, with times or without."""
         return self._by_id.get(youtube_id, [])
@@ -94,11 +101,8 @@ class Files:
 
     def _walk(self) -> Iterator[str]:
         """Paths of all files in the folder, relative to it, in sorted order."""
-        for folder, folders, names in os.walk(self.root):
-            folders.sort()
-            for name in sorted(names):
-                path = os.path.relpath(os.path.join(folder, name), self.root)
-                yield pathlib.Path(path).as_posix()
+        for path in file_io.files_below(self.root):
+            yield path.relative_to(self.root).as_posix()
 
     @functools.cached_property
     def _by_id(self) -> dict[str, list[str]]:
@@ -111,13 +115,20 @@ class Files:
 def items(path: pathlib.Path) -> Iterator[tuple[str, Item]]:
     """Yields `FILE, item N` and each item of a JSON list of objects.
 
+    ActivityNet's objects by id in `database` become items with an `id`.
+
     Raises:
         DataError: if it is no such list.
     """
     try:
-        content = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError) as error:
+        content = json.loads(tables.content(path))
+    except ValueError as error:
         raise errors.DataError(f"cannot read the list {path}: {error}") from error
+    if isinstance(content, dict) and isinstance(content.get("database"), dict):
+        content = [
+            {**item, "id": id} if isinstance(item, dict) else item
+            for id, item in content["database"].items()
+        ]
     if not isinstance(content, list):
         raise errors.DataError(
             f"{path} must hold a JSON list, but it is a {type(content).__name__}"

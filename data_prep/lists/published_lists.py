@@ -1,12 +1,57 @@
-"""Readers for the lists of UCF101, HMDB51, Diving48, FineGYM-99 and HVU."""
+"""Readers for the lists of UCF101, HMDB51, Diving48, FineGYM-99, ActivityNet, HVU."""
 
 import pathlib
 import re
 
-from data_prep.lists import list_readers, wanted_videos
+from data_prep.lists import delimited, list_readers, wanted_videos
 from smad_jax import errors
 
 GYM_NAME = r"[\w-]{11}_E_\d{6}_\d{6}_A_\d{4}_\d{4}"
+
+
+def read_activitynet(
+    path: pathlib.Path, files: list_readers.Files
+) -> list_readers.Listed:
+    """Reads ActivityNet's JSON, as 3D-ResNets-PyTorch writes it for trimmed videos.
+
+    Gives the splits of its subsets; videos without annotations, as of the test set, are
+    passed over.
+
+    Raises:
+        DataError: naming the video whose annotations have several labels: it has to be
+            cut into clips of one action first.
+    """
+    entries, unlabelled = [], 0
+    for where, item in list_readers.items(path):
+        annotations = item.get("annotations")
+        if isinstance(annotations, dict):
+            annotations = [annotations]
+        if not annotations:
+            unlabelled += 1
+            continue
+        if not isinstance(annotations, list):
+            raise errors.DataError(f"{where}: annotations must be a list or one object")
+        labels = {list_readers.text(part, "label", where) for part in annotations}
+        id = list_readers.text(item, "id", where)
+        if len(labels) > 1:
+            raise errors.DataError(
+                f"{where}: {id!r} has the labels {', '.join(sorted(labels))}; cut it "
+                "into clips of one action each"
+            )
+        subset = list_readers.text(item, "subset", where).lower()
+        if subset not in delimited.PARTS:
+            raise errors.DataError(f"{where}: unknown subset {subset!r}")
+        label = labels.pop()
+        entries.append(
+            wanted_videos.Entry(
+                files.find([id, f"v_{id}"], label, where),
+                label,
+                where,
+                delimited.PARTS[subset],
+            )
+        )
+    notes = [f"{unlabelled} videos without annotations are passed over"]
+    return list_readers.Listed(entries, notes=notes if unlabelled else ())
 
 
 def read_ucf101(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:

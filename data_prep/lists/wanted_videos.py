@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from smad_jax import errors
-from smad_jax.data import video
+from smad_jax import errors, tables
+from smad_jax.data import label_names, video
 
 _HIGHEST_LABEL = 999_999  # more is another column, as ids are
 _ENDINGS = "|".join(map(re.escape, (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)))
@@ -95,22 +95,8 @@ def numbered_lines(path: pathlib.Path) -> Iterator[tuple[str, str]]:
     Raises:
         DataError: if the file cannot be read, or naming a line that is not UTF-8.
     """
-    try:
-        content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    except OSError as error:
-        raise errors.DataError(
-            f"cannot read the list {path}: {error.strerror}"
-        ) from error
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        where = f"{path}, line {number}"
-        try:
-            text = line.decode().rstrip()
-        except UnicodeDecodeError as error:
-            raise errors.DataError(
-                f"{where}: {line!r} is not UTF-8; lists must be, save it as such"
-            ) from error
-        if text.strip():
-            yield where, text
+    for number, text in tables.lines(path):
+        yield f"{path}, line {number}", text
 
 
 def read_list(path: pathlib.Path) -> list[Entry]:
@@ -125,7 +111,7 @@ def read_list(path: pathlib.Path) -> list[Entry]:
     """
     entries = []
     for where, line in numbered_lines(path):
-        if line.startswith("# "):
+        if line.startswith("#") and not LIST_LINE.fullmatch(line):
             continue
         if line.startswith('"'):
             name, label = _quoted(line, where)
@@ -236,23 +222,12 @@ def hold_out(label_of: Mapping[str, int], share: float) -> set[str]:
 
 
 def read_classes(path: pathlib.Path) -> list[str]:
-    """Returns the class names of a file, one a line.
+    """Returns the class names of a file, in any form that `label_names.read` knows.
 
     Raises:
         DataError: if it cannot be read or names a class twice.
     """
-    try:
-        lines = path.read_text("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise errors.DataError(
-            f"cannot read the class names {path}: {error}"
-        ) from error
-    names = [line.strip() for line in lines if line.strip()]
-    if len(set(names)) != len(names) or not names:
-        twice = [name for name, n in collections.Counter(names).items() if n > 1]
-        fault = f"has {twice[0]!r} twice" if twice else "is empty"
-        raise errors.DataError(f"{path} must name each class once, but it {fault}")
-    return names
+    return list(label_names.read(path))
 
 
 def check_classes(names: Sequence[str], labels: Iterable[int], after: str = "") -> None:

@@ -1,8 +1,9 @@
-"""Names of an aspect's labels: what label 3 of `scene` is called.
+"""Names of labels and classes: what label 3 of `scene` is called.
 
 A file holds one name a line. It lies beside the labels of a data set, as
 `<data set>/aspects/<aspect>.names.txt`, or wherever the user has it. Lists as they are
-published are read too: `airfield 0`, or Places365's `/a/airfield 0`.
+published are read too: `0,walk` below a header, `1 ApplyEyeMakeup`, `airfield 0`, or
+Places365's `/a/airfield 0`.
 """
 
 import os
@@ -10,34 +11,73 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from smad_jax import errors, file_io
+from smad_jax import errors, file_io, tables
 
-_NUMBERED = re.compile(r"(?P<name>.+?)\s+(?P<number>\d+)")
+# A number before or behind a name, with what may stand between the two.
+_FIRST = re.compile(r"(?P<number>\d+)(\s*[,;:\t|]\s*|[.)]?\s+)(?P<name>\S.*)")
+_LAST = re.compile(r"(?P<name>.*\S)(\s*[,;:\t|]\s*|\s+)(?P<number>\d+)")
 _LETTER = re.compile(r"/[a-z]/")  # before a category of Places365
+_HEADER = re.compile(
+    r"((class|label|category|action|scene)?[ _-]?(id|idx|index|no|name|number)s?"
+    r"|class(es)?|labels?|categor(y|ies)|actions?)",
+    re.IGNORECASE,
+)
 
 
 def read(path: pathlib.Path, num_labels: int | None = None) -> tuple[str, ...]:
-    """Returns the names in a file of the user's.
+    """Returns the names in a file of the user's, in the order of their numbers.
 
     Args:
-        path: One name a line; numbers behind them are passed over if they are the
-            lines' own, and Places365's letters in front, unless two names would be one.
+        path: One name a line. Numbers before or behind all names order them, from 0 or
+            from 1. A header is passed over, and so are Places365's letters in front,
+            unless two names would become one.
         num_labels: How many there must be, if that is known.
 
     Raises:
-        DataError: if the file is missing, a name comes twice, or their number differs.
+        DataError: if the file is missing, a name comes twice, numbers are not each of 0
+            to n - 1 or 1 to n, or there are more or fewer names than `num_labels`.
     """
-    names = _lines(path)
-    numbered = [_NUMBERED.fullmatch(name) for name in names]
-    if all(m and int(m["number"]) == n for n, m in enumerate(numbered)):
-        names = _unless_equal([m["name"] for m in numbered if m], names)
+    names = _without_numbers(path, _without_header(_lines(path)))
     if all(_LETTER.match(name) for name in names):
         names = _unless_equal([name[len("/a/") :] for name in names], names)
     return checked(path, names, num_labels)
 
 
+def _without_header(lines: list[str]) -> list[str]:
+    """The lines without a first one that names columns."""
+    cells = re.split(r"[,;\t|]", lines[0]) if lines else []
+    is_header = all(_HEADER.fullmatch(cell.strip(' "')) for cell in cells)
+    return lines[1:] if is_header and len(lines) > 1 else lines
+
+
+def _without_numbers(path: pathlib.Path, lines: list[str]) -> list[str]:
+    """The names in the order of the numbers beside them, if all have one."""
+    for pattern in (_FIRST, _LAST):
+        matches = [match for line in lines if (match := pattern.fullmatch(line))]
+        if not matches or len(matches) < len(lines):
+            continue
+        by_number = {int(match["number"]): match["name"] for match in matches}
+        start = min(by_number)
+        if start <= 1 and sorted(by_number) == list(range(start, start + len(lines))):
+            ordered = [_unquoted(by_number[n]) for n in sorted(by_number)]
+            return _unless_equal(ordered, lines)
+        if pattern is _FIRST:
+            raise errors.DataError(
+                f"{path}: the numbers before the names must be each of 0 to "
+                f"{len(lines) - 1}, or of 1 to {len(lines)}, but they are "
+                f"{', '.join(map(str, sorted(by_number)[:5]))}, ..."
+            )
+    return [_unquoted(line) for line in lines]
+
+
+def _unquoted(name: str) -> str:
+    """A name without the quotes that CSV puts around it."""
+    quoted = len(name) > 1 and name[0] == name[-1] == '"'
+    return name[1:-1].replace('""', '"') if quoted else name
+
+
 def _unless_equal(shorter: list[str], names: list[str]) -> list[str]:
-    """The shorter names, if they tell as much."""
+    """The shorter names, unless two of them become the same."""
     return shorter if len(set(shorter)) == len(set(names)) else names
 
 
@@ -45,7 +85,7 @@ def _lines(path: pathlib.Path) -> list[str]:
     """The lines of a file that are not empty."""
     if not path.is_file():
         raise errors.DataError(f"no file of names at {path}")
-    return [line.strip() for line in file_io.text(path).splitlines() if line.strip()]
+    return [line.strip() for _, line in tables.lines(path)]
 
 
 def checked(

@@ -25,6 +25,27 @@ def test_lists_as_they_are_published_are_read(tmp_path):
     assert label_names.read(put(tmp_path, "/a/bar\n/b/bar\n")) == ("/a/bar", "/b/bar")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,name\n0,walk\n1,run, fast\n2,sit\n",
+        "1 walk\n2 run, fast\n3 sit\n",
+        'name;id\nsit;2\nwalk;0\n"run, fast";1\n',
+        "2\tsit\n0\twalk\n1\trun, fast\n",
+        "class_name\nwalk\nrun, fast\nsit\n",
+        "1. walk\n2. run, fast\n3. sit\n",
+        "walk\nrun, fast\nsit\n",
+    ],
+)
+def test_header_and_numbers_order_the_names(tmp_path, text):
+    assert label_names.read(put(tmp_path, text)) == ("walk", "run, fast", "sit")
+
+
+def test_numbers_with_a_gap_are_refused(tmp_path):
+    with pytest.raises(errors.DataError, match=r"0 to 1, or of 1 to 2.* 3, 7"):
+        label_names.read(put(tmp_path, "3 walk\n7 run\n"))
+
+
 def test_names_are_kept_beside_the_labels_and_forgotten(tmp_path):
     assert label_names.stored(tmp_path, "scene", 2) == ()
     label_names.store(tmp_path, "scene", ("sea", "ice cap"))
@@ -48,7 +69,7 @@ def test_mistakes_are_said(tmp_path):
     with pytest.raises(errors.DataError, match="'sea' twice"):
         label_names.read(put(tmp_path, "sea\nice\nsea\n"))
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
-    with pytest.raises(errors.DataError, match="UTF-8, which line"):
+    with pytest.raises(errors.DataError, match="line 1 is not UTF-8"):
         label_names.read(tmp_path / "latin.txt")
 
 

@@ -395,8 +395,8 @@ def test_cheaper_checks_store_what_they_know(tmp_path, films, check, num_frames)
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
-        (["--list", "/nowhere.txt"], 3, "cannot read the list"),
-        (["--classes", "/nowhere.txt"], 3, "cannot read the class names"),
+        (["--list", "/nowhere.txt"], 3, "no file at"),
+        (["--classes", "/nowhere.txt"], 3, "no file of names"),
         (["--holdout", "1.5"], 2, "--holdout must be"),
         (["--images", "--list", "x"], 2, "leave it out with --list"),
         (["--val-list", "x"], 2, "--val-list needs --list"),

@@ -33,6 +33,78 @@ def test_train_and_val_folders_are_splits_not_classes(tmp_path):
     assert [e.id for e in source.splits["val"]] == ["videos_val/sit/b.mp4"]
 
 
+def make(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+@pytest.mark.parametrize(
+    ("folders", "splits"),
+    [
+        (("train", "test"), {"train": "train", "val": "test"}),
+        (("Train", "Validation"), {"train": "Train", "val": "Validation"}),
+        (("training", "validation"), {"train": "training", "val": "validation"}),
+        (
+            ("train", "val", "test"),
+            {"train": "train", "val": "val", "test": "test"},
+        ),
+        (("train",), {"train": "train"}),
+    ],
+)
+def test_parts_above_the_classes_are_splits(tmp_path, folders, splits):
+    for folder in folders:
+        make(tmp_path, f"{folder}/walk/a.mp4", f"{folder}/run/b.mp4")
+    source = class_folders.find_videos(tmp_path)
+    assert {
+        split: entries[0].id.split("/")[0] for split, entries in source.splits.items()
+    } == splits
+    assert list(source.classes) == ["run", "walk"]
+    assert source.hold_out == (len(folders) == 1)
+    assert bool(source.notes) == ("test" in folders)
+
+
+def test_class_called_train_is_a_class(tmp_path):
+    make(tmp_path, "train/a.mp4", "bus/b.mp4")
+    assert list(class_folders.find_videos(tmp_path).classes) == ["bus", "train"]
+
+
+def test_numbers_as_folder_names_are_classes_in_their_order(tmp_path):
+    make(tmp_path, *(f"{n}/a.mp4" for n in (1, 2, 3, 10)))
+    source = class_folders.find_videos(tmp_path)
+    found = wanted_videos.resolve(tmp_path, source, None)
+    assert found.classes == ["1", "2", "3", "10"]
+    assert found.label_of == {"1/a.mp4": 0, "10/a.mp4": 3, "2/a.mp4": 1, "3/a.mp4": 2}
+
+
+def test_what_systems_leave_behind_is_no_class_and_no_video(tmp_path):
+    make(tmp_path, "walk/a.mp4", "run/b.mp4", "run/Thumbs.db", "run/._b.mp4")
+    make(tmp_path, "__MACOSX/walk/._a.mp4", "__MACOSX/walk/a.mp4", "Thumbs.db")
+    source = class_folders.find_videos(tmp_path)
+    assert [entry.id for entry in source.splits["train"]] == ["run/b.mp4", "walk/a.mp4"]
+    assert not source.notes
+
+
+def test_linked_folders_are_followed_and_loops_end(tmp_path):
+    make(tmp_path, "store/deep/a.mp4", "data/walk/own.mp4")
+    (tmp_path / "data" / "walk" / "linked").symlink_to(tmp_path / "store")
+    (tmp_path / "store" / "deep" / "back").symlink_to(tmp_path / "store")
+    (tmp_path / "data" / "run").symlink_to(tmp_path / "store" / "deep")
+    source = class_folders.find_videos(tmp_path / "data")
+    assert [entry.id for entry in source.splits["train"]] == [
+        "run/a.mp4",
+        "walk/linked/deep/a.mp4",
+        "walk/own.mp4",
+    ]
+
+
+def test_classes_that_differ_in_capitals_alone_are_noted(tmp_path):
+    make(tmp_path, "Walk/a.mp4", "walk/b.mp4", "run/c.mp4")
+    source = class_folders.find_videos(tmp_path)
+    assert list(source.classes) == ["Walk", "run", "walk"]
+    assert "'Walk', 'walk'" in source.notes[0]
+
+
 def test_folder_without_videos_is_a_data_error(tmp_path):
     with pytest.raises(errors.DataError, match="no class folder"):
         class_folders.find_videos(tmp_path)

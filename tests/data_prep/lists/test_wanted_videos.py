@@ -116,12 +116,12 @@ def test_hold_out_is_by_class_and_by_the_hash_of_the_id():
 def test_repeated_class_name_is_refused(tmp_path):
     path = tmp_path / "classes.txt"
     path.write_text("a\nb\na\n")
-    with pytest.raises(errors.DataError, match="has 'a' twice"):
+    with pytest.raises(errors.DataError, match="the name 'a' twice"):
         wanted_videos.read_classes(path)
 
 
 def test_line_that_is_not_utf8_is_named(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes("a.mp4 0\nfilé.mp4 1\n".encode("latin-1"))
-    with pytest.raises(errors.DataError, match=r"line 2: .* is not UTF-8"):
+    with pytest.raises(errors.DataError, match=r"line 2 is not UTF-8"):
         wanted_videos.read_list(path)
