@@ -32,7 +32,6 @@ MAY_IMPORT = {
         "sections",
         "file_io",
         "aspect_table",
-        "losses",
         "models",
         "data",
         "methods",

@@ -1,5 +1,6 @@
-"""The folder of a run: whose it is, what it was made with, how it ended."""
+"""The folder of a run: its config, labels, environment and results."""
 
+import dataclasses
 import datetime
 import json
 import os
@@ -8,27 +9,53 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import ml_collections
 
 from smad_jax import aspect_table, errors, file_io
+from smad_jax.experiment.settings import Settings
 from smad_jax.training import log
-
-Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
 
 
 class Labels(NamedTuple):
-    """What a run's network answers, so that it can be asked without the training data.
+    """The labels that a run's network and method predict.
+
+    Stored with the run, so that its network can be used without the training data.
 
     Attributes:
-        classes: [K] names of the actions, in the order of its answers.
-        aspects: What its method was trained against, by name.
+        classes: [K] names of the actions, in the order of the predictions.
+        aspects: The aspects that the method was trained against, by name.
     """
 
     classes: tuple[str, ...]
     aspects: Mapping[str, aspect_table.Aspect]
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """The result of a run.
+
+    Attributes:
+        results: Metrics named `set/metric`, between 0 and 1.
+        n_seen: Number of videos predicted of each test set.
+        unreadable: How many of them could not be read, and so count as wrong.
+        sees_target_data: Whether the method saw videos of a test set, without their
+            labels, before it was tested.
+        seed: The run's seed.
+        seconds: Wall time of the run.
+        processor_seconds: Time that its process had the processor, all threads added;
+            None if another process did a part of the run.
+    """
+
+    results: Mapping[str, float]
+    n_seen: Mapping[str, int]
+    unreadable: Mapping[str, int]
+    sees_target_data: bool
+    seed: int
+    seconds: float
+    processor_seconds: float | None
 
 
 def run_name(file: str, argument: str, *, smoke: bool = False) -> str:
@@ -38,15 +65,17 @@ def run_name(file: str, argument: str, *, smoke: bool = False) -> str:
     return "-".join(part for part in parts if part)
 
 
-def check_owner(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> None:
-    """Makes sure that no other config was run in `workdir`.
+def check_owner(folder: pathlib.Path, config: ml_collections.ConfigDict) -> None:
+    """Makes sure that no other config was run in `folder`.
 
     Raises:
         ConfigError: naming every key that differs, if one does.
     """
-    path = workdir / "config.json"
+    path = folder / "config.json"
     if not path.is_file():
         return
+    # Both as JSON, which turns tuples into lists, and as written by the user: settings
+    # fill in defaults, and would hide a key that came later.
     before = dict(flat(json.loads(path.read_text("utf-8"))))
     now = dict(flat(json.loads(config.to_json())))
     changed = [
@@ -56,68 +85,59 @@ def check_owner(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Non
     ]
     if changed:
         raise errors.ConfigError(
-            f"{workdir} holds a run of another config (there -> here):\n"
+            f"{folder} holds a run of another config (there -> here):\n"
             + "\n".join(changed)
-            + "\nchoose another --workdir, or pass --force to go on in this one"
+            + "\nchoose another --workdir, or pass --force to use this one"
         )
 
 
-def claim(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> None:
-    """Writes config and environment into `workdir`, and from here on the log."""
-    workdir.mkdir(parents=True, exist_ok=True)
-    file_io.write_json(workdir / "config.json", json.loads(config.to_json()))
-    file_io.write_json(workdir / "env.json", environment())
-    log.to_file(workdir / "train.log")
+def claim(folder: pathlib.Path, config: ml_collections.ConfigDict) -> None:
+    """Writes config and environment into `folder`, and from here on the log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file_io.write_json(folder / "config.json", json.loads(config.to_json()))
+    file_io.write_json(folder / "env.json", environment())
+    log.to_file(folder / "train.log")
 
 
-def read_config(workdir: pathlib.Path) -> Config:
-    """Returns the config of the finished run in `workdir`.
+def read_settings(folder: pathlib.Path) -> Settings:
+    """Returns the settings of the finished run in `folder`.
 
     Raises:
-        DataError: if there is no run, it has not come to its end, or its config is
-            damaged.
+        DataError: if there is no run, it has not finished, or its config is damaged.
     """
     missing = [
-        name
-        for name in ("config.json", "results.json")
-        if not (workdir / name).exists()
+        name for name in ("config.json", "results.json") if not (folder / name).exists()
     ]
     if missing:
         raise errors.DataError(
-            f"no finished run in {workdir} (it has no {missing[0]}); python main.py "
-            f"--config configs/NAME.py --workdir {workdir} makes one or ends it"
+            f"no finished run in {folder} (it has no {missing[0]}); python main.py "
+            f"--config configs/NAME.py --workdir {folder} starts or finishes one"
         )
-    path = workdir / "config.json"
+    path = folder / "config.json"
     try:
-        return ml_collections.ConfigDict(json.loads(path.read_text("utf-8")))
-    except (ValueError, TypeError) as error:
+        return Settings.parse(json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError) as error:  # a ConfigError among them
         raise errors.DataError(f"{path} is damaged: {error}") from error
 
 
-def write_labels(workdir: pathlib.Path, labels: Labels) -> None:
+def write_labels(folder: pathlib.Path, labels: Labels) -> None:
     """Writes `labels.json`, which `read_labels` reads."""
-    content = {
-        "classes": list(labels.classes),
-        "aspects": {
-            name: {
-                "kind": aspect.kind,
-                "num_labels": aspect.num_labels,
-                "source": aspect.source,
-            }
-            for name, aspect in labels.aspects.items()
-        },
+    aspects = {
+        name: {k: v for k, v in dataclasses.asdict(aspect).items() if k != "name"}
+        for name, aspect in labels.aspects.items()
     }
-    file_io.write_json(workdir / "labels.json", content)
+    content = {"classes": list(labels.classes), "aspects": aspects}
+    file_io.write_json(folder / "labels.json", content)
 
 
-def read_labels(workdir: pathlib.Path) -> Labels | None:
-    """Returns what the run's network answers; None for a run older than the file.
+def read_labels(folder: pathlib.Path) -> Labels | None:
+    """Returns the labels that a run's network predicts; None if the file is missing.
 
     Raises:
         DataError: if the file is damaged.
     """
-    path = workdir / "labels.json"
-    if not path.is_file():
+    path = folder / "labels.json"
+    if not path.is_file():  # as in a run that is older than the file
         return None
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -130,7 +150,7 @@ def read_labels(workdir: pathlib.Path) -> Labels | None:
         raise errors.DataError(f"{path} is damaged: {error!r}") from error
 
 
-def environment() -> dict[str, Any]:
+def environment() -> dict[str, object]:
     """Returns versions, devices and the commit that a result depends on."""
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "av")
     return {
@@ -146,6 +166,7 @@ def environment() -> dict[str, Any]:
 def _commit() -> str:
     """Returns the code's commit, `-dirty` with changes, or `unknown`."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    # Of the code's folder: the program may run in any other.
     here = pathlib.Path(__file__).parent
     try:
         found = subprocess.run(
@@ -156,57 +177,33 @@ def _commit() -> str:
     return found.stdout.strip()
 
 
-def write_results(
-    workdir: pathlib.Path,
-    results: Mapping[str, float],
-    n_seen: Mapping[str, int],
-    unreadable: Mapping[str, int],
-    *,
-    seed: int,
-    seconds: float,
-    processor_seconds: float | None,
-    sees_target_data: bool,
-) -> None:
-    """Writes `results.json` and logs the closing table.
-
-    Args:
-        workdir: Folder of the run.
-        results: Metrics named `set/metric`, between 0 and 1.
-        n_seen: Number of videos predicted of each test set.
-        unreadable: How many of them could not be read, and so count as wrong.
-        seed: The run's seed.
-        seconds: Wall time of the run.
-        processor_seconds: Time that its process had the processor, all threads added;
-            None if a part of the run was done by another.
-        sees_target_data: Whether the method saw videos of a test set, without their
-            labels, before it was tested.
-    """
-    record = {
-        "results": dict(results),
-        "n_seen": dict(n_seen),
-        "unreadable": dict(unreadable),
-        "sees_target_data": sees_target_data,
-        "seed": seed,
-        "seconds": round(seconds, 1),
+def write_results(folder: pathlib.Path, record: Record) -> None:
+    """Writes `results.json` and logs the closing table."""
+    processor_seconds = record.processor_seconds
+    content = dataclasses.asdict(record) | {
+        "seconds": round(record.seconds, 1),
         "processor_seconds": processor_seconds and round(processor_seconds, 1),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        # Repeated here, so that the file alone says where its numbers come from.
         **environment(),
     }
-    file_io.write_json(workdir / "results.json", record)
+    file_io.write_json(folder / "results.json", content)
     columns = ["top1", "top5", "mean_class"]
     lines = [f"{'test set':<16}{'videos':>8}" + "".join(f"{c:>12}" for c in columns)]
-    for name, count in n_seen.items():
-        cells = (results.get(f"{name}/{column}") for column in columns)
+    for name, count in record.n_seen.items():
+        cells = (record.results.get(f"{name}/{column}") for column in columns)
+        # With at most five classes there is no top5.
         lines.append(
             f"{name:<16}{count:>8}"
             + "".join(f"{'' if v is None else f'{v:.1%}':>12}" for v in cells)
         )
     log.logger.info("\n".join(lines))
-    log.logger.info(f"RESULT {json.dumps(dict(results))}")
-    log.logger.info(f"{log.clock(int(seconds))}; everything is in {workdir}")
+    # One line for programs; `RESULT ` finds it in any log.
+    log.logger.info(f"RESULT {json.dumps(record.results)}")
+    log.logger.info(f"{log.clock(int(record.seconds))}; all files are in {folder}")
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     """Yields (dotted key, value) of a nested config."""
     for key, value in tree.items():
         if isinstance(value, dict):

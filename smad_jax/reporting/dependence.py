@@ -33,10 +33,10 @@ def measure(folder: pathlib.Path, name: str) -> dict[str, float] | None:
         DataError: if its predictions are damaged.
     """
     try:
-        config = run_folder.read_config(folder)
-        place = config.evaluation.sets[name]
-        aspects = splits.labelled_aspects(config, place)
-        split = splits.open_place(config, place, aspects=aspects)
+        settings = run_folder.read_settings(folder)
+        place = settings.evaluation.sets[name]
+        aspects = splits.labelled_aspects(settings.data, place)
+        split = splits.open_place(settings.data, place, aspects=aspects)
     except errors.DataError:
         return None
     path = folder / "predictions" / f"{name}.npz"

@@ -57,18 +57,20 @@ def test_machine_without_git_still_has_an_environment(monkeypatch):
     assert run_folder.environment()["commit"] == "unknown"
 
 
-def test_results_are_written_and_told(tmp_path, caplog):
+def test_results_are_written_and_logged(tmp_path, caplog):
     log.logger.propagate = True
     with caplog.at_level("INFO", logger="smad_jax"):
         run_folder.write_results(
             tmp_path,
-            {"iid/top1": 0.5},
-            {"iid": 40},
-            {"iid": 1},
-            seed=2,
-            seconds=3.21,
-            processor_seconds=2.5,
-            sees_target_data=False,
+            run_folder.Record(
+                results={"iid/top1": 0.5},
+                n_seen={"iid": 40},
+                unreadable={"iid": 1},
+                sees_target_data=False,
+                seed=2,
+                seconds=3.21,
+                processor_seconds=2.5,
+            ),
         )
     record = json.loads((tmp_path / "results.json").read_text())
     assert record["results"] == {"iid/top1": 0.5}

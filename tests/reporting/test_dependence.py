@@ -15,8 +15,8 @@ def run(fresh_run, tmp_path):
     folder.mkdir()
     for name in ("config.json", "results.json"):
         (folder / name).write_text((fresh_run / name).read_text())
-    config = run_folder.read_config(folder)
-    split = splits.open_place(config, "embedded/iid")
+    data = run_folder.read_settings(folder).data
+    split = splits.open_place(data, "embedded/iid")
     rng, count = np.random.default_rng(0), len(split)
     said = rng.dirichlet(np.full(10, 0.3), count)
     said[0] = 0
@@ -29,9 +29,9 @@ def run(fresh_run, tmp_path):
 
 
 def test_measures_are_those_of_the_runs_predictions(run):
-    config = run_folder.read_config(run)
+    data = run_folder.read_settings(run).data
     said = predict.Predictions.load(run / "predictions" / "iid.npz")
-    split = splits.open_place(config, "embedded/iid", aspects=("scene", "object"))
+    split = splits.open_place(data, "embedded/iid", aspects=("scene", "object"))
     found = dependence.measure(run, "iid")
     assert len(found) == 2 * (6 + 4)
     answers = said.probabilities.argmax(axis=1)[1:]
