@@ -49,15 +49,14 @@ class Sampling:
     test_rule: Rule = TEST_RULES[0]
 
     def __post_init__(self) -> None:
-        if self.kind == "segments" and self.train_clips != 1:
+        # Segments are one clip of a whole video, and views the frames of that clip.
+        if self.kind == "segments" and (self.train_clips, self.test_views < 1) != (
+            1,
+            0,
+        ):
             raise errors.ConfigError(
-                "data.sampling.train_clips must be 1 with segments, which are one clip "
-                f"of a whole video, but it is {self.train_clips}"
-            )
-        if self.kind == "segments" and self.test_views < 1:
-            raise errors.ConfigError(
-                "data.sampling.test_views must be at least 1 with segments, but it is "
-                f"{self.test_views}"
+                "data.sampling.train_clips must be 1 with segments, and test_views at "
+                f"least 1, but they are {self.train_clips} and {self.test_views}"
             )
 
     def train(self, num_frames: int, rng: np.random.Generator) -> np.ndarray:

@@ -38,13 +38,7 @@ def make_plan(
     name: str,
     without_people: masking.Masked | None = None,
 ) -> loop.Plan:
-    """Turns the config's epochs into steps; the only place that does.
-
-    Args:
-        settings: Of the run.
-        train: The training split.
-        name: Of the run, for its log.
-        without_people: The videos of the stream of masked clips, if there is one.
+    """Turns epochs into steps; the only place that does.
 
     Raises:
         DataError: if no training video has labels of an aspect.
@@ -74,6 +68,7 @@ def build(
 ) -> Built:
     """Returns everything that training starts with, on the devices."""
     section = settings.optimizer
+    # Without the learning rate, which the step applies: it logs the rate it used.
     direction = optimizer.build(
         section.name,
         weight_decay=section.weight_decay,
@@ -102,11 +97,7 @@ def build_modules(
 ) -> base.Trained:
     """Builds the network and the method's heads with fresh parameters.
 
-    Args:
-        settings: Of the run.
-        classes: [K] names of the actions.
-        aspects: The aspects that the training stream carries labels for, by name.
-        total_steps: Of the run, for whatever changes in its course.
+    `aspects` are those that the training stream carries labels for.
     """
     # The model draws first: with one seed every method starts from the same network.
     rngs = nnx.Rngs(settings.seed)
@@ -200,10 +191,12 @@ def _chance(train: catalog.Split, aspect: str) -> float:
     """Returns the accuracy of always answering the aspect's most frequent label."""
     # The log shows it beside the adversary's accuracy, which alone proves nothing:
     # with one frequent label it is high without any feature.
+    # Over the labelled videos alone, as that accuracy is.
     labels = train.aspect_labels[aspect][train.aspect_mask[aspect]]
     if not len(labels):
         raise errors.DataError(f"no video of {train.name} has labels for {aspect!r}")
     if train.aspects[aspect].kind == "tags":
+        # A video has several tags, so each tag has a share of its own.
         return float(labels.astype(np.float32).mean(axis=0).max())
     counts = np.bincount(labels.argmax(axis=1))
     return float(counts.max() / counts.sum())

@@ -4,6 +4,8 @@ import contextlib
 import dataclasses
 import pathlib
 import time
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 import ml_collections
@@ -11,17 +13,11 @@ import numpy as np
 from flax import nnx
 
 from smad_jax import methods
+from smad_jax.data import catalog
 from smad_jax.evaluation import accuracy, predict
 from smad_jax.experiment import build, run_folder, splits, streams, testing
 from smad_jax.experiment.settings import Settings
-from smad_jax.training import (
-    checkpoint,
-    log,
-    loop,
-    sharding,
-    stepping,
-    train_state,
-)
+from smad_jax.training import checkpoint, log, loop, sharding, stepping, train_state
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +31,13 @@ class Run:
     mesh: jax.sharding.Mesh
     graph: nnx.GraphDef
     train_step: stepping.Step
+
+
+class Tested(NamedTuple):
+    """The predictions of a test set, and its metrics by name, 0 to 1."""
+
+    predictions: predict.Predictions
+    scores: dict[str, float]
 
 
 def train_and_test(
@@ -68,47 +71,31 @@ def train_and_test(
         # `force`, a config that does not fit must not replace the one that does.
         if first_process:
             run_folder.claim(folder, config)
-            labels = run_folder.Labels(
-                run.splits.train.classes, run.splits.train.aspects
-            )
-            run_folder.write_labels(folder, labels)
+            classes, aspects = run.splits.train.classes, run.splits.train.aspects
+            run_folder.write_labels(folder, run_folder.Labels(classes, aspects))
         log.logger.info(build.describe(settings, run.splits, run.plan, state))
         if resumed is not None:
             log.logger.info(f"resuming from step {resumed}")
         state = train(run, state, checkpoints)
         state = refit(run, state, checkpoints)
     # After the checkpoints are closed: an interrupted test finds all of them saved.
-    found = test(run, state)
-    results = {
-        f"{name}/{metric}": value
-        for name, (_, scores) in found.items()
-        for metric, value in scores.items()
-    }
+    tested = test(run, state)
+    seconds = time.perf_counter() - started
+    # Of a resumed run another process did a part, which this one cannot count.
+    processor_seconds = (
+        time.process_time() - started_processor if resumed is None else None
+    )
+    record = _record(run, tested, seconds, processor_seconds)
     if first_process:
-        record = run_folder.Record(
-            results=results,
-            n_seen={name: len(p.probabilities) for name, (p, _) in found.items()},
-            unreadable={name: p.unreadable for name, (p, _) in found.items()},
-            sees_target_data=methods.find(settings.method.name).sees_target_data,
-            seed=settings.seed,
-            seconds=time.perf_counter() - started,
-            # Of a resumed run another process did a part, which is not counted here.
-            processor_seconds=(
-                time.process_time() - started_processor if resumed is None else None
-            ),
-        )
         run_folder.write_results(folder, record)
-    return results
+    return record.results
 
 
 def open_run(
     settings: Settings, folder: pathlib.Path
 ) -> tuple[Run, train_state.TrainState]:
-    """Opens the data, builds the network, and returns both with the state of step 0.
-
-    Raises:
-        UserError: for anything that the user can correct.
-    """
+    """Opens the data, builds the network, and returns both with the state of step 0."""
+    # Data before the network: missing data is then reported at once.
     opened = splits.open_splits(settings)
     mesh = sharding.make_mesh()
     # Not a check of the settings alone: the same config runs on other devices.
@@ -151,6 +138,7 @@ def train(
             run.plan,
             train_step=run.train_step,
             batches=streams.by_turn(opened, run.plan.order, run.mesh),
+            # Each step folds its number in, so a resumed run draws what it would have.
             key=jax.random.key(run.settings.seed),
             save=save,
             journal=journal,
@@ -169,8 +157,7 @@ def refit(
     split = run.splits.held_out
     split = run.splits.train if split is None else split
     predictor = _predictor(run, state)
-    bad = streams.watch_for_bad(run.settings.data, run.folder, split)
-    found, _ = testing.predict_split(run.settings, predictor, split, bad)
+    found, _ = _predict(run, predictor, split)
     rows = np.flatnonzero(found.probabilities.sum(axis=1))  # the readable videos
     stream = {
         "features": found.features[rows],
@@ -188,31 +175,50 @@ def refit(
     return state
 
 
-def test(
-    run: Run, state: train_state.TrainState
-) -> dict[str, tuple[predict.Predictions, dict[str, float]]]:
-    """Returns predictions and scores of every test set; saves them with examples."""
-    predictor, found = _predictor(run, state), {}
+def test(run: Run, state: train_state.TrainState) -> dict[str, Tested]:
+    """Predicts every test set; saves and logs what came out."""
+    predictor, tested = _predictor(run, state), {}
     for name, split in run.splits.tests.items():
-        bad = streams.watch_for_bad(run.settings.data, run.folder, split)
-        predictions, examples = testing.predict_split(
-            run.settings, predictor, split, bad
-        )
+        predictions, examples = _predict(run, predictor, split)
         if jax.process_index() == 0:
             predictions.save(run.folder / "predictions" / f"{name}.npz")
             examples.save(run.folder / "predictions" / f"{name}_examples.npz")
         scores = accuracy.summary(
             predictions.probabilities, predictions.labels, predictions.ids
         )
-        # How many were seen comes first: accuracy of another number is another metric.
+        # The number comes first: accuracies of different numbers do not compare.
         log.logger.info(
             f"{run.folder.name} {name}: "
             f"n_seen {len(predictions.probabilities)} of {len(split)}, "
             f"unreadable {predictions.unreadable} | "
             + " ".join(f"{metric} {value:.1%}" for metric, value in scores.items())
         )
-        found[name] = predictions, scores
-    return found
+        tested[name] = Tested(predictions, scores)
+    return tested
+
+
+def _record(
+    run: Run,
+    tested: Mapping[str, Tested],
+    seconds: float,
+    processor_seconds: float | None,
+) -> run_folder.Record:
+    """Returns what `results.json` stores of the run."""
+    predicted = {name: one.predictions for name, one in tested.items()}
+    method = methods.find(run.settings.method.name)
+    return run_folder.Record(
+        results={
+            f"{name}/{metric}": value
+            for name, one in tested.items()
+            for metric, value in one.scores.items()
+        },
+        n_seen={name: len(p.probabilities) for name, p in predicted.items()},
+        unreadable={name: p.unreadable for name, p in predicted.items()},
+        sees_target_data=method.sees_target_data,
+        seed=run.settings.seed,
+        seconds=seconds,
+        processor_seconds=processor_seconds,
+    )
 
 
 def _predictor(run: Run, state: train_state.TrainState) -> predict.Predictor:
@@ -224,11 +230,15 @@ def _predictor(run: Run, state: train_state.TrainState) -> predict.Predictor:
     )
 
 
+def _predict(
+    run: Run, predictor: predict.Predictor, split: catalog.Split
+) -> tuple[predict.Predictions, predict.Examples]:
+    bad = streams.watch_for_bad(run.settings.data, run.folder, split)
+    return testing.predict_split(run.settings, predictor, split, bad)
+
+
 def _position(run: Run, state: train_state.TrainState) -> checkpoint.Position:
     """Returns a run's position in the data, to be stored beside its state."""
-    step = int(state.step)
-    return {
-        "step": step,
-        "videos": step * run.plan.batch_size,
-        "seed": run.settings.seed,
-    }
+    # By steps alone, so a run can resume with another number of processes.
+    step, seed = int(state.step), run.settings.seed
+    return {"step": step, "videos": step * run.plan.batch_size, "seed": seed}

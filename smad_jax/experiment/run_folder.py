@@ -49,7 +49,7 @@ class Record:
             None if another process did a part of the run.
     """
 
-    results: Mapping[str, float]
+    results: dict[str, float]
     n_seen: Mapping[str, int]
     unreadable: Mapping[str, int]
     sees_target_data: bool
@@ -105,6 +105,7 @@ def read_settings(folder: pathlib.Path) -> Settings:
     Raises:
         DataError: if there is no run, it has not finished, or its config is damaged.
     """
+    # results.json is written last: a folder without it is a run that has not finished.
     missing = [
         name for name in ("config.json", "results.json") if not (folder / name).exists()
     ]
@@ -152,6 +153,7 @@ def read_labels(folder: pathlib.Path) -> Labels | None:
 
 def environment() -> dict[str, object]:
     """Returns versions, devices and the commit that a result depends on."""
+    # Those that a number can depend on, decoding included (`av`).
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "av")
     return {
         "commit": _commit(),

@@ -45,7 +45,9 @@ class Data:
     num_threads: _Count = 2
     num_workers: _Count = 0
     cache_mib: _Count = 0
+    # Some files of any large download are broken; more of them mean a mistake.
     bad_video_limit: Annotated[float, Range(least=0, most=1)] = 0.05
+    # In alphabetical order, which is that of their turns.
     web: Mapping[str, WebStream] = dataclasses.field(default_factory=dict)
     web_every: _Positive = 1
     masked: MaskedStream | None = None
@@ -80,12 +82,14 @@ class Model:
 
     name: str
     saar: bool = False
+    # These three are in no config: None and 1 take the network's own SAAR and shortcut.
     saar_width: int | None = None
     saar_blocks: _Positive = 1
     shortcut: resnet.Shortcut | None = None
     dropout: Annotated[float, Range(least=0, below=1)] = 0.0
     ghost_size: _Count = 0
     ghost_statistics: layers.GhostStatistics = "mean"
+    # float64 is for comparisons, and needs JAX's x64 mode.
     dtype: Literal["float32", "bfloat16", "float64"] = "float32"
 
 
@@ -95,6 +99,7 @@ class Init:
 
     folder: str = ""
     allow: tuple[str, ...] = ()
+    # Also where shapes fit: another data set may have as many classes.
     fresh: tuple[str, ...] = ()
 
 
@@ -105,6 +110,7 @@ class Method:
     name: str = "baseline"
     aspects: tuple[str, ...] = ()
     ramp: Literal["constant", "dann"] = "constant"
+    # Left as they are: only the method's class knows their names and ranges.
     settings: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
 
@@ -128,6 +134,7 @@ class Training:
     """The length of training, and what happens on the way."""
 
     epochs: _Positive
+    # A cut: the learning rate still follows the epochs.
     max_steps: _Count = 0
     log_every: _Positive = 50
     save_every_epochs: _Positive = 1
@@ -141,6 +148,7 @@ class Evaluation:
 
     sets: Mapping[str, str] = dataclasses.field(default_factory=dict)
     batch_size: _Positive = 8
+    # Memory would grow with the number of views if all went through together.
     view_chunk: _Positive = 32
 
 
@@ -182,6 +190,7 @@ class Settings:
 
     def with_data(self, root: pathlib.Path, *, test_views: int = 0) -> Self:
         """Returns the settings for data sets in `root`, and so many views if not 0."""
+        # A stored root is a folder of the machine that trained.
         views = test_views or self.data.sampling.test_views
         frames = dataclasses.replace(self.data.sampling, test_views=views)
         data = dataclasses.replace(self.data, root=str(root), sampling=frames)
@@ -201,6 +210,7 @@ def _check_names(settings: Settings) -> None:
     data, aspects = settings.data, settings.method.aspects
     places = {f"data.web.{name}.split": one.split for name, one in data.web.items()}
     places |= {"data.target": data.target} if data.target else {}
+    # Test sets are not among them: an empty one is switched off.
     for key, place in {"data.train": data.train, **places}.items():
         if "/" not in place:
             raise errors.ConfigError(f"{key} must be DATASET/SPLIT, not {place!r}")
@@ -230,16 +240,13 @@ def _check_method(method: Method, data: Data) -> None:
 
 def _check_streams(data: Data) -> None:
     """Checks that the streams can be used together."""
-    if data.web and data.target:
-        raise errors.ConfigError(
-            "data.target and the web streams of data.web cannot be used together: a "
-            "step on web data would have no unlabelled videos; leave one of them out"
-        )
-    if data.web and data.masked:
-        raise errors.ConfigError(
-            "data.masked and the web streams of data.web cannot be used together: they "
-            "take turns at different steps; leave one of them out"
-        )
+    # A batch of web data has neither unlabelled videos nor masked clips beside it.
+    for key, other in (("data.target", data.target), ("data.masked", data.masked)):
+        if data.web and other:
+            raise errors.ConfigError(
+                f"{key} and the web streams of data.web cannot be used together; leave "
+                "one of them out"
+            )
 
 
 def _check_ghost_groups(settings: Settings) -> None:

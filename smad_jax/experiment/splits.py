@@ -37,6 +37,7 @@ def data_root(data: Data) -> pathlib.Path:
 
 def folder_name(data: Data, dataset: str) -> str:
     """Returns the folder of a data set; the embedded benchmark has one a draw."""
+    # One folder a draw, so that runs of different draws can share the data folder.
     if dataset not in (benchmark.NAME, benchmark.WEB_NAME):
         return dataset
     return benchmark.folder_name(data.embedded_seed, data.embedded_scale, name=dataset)
@@ -70,6 +71,7 @@ def open_splits(settings: Settings) -> Splits:
     data, seed = settings.data, settings.seed
     found = _open_all(data, _wanted(settings))
     train = _grouped(settings, _shuffled(settings, found["train"]["train"]))
+    # Other numbers would pass unnoticed: every label would mean another class.
     for kind, splits in found.items():
         # A method never sees the target's labels, so their numbers do not matter.
         for name, split in splits.items() if kind != "target" else ():
@@ -99,17 +101,13 @@ def open_train(settings: Settings) -> catalog.Split:
     Raises:
         DataError: if it is missing, with the commands that prepare it.
     """
+    # Test sets and web data need not be there.
     wanted = [one for one in _wanted(settings) if one.kind == "train"]
     return _grouped(settings, _open_all(settings.data, wanted)["train"]["train"])
 
 
 def open_place(data: Data, place: str, *, aspects: Sequence[str] = ()) -> catalog.Split:
-    """Opens any DATASET/SPLIT.
-
-    Args:
-        data: The folder of the data sets, and the draw that `embedded` stands for.
-        place: DATASET/SPLIT.
-        aspects: Names of the aspects to open labels of.
+    """Opens any DATASET/SPLIT with labels; `embedded` stands for the settings' draw.
 
     Raises:
         ConfigError: if `place` is something else.
@@ -178,6 +176,7 @@ def _open_all(
     data: Data, wanted: Sequence[_Wanted]
 ) -> dict[str, dict[str, catalog.Split]]:
     """Opens all splits, by kind and name; reports all missing ones at once."""
+    # Reported together, since preparing one of them can take hours.
     missing, steps, kinds = [], [], set()
     found: dict[str, dict[str, catalog.Split]] = {
         kind: {} for kind in ("train", "web", "test", "target")
@@ -200,24 +199,18 @@ def _open_all(
     if missing:
         hint = "a test set is left out by --config.evaluation.sets.NAME="
         raise errors.DataError(
-            _preparation(missing, steps, [hint] if "test" in kinds else [])
+            "\n  ".join(
+                [
+                    "some data is missing:",
+                    *missing,
+                    "these commands prepare it:",
+                    # Splits of one data set need the same commands, each only once.
+                    *(f"  {step}" for step in dict.fromkeys(steps)),
+                    *([hint] if "test" in kinds else []),
+                ]
+            )
         )
     return found
-
-
-def _preparation(
-    missing: Sequence[str], steps: Sequence[str], hints: Sequence[str]
-) -> str:
-    """Returns the message about data to prepare first, with the commands."""
-    return "\n  ".join(
-        [
-            "some data is missing:",
-            *missing,
-            "these commands prepare it:",
-            *(f"  {step}" for step in dict.fromkeys(steps)),
-            *hints,
-        ]
-    )
 
 
 def _other_classes(
@@ -246,12 +239,14 @@ def _labelled(settings: Settings, stream: web.WebStream) -> tuple[str, ...]:
     """Returns the method's aspects that a web stream has labels for."""
     if stream.aspect_labels == "none":
         return ()
+    # Few web data sets have labels: `match_aspects` masks the aspects without any.
     found = labelled_aspects(settings.data, stream.split)
     return tuple(name for name in settings.method.aspects if name in found)
 
 
 def _shuffled(settings: Settings, split: catalog.Split) -> catalog.Split:
     """Returns a training or web split with its aspect labels, given or shuffled."""
+    # Web streams too: an adversary that reads the scene there would spoil the control.
     if settings.data.aspect_labels == "given":
         return split
     return selection.shuffle_aspects(split, settings.seed)
@@ -262,6 +257,7 @@ def _grouped(settings: Settings, split: catalog.Split) -> catalog.Split:
     aspect = settings.data.groups
     if not aspect:
         return split
+    # An aspect that the method does not name must not stay: it would get a head.
     grouped = groups.with_groups(split, aspect)
     if aspect in settings.method.aspects:
         return grouped

@@ -19,6 +19,7 @@ from smad_jax.training import joint, sharding, stepping
 
 def turn_order(data: Data, without_people: masking.Masked | None) -> joint.Order:
     """Returns whose batches follow those of the training set, and when."""
+    # SDN's own order: an update on masked clips after each on training clips.
     if without_people and without_people.turns == "alternate":
         return joint.Order({base.MASKED: joint.Web(1, data.masked_size)})
     return joint.Order(
@@ -39,12 +40,7 @@ def open_streams(
 ) -> Iterator[tuple[str, pipeline.Batches[pipeline.Batch]]]:
     """Yields every stream's name and its batches, from those of step `start` on.
 
-    Args:
-        settings: Of the run.
-        folder: Of the run, for the list of bad videos.
-        opened: The split of each stream.
-        turns: Of the web streams.
-        start: Steps on the training set that were done before.
+    The list of bad videos is kept in `folder`.
     """
     data, masked = settings.data, opened.masked
     sources = {joint.TRAIN: (opened.train, data.batch_size)}
@@ -104,6 +100,7 @@ def _on_devices(
     """Yields global batches of all streams, each with what a method may see of it."""
     # A method cannot learn by mistake from the test set's labels: it never gets them.
     kept = {base.UNLABELLED: ("video",), base.MASKED: ("video", "label")}
+    # All are endless, so none ends a step early.
     for batches in zip(*streams.values(), strict=True):
         yield {
             name: sharding.shard({k: batch[k] for k in kept.get(name, batch)}, mesh)
@@ -120,6 +117,7 @@ def watch_for_bad(
         # Processes of a pod may share the folder, and would write into each other.
         folder / f"bad_videos{f'-{process}' if process else ''}.jsonl",
         limit=data.bad_video_limit,
+        # The limit is a share, here of the videos that this process reads.
         num_videos=len(split) // jax.process_count(),
         source=f"{split.dataset}/{split.name}",
     )
@@ -153,6 +151,7 @@ def _describe_web(name: str, split: catalog.Split, turns: joint.Order) -> str:
 
 def _describe_masked(found: masking.Masked | None, batch_size: int) -> str:
     """Returns the line about clips without people."""
+    # No error: the rest of the loss needs no such clips.
     if found is None:
         return (
             "NOTICE: no training video has boxes in enough of its frames, so no clip "

@@ -25,6 +25,7 @@ def predict_split(
     open_batches = functools.partial(test_batches, settings, split, bad)
     # For each set: a method may take statistics of the very videos it is tested on.
     predictor.adapt(open_batches)
+    # Closed here after an error too: its threads would outlive the prediction.
     with contextlib.closing(open_batches()) as batches:
         return predictor.run(batches, np.asarray(split.ids), split.labels)
 

@@ -97,6 +97,7 @@ class TrainedNetwork:
             return self.predictor.features(batches, np.asarray(split.ids), split.labels)
 
     def _bad_videos(self, split: catalog.Split) -> bad_videos.BadVideos:
+        # Without a file: the folder of a finished run stays as it was.
         limit = self.settings.data.bad_video_limit
         return bad_videos.BadVideos(None, limit=limit, num_videos=len(split))
 
@@ -108,8 +109,8 @@ def load(
 
     Args:
         folder: Of the run.
-        data_root: Folder of the data sets. The training data need not be there, unless
-            the run is older than `labels.json` and only they name the classes.
+        data_root: Folder of the data sets; the training data need not be there, unless
+            the run is older than `labels.json`.
         test_views: Views of a video, or frames of one view where the run's sampling is
             by segments; 0 for as many as the run was tested with. Of images one is
             enough: all are the same.
@@ -121,6 +122,7 @@ def load(
     settings = run_folder.read_settings(folder)
     settings = settings.with_data(data_root, test_views=test_views)
     labels = run_folder.read_labels(folder)
+    # Only the training data name the classes of a run that is older than the file.
     if labels is None:
         train = splits.open_train(settings)
         labels = run_folder.Labels(train.classes, train.aspects)
@@ -167,7 +169,8 @@ def _network(
     source: str,
 ) -> TrainedNetwork:
     """The network that settings and labels describe, with its trained arrays."""
-    # Shapes alone: all arrays are replaced, so no parameter need be drawn.
+    # Shapes alone: all arrays are replaced, so no parameter need be drawn. Ramps go by
+    # `total_steps`, but only in training.
     outline = nnx.eval_shape(
         lambda: build.build_modules(settings, *labels, total_steps=1)
     )
@@ -189,6 +192,7 @@ def _filled(
     Raises:
         DataError: naming an array that does not fit.
     """
+    # Compared first: filling the tree would stop at one path, without the number.
     ours, theirs = checkpoint.shapes(tree), checkpoint.shapes(arrays)
     if different := checkpoint.differing(ours, theirs):
         first = different[0]
