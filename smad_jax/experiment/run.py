@@ -15,7 +15,7 @@ from flax import nnx
 from smad_jax import methods
 from smad_jax.data import catalog
 from smad_jax.evaluation import accuracy, predict
-from smad_jax.experiment import build, run_folder, splits, streams, testing
+from smad_jax.experiment import build, run_folder, run_record, splits, streams, testing
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import checkpoint, log, loop, sharding, stepping, train_state
 
@@ -61,7 +61,7 @@ def train_and_test(
     first_process = jax.process_index() == 0
     # First of all: a mistaken folder has cost nothing yet.
     if first_process and not force:
-        run_folder.check_owner(folder, config)
+        run_record.check_owner(folder, config)
     run, state = open_run(settings, folder)
     with checkpoint.Checkpoints(folder / "checkpoints") as checkpoints:
         resumed = checkpoints.latest_step()
@@ -70,7 +70,7 @@ def train_and_test(
         # Only a restored checkpoint proves that this config fits the folder's run: with
         # `force`, a config that does not fit must not replace the one that does.
         if first_process:
-            run_folder.claim(folder, config)
+            run_record.claim(folder, config)
             classes, aspects = run.splits.train.classes, run.splits.train.aspects
             run_folder.write_labels(folder, run_folder.Labels(classes, aspects))
         log.logger.info(build.describe(settings, run.splits, run.plan, state))
@@ -80,14 +80,13 @@ def train_and_test(
         state = refit(run, state, checkpoints)
     # After the checkpoints are closed: an interrupted test finds all of them saved.
     tested = test(run, state)
-    seconds = time.perf_counter() - started
+    seconds, processor = time.perf_counter() - started, time.process_time()
     # Of a resumed run another process did a part, which this one cannot count.
-    processor_seconds = (
-        time.process_time() - started_processor if resumed is None else None
-    )
+    alone = resumed is None
+    processor_seconds = processor - started_processor if alone else None
     record = _record(run, tested, seconds, processor_seconds)
     if first_process:
-        run_folder.write_results(folder, record)
+        run_record.write_results(folder, record)
     return record.results
 
 
@@ -202,11 +201,11 @@ def _record(
     tested: Mapping[str, Tested],
     seconds: float,
     processor_seconds: float | None,
-) -> run_folder.Record:
+) -> run_record.Record:
     """Returns what `results.json` stores of the run."""
     predicted = {name: one.predictions for name, one in tested.items()}
     method = methods.find(run.settings.method.name)
-    return run_folder.Record(
+    return run_record.Record(
         results={
             f"{name}/{metric}": value
             for name, one in tested.items()

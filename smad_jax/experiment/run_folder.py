@@ -1,22 +1,12 @@
-"""The folder of a run: its config, labels, environment and results."""
+"""The folder of a run as others read it: its name, labels and config, without JAX."""
 
 import dataclasses
-import datetime
 import json
-import os
 import pathlib
-import platform
-import subprocess
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from typing import NamedTuple
 
-import jax
-import ml_collections
-
 from smad_jax import aspect_table, errors, file_io
-from smad_jax.experiment.settings import Settings
-from smad_jax.training import log
 
 
 class Labels(NamedTuple):
@@ -33,92 +23,11 @@ class Labels(NamedTuple):
     aspects: Mapping[str, aspect_table.Aspect]
 
 
-@dataclasses.dataclass(frozen=True)
-class Record:
-    """The result of a run.
-
-    Attributes:
-        results: Metrics named `set/metric`, between 0 and 1.
-        n_seen: Number of videos predicted of each test set.
-        unreadable: How many of them could not be read, and so count as wrong.
-        sees_target_data: Whether the method saw videos of a test set, without their
-            labels, before it was tested.
-        seed: The run's seed.
-        seconds: Wall time of the run.
-        processor_seconds: Time that its process had the processor, all threads added;
-            None if another process did a part of the run.
-    """
-
-    results: dict[str, float]
-    n_seen: Mapping[str, int]
-    unreadable: Mapping[str, int]
-    sees_target_data: bool
-    seed: int
-    seconds: float
-    processor_seconds: float | None
-
-
 def run_name(file: str, argument: str, *, smoke: bool = False) -> str:
     """Returns the name of a run: the config's, its argument and `smoke`, joined."""
     plain = argument.replace(",", "-").replace("=", "-").replace("/", "-")
     parts = [pathlib.Path(file).stem, plain, "smoke" if smoke else ""]
     return "-".join(part for part in parts if part)
-
-
-def check_owner(folder: pathlib.Path, config: ml_collections.ConfigDict) -> None:
-    """Makes sure that no other config was run in `folder`.
-
-    Raises:
-        ConfigError: naming every key that differs, if one does.
-    """
-    path = folder / "config.json"
-    if not path.is_file():
-        return
-    # Both as JSON, which turns tuples into lists, and as written by the user: settings
-    # fill in defaults, and would hide a key that came later.
-    before = dict(flat(json.loads(path.read_text("utf-8"))))
-    now = dict(flat(json.loads(config.to_json())))
-    changed = [
-        f"  {key}: {before.get(key, 'unset')} -> {now.get(key, 'unset')}"
-        for key in sorted(before | now)
-        if before.get(key) != now.get(key)
-    ]
-    if changed:
-        raise errors.ConfigError(
-            f"{folder} holds a run of another config (there -> here):\n"
-            + "\n".join(changed)
-            + "\nchoose another --workdir, or pass --force to use this one"
-        )
-
-
-def claim(folder: pathlib.Path, config: ml_collections.ConfigDict) -> None:
-    """Writes config and environment into `folder`, and from here on the log."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file_io.write_json(folder / "config.json", json.loads(config.to_json()))
-    file_io.write_json(folder / "env.json", environment())
-    log.to_file(folder / "train.log")
-
-
-def read_settings(folder: pathlib.Path) -> Settings:
-    """Returns the settings of the finished run in `folder`.
-
-    Raises:
-        DataError: if there is no run, it has not finished, or its config is damaged.
-    """
-    # results.json is written last: a folder without it is a run that has not finished.
-    missing = [
-        name for name in ("config.json", "results.json") if not (folder / name).exists()
-    ]
-    if missing:
-        raise errors.DataError(
-            f"no finished run in {folder} (it has no {missing[0]}); python main.py "
-            f"--config configs/NAME.py --workdir {folder} starts or finishes one"
-        )
-    path = folder / "config.json"
-    try:
-        return Settings.parse(json.loads(path.read_text("utf-8")))
-    except (ValueError, TypeError) as error:  # a ConfigError among them
-        raise errors.DataError(f"{path} is damaged: {error}") from error
 
 
 def write_labels(folder: pathlib.Path, labels: Labels) -> None:
@@ -149,60 +58,6 @@ def read_labels(folder: pathlib.Path) -> Labels | None:
         return Labels(tuple(content["classes"]), found)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise errors.DataError(f"{path} is damaged: {error!r}") from error
-
-
-def environment() -> dict[str, object]:
-    """Returns versions, devices and the commit that a result depends on."""
-    # Those that a number can depend on, decoding included (`av`).
-    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "av")
-    return {
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in packages},
-        "devices": [str(device.device_kind) for device in jax.devices()],
-        "processes": jax.process_count(),
-        "cpu_count": os.cpu_count(),
-    }
-
-
-def _commit() -> str:
-    """Returns the code's commit, `-dirty` with changes, or `unknown`."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    # Of the code's folder: the program may run in any other.
-    here = pathlib.Path(__file__).parent
-    try:
-        found = subprocess.run(
-            command, cwd=here, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):  # no git, or no repository
-        return "unknown"
-    return found.stdout.strip()
-
-
-def write_results(folder: pathlib.Path, record: Record) -> None:
-    """Writes `results.json` and logs the closing table."""
-    processor_seconds = record.processor_seconds
-    content = dataclasses.asdict(record) | {
-        "seconds": round(record.seconds, 1),
-        "processor_seconds": processor_seconds and round(processor_seconds, 1),
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        # Repeated here, so that the file alone says where its numbers come from.
-        **environment(),
-    }
-    file_io.write_json(folder / "results.json", content)
-    columns = ["top1", "top5", "mean_class"]
-    lines = [f"{'test set':<16}{'videos':>8}" + "".join(f"{c:>12}" for c in columns)]
-    for name, count in record.n_seen.items():
-        cells = (record.results.get(f"{name}/{column}") for column in columns)
-        # With at most five classes there is no top5.
-        lines.append(
-            f"{name:<16}{count:>8}"
-            + "".join(f"{'' if v is None else f'{v:.1%}':>12}" for v in cells)
-        )
-    log.logger.info("\n".join(lines))
-    # One line for programs; `RESULT ` finds it in any log.
-    log.logger.info(f"RESULT {json.dumps(record.results)}")
-    log.logger.info(f"{log.clock(int(record.seconds))}; all files are in {folder}")
 
 
 def flat(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -5,6 +5,7 @@ plainest value here: the stored config of an old run lacks keys that came later.
 """
 
 import dataclasses
+import json
 import pathlib
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
@@ -173,7 +174,10 @@ class Settings:
             ConfigError: naming the key that is wrong, or keys that contradict.
         """
         settings = cls.parse(config.to_dict())
-        _check(settings)
+        _check_names(settings)
+        _check_method(settings.method, settings.data)
+        _check_streams(settings.data)
+        _check_ghost_groups(settings)
         return settings
 
     @classmethod
@@ -188,6 +192,26 @@ class Settings:
         """
         return sections.read(cls, "", config)
 
+    @classmethod
+    def of_run(cls, folder: pathlib.Path) -> Self:
+        """Returns the settings of the finished run in `folder`.
+
+        Raises:
+            DataError: if there is no finished run, or its config is damaged.
+        """
+        # results.json is written last: without it, a run has not finished.
+        for name in ("config.json", "results.json"):
+            if not (folder / name).exists():
+                raise errors.DataError(
+                    f"no finished run in {folder} (it has no {name}); start or finish "
+                    f"one: python main.py --config configs/NAME.py --workdir {folder}"
+                )
+        path = folder / "config.json"
+        try:
+            return cls.parse(json.loads(path.read_text("utf-8")))
+        except (ValueError, TypeError) as error:  # a ConfigError among them
+            raise errors.DataError(f"{path} is damaged: {error}") from error
+
     def with_data(self, root: pathlib.Path, *, test_views: int = 0) -> Self:
         """Returns the settings for data sets in `root`, and so many views if not 0."""
         # A stored root is a folder of the machine that trained.
@@ -195,14 +219,6 @@ class Settings:
         frames = dataclasses.replace(self.data.sampling, test_views=views)
         data = dataclasses.replace(self.data, root=str(root), sampling=frames)
         return dataclasses.replace(self, data=data)
-
-
-def _check(settings: Settings) -> None:
-    """Raises ConfigError for values that do not go together."""
-    _check_names(settings)
-    _check_method(settings.method, settings.data)
-    _check_streams(settings.data)
-    _check_ghost_groups(settings)
 
 
 def _check_names(settings: Settings) -> None:

@@ -119,7 +119,7 @@ def load(
         DataError: if the run is not finished, nothing names its classes, or the
             checkpoint does not fit its config.
     """
-    settings = run_folder.read_settings(folder)
+    settings = Settings.of_run(folder)
     settings = settings.with_data(data_root, test_views=test_views)
     labels = run_folder.read_labels(folder)
     # Only the training data name the classes of a run that is older than the file.
