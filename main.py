@@ -23,8 +23,8 @@ from ml_collections import config_flags
 from configs import common
 from data_prep.embedded import make, web_media
 from smad_jax import errors
-from smad_jax.experiment import checks, run_folder, splits
-from smad_jax.experiment import run as experiment
+from smad_jax.experiment import run, run_folder, splits
+from smad_jax.experiment.settings import Settings
 from smad_jax.training import log, loop
 
 CONFIG = config_flags.DEFINE_config_file(
@@ -75,12 +75,12 @@ def _run(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
     else:  # there SIGTERM is JAX's own
         signal.signal(signal.SIGTERM, _terminated)
     _keep_compiled()
-    checks.check(config)
-    if splits.uses_embedded(config):
-        _make(make.prepare, config)
-    if splits.uses_embedded_web(config):
-        _make(web_media.prepare, config)
-    experiment.run(config, workdir, force=FORCE.value)
+    settings = Settings.read(config)
+    if splits.uses_embedded(settings):
+        _make(make.prepare, settings)
+    if splits.uses_embedded_web(settings):
+        _make(web_media.prepare, settings)
+    run.train_and_test(config, workdir, force=FORCE.value)
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
@@ -104,14 +104,13 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
         raise AssertionError("unreachable") from error
 
 
-def _make(
-    prepare: Callable[..., pathlib.Path], config: ml_collections.ConfigDict
-) -> None:
+def _make(prepare: Callable[..., pathlib.Path], settings: Settings) -> None:
     """Makes the config's draw of the embedded benchmark, or of its web data."""
+    data = settings.data
     prepare(
-        splits.data_root(config),
-        config.data.embedded_seed,
-        scale=config.data.embedded_scale,
+        splits.data_root(data),
+        data.embedded_seed,
+        scale=data.embedded_scale,
         log=log.logger.info,
     )
 

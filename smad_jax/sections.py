@@ -100,7 +100,7 @@ def _value(hint: Any, name: str, value: object) -> object:
                 f"unknown {name} {value!r}; known: {', '.join(map(str, parts))}"
             )
         return value
-    if origin is types.UnionType:
+    if origin in (types.UnionType, typing.Union):  # the latter of a Literal or None
         empty = value is None or value == {}
         return None if empty else _value(parts[0], name, value)
     if origin is tuple:

@@ -124,17 +124,18 @@ def fresh_run(
     import json
 
     from configs import common, slowonly_smad
-    from smad_jax.experiment import run as experiment
-    from smad_jax.experiment import run_folder, splits
+    from smad_jax.experiment import build, run_folder, splits
+    from smad_jax.experiment.settings import Settings
     from smad_jax.training import checkpoint, sharding
 
     config = common.smoke(slowonly_smad.get_config())
     config.data.root = str(small_data)
     folder = tmp_path_factory.mktemp("runs") / "fresh"
     folder.mkdir()
-    train = splits.open_train(config)
-    plan = experiment.make_plan(config, train, "fresh")
-    _, state, _ = experiment.build(config, train, plan, sharding.make_mesh())
+    settings = Settings.read(config)
+    train = splits.open_train(settings)
+    plan = build.make_plan(settings, train, "fresh")
+    state = build.build(settings, train, plan, sharding.make_mesh()).state
     with checkpoint.Checkpoints(folder / "checkpoints") as checkpoints:
         checkpoints.save(state, {"step": 0, "videos": 0, "seed": 0})
     (folder / "config.json").write_text(config.to_json())

@@ -25,8 +25,8 @@ from configs import (
 )
 from smad_jax import errors, methods
 from smad_jax.data import catalog
-from smad_jax.experiment import checks, splits
-from smad_jax.experiment import run as experiment
+from smad_jax.experiment import build, run, splits
+from smad_jax.experiment.settings import Settings
 from smad_jax.training import checkpoint, sharding
 
 CONFIGS = {
@@ -173,22 +173,22 @@ def test_sava_takes_three_clips_of_192_frames_and_two_of_the_embedded_four():
     assert sampling.train_clips * sampling.num_frames * sampling.stride == 192
     assert config.model.ghost_size == 3 * 2 * 16, "a device's videos, three clips each"
     assert config.data.target == "aras/aras64"
-    checks.check(config)
+    Settings.read(config)
     config = slowonly_sava.get_config()
     sampling = config.data.sampling
     assert config.method.settings.num_clips == sampling.train_clips == 2
     assert sampling.train_clips * sampling.num_frames == 4
     assert sampling.test_views * sampling.num_frames == 4
-    checks.check(config)
+    Settings.read(config)
     config.data.sampling.train_clips = 1
     with pytest.raises(
         errors.ConfigError, match=r"but data\.sampling\.train_clips is 1"
     ):
-        checks.check(config)
+        Settings.read(config)
     config = slowonly_baseline.get_config()
     config.data.sampling.train_clips = 3
     with pytest.raises(errors.ConfigError, match="'baseline' learns from 1 clips"):
-        checks.check(config)
+        Settings.read(config)
 
 
 def test_switches_of_sdn():
@@ -280,11 +280,11 @@ def test_networks_of_table_6_are_trained_on_minikinetics():
         assert config.evaluation.sets.to_dict() == {"val": "kinetics400/mini-val"}
         assert config.method.aspects == ("scene", "object")
         assert config.data.sampling.test_views == 0
-        checks.check(config)
+        Settings.read(config)
     assert combined.data.web.videos.split == "insvideo/k200-unbias"
     sdn = CONFIGS["resnet3d_sdn"].get_config("minikinetics,boxes=people.npz")
     assert (sdn.method.name, sdn.data.masked.boxes) == ("sdn", "people.npz")
-    checks.check(sdn)
+    Settings.read(sdn)
 
 
 def test_finetuning_keeps_backbone_and_saar_and_drops_head_and_adversaries(
@@ -295,9 +295,10 @@ def test_finetuning_keeps_backbone_and_saar_and_drops_head_and_adversaries(
     config.data.embedded_seed = 0
     config.training.max_steps = 1
     config.seed = 5
-    train = splits.open_train(config)
-    plan = experiment.make_plan(config, train, "finetune")
-    _, state, _ = experiment.build(config, train, plan, sharding.make_mesh())
+    settings = Settings.read(config)
+    train = splits.open_train(settings)
+    plan = build.make_plan(settings, train, "finetune")
+    state = build.build(settings, train, plan, sharding.make_mesh()).state
     begun = checkpoint.flatten(state.params)
     _, learnt, _ = checkpoint.read_trained(fresh_run / "checkpoints")
     assert {path.split("/")[0] for path in begun} == {"model"}
@@ -306,7 +307,7 @@ def test_finetuning_keeps_backbone_and_saar_and_drops_head_and_adversaries(
     for path, array in begun.items():
         same = np.array_equal(array, learnt[path])
         assert same == (path != "model/head/kernel"), path
-    results = experiment.run(config, tmp_path)
+    results = run.train_and_test(config, tmp_path)
     assert set(results) >= {"iid/top1", "tail/top1", "rare/top1"}
 
 
@@ -315,7 +316,7 @@ def updates(config, num_videos):
     split = catalog.Split(
         *("demo", "train", ("v",) * num_videos, None, (), {}, {}, {}, None, None)
     )
-    plan = experiment.make_plan(config, split, "demo")
+    plan = build.make_plan(Settings.read(config), split, "demo")
     sources = [s for step in range(plan.total_steps) for s in plan.order.sources(step)]
     return collections.Counter(sources), len(sources)
 
@@ -387,15 +388,15 @@ SEES_TARGET_DATA = {f"slowonly_{name}" for name in ("adabn", "dann", "mmd", "sav
 
 
 def test_every_method_is_in_a_config_that_is_run():
-    run = {CONFIGS[name].get_config(argument).method.name for name, argument in RUNS}
-    assert run == set(methods.METHODS)
+    used = {CONFIGS[name].get_config(argument).method.name for name, argument in RUNS}
+    assert used == set(methods.METHODS)
 
 
 @pytest.mark.parametrize(("name", "argument"), RUNS)
 def test_config_trains_two_steps_and_tests_once(name, argument, small_data, tmp_path):
     config = common.smoke(CONFIGS[name].get_config(argument))
     config.data.root = str(small_data)
-    results = experiment.run(config, tmp_path)
+    results = run.train_and_test(config, tmp_path)
     assert set(results) >= {"iid/top1", "tail/top1", "rare/top1"}
     assert all(0 <= value <= 1 for value in results.values())
     record = json.loads((tmp_path / "results.json").read_text("utf-8"))
@@ -411,7 +412,7 @@ def test_joint_training_on_images_and_clips_of_the_embedded_web_data(
 ):
     config = common.smoke(CONFIGS[name].get_config(f"web={part}"))
     config.data.root = str(small_data)
-    results = experiment.run(config, tmp_path)
+    results = run.train_and_test(config, tmp_path)
     assert set(results) >= {"iid/top1", "tail/top1", "rare/top1"}
     first, second = map(
         json.loads, (tmp_path / "metrics.jsonl").read_text("utf-8").splitlines()
@@ -432,7 +433,7 @@ def test_joint_training_takes_two_steps_with_each_stream(
     config.data.web.images.split = f"{web_data}/train"
     if name == "slowonly_omnidebias":
         config.data.web.videos.split = "embedded/pool"
-    results = experiment.run(config, tmp_path)
+    results = run.train_and_test(config, tmp_path)
     assert 0 <= results["rare/top1"] <= 1
     lines = (tmp_path / "metrics.jsonl").read_text("utf-8").splitlines()
     for line in map(json.loads, lines):
@@ -450,5 +451,5 @@ def test_full_size_tsn_trains_two_steps_on_small_frames(small_data, tmp_path):
     config.init.folder = ""
     with config.unlocked():
         config.evaluation.sets = {"rare": "embedded/rare"}
-    results = experiment.run(config, tmp_path)
+    results = run.train_and_test(config, tmp_path)
     assert 0 <= results["rare/top1"] <= 1

@@ -152,7 +152,7 @@ def test_interrupted_run_ends_with_the_losses_of_an_uninterrupted_one(
     assert reached < 30
     again = run(small_data, *short(parts, steps=30))
     assert again.returncode == 0, again.stderr
-    assert f"going on from step {reached}" in again.stdout
+    assert f"resuming from step {reached}" in again.stdout
     assert losses(parts) == losses(whole)
     results = [json.loads((d / "results.json").read_text()) for d in (whole, parts)]
     assert results[0]["results"] == results[1]["results"]
@@ -188,7 +188,7 @@ def test_interrupted_joint_training_ends_like_an_uninterrupted_one(
     assert 3 <= reached < 20
     again = run(small_data, *short(parts, steps=20), config=joint_config)
     assert again.returncode == 0, again.stderr
-    assert f"going on from step {reached}" in again.stdout
+    assert f"resuming from step {reached}" in again.stdout
     assert everything_logged(parts) == everything_logged(whole)
     results = [json.loads((d / "results.json").read_text()) for d in (whole, parts)]
     assert results[0]["results"] == results[1]["results"]
@@ -226,7 +226,7 @@ def test_two_processes_of_which_one_is_terminated_save_and_go_on(small_data, tmp
     again = start_two(small_data, *flags)
     told = [process.communicate(timeout=300)[0] for process in again]
     assert [process.returncode for process in again] == [0, 0], told
-    assert f"going on from step {reached}" in told[0]
+    assert f"resuming from step {reached}" in told[0]
     after = losses(tmp_path)
     assert set(after) == set(range(1, 61))
     assert before.items() <= after.items()
@@ -247,13 +247,13 @@ def test_sigterm_while_testing_ends_with_a_line_and_its_code(small_data, tmp_pat
 import os, signal, sys, time
 from absl import app
 import main
-from smad_jax import experiment
+from smad_jax.experiment import run as module
 
 def run(config, workdir, **options):
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(30)
 
-experiment.run = run
+module.train_and_test = run
 app.run(main.main, argv=sys.argv, flags_parser=main.parse_flags)
 """
     flags = command(small_data, *short(tmp_path))[2:]
@@ -305,12 +305,12 @@ def test_folder_of_another_config_is_refused_with_the_difference(small_data, tmp
         (["--config.method.ramp=dan"], 2, "unknown method.ramp 'dan'"),
         (["--config.method.name=baseline"], 2, "has no use for method.aspects"),
         (["--config.evaluation.sets.iid=embedded/idd"], 3, "idd"),
-        (["--config.data.batch_size=0"], 2, "data.batch_size must be at least 1"),
-        (["--config.training.log_every=0"], 2, "training.log_every must be at least"),
+        (["--config.data.batch_size=0"], 2, "data.batch_size"),
+        (["--config.training.log_every=0"], 2, "training.log_every"),
         (["--config.model.ghost_size=12"], 2, "a multiple of model.ghost_size 12"),
-        (["--config.data.embedded_scale=0.001"], 2, "from 0.02 to 1"),
+        (["--config.data.embedded_scale=0.001"], 2, "data.embedded_scale"),
         (["--config.data.train="], 2, "data.train must be DATASET/SPLIT"),
-        (["--config.data.web_every=0"], 2, "data.web_every must be at least 1"),
+        (["--config.data.web_every=0"], 2, "data.web_every"),
         (["--config.init.folder=nowhere"], 3, "python -m smad_jax.torch_weights"),
         (["--distributed"], 2, "JAX_COORDINATOR_ADDRESS"),
     ],

@@ -6,7 +6,7 @@ import pytest
 
 from configs import common, slowonly_baseline, slowonly_smad, tsn_baseline
 from data_prep import build_records, pseudo_label
-from smad_jax.experiment import run as experiment
+from smad_jax.experiment.run import train_and_test
 
 CLASSES = {
     "chore": ("test.mp4", "part_0.mp4", "flipping_a_pancake.mkv"),
@@ -53,6 +53,6 @@ def test_real_videos_train_and_test(data, config, tmp_path):
     chosen.init.folder = ""
     tiny = "tsn_tiny" if config is tsn_baseline else "slowonly_tiny"
     chosen.model.name = tiny  # the same road with a small network
-    results = experiment.run(chosen, tmp_path)
+    results = train_and_test(chosen, tmp_path)
     assert 0 <= results["val/top1"] <= 1
     assert not (tmp_path / "bad_videos.jsonl").exists()

@@ -149,15 +149,15 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def _open(
-    asked: trained.Teacher, place: str, wanted: list[str] | None
+    asked: trained.TrainedNetwork, place: str, wanted: list[str] | None
 ) -> catalog.Split:
     """The split with the soft labels that are wanted of it.
 
     Raises:
         ConfigError: if an aspect that is asked for has tags.
     """
-    names = splits.labelled_aspects(asked.config, place) if wanted is None else wanted
-    split = splits.open_place(asked.config, place, aspects=names)
+    names = asked.labelled_aspects(place) if wanted is None else wanted
+    split = asked.open_split(place, names)
     for name in wanted or ():
         if split.aspects[name].kind != "soft":
             raise errors.ConfigError(
@@ -169,13 +169,11 @@ def _open(
 
 
 def _label_names(
-    asked: trained.Teacher, place: str, split: catalog.Split, aspect: str
+    asked: trained.TrainedNetwork, place: str, split: catalog.Split, aspect: str
 ) -> tuple[str, ...]:
     """What the labels of an aspect are called, if its data set knows."""
-    folder = splits.data_root(asked.config) / splits.folder_name(
-        asked.config, splits.divided(place)[0]
-    )
-    return label_names.stored(folder, aspect, split.aspects[aspect].num_labels)
+    num_labels = split.aspects[aspect].num_labels
+    return label_names.stored(asked.dataset_folder(place), aspect, num_labels)
 
 
 def _name_labels(part: dict[str, Any], names: tuple[str, ...]) -> None:

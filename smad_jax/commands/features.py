@@ -8,7 +8,6 @@ import numpy as np
 from smad_jax import file_io
 from smad_jax.commands import network
 from smad_jax.evaluation import features as feature_files
-from smad_jax.experiment import splits
 
 HELP = "features of every view, one vector a video, as NPZ"
 
@@ -32,7 +31,7 @@ def run(arguments: argparse.Namespace) -> str:
         UserError: for whatever the user can put right.
     """
     asked = network.open_network(arguments)
-    split = splits.open_place(asked.config, arguments.split)
+    split = asked.open_split(arguments.split)
     name = f"{arguments.split.replace('/', '-')}.npz"
     path = arguments.out or arguments.run / "features" / name
     file_io.check(path)
@@ -43,7 +42,7 @@ def run(arguments: argparse.Namespace) -> str:
         classes=np.asarray(split.classes),
         features=feature_files.concatenated(found.features),
         num_views=found.features.shape[1],
-        dataset=splits.folder_name(asked.config, splits.divided(arguments.split)[0]),
+        dataset=asked.dataset_folder(arguments.split).name,
     ).save(path)
     count, views, size = found.features.shape
     unreadable = int((~found.features.any(axis=(1, 2))).sum())

@@ -5,9 +5,10 @@ import importlib.util
 import pathlib
 import sys
 
+import ml_collections
+
 from smad_jax import errors
 from smad_jax.data import label_names, preparation
-from smad_jax.experiment import run as experiment
 from smad_jax.experiment import trained
 
 
@@ -41,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser, *, required: bool = True) -> No
     )
 
 
-def open_network(arguments: argparse.Namespace) -> trained.Teacher:
+def open_network(arguments: argparse.Namespace) -> trained.TrainedNetwork:
     """Returns the network that the command line chooses.
 
     Raises:
@@ -73,7 +74,7 @@ def open_network(arguments: argparse.Namespace) -> trained.Teacher:
     )
 
 
-def _read_config(place: str) -> experiment.Config:
+def _read_config(place: str) -> ml_collections.ConfigDict:
     """The config of FILE or FILE:ARGUMENT, as `main.py` reads it."""
     name, _, argument = place.partition(":")
     specification = importlib.util.spec_from_file_location("chosen_config", name)

@@ -14,7 +14,6 @@ import numpy as np
 from smad_jax import errors, file_io
 from smad_jax.commands import command_line, network
 from smad_jax.data import bad_videos, catalog, pipeline, records, video
-from smad_jax.experiment import run as experiment
 from smad_jax.experiment import trained
 from smad_jax.reporting import figures
 
@@ -107,9 +106,7 @@ def run(arguments: argparse.Namespace) -> str:
     file_io.check(arguments.out)
     asked = network.open_network(arguments)
     failures, frames = Failures(len(split)), {}
-    with contextlib.closing(
-        experiment.test_batches(asked.config, split, failures)
-    ) as batches:
+    with contextlib.closing(asked.test_batches(split, failures)) as batches:
         watched = _watch(batches, frames, arguments.pictures)
         said, _ = asked.predictor.run(watched, np.asarray(split.ids), split.labels)
     _write_csv(arguments.out, asked, split.ids, said.probabilities, failures, arguments)
@@ -195,7 +192,7 @@ def _watch(
 
 def _write_csv(
     path: pathlib.Path,
-    asked: trained.Teacher,
+    asked: trained.TrainedNetwork,
     ids: Sequence[str],
     probabilities: np.ndarray,
     failures: Failures,

@@ -11,7 +11,6 @@ from smad_jax import errors, file_io
 from smad_jax.commands import command_line, network
 from smad_jax.data import catalog, selection
 from smad_jax.evaluation import probe
-from smad_jax.experiment import splits
 
 HELP = "a fresh linear probe of scene, object, ... on frozen features"
 
@@ -46,8 +45,8 @@ def run(arguments: argparse.Namespace) -> str:
         file_io.check(arguments.out)
     asked = network.open_network(arguments)
     place = arguments.split
-    names = arguments.aspects or splits.labelled_aspects(asked.config, place)
-    split = splits.open_place(asked.config, place, aspects=names)
+    names = arguments.aspects or asked.labelled_aspects(place)
+    split = asked.open_split(place, names)
     soft = [name for name in names if split.aspects[name].kind == "soft"]
     if not soft or (arguments.aspects and len(soft) < len(names)):
         others = ", ".join(sorted(set(names) - set(soft))) or "any aspect"

@@ -4,17 +4,18 @@ The videos of that stream and how people are found in them; `people` paints.
 """
 
 import dataclasses
-from typing import NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data import catalog, people, sections, selection
+from smad_jax.data import catalog, people, selection
+from smad_jax.sections import Range
 
 
 @dataclasses.dataclass(frozen=True)
 class MaskedStream:
-    """The stream as configured, in the section `data.masked`.
+    """The stream as configured; the section `data.masked`.
 
     Attributes:
         boxes: Path of a file for `people.read_boxes`; empty for none.
@@ -28,35 +29,11 @@ class MaskedStream:
     """
 
     boxes: str = ""
-    without_boxes: str = "guess"
-    turns: str = "alternate"
-    batch_size: int = 0
-    min_score: float = people.MIN_SCORE
-    min_share: float = 0.7
-
-    @classmethod
-    def from_config(cls, config: sections.Section) -> Self | None:
-        """Reads the section, whose keys are the attributes; None if it is empty.
-
-        Raises:
-            ConfigError: naming the key and what it may be.
-        """
-        if not config:
-            return None
-        name = "data.masked"
-        sections.check_keys(name, config, tuple(cls.__dataclass_fields__))
-        whole = {**dataclasses.asdict(cls()), **config}
-        part = {"least": 0, "most": 1}
-        return cls(
-            boxes=str(whole["boxes"]),
-            without_boxes=sections.choice(
-                name, whole, "without_boxes", ("guess", "leave_out")
-            ),
-            turns=sections.choice(name, whole, "turns", ("alternate", "joint")),
-            batch_size=sections.integer(name, whole, "batch_size", least=0),
-            min_score=sections.number(name, whole, "min_score", **part, default=0),
-            min_share=sections.number(name, whole, "min_share", **part, default=0),
-        )
+    without_boxes: Literal["guess", "leave_out"] = "guess"
+    turns: Literal["alternate", "joint"] = "alternate"
+    batch_size: Annotated[int, Range(least=0)] = 0
+    min_score: Annotated[float, Range(least=0, most=1)] = people.MIN_SCORE
+    min_share: Annotated[float, Range(least=0, most=1)] = 0.7
 
 
 class Masked(NamedTuple):

@@ -16,9 +16,9 @@ from absl import flags
 
 from smad_jax import errors
 from smad_jax.data import bad_videos as bad_videos_lib
-from smad_jax.data import catalog, loading, order, people, sections, video
-from smad_jax.data import sampling as sampling_lib
-from smad_jax.data import transforms as transforms_lib
+from smad_jax.data import catalog, loading, order, people, video
+from smad_jax.data.sampling import Sampling
+from smad_jax.data.transforms import Transform
 
 
 class Batch(TypedDict):
@@ -95,8 +95,8 @@ class Batches(Generic[B]):
 def train_batches(
     split: catalog.Split,
     *,
-    sampling: sections.Section,
-    transform: sections.Section,
+    sampling: Sampling,
+    transform: Transform,
     batch_size: int,
     seed: int,
     bad_videos: bad_videos_lib.BadVideos,
@@ -120,8 +120,8 @@ def train_batches(
 
     Args:
         split: The videos.
-        sampling: Keys of `sampling.Sampling`.
-        transform: Keys of `transforms.Transform`.
+        sampling: Which frames of a video make a clip.
+        transform: How the frames are cropped.
         batch_size: B, of all processes together.
         seed: Of order, clips and crops.
         bad_videos: Where unreadable videos are recorded.
@@ -137,7 +137,7 @@ def train_batches(
         paint: What paints people out of every clip; None to leave them in.
 
     Raises:
-        ConfigError: if a section is wrong or B does not divide by the processes.
+        ConfigError: if B does not divide by the processes.
         DataError: from the iterator, if too many videos are bad, or all those tried
             of one class.
     """
@@ -145,8 +145,8 @@ def train_batches(
     cache = loading.FrameCache((cache_mib << 20) // max(1, num_workers))
     loader = loading.TrainLoader(
         loading.Reader(split, cache),
-        sampling_lib.Sampling.from_config(sampling),
-        transforms_lib.Transform.from_config(transform),
+        sampling,
+        transform,
         paint,
     )
     rows = grain.MapDataset.range(len(split)).repeat()
@@ -160,8 +160,8 @@ def train_batches(
 def test_batches(
     split: catalog.Split,
     *,
-    sampling: sections.Section,
-    transform: sections.Section,
+    sampling: Sampling,
+    transform: Transform,
     batch_size: int,
     bad_videos: bad_videos_lib.BadVideos,
     process_index: int = 0,
@@ -176,8 +176,8 @@ def test_batches(
 
     Args:
         split: The videos.
-        sampling: Keys of `sampling.Sampling`.
-        transform: Keys of `transforms.Transform`.
+        sampling: Which frames of a video make a clip.
+        transform: How the frames are cropped.
         batch_size: B, of all processes together.
         bad_videos: Where unreadable videos are recorded.
         process_index: p.
@@ -185,17 +185,16 @@ def test_batches(
         num_threads: Threads that decode; 0 decodes when a batch is asked for.
 
     Raises:
-        ConfigError: if a section is wrong or B does not divide by the processes.
+        ConfigError: if B does not divide by the processes.
         DataError: from the iterator, if too many videos are bad.
     """
-    sampler = sampling_lib.Sampling.from_config(sampling)
-    if sampler.covers:
+    if sampling.covers:
         batch_size = process_count
     share = _share(batch_size, process_index, process_count)
     loader = loading.TestLoader(
         loading.Reader(split, loading.FrameCache(0)),
-        sampler,
-        transforms_lib.Transform.from_config(transform),
+        sampling,
+        transform,
     )
     padded = -(-len(split) // batch_size) * batch_size
     dataset = _ProcessShare(grain.MapDataset.range(padded).map(loader), share)

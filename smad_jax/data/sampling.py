@@ -7,73 +7,57 @@ clips differently at test, which a config may ask for.
 """
 
 import dataclasses
-from typing import Self
+import typing
+from typing import Annotated, Literal
 
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data import sections
+from smad_jax.sections import Range
 
 MAX_WINDOWS = 256  # of a video at test: some three minutes of 16 frames each
 # How clips are placed at test, after the reference's releases that do so.
-TEST_RULES = ("mmaction2-0.x", "mmaction2-1.x")
+Rule = Literal["mmaction2-0.x", "mmaction2-1.x"]
+TEST_RULES: tuple[Rule, ...] = typing.get_args(Rule)
 
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
-    """Which frames a network sees.
+    """Which frames a network sees; the section `data.sampling`.
 
     Attributes:
         kind: `clip` for frames at a fixed stride, `segments` for one frame a segment.
         num_frames: T at training.
         stride: Frames between neighbours of a clip.
-        train_clips: For `clip` how many of T frames each are taken of a training video,
-            one after the other.
+        train_clips: For `clip` how many clips of T frames are taken of a training
+            video, one after the other.
         test_views: For `clip` N, the clips at test, or 0 for neighbouring ones from a
             video's first frame to its end; for `segments` the frames of the single view
             at test.
         test_rule: How `clip` places its clips at test, one of `TEST_RULES`; single
-            frames lie alike under both.
+            frames are the same under both.
+
+    Raises:
+        ConfigError: if `segments` come with several training clips or no test frame.
     """
 
-    kind: str
-    num_frames: int
-    stride: int = 1
-    train_clips: int = 1
-    test_views: int = 1
-    test_rule: str = TEST_RULES[0]
+    kind: Literal["clip", "segments"]
+    num_frames: Annotated[int, Range(least=1)]
+    stride: Annotated[int, Range(least=1)] = 1
+    train_clips: Annotated[int, Range(least=1)] = 1
+    test_views: Annotated[int, Range(least=0)] = 1
+    test_rule: Rule = TEST_RULES[0]
 
-    @classmethod
-    def from_config(cls, config: sections.Section) -> Self:
-        """Reads a section of a config, whose keys are the attributes.
-
-        Raises:
-            ConfigError: naming the key and what it may be.
-        """
-        name = "sampling"
-        sections.check_keys(name, config, tuple(cls.__dataclass_fields__))
-        config = {"test_rule": TEST_RULES[0], **config}
-        if config.get("kind") == "segments" and config.get("train_clips", 1) != 1:
+    def __post_init__(self) -> None:
+        # Segments are one clip of a whole video, and views the frames of that clip.
+        if self.kind == "segments" and (self.train_clips, self.test_views < 1) != (
+            1,
+            0,
+        ):
             raise errors.ConfigError(
-                "sampling.train_clips must be 1 with segments, which are one clip of a "
-                f"whole video, not {config['train_clips']!r}"
+                "data.sampling.train_clips must be 1 with segments, and test_views at "
+                f"least 1, but they are {self.train_clips} and {self.test_views}"
             )
-        return cls(
-            kind=sections.choice(name, config, "kind", ("clip", "segments")),
-            num_frames=sections.integer(name, config, "num_frames", least=1),
-            stride=sections.integer(name, config, "stride", least=1, default=1),
-            train_clips=sections.integer(
-                name, config, "train_clips", least=1, default=1
-            ),
-            test_views=sections.integer(
-                name,
-                config,
-                "test_views",
-                least=0 if config.get("kind") == "clip" else 1,
-                default=1,
-            ),
-            test_rule=sections.choice(name, config, "test_rule", TEST_RULES),
-        )
 
     def train(self, num_frames: int, rng: np.random.Generator) -> np.ndarray:
         """Returns [T] frame numbers of a video of `num_frames` for training.

@@ -7,20 +7,20 @@ smoothing when shrinking. Normalising is the network's business.
 
 import dataclasses
 import math
-from typing import NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple
 
 import cv2
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data import sections
+from smad_jax.sections import Range
 
 cv2.setNumThreads(0)  # the pipeline's threads are the only ones
 
 
 @dataclasses.dataclass(frozen=True)
 class Transform:
-    """What becomes of the frames.
+    """How frames are resized, cropped and mirrored; the section `data.transform`.
 
     Attributes:
         kind: At training `random_resized_crop` (App. C) or `random_shift`; at test both
@@ -28,35 +28,22 @@ class Transform:
         size: Side of the square given to the network, in pixels.
         resize: Short side before the crop, in pixels; `size` if 0.
         shift: Largest shift of `random_shift`, in pixels.
+
+    Raises:
+        ConfigError: if the short side is smaller than the crop.
     """
 
-    kind: str
-    size: int
-    resize: int = 0
-    shift: int = 0
+    kind: Literal["random_resized_crop", "random_shift"]
+    size: Annotated[int, Range(least=1)]
+    resize: Annotated[int, Range(least=0)] = 0
+    shift: Annotated[int, Range(least=0)] = 0
 
-    @classmethod
-    def from_config(cls, config: sections.Section) -> Self:
-        """Reads a section of a config, whose keys are the attributes.
-
-        Raises:
-            ConfigError: naming the key and what it may be.
-        """
-        name, kinds = "transform", ("random_resized_crop", "random_shift")
-        sections.check_keys(name, config, tuple(cls.__dataclass_fields__))
-        size = sections.integer(name, config, "size", least=1)
-        resize_to = sections.integer(name, config, "resize", least=0, default=0)
-        if 0 < resize_to < size:
+    def __post_init__(self) -> None:
+        if 0 < self.resize < self.size:
             raise errors.ConfigError(
-                f"transform.resize must be 0 or at least transform.size {size}, not "
-                f"{resize_to}"
+                "data.transform.resize must be 0 or at least data.transform.size "
+                f"{self.size}, but it is {self.resize}"
             )
-        return cls(
-            kind=sections.choice(name, config, "kind", kinds),
-            size=size,
-            resize=resize_to,
-            shift=sections.integer(name, config, "shift", least=0, default=0),
-        )
 
     def train(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Returns a random [T, size, size, 3] uint8 part of a [T, H, W, 3] clip."""

@@ -6,24 +6,25 @@ are taken is the training loop's business (`training/joint.py`).
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Literal
 
 import numpy as np
 
 from smad_jax import errors
 from smad_jax.aspect_table import Aspect
-from smad_jax.data import catalog, sections
+from smad_jax.data import catalog
+from smad_jax.data.sampling import Sampling
+from smad_jax.sections import Range
 
-# Metrics of a stream begin with its name, so these would be mistaken for others.
+# Metrics of a stream begin with its name; these begin the names of other metrics.
 _TAKEN_NAMES = ("train", "target", "loss", "accuracy", "time")
 
 
 @dataclasses.dataclass(frozen=True)
 class WebStream:
-    """One stream of web data.
+    """One stream of web data; the section `data.web.NAME`.
 
     Attributes:
-        name: As in configs and metrics.
         split: DATASET/SPLIT.
         batch_size: Videos or images of a batch, of all devices together.
         batches: Batches taken whenever it is the web's turn.
@@ -35,66 +36,27 @@ class WebStream:
             loss on this stream.
     """
 
-    name: str
     split: str
-    batch_size: int
-    batches: int = 1
-    class_power: float = 1.0
-    num_frames: int = 0
-    aspect_labels: str = "given"
+    batch_size: Annotated[int, Range(least=1)]
+    batches: Annotated[int, Range(least=1)] = 1
+    class_power: Annotated[float, Range(least=0, most=1)] = 1.0
+    num_frames: Annotated[int, Range(least=0)] = 0
+    aspect_labels: Literal["given", "none"] = "given"
 
-    @classmethod
-    def from_config(cls, stream: str, config: sections.Section) -> Self:
-        """Reads the section `data.web.<stream>`, whose keys are the attributes.
-
-        Raises:
-            ConfigError: naming the key and what it may be.
-        """
-        name = f"data.web.{stream}"
-        if stream in _TAKEN_NAMES or "/" in stream:
-            raise errors.ConfigError(
-                f"a web stream cannot be called {stream!r}, which metrics mean "
-                "something else by; choose another name"
-            )
-        known = tuple(key for key in cls.__dataclass_fields__ if key != "name")
-        sections.check_keys(name, config, known)
-        split = config.get("split")
-        if not isinstance(split, str) or "/" not in split:
-            raise errors.ConfigError(
-                f"{name}.split must be DATASET/SPLIT, but it is {split!r}"
-            )
-        return cls(
-            name=stream,
-            split=split,
-            batch_size=sections.integer(name, config, "batch_size", least=1),
-            batches=sections.integer(name, config, "batches", least=1, default=1),
-            class_power=sections.number(
-                name, config, "class_power", least=0, most=1, default=1.0
-            ),
-            num_frames=sections.integer(name, config, "num_frames", least=0, default=0),
-            aspect_labels=sections.choice(
-                name,
-                {"aspect_labels": "given", **config},
-                "aspect_labels",
-                ("given", "none"),
-            ),
+    def sampling(self, train: Sampling) -> Sampling:
+        """Returns the training set's sampling with this stream's `num_frames`."""
+        return dataclasses.replace(
+            train, num_frames=self.num_frames or train.num_frames
         )
 
-    def sampling(self, target: sections.Section) -> sections.Section:
-        """Returns the sampling of the training set with this one's `num_frames`."""
-        own = {"num_frames": self.num_frames} if self.num_frames else {}
-        return {**target, **own}
 
-
-def read_streams(config: Mapping[str, sections.Section]) -> dict[str, WebStream]:
-    """Returns the streams of the section `data.web` by name, in alphabetical order.
-
-    That is the order of their turns; sections of a config have none of their own.
-
-    Raises:
-        ConfigError: if one is wrong.
-    """
-    return {name: WebStream.from_config(name, config[name]) for name in sorted(config)}
+def check_name(stream: str) -> None:
+    """Raises ConfigError if metrics could not be named after a stream so called."""
+    if stream in _TAKEN_NAMES or "/" in stream:
+        raise errors.ConfigError(
+            f"a web stream cannot be called {stream!r}, which is the name of other "
+            "metrics; choose another name"
+        )
 
 
 def match_aspects(

@@ -2,21 +2,24 @@
 
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from smad_jax import errors
 from smad_jax.data import catalog, groups, masking, preparation, selection, web
 from smad_jax.data.embedded import benchmark
-
-Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
+from smad_jax.experiment.settings import Data, Settings
 
 
 class Splits(NamedTuple):
-    """The training split, and by name the splits of web streams and of test sets.
+    """The splits of a run.
 
-    `target` holds the unlabelled videos of methods that adapt to a test set, `held_out`
-    those of the training set that a method is fitted to after training, and `masked`
-    the training videos to be seen without people; None for other methods.
+    Attributes:
+        train: The training split.
+        web: Splits of the web streams, by name.
+        tests: Test sets, by name.
+        target: Unlabelled videos, for methods that adapt to a test set.
+        held_out: Training videos that the method is fitted to after training.
+        masked: Training videos to be seen without people.
     """
 
     train: catalog.Split
@@ -27,94 +30,92 @@ class Splits(NamedTuple):
     masked: masking.Masked | None = None
 
 
-def data_root(config: Config) -> pathlib.Path:
+def data_root(data: Data) -> pathlib.Path:
     """Returns the data sets' folder: the config's, else $DATA_ROOT, else `datasets`."""
-    return pathlib.Path(config.data.root or preparation.default_root())
+    return pathlib.Path(data.root or preparation.default_root())
 
 
-def uses_embedded(config: Config) -> bool:
+def folder_name(data: Data, dataset: str) -> str:
+    """Returns the folder of a data set; the embedded benchmark has one a draw."""
+    # One folder a draw, so that runs of different draws can share the data folder.
+    if dataset not in (benchmark.NAME, benchmark.WEB_NAME):
+        return dataset
+    return benchmark.folder_name(data.embedded_seed, data.embedded_scale, name=dataset)
+
+
+def uses_embedded(settings: Settings) -> bool:
     """Returns whether the embedded benchmark is trained or tested on."""
-    return _uses(config, benchmark.NAME)
+    return _uses(settings, benchmark.NAME)
 
 
-def uses_embedded_web(config: Config) -> bool:
+def uses_embedded_web(settings: Settings) -> bool:
     """Returns whether the embedded benchmark's web data are trained or tested on."""
-    return _uses(config, benchmark.WEB_NAME)
+    return _uses(settings, benchmark.WEB_NAME)
 
 
-def _uses(config: Config, dataset: str) -> bool:
-    streams = web.read_streams(config.data.web).values()
-    places = (
-        config.data.train,
-        config.data.target,
-        *config.evaluation.sets.to_dict().values(),
-        *(stream.split for stream in streams),
-    )
+def _uses(settings: Settings, dataset: str) -> bool:
+    data = settings.data
+    places = [data.train, data.target, *settings.evaluation.sets.values()]
+    places += [stream.split for stream in data.web.values()]
     return any(place.startswith(f"{dataset}/") for place in places)
 
 
-def open_splits(config: Config) -> Splits:
+def open_splits(settings: Settings) -> Splits:
     """Opens the training split, the web streams' splits and every test split.
 
     Raises:
         DataError: listing everything that is missing at once; or if a split numbers its
-            classes, or a web data set its aspect labels, otherwise than the training
+            classes, or a web data set its aspect labels, differently from the training
             data.
     """
-    streams = web.read_streams(config.data.web)
-    found = _open_all(config, _wanted(config, streams))
-    train = _grouped(config, _deal(config, found["train"]["train"]))
+    data, seed = settings.data, settings.seed
+    found = _open_all(data, _wanted(settings))
+    train = _grouped(settings, _shuffled(settings, found["train"]["train"]))
+    # Other numbers would pass unnoticed: every label would mean another class.
     for kind, splits in found.items():
-        # the labels of the target are never looked at, so neither are their numbers
+        # A method never sees the target's labels, so their numbers do not matter.
         for name, split in splits.items() if kind != "target" else ():
             if split.classes != train.classes:
                 raise errors.DataError(_other_classes(kind, name, split, train))
     webs = {
-        name: web.match_aspects(_deal(config, split), train.aspects, config.data.train)
+        name: web.match_aspects(_shuffled(settings, split), train.aspects, data.train)
         for name, split in found["web"].items()
     }
-    train, held_out = _few(config, train), None
-    if config.data.holdout:
-        train, held_out = selection.hold_out(train, config.data.holdout, config.seed)
-    stream = masking.MaskedStream.from_config(config.data.masked)
+    train, held_out = _few(data, train), None
+    if data.holdout:
+        train, held_out = selection.hold_out(train, data.holdout, seed)
+    target = found["target"].get("target")
     return Splits(
         train,
-        {name: _few(config, split) for name, split in webs.items()},
-        {name: _few(config, split) for name, split in found["test"].items()},
-        next((_unlabelled(config, split) for split in found["target"].values()), None),
+        {name: _few(data, split) for name, split in webs.items()},
+        {name: _few(data, split) for name, split in found["test"].items()},
+        None if target is None else _few(data, selection.without_labels(target)),
         held_out,
-        masking.open_masked(train, stream) if stream else None,
+        masking.open_masked(train, data.masked) if data.masked else None,
     )
 
 
-def open_train(config: Config) -> catalog.Split:
+def open_train(settings: Settings) -> catalog.Split:
     """Opens the training split alone.
 
     Raises:
         DataError: if it is missing, with the commands that prepare it.
     """
-    found = _open_all(config, _wanted(config, {})[:1])
-    return _grouped(config, found["train"]["train"])
+    # Test sets and web data need not be there.
+    wanted = [one for one in _wanted(settings) if one.kind == "train"]
+    return _grouped(settings, _open_all(settings.data, wanted)["train"]["train"])
 
 
-def open_place(
-    config: Config, place: str, *, aspects: Sequence[str] = ()
-) -> catalog.Split:
-    """Opens any DATASET/SPLIT, of the config's draw where that is what it names.
-
-    Args:
-        config: Says where data sets lie.
-        place: DATASET/SPLIT; `embedded` is the config's draw of the benchmark.
-        aspects: Names of the aspects whose labels are wanted.
+def open_place(data: Data, place: str, *, aspects: Sequence[str] = ()) -> catalog.Split:
+    """Opens any DATASET/SPLIT with labels; `embedded` stands for the settings' draw.
 
     Raises:
         ConfigError: if `place` is something else.
         MissingDataError: if it is missing, with the commands that prepare it.
     """
     dataset, split = divided(place)
-    return catalog.open_split(
-        data_root(config), folder_name(config, dataset), split, aspects=aspects
-    )
+    folder = folder_name(data, dataset)
+    return catalog.open_split(data_root(data), folder, split, aspects=aspects)
 
 
 def divided(place: str) -> tuple[str, str]:
@@ -131,15 +132,18 @@ def divided(place: str) -> tuple[str, str]:
     return dataset, split
 
 
-def labelled_aspects(config: Config, place: str) -> tuple[str, ...]:
+def dataset_folder(data: Data, place: str) -> pathlib.Path:
+    """Returns the folder of the data set of a DATASET/SPLIT."""
+    return data_root(data) / folder_name(data, divided(place)[0])
+
+
+def labelled_aspects(data: Data, place: str) -> tuple[str, ...]:
     """Returns the aspects that the data set of a DATASET/SPLIT has labels for."""
-    dataset, _ = divided(place)
-    folder = data_root(config) / folder_name(config, dataset)
-    return catalog.labelled_aspects(folder)
+    return catalog.labelled_aspects(dataset_folder(data, place))
 
 
 class _Wanted(NamedTuple):
-    """A split to be opened: what for, under which name, DATASET/SPLIT and aspects."""
+    """A split to be opened: its kind, a name, DATASET/SPLIT and aspects."""
 
     kind: str
     name: str
@@ -147,27 +151,32 @@ class _Wanted(NamedTuple):
     aspects: tuple[str, ...] = ()
 
 
-def _wanted(config: Config, streams: Mapping[str, web.WebStream]) -> list[_Wanted]:
+def _wanted(settings: Settings) -> list[_Wanted]:
     """Returns every split that the config names."""
-    tests = config.evaluation.sets.to_dict().items()
-    target = config.data.target
-    aspects = [*config.method.aspects, *filter(None, [config.data.groups])]
+    data, aspects = settings.data, settings.method.aspects
+    # Groups are made of an aspect's labels, whether or not the method uses these too.
+    labelled = dict.fromkeys([*aspects, *filter(None, [data.groups])])
     return [
-        _Wanted("train", "train", config.data.train, tuple(dict.fromkeys(aspects))),
+        _Wanted("train", "train", data.train, tuple(labelled)),
         *(
-            _Wanted("web", name, stream.split, _labelled(config, stream))
-            for name, stream in streams.items()
+            _Wanted("web", name, stream.split, _labelled(settings, stream))
+            for name, stream in data.web.items()
         ),
-        *([_Wanted("target", "target", target)] if target else ()),
+        *([_Wanted("target", "target", data.target)] if data.target else ()),
         # an empty one is switched off, by --config.evaluation.sets.NAME=
-        *(_Wanted("test", name, place) for name, place in tests if place),
+        *(
+            _Wanted("test", name, place)
+            for name, place in settings.evaluation.sets.items()
+            if place
+        ),
     ]
 
 
 def _open_all(
-    config: Config, wanted: Sequence[_Wanted]
+    data: Data, wanted: Sequence[_Wanted]
 ) -> dict[str, dict[str, catalog.Split]]:
-    """Opens all splits, by kind and name; tells all that is missing at once."""
+    """Opens all splits, by kind and name; reports all missing ones at once."""
+    # Reported together, since preparing one of them can take hours.
     missing, steps, kinds = [], [], set()
     found: dict[str, dict[str, catalog.Split]] = {
         kind: {} for kind in ("train", "web", "test", "target")
@@ -176,10 +185,11 @@ def _open_all(
         dataset, _, split = place.rpartition("/")
         try:
             found[kind][name] = catalog.open_split(
-                data_root(config),
-                folder_name(config, dataset),
+                data_root(data),
+                folder_name(data, dataset),
                 split,
                 aspects=aspects,
+                # A test set may lack classes, which training data must have.
                 require_all_classes=kind == "train",
             )
         except catalog.MissingDataError as error:
@@ -189,24 +199,18 @@ def _open_all(
     if missing:
         hint = "a test set is left out by --config.evaluation.sets.NAME="
         raise errors.DataError(
-            _preparation(missing, steps, [hint] if "test" in kinds else [])
+            "\n  ".join(
+                [
+                    "some data is missing:",
+                    *missing,
+                    "these commands prepare it:",
+                    # Splits of one data set need the same commands, each only once.
+                    *(f"  {step}" for step in dict.fromkeys(steps)),
+                    *([hint] if "test" in kinds else []),
+                ]
+            )
         )
     return found
-
-
-def _preparation(
-    missing: Sequence[str], steps: Sequence[str], hints: Sequence[str]
-) -> str:
-    """Returns the message about data that must be made first, with the commands."""
-    return "\n  ".join(
-        [
-            "some data is missing:",
-            *missing,
-            "these commands prepare it:",
-            *(f"  {step}" for step in dict.fromkeys(steps)),
-            *hints,
-        ]
-    )
 
 
 def _other_classes(
@@ -231,53 +235,35 @@ def _other_classes(
     )
 
 
-def _labelled(config: Config, stream: web.WebStream) -> tuple[str, ...]:
-    """Returns the method's aspects that a web stream shall use and has labels for."""
+def _labelled(settings: Settings, stream: web.WebStream) -> tuple[str, ...]:
+    """Returns the method's aspects that a web stream has labels for."""
     if stream.aspect_labels == "none":
         return ()
-    folder = data_root(config) / folder_name(config, stream.split.rpartition("/")[0])
-    there = catalog.labelled_aspects(folder)
-    return tuple(name for name in config.method.aspects if name in there)
+    # Few web data sets have labels: `match_aspects` masks the aspects without any.
+    found = labelled_aspects(settings.data, stream.split)
+    return tuple(name for name in settings.method.aspects if name in found)
 
 
-def folder_name(config: Config, dataset: str) -> str:
-    """Returns the folder of a data set; the embedded benchmark has one a draw."""
-    if dataset not in (benchmark.NAME, benchmark.WEB_NAME):
-        return dataset
-    return benchmark.folder_name(
-        config.data.embedded_seed, config.data.embedded_scale, name=dataset
-    )
-
-
-def _deal(config: Config, split: catalog.Split) -> catalog.Split:
+def _shuffled(settings: Settings, split: catalog.Split) -> catalog.Split:
     """Returns a training or web split with its aspect labels, given or shuffled."""
-    dealt = config.data.aspect_labels
-    if dealt not in ("given", "shuffled"):
-        raise errors.ConfigError(
-            f"unknown data.aspect_labels {dealt!r}; known: given, shuffled"
-        )
-    if dealt == "given":
+    # Web streams too: an adversary that reads the scene there would spoil the control.
+    if settings.data.aspect_labels == "given":
         return split
-    return selection.shuffle_aspects(split, config.seed)
+    return selection.shuffle_aspects(split, settings.seed)
 
 
-def _grouped(config: Config, split: catalog.Split) -> catalog.Split:
-    """Returns a training split with its groups, for a method that asks for some."""
-    aspect = config.data.groups
+def _grouped(settings: Settings, split: catalog.Split) -> catalog.Split:
+    """Returns a training split with its groups, for a method that uses them."""
+    aspect = settings.data.groups
     if not aspect:
         return split
+    # An aspect that the method does not name must not stay: it would get a head.
     grouped = groups.with_groups(split, aspect)
-    if aspect in config.method.aspects:
+    if aspect in settings.method.aspects:
         return grouped
     return groups.without_aspect(grouped, aspect)
 
 
-def _few(config: Config, split: catalog.Split) -> catalog.Split:
-    """Returns the first of a split's videos, as many as the config allows."""
-    count = config.data.max_videos
-    return selection.few_videos(split, count) if count else split
-
-
-def _unlabelled(config: Config, split: catalog.Split) -> catalog.Split:
-    """Returns what a method may see of the target's split."""
-    return _few(config, selection.without_labels(split))
+def _few(data: Data, split: catalog.Split) -> catalog.Split:
+    """Returns as many of a split's videos as the config allows, evenly spaced."""
+    return selection.few_videos(split, data.max_videos) if data.max_videos else split

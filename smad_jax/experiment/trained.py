@@ -1,59 +1,82 @@
-"""A finished run, or imported weights, whose network is asked about any split.
+"""A trained network, of a finished run or of imported weights, for any split.
 
-No training data are needed: a run keeps the names of its classes. As a teacher it
-filters web data (Sec. 5.2); `python -m smad_jax.evaluation` asks it everything else.
+No training data are needed: a run stores the names of its classes. Every command that
+predicts, measures or shows opens its network here.
 """
 
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Generator, Sequence
 
 import jax
 import jax.numpy as jnp
+import ml_collections
 import numpy as np
 from flax import nnx
 
 from smad_jax import errors, torch_weights
-from smad_jax.data import bad_videos, catalog, sampling
+from smad_jax.data import bad_videos, catalog, pipeline
 from smad_jax.evaluation import predict as predict_lib
-from smad_jax.experiment import run as experiment
-from smad_jax.experiment import run_folder, splits
+from smad_jax.experiment import build, run_folder, splits, testing
+from smad_jax.experiment.settings import Method, Settings
 from smad_jax.training import checkpoint, train_state
 
 
 @dataclasses.dataclass(frozen=True)
-class Teacher:
+class TrainedNetwork:
     """A trained network, loaded once and ready for any number of splits.
 
     Attributes:
-        classes: [K] names of what it tells apart, in the order of its answers.
-        config: That of its run: it sees videos as it did when it was tested.
+        classes: [K] names of the actions, in the order of the probabilities.
+        settings: Of its run: videos are sampled as they were when it was tested.
         predictor: The network.
     """
 
     classes: tuple[str, ...]
-    config: experiment.Config
+    settings: Settings
     predictor: predict_lib.Predictor
+
+    def open_split(self, place: str, aspects: Sequence[str] = ()) -> catalog.Split:
+        """Opens a DATASET/SPLIT with the labels of some aspects.
+
+        `embedded` is the draw of the benchmark that the network was trained on.
+
+        Raises:
+            ConfigError: if `place` is something else.
+            MissingDataError: if it is missing, with the commands that prepare it.
+        """
+        return splits.open_place(self.settings.data, place, aspects=aspects)
+
+    def labelled_aspects(self, place: str) -> tuple[str, ...]:
+        """Returns the aspects that the data set of a DATASET/SPLIT has labels for."""
+        return splits.labelled_aspects(self.settings.data, place)
+
+    def dataset_folder(self, place: str) -> pathlib.Path:
+        """Returns the folder of the data set of a DATASET/SPLIT."""
+        return splits.dataset_folder(self.settings.data, place)
+
+    def test_batches(
+        self, split: catalog.Split, bad: bad_videos.BadVideos | None = None
+    ) -> Generator[pipeline.TestBatch]:
+        """Yields the videos of a split as the network sees them; to be closed."""
+        bad = bad or self._bad_videos(split)
+        return testing.test_batches(self.settings, split, bad)
 
     def predict(
         self, split: catalog.Split, bad: bad_videos.BadVideos | None = None
     ) -> predict_lib.Predictions:
-        """Returns what it says of every video; of an unreadable one only zeros.
+        """Returns the predictions of every video, zeros for an unreadable one.
 
         Args:
-            split: Any videos; of their labels nothing is asked.
+            split: Any videos; their labels are ignored.
             bad: Where unreadable videos are recorded; None for nowhere.
 
         Raises:
-            DataError: if more videos are unreadable than its config allows.
+            DataError: if more videos are unreadable than the settings allow.
         """
         bad = bad or self._bad_videos(split)
-        predictions, _ = experiment.predict_split(
-            self.config, self.predictor, split, bad
-        )
-        return predictions
+        return testing.predict_split(self.settings, self.predictor, split, bad)[0]
 
     def features(self, split: catalog.Split) -> predict_lib.ViewFeatures:
         """Returns the features of every view of every video (Sec. 6.2).
@@ -62,33 +85,32 @@ class Teacher:
 
         Raises:
             ConfigError: if longer videos have more views.
-            DataError: if more videos are unreadable than its config allows.
+            DataError: if more videos are unreadable than the settings allow.
         """
-        if sampling.Sampling.from_config(self.config.data.sampling).covers:
+        # The file is one array [V, N, D], which needs the same N for all videos.
+        if self.settings.data.sampling.covers:
             raise errors.ConfigError(
                 "this network is tested on more clips of longer videos, but vectors of "
-                "features are of equally many; say how many with --views, 10 in the "
-                "paper"
+                "features need the same number; set it with --views (10 in the paper)"
             )
-        with contextlib.closing(
-            experiment.test_batches(self.config, split, self._bad_videos(split))
-        ) as batches:
+        with contextlib.closing(self.test_batches(split)) as batches:
             return self.predictor.features(batches, np.asarray(split.ids), split.labels)
 
     def _bad_videos(self, split: catalog.Split) -> bad_videos.BadVideos:
-        limit = self.config.data.bad_video_limit
+        # Without a file: the folder of a finished run stays as it was.
+        limit = self.settings.data.bad_video_limit
         return bad_videos.BadVideos(None, limit=limit, num_videos=len(split))
 
 
 def load(
-    workdir: pathlib.Path, data_root: pathlib.Path, *, test_views: int = 0
-) -> Teacher:
+    folder: pathlib.Path, data_root: pathlib.Path, *, test_views: int = 0
+) -> TrainedNetwork:
     """Returns the network of a finished run.
 
     Args:
-        workdir: Folder of the run.
-        data_root: Where data sets lie. The training data need not be there, unless the
-            run is older than `labels.json` and only they name the classes.
+        folder: Of the run.
+        data_root: Folder of the data sets; the training data need not be there, unless
+            the run is older than `labels.json`.
         test_views: Views of a video, or frames of one view where the run's sampling is
             by segments; 0 for as many as the run was tested with. Of images one is
             enough: all are the same.
@@ -97,92 +119,87 @@ def load(
         DataError: if the run is not finished, nothing names its classes, or the
             checkpoint does not fit its config.
     """
-    config = run_folder.read_config(workdir)
-    labels = run_folder.read_labels(workdir)
+    settings = Settings.of_run(folder)
+    settings = settings.with_data(data_root, test_views=test_views)
+    labels = run_folder.read_labels(folder)
+    # Only the training data name the classes of a run that is older than the file.
     if labels is None:
-        config.data.root = str(data_root)
-        train = splits.open_train(config)
+        train = splits.open_train(settings)
         labels = run_folder.Labels(train.classes, train.aspects)
-    _, *arrays = checkpoint.read_trained(workdir / "checkpoints")
-    return _teacher(config, labels, arrays, data_root, test_views, str(workdir))
+    # Without the weights that the run began with: the checkpoint holds all arrays.
+    _, *arrays = checkpoint.read_trained(folder / "checkpoints")
+    return _network(settings, labels, arrays, str(folder))
 
 
 def load_weights(
     folder: pathlib.Path,
-    config: experiment.Config,
+    config: ml_collections.ConfigDict,
     classes: Sequence[str],
     data_root: pathlib.Path,
     *,
     test_views: int = 0,
-) -> Teacher:
+) -> TrainedNetwork:
     """Returns the network of imported weights.
 
     Args:
-        folder: What `python -m smad_jax.torch_weights import` wrote.
-        config: Says which network it is and how it sees videos.
-        classes: [K] names of its classes, in the order of its answers.
-        data_root: Where data sets lie.
-        test_views: Views of a video; 0 for as many as the config says.
+        folder: Written by `python -m smad_jax.torch_weights import`.
+        config: Of the same network; says how videos are sampled.
+        classes: [K] names of its classes, in the order of its logits.
+        data_root: Folder of the data sets.
+        test_views: Views of a video; 0 for as many as the config has.
 
     Raises:
+        ConfigError: if the config is wrong.
         DataError: if the weights are missing or do not fit.
     """
-    config.method.name, config.method.aspects, config.method.settings = (
-        "baseline",
-        (),
-        {},
-    )
+    settings = Settings.parse(config.to_dict())
+    settings = settings.with_data(data_root, test_views=test_views)
+    # Weights hold no heads of a method, so there is nothing to build them from.
+    settings = dataclasses.replace(settings, method=Method())
     params, batch_stats = torch_weights.load_weights(folder)
     arrays = [checkpoint.flatten({"model": tree}) for tree in (params, batch_stats)]
     labels = run_folder.Labels(tuple(classes), {})
-    return _teacher(config, labels, arrays, data_root, test_views, str(folder))
+    return _network(settings, labels, arrays, str(folder))
 
 
-def _teacher(
-    config: experiment.Config,
+def _network(
+    settings: Settings,
     labels: run_folder.Labels,
     arrays: Sequence[checkpoint.Arrays],
-    data_root: pathlib.Path,
-    test_views: int,
     source: str,
-) -> Teacher:
-    """The network that config and labels describe, with its trained arrays."""
-    config.data.root = str(data_root)
-    if test_views:
-        config.data.sampling.test_views = test_views
-    # shapes alone: nothing of it is drawn at random
+) -> TrainedNetwork:
+    """The network that settings and labels describe, with its trained arrays."""
+    # Shapes alone: all arrays are replaced, so no parameter need be drawn. Ramps go by
+    # `total_steps`, but only in training.
     outline = nnx.eval_shape(
-        lambda: experiment.build_modules(config, *labels, total_steps=1)
+        lambda: build.build_modules(settings, *labels, total_steps=1)
     )
     graph, *shapes = train_state.split(outline)
     params, batch_stats = (
         _filled(tree, found, source) for tree, found in zip(shapes, arrays, strict=True)
     )
     predictor = predict_lib.Predictor(
-        graph, params, batch_stats, view_chunk=config.evaluation.view_chunk
+        graph, params, batch_stats, view_chunk=settings.evaluation.view_chunk
     )
-    return Teacher(labels.classes, config, predictor)
+    return TrainedNetwork(labels.classes, settings, predictor)
 
 
-def _filled(tree: train_state.Tree, arrays: checkpoint.Arrays, source: str) -> Any:
+def _filled(
+    tree: train_state.Tree, arrays: checkpoint.Arrays, source: str
+) -> train_state.Tree:
     """The tree of shapes with the arrays of the same paths in it.
 
     Raises:
-        DataError: naming what does not fit.
+        DataError: naming an array that does not fit.
     """
-    wanted = {
-        path: tuple(leaf.shape) for path, leaf in checkpoint.flatten(tree).items()
-    }
-    found = {path: array.shape for path, array in arrays.items()}
-    if wanted != found:
-        different = sorted(
-            path for path in wanted | found if wanted.get(path) != found.get(path)
-        )
+    # Compared first: filling the tree would stop at one path, without the number.
+    ours, theirs = checkpoint.shapes(tree), checkpoint.shapes(arrays)
+    if different := checkpoint.differing(ours, theirs):
         first = different[0]
         raise errors.DataError(
             f"the weights in {source} do not fit the model: {len(different)} arrays "
-            f"differ; {first} is {found.get(first, 'missing')} there, wanted is "
-            f"{wanted.get(first, 'none')}"
+            f"differ; {first} is {theirs.get(first, 'missing')} there, but the model "
+            f"needs {ours.get(first, 'none')}"
         )
     return jax.tree_util.tree_map_with_path(
         lambda path, leaf: jnp.asarray(arrays[checkpoint.path_of(path)], leaf.dtype),

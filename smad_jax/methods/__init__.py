@@ -157,7 +157,7 @@ def build_method(
     *,
     ramp: Callable[[jax.Array], jax.Array],
     rngs: nnx.Rngs,
-    settings: Mapping[str, float | str],
+    settings: Mapping[str, object],
     total_steps: int = 1,
 ) -> base.Method:
     """Returns the method called `name`, with its heads on `num_features` features.

@@ -14,8 +14,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 from smad_jax import errors
-from smad_jax.data import sampling as sampling_lib
-from smad_jax.data import transforms, video
+from smad_jax.data import video
 from smad_jax.evaluation import cam
 from smad_jax.experiment import trained
 from smad_jax.reporting import figures
@@ -54,7 +53,7 @@ class Look:
     actionness: np.ndarray | None
 
 
-def look(network: trained.Teacher, clip: np.ndarray) -> Look:
+def look(network: trained.TrainedNetwork, clip: np.ndarray) -> Look:
     """Returns where a network looks in a [T, H, W, 3] uint8 clip."""
     maps = network.predictor.maps(clip[None])
     best = int(maps.logits[0].argmax())
@@ -71,26 +70,25 @@ def look(network: trained.Teacher, clip: np.ndarray) -> Look:
 
 
 def clip_of(
-    network: trained.Teacher, content: bytes, name: str = "the video"
+    network: trained.TrainedNetwork, content: bytes, name: str = "the video"
 ) -> np.ndarray:
     """Returns the middle test clip of a video, [T, H, W, 3], as the network sees it.
 
     Raises:
         DataError: if the video cannot be read.
     """
-    sampling = sampling_lib.Sampling.from_config(network.config.data.sampling)
-    transform = transforms.Transform.from_config(network.config.data.transform)
+    data = network.settings.data
     try:
-        views = sampling.test(video.probe(content).num_frames)
+        views = data.sampling.test(video.probe(content).num_frames)
         frames = video.decode(content, views[len(views) // 2])
     except video.VideoError as error:
         raise errors.DataError(f"{name} cannot be read: {error}") from error
-    return transform.test(frames[None])[0]
+    return data.transform.test(frames[None])[0]
 
 
 def panels(
-    baseline: trained.Teacher,
-    smad: trained.Teacher,
+    baseline: trained.TrainedNetwork,
+    smad: trained.TrainedNetwork,
     content: bytes,
     *,
     name: str = "the video",
@@ -110,7 +108,10 @@ def panels(
         DataError: if the video cannot be read.
     """
     for section in ("sampling", "transform"):
-        ours, theirs = (n.config.data[section].to_dict() for n in (smad, baseline))
+        ours, theirs = (
+            dataclasses.asdict(getattr(network.settings.data, section))
+            for network in (smad, baseline)
+        )
         if ours != theirs:
             raise errors.ConfigError(
                 f"both runs must see the same clip, but data.{section} is {theirs} in "

@@ -10,7 +10,8 @@ import pathlib
 from smad_jax import errors
 from smad_jax.data import selection
 from smad_jax.evaluation import fairness, predict, probe
-from smad_jax.experiment import run_folder, splits
+from smad_jax.experiment import splits
+from smad_jax.experiment.settings import Settings
 
 MEASURES = ("independence", "separation", "sufficiency", "probe")
 
@@ -33,10 +34,10 @@ def measure(folder: pathlib.Path, name: str) -> dict[str, float] | None:
         DataError: if its predictions are damaged.
     """
     try:
-        config = run_folder.read_config(folder)
-        place = config.evaluation.sets[name]
-        aspects = splits.labelled_aspects(config, place)
-        split = splits.open_place(config, place, aspects=aspects)
+        settings = Settings.of_run(folder)
+        place = settings.evaluation.sets[name]
+        aspects = splits.labelled_aspects(settings.data, place)
+        split = splits.open_place(settings.data, place, aspects=aspects)
     except errors.DataError:
         return None
     path = folder / "predictions" / f"{name}.npz"

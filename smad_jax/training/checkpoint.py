@@ -22,6 +22,7 @@ from smad_jax.training import train_state
 
 Position = dict[str, int]
 Arrays = dict[str, np.ndarray]
+Shapes = dict[str, tuple[int, ...]]
 
 
 class Checkpoints:
@@ -93,11 +94,8 @@ class Checkpoints:
             )
         target = jax.tree.map(ocp.utils.to_shape_dtype_struct, _as_tree(like))
         # compared first: a restore that fails half way leaves reads behind
-        ours, theirs = _shapes(target), _shapes(self._manager.item_metadata(step).state)
-        if ours != theirs:
-            different = sorted(
-                name for name in ours | theirs if ours.get(name) != theirs.get(name)
-            )
+        saved_as = self._manager.item_metadata(step).state
+        if different := differing(shapes(target), shapes(saved_as)):
             raise errors.DataError(
                 f"the checkpoint of step {step} in {self._manager.directory} does "
                 f"not fit this config's model, method or optimiser: {len(different)} "
@@ -179,9 +177,14 @@ def path_of(keys: Sequence[Any]) -> str:
     return jax.tree_util.keystr(tuple(keys), simple=True, separator="/")
 
 
-def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+def shapes(tree: Any) -> Shapes:
     """Returns the shape of every array of a tree, by its path."""
     return {path: tuple(leaf.shape) for path, leaf in flatten(tree).items()}
+
+
+def differing(ours: Shapes, theirs: Shapes) -> list[str]:
+    """Returns the sorted paths of arrays that only one has, or in another shape."""
+    return sorted(p for p in ours | theirs if ours.get(p) != theirs.get(p))
 
 
 def _as_tree(state: train_state.TrainState) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def test_evaluate_names_the_scenes_of_the_worst_groups(
             np.asarray(split.ids), split.labels, np.eye(10)[answers], answers[:, None]
         )
 
-    monkeypatch.setattr(trained.Teacher, "predict", predicted)
+    monkeypatch.setattr(trained.TrainedNetwork, "predict", predicted)
     code, told = ask(
         *("evaluate", "--run", fresh_run, "--data-root", small_data, "--out", tmp_path),
         *("--split", "embedded/iid", "--bootstrap", 0, "--aspects", "scene"),

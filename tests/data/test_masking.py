@@ -1,13 +1,13 @@
 import json
 import pickle
 
-import ml_collections
 import numpy as np
 import pytest
 
-from configs import common
 from smad_jax import errors
 from smad_jax.data import bad_videos, catalog, masking, people, pipeline, records
+from smad_jax.data.sampling import Sampling
+from smad_jax.data.transforms import Transform
 
 V, T, SIZE = 5, 4, 16
 SURE = [4.0, 2.0, 20.0, 30.0, 0.9]
@@ -63,26 +63,11 @@ def test_without_any_box_there_is_no_stream_or_all_is_guessed(split):
     assert (found.split.ids, found.num_guessed) == (split.ids, V)
 
 
-def test_section_holds_the_defaults_and_wrong_entries_are_named():
-    section = common.masked_stream()
-    assert masking.MaskedStream.from_config(section) == masking.MaskedStream()
-    assert masking.MaskedStream.from_config(ml_collections.ConfigDict()) is None
-    for changes, told in (
-        ({"box": ""}, "did you mean 'boxes'"),
-        ({"without_boxes": "stop"}, "known: guess, leave_out"),
-        ({"turns": "both"}, "known: alternate, joint"),
-        ({"batch_size": -1}, "at least 0"),
-        ({"min_share": 70}, "from 0 to 1"),
-    ):
-        with pytest.raises(errors.ConfigError, match=told):
-            masking.MaskedStream.from_config({**section, **changes})
-
-
 def stream_of(split, paint, resize=32):
     with pipeline.train_batches(
         split,
-        sampling={"kind": "clip", "num_frames": T, "stride": 1},
-        transform={"kind": "random_shift", "size": SIZE, "resize": resize, "shift": 3},
+        sampling=Sampling("clip", T),
+        transform=Transform("random_shift", SIZE, resize, shift=3),
         batch_size=2,
         seed=3,
         bad_videos=bad_videos.BadVideos(None, 1.0, num_videos=V),

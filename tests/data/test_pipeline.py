@@ -17,10 +17,12 @@ from smad_jax.data import (
     transforms,
     video,
 )
+from smad_jax.data.sampling import Sampling
+from smad_jax.data.transforms import Transform
 
 V, T, SIZE, Z = 22, 3, 16, 5
-SAMPLING = {"kind": "clip", "num_frames": T, "stride": 1, "test_views": 2}
-TRANSFORM = {"kind": "random_shift", "size": SIZE, "shift": 2}
+SAMPLING = Sampling("clip", T, test_views=2)
+TRANSFORM = Transform("random_shift", SIZE, shift=2)
 BROKEN = (4, 9)  # of classes 1 and 0
 
 
@@ -221,15 +223,15 @@ def test_balanced_stream_draws_rare_classes_more_often(split):
 @pytest.mark.parametrize(
     "sampling",
     [
-        {"kind": "clip", "num_frames": T, "stride": 8},
-        {"kind": "segments", "num_frames": T},
-        {"kind": "segments", "num_frames": 1},
+        Sampling("clip", T, stride=8),
+        Sampling("segments", T),
+        Sampling("segments", 1),
     ],
 )
 def test_image_fills_its_clip_with_one_crop(images, sampling):
     split, pictures = images
     for batch in train(split, 9, sampling=sampling):
-        assert batch["video"].shape[:2] == (4, sampling["num_frames"])
+        assert batch["video"].shape[:2] == (4, sampling.num_frames)
         for row, clip in zip(batch["index"], batch["video"], strict=True):
             np.testing.assert_array_equal(clip, clip[:1].repeat(len(clip), axis=0))
             assert any((clip[0] == part).all() for part in shifted_parts(pictures[row]))
@@ -257,14 +259,14 @@ def test_image_is_worked_on_once_for_all_its_frames(images, monkeypatch):
         return crop(self, clip, rng)
 
     monkeypatch.setattr(transforms.Transform, "train", count)
-    train(images[0], 2, sampling={"kind": "clip", "num_frames": 8, "stride": 8})
+    train(images[0], 2, sampling=Sampling("clip", 8, stride=8))
     assert set(seen) == {1}
 
 
 def test_short_video_that_repeats_gives_the_clip_of_its_frames(split):
     # 6 frames, of which 0 2 4 come again and again, whatever was decoded only once
-    section = {"kind": "clip", "num_frames": 7, "stride": 2}
-    batch = train(split, 1, sampling=section)[0]
+    sampling = Sampling("clip", 7, stride=2)
+    batch = train(split, 1, sampling=sampling)[0]
     assert not (batch["video"][:, 0] == batch["video"][:, 1]).all()
     for frame in range(4):
         np.testing.assert_array_equal(
@@ -326,10 +328,10 @@ def test_frames_are_counted_where_the_records_do_not_say(tmp_path, contents):
     catalog.write_split(folder, "train", ["a"], [0])
     catalog.write_dataset_file(folder, name="toy", classes=["x"], num_videos=1)
     split = catalog.open_split(tmp_path, "toy", "train")
-    section = {"kind": "clip", "num_frames": 5, "stride": 2}
+    sampling = Sampling("clip", 5, stride=2)
     # as large as the stored frames' short side, so that only the centre is cut out
-    transform = {**TRANSFORM, "size": 24}
-    batch = test(split, batch_size=1, sampling=section, transform=transform)[0]
+    transform = dataclasses.replace(TRANSFORM, size=24)
+    batch = test(split, batch_size=1, sampling=sampling, transform=transform)[0]
     indices = np.array([0, 2, 4, 0, 2])  # 6 frames, wrapped
     frames = video.decode(contents[0], indices)
     np.testing.assert_array_equal(batch["video"][0, 0], frames[:, :, 4:28])
@@ -370,7 +372,9 @@ def test_test_clip_is_the_central_crop_of_the_decoded_frames(split):
     clip = test(split)[1]["video"][2]  # row 6
     frames = video.decode(split.video(6).video, [0, 1, 2, 3, 4, 5])
     assert frames.shape == (6, 24, 32, 3)
-    resized = test(split, transform={**TRANSFORM, "resize": 24})[1]["video"][2]
+    resized = test(split, transform=dataclasses.replace(TRANSFORM, resize=24))[1][
+        "video"
+    ][2]
     # places 0..3 in two parts of two: starts 1 and 3
     np.testing.assert_array_equal(resized[0], frames[1:4, 4:20, 8:24])
     np.testing.assert_array_equal(resized[1], frames[3:6, 4:20, 8:24])
@@ -378,8 +382,8 @@ def test_test_clip_is_the_central_crop_of_the_decoded_frames(split):
 
 
 def test_segments_go_through_at_test_as_one_view(split):
-    section = {"kind": "segments", "num_frames": 3, "test_views": 7}
-    batch = test(split, sampling=section)[0]
+    sampling = Sampling("segments", 3, test_views=7)
+    batch = test(split, sampling=sampling)[0]
     assert batch["video"].shape == (4, 1, 7, SIZE, SIZE, 3)
 
 
@@ -387,18 +391,20 @@ def test_longer_videos_have_more_clips_one_video_a_batch(tmp_path, tiny_video):
     lengths = [3, 7, 2, 9, 6]
     contents = [tiny_video(n, 24, 32, seed=n) for n in lengths]
     split = store(tmp_path, contents, num_frames=0)
-    section = {**SAMPLING, "test_views": 0}
-    found = test(split, sampling=section)
+    sampling = dataclasses.replace(SAMPLING, test_views=0)
+    found = test(split, sampling=sampling)
     shapes = [batch["video"].shape[:3] for batch in found]
     assert shapes == [(1, 1, T), (1, 3, T), (1, 1, T), (1, 3, T), (1, 2, T)]
-    whole = test(split, sampling=section, transform={**TRANSFORM, "size": 24})[1]
+    whole = test(
+        split, sampling=sampling, transform=dataclasses.replace(TRANSFORM, size=24)
+    )[1]
     frames = video.decode(contents[1], np.arange(7))[:, :, 4:28]
     np.testing.assert_array_equal(
         whole["video"][0, :2], frames[:6].reshape(2, T, 24, 24, 3)
     )
     np.testing.assert_array_equal(whole["video"][0, 2], frames[[6, 6, 6]])
     parts = [
-        test(split, sampling=section, process_index=i, process_count=2) for i in (0, 1)
+        test(split, sampling=sampling, process_index=i, process_count=2) for i in (0, 1)
     ]
     assert [len(part) for part in parts] == [3, 3]
     assert [not part[-1]["mask"].any() for part in parts] == [False, True]
@@ -447,11 +453,11 @@ def test_real_videos_go_through_the_papers_pipeline(tmp_path, real_data):
     names = ["video_90.mov", "carphone_pristine.mp4", "h265_video.mp4"]
     contents = [(real_data / "videos" / name).read_bytes() for name in names]
     split = store_real(tmp_path, names, contents)
-    section = {"kind": "clip", "num_frames": 8, "stride": 8, "test_views": 1}
-    transform = {"kind": "random_resized_crop", "size": 64, "resize": 80}
-    batch = train(split, 1, batch_size=3, sampling=section, transform=transform)[0]
+    sampling = Sampling("clip", 8, stride=8)
+    transform = Transform("random_resized_crop", 64, resize=80)
+    batch = train(split, 1, batch_size=3, sampling=sampling, transform=transform)[0]
     assert batch["video"].shape == (3, 8, 64, 64, 3)
-    tested = test(split, batch_size=3, sampling=section, transform=transform)[0]
+    tested = test(split, batch_size=3, sampling=sampling, transform=transform)[0]
     assert tested["video"].shape == (3, 1, 8, 64, 64, 3)
     assert not tested["unreadable"].any()
 

@@ -1,13 +1,17 @@
 import numpy as np
 import pytest
 
-from smad_jax import errors
+from smad_jax import errors, sections
 from smad_jax.data import sampling
 from tests.golden import make_sampling as golden
 
 
 def rng():
     return np.random.default_rng(0)
+
+
+def read(section):
+    return sections.read(sampling.Sampling, "data.sampling", section)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +24,7 @@ def reference():
 @pytest.mark.parametrize("name", golden.SAMPLINGS)
 def test_frames_at_test_are_the_references_for_1_to_400_frames(reference, name, line):
     section = golden.SAMPLINGS[name] | {"test_rule": f"mmaction2-{line}"}
-    chosen = sampling.Sampling.from_config(section)
+    chosen = read(section)
     expected = reference[f"{line}/{name}/test"]
     assert len(expected) == len(golden.LENGTHS) == 400
     np.testing.assert_array_equal(
@@ -36,7 +40,7 @@ def test_frames_at_test_are_the_references_for_1_to_400_frames(reference, name, 
 def test_frames_at_training_are_the_references_for_any_draw(
     reference, name, line, draw
 ):
-    chosen = sampling.Sampling.from_config(golden.SAMPLINGS[name])
+    chosen = read(golden.SAMPLINGS[name])
     frames, asked = [], []
     for num_frames in golden.LENGTHS:
         draws = golden.Draws(golden.TRAIN_FRACTIONS[draw])
@@ -48,7 +52,7 @@ def test_frames_at_training_are_the_references_for_any_draw(
 
 def test_the_older_rule_is_the_default(reference):
     section = golden.SAMPLINGS["clip 8x8"]
-    chosen = sampling.Sampling.from_config(section)
+    chosen = read(section)
     assert chosen == sampling.Sampling(**section)
     clips = chosen.test(300)
     np.testing.assert_array_equal(
@@ -157,9 +161,7 @@ def test_frame_numbers_stay_in_the_video(num_frames):
 def test_windows_reach_the_end_and_the_last_wraps_around_to_its_own_start(
     num_frames, expected
 ):
-    windows = sampling.Sampling.from_config(
-        {"kind": "clip", "num_frames": 4, "stride": 2, "test_views": 0}
-    )
+    windows = read({"kind": "clip", "num_frames": 4, "stride": 2, "test_views": 0})
     assert windows.test(num_frames).tolist() == expected
     assert windows.test_shape() == (1, 4)
 
@@ -176,14 +178,10 @@ def test_windows_of_neighbouring_frames_are_every_frame_once():
 
 
 def test_config_section_gives_the_functions():
-    clip = sampling.Sampling.from_config(
-        {"kind": "clip", "num_frames": 8, "stride": 8, "test_views": 10}
-    )
+    clip = read({"kind": "clip", "num_frames": 8, "stride": 8, "test_views": 10})
     assert clip.test(300).shape == clip.test_shape() == (10, 8)
     assert clip.train(300, rng()).shape == (8,)
-    segments = sampling.Sampling.from_config(
-        {"kind": "segments", "num_frames": 3, "test_views": 25}
-    )
+    segments = read({"kind": "segments", "num_frames": 3, "test_views": 25})
     assert segments.test(300).shape == segments.test_shape() == (1, 25)
     assert segments.train(300, rng()).shape == (3,)
 
@@ -192,7 +190,7 @@ def test_config_section_gives_the_functions():
     ("section", "message"),
     [
         ({"kind": "dense", "num_frames": 8}, "sampling.kind 'dense'; known: clip"),
-        ({"kind": "clip"}, "sampling.num_frames must be .* not None"),
+        ({"kind": "clip"}, "sampling.num_frames must be .* None"),
         ({"kind": "clip", "num_frames": 8, "stride": 0}, "stride must be .* least 1"),
         ({"kind": "clip", "num_frames": 8, "views": 2}, "unknown key 'views'"),
         ({"kind": "clip", "num_frames": 8, "test_rule": "1.x"}, "test_rule '1.x'; kn"),
@@ -200,7 +198,7 @@ def test_config_section_gives_the_functions():
 )
 def test_wrong_section_is_a_config_error(section, message):
     with pytest.raises(errors.ConfigError, match=message):
-        sampling.Sampling.from_config(section)
+        read(section)
 
 
 THREE_CLIPS = {"kind": "clip", "num_frames": 8, "stride": 8, "train_clips": 3}
@@ -208,7 +206,7 @@ THREE_CLIPS = {"kind": "clip", "num_frames": 8, "stride": 8, "train_clips": 3}
 
 def spans(num_frames, stride, draws=300):
     """Starts [draws, M] of clips that are as they should be at this stride."""
-    chosen, generator = sampling.Sampling.from_config(THREE_CLIPS), rng()
+    chosen, generator = read(THREE_CLIPS), rng()
     found = np.stack([chosen.train(num_frames, generator) for _ in range(draws)])
     clips = found.reshape(draws, 3, 8)
     assert (np.diff(clips, axis=2) == stride).all()
@@ -232,10 +230,10 @@ def test_stride_shrinks_to_what_a_short_video_has_room_for(num_frames, stride):
 
 
 def test_clips_wrap_around_a_video_of_too_few_frames():
-    found = sampling.Sampling.from_config(THREE_CLIPS).train(5, rng())
+    found = read(THREE_CLIPS).train(5, rng())
     np.testing.assert_array_equal(found, np.arange(24) % 5)
 
 
 def test_segments_are_one_clip():
     with pytest.raises(errors.ConfigError, match="train_clips must be 1 with segments"):
-        sampling.Sampling.from_config(THREE_CLIPS | {"kind": "segments"})
+        read(THREE_CLIPS | {"kind": "segments"})

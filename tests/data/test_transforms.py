@@ -4,11 +4,15 @@ import cv2
 import numpy as np
 import pytest
 
-from smad_jax import errors
+from smad_jax import errors, sections
 from smad_jax.data import transforms, video
 from tests.golden import make_sampling as golden
 
 T, H, W = 3, 24, 40
+
+
+def read(section):
+    return sections.read(transforms.Transform, "data.transform", section)
 
 
 def clip(height=H, width=W):
@@ -242,9 +246,7 @@ def test_flip_mirrors_the_whole_clip_half_the_time():
 @pytest.mark.parametrize("kind", ["random_resized_crop", "random_shift"])
 def test_one_crop_and_one_flip_hold_for_all_frames(kind):
     still = np.repeat(clip()[:1], T, axis=0)
-    transform = transforms.Transform.from_config(
-        {"kind": kind, "size": 16, "resize": 20, "shift": 2}
-    )
+    transform = read({"kind": kind, "size": 16, "resize": 20, "shift": 2})
     out = transform.train(still, np.random.default_rng(3))
     assert out.shape == (T, 16, 16, 3)
     assert out.flags["C_CONTIGUOUS"]
@@ -270,4 +272,4 @@ def test_test_transform_is_resize_and_centre_crop():
 )
 def test_wrong_section_is_a_config_error(section, message):
     with pytest.raises(errors.ConfigError, match=message):
-        transforms.Transform.from_config(section)
+        read(section)

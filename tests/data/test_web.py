@@ -1,17 +1,13 @@
-import ml_collections
 import numpy as np
 import pytest
 
 from smad_jax import aspect_table, errors
 from smad_jax.data import catalog, web
+from smad_jax.data.sampling import Sampling
 
 V = 7
 SCENE = aspect_table.Aspect("scene", "soft", 3, "test")
 OBJECT = aspect_table.Aspect("object", "soft", 5, "test")
-
-
-def section(**changes):
-    return {"split": "web/all", "batch_size": 4, **changes}
 
 
 def a_split(**labels):
@@ -32,51 +28,11 @@ def a_split(**labels):
     )
 
 
-def test_stream_has_plain_defaults():
-    stream = web.read_streams({"clips": section()})["clips"]
-    assert (stream.batches, stream.class_power, stream.num_frames) == (1, 1.0, 0)
-    assert stream.aspect_labels == "given"
-
-
-@pytest.mark.parametrize("kind", [dict, ml_collections.ConfigDict])
-def test_streams_take_their_turns_by_the_alphabet(kind):
-    streams = kind({name: section() for name in ("b", "a", "c")})
-    assert tuple(web.read_streams(streams)) == ("a", "b", "c")
-
-
-def test_number_of_frames_replaces_the_targets():
-    target = {"kind": "segments", "num_frames": 3, "test_views": 25}
-    image = web.WebStream.from_config("images", section(num_frames=1))
-    assert image.sampling(target) == {**target, "num_frames": 1}
-    assert web.WebStream.from_config("clips", section()).sampling(target) == target
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        (
-            {"batchsize": 4},
-            r"'batchsize' in .*clips; did you mean 'batch_size'",
-        ),
-        ({"split": "all"}, r"data\.web\.clips\.split must be DATASET/SPLIT"),
-        ({"split": None}, r"data\.web\.clips\.split must be DATASET/SPLIT"),
-        ({"batch_size": 0}, r"data\.web\.clips\.batch_size must be .* at least 1"),
-        ({"batches": 0}, r"data\.web\.clips\.batches must be .* at least 1"),
-        ({"num_frames": -1}, r"data\.web\.clips\.num_frames must be .* at least 0"),
-        ({"class_power": 1.5}, r"clips\.class_power must be a number from 0 to 1"),
-        ({"class_power": "0.5"}, r"clips\.class_power must be a number from 0 to 1"),
-        ({"aspect_labels": "some"}, "'some'; known: given, none"),
-    ],
-)
-def test_wrong_entry_is_named(changes, told):
-    with pytest.raises(errors.ConfigError, match=told):
-        web.read_streams({"clips": section(**changes)})
-
-
-@pytest.mark.parametrize("name", ["train", "loss", "accuracy", "time", "a/b"])
-def test_name_that_means_something_else_is_refused(name):
-    with pytest.raises(errors.ConfigError, match="choose another name"):
-        web.read_streams({name: section()})
+def test_number_of_frames_replaces_that_of_the_training_set():
+    train = Sampling("segments", 3, test_views=25)
+    images = web.WebStream("web/all", 4, num_frames=1)
+    assert images.sampling(train) == Sampling("segments", 1, test_views=25)
+    assert web.WebStream("web/all", 4).sampling(train) == train
 
 
 def test_aspect_without_labels_is_masked_for_every_video():

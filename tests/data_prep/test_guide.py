@@ -17,6 +17,7 @@ import pytest
 from configs import finetune, transfer
 from smad_jax.data import catalog, label_names
 from smad_jax.experiment import splits
+from smad_jax.experiment.settings import Settings
 from smad_jax.torch_weights import __main__ as torch_weights
 from tests.helpers import efficientnet_file, forked, paper_inputs
 
@@ -122,7 +123,7 @@ def test_guide_leads_from_downloads_to_training(followed):
     for name in ("ucf101,split=2", "hmdb51,split=3", "diving48", "diving48,labels=v1"):
         for places in (finetune.get_config(name), transfer.get_config(name)):
             places.data.root = str(data)
-            assert len(splits.open_splits(places).train) == 2
+            assert len(splits.open_splits(Settings.read(places)).train) == 2
     mini = catalog.open_split(data, "kinetics400", "mini-train", aspects=("scene",))
     assert mini.classes == catalog.open_split(data, "insvideo", "all").classes
     assert len(mini) == num_classes * paper_inputs.NUM_TRAIN

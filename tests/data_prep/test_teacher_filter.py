@@ -5,7 +5,7 @@ from configs import common, tsn_baseline
 from data_prep import teacher_filter
 from smad_jax.data import catalog, records
 from smad_jax.evaluation import predict
-from smad_jax.experiment import run as experiment
+from smad_jax.experiment.run import train_and_test
 
 CLASSES = ("zumba", "bowling", "archery")
 # what a teacher says of five media, and the class of each one's query
@@ -179,7 +179,7 @@ def test_a_finished_run_filters_and_its_saved_answers_do_the_same(
 ):
     config = common.smoke(tsn_baseline.get_config())
     config.data.root = str(small_data)
-    experiment.run(config, tmp_path / "run")
+    train_and_test(config, tmp_path / "run")
     flags = ["--data-root", str(small_data), "--dataset", web_data, "--split", "train"]
     saved = tmp_path / "answers" / "said"
     asked = ["--teacher", str(tmp_path / "run"), "--views", "1", "--save", str(saved)]

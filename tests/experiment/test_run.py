@@ -14,8 +14,8 @@ from configs import (
     tsn_baseline,
 )
 from smad_jax import errors
-from smad_jax.experiment import run as experiment
-from smad_jax.experiment import splits, streams
+from smad_jax.experiment import build, run, splits, streams
+from smad_jax.experiment.settings import Settings
 from smad_jax.training import loop, train_state
 from tests.helpers.made_splits import a_split
 
@@ -23,8 +23,9 @@ V = 90
 
 
 def test_epochs_become_steps_with_the_last_batch_counted():
-    config = slowonly_baseline.get_config()  # 12 epochs of batches of 16
-    plan = experiment.make_plan(config, a_split(np.ones((V, 2))), "demo")
+    settings = Settings.read(slowonly_baseline.get_config())
+    assert (settings.training.epochs, settings.data.batch_size) == (12, 16)
+    plan = build.make_plan(settings, a_split(np.ones((V, 2))), "demo")
     assert plan.steps_per_epoch == 6
     assert plan.total_steps == 72
     assert plan.save_every == 6
@@ -33,27 +34,27 @@ def test_epochs_become_steps_with_the_last_batch_counted():
 def test_chance_is_the_share_of_the_most_frequent_label_among_the_labelled():
     labels = [[0.7, 0.3], [0.6, 0.4], [0.1, 0.9], [0.2, 0.8]]
     split = a_split(labels, mask=[True, True, True, False])
-    plan = experiment.make_plan(slowonly_smad.get_config(), split, "demo")
+    plan = build.make_plan(Settings.read(slowonly_smad.get_config()), split, "demo")
     assert plan.chance == {"scene": pytest.approx(2 / 3)}
 
 
 def test_chance_of_tags_is_the_share_of_the_most_frequent_tag():
     split = a_split([[1, 1], [0, 1], [0, 1], [0, 0]], kind="tags")
-    plan = experiment.make_plan(slowonly_smad.get_config(), split, "demo")
+    plan = build.make_plan(Settings.read(slowonly_smad.get_config()), split, "demo")
     assert plan.chance == {"scene": pytest.approx(0.75)}
 
 
 def test_aspect_without_any_label_is_an_error():
     split = a_split(np.ones((4, 2)), mask=np.zeros(4, bool))
     with pytest.raises(errors.DataError, match="no video of train has labels"):
-        experiment.make_plan(slowonly_smad.get_config(), split, "demo")
+        build.make_plan(Settings.read(slowonly_smad.get_config()), split, "demo")
 
 
 def test_plan_takes_the_order_of_joint_training_from_the_config():
     config = slowonly_omnidebias.get_config("k200db")
     config.data.web_every = 2
     config.data.web.videos.batches = 3
-    plan = experiment.make_plan(config, a_split(np.ones((V, 2))), "demo")
+    plan = build.make_plan(Settings.read(config), a_split(np.ones((V, 2))), "demo")
     assert plan.order.sources(1) == ("train",)
     assert plan.order.sources(2) == ("train", "images", "videos", "videos", "videos")
     assert plan.order.web["images"].batch_size == 128
@@ -63,9 +64,10 @@ def test_plan_takes_the_order_of_joint_training_from_the_config():
 def test_learning_rate_grows_with_the_batch():
     config = tsn_baseline.get_config("k200db")  # 0.01 for 256
     config.data.batch_size = 64
-    plan = experiment.make_plan(config, a_split(np.ones((V, 2))), "demo")
-    assert experiment.batch_size_scale(config) == 0.25
-    rate = experiment.learning_rate(config, plan)
+    settings = Settings.read(config)
+    plan = build.make_plan(settings, a_split(np.ones((V, 2))), "demo")
+    assert build.scaled_rate(settings) == 0.0025
+    rate = build.learning_rate(settings, plan)
     assert float(rate(0)) == pytest.approx(0.0025)
 
 
@@ -88,7 +90,7 @@ def test_interrupted_run_with_a_target_ends_like_an_uninterrupted_one(
     config = common.smoke(slowonly_dann.get_config())
     config.data.root = str(small_data)
     config.training.max_steps = 3
-    whole = experiment.run(config, tmp_path / "whole")
+    whole = run.train_and_test(config, tmp_path / "whole")
     on_devices = streams._on_devices
 
     def interrupted(*given):
@@ -100,9 +102,9 @@ def test_interrupted_run_with_a_target_ends_like_an_uninterrupted_one(
     with monkeypatch.context() as patched:
         patched.setattr(streams, "_on_devices", interrupted)
         with pytest.raises(loop.Interrupted):
-            experiment.run(config, tmp_path / "parts")
+            run.train_and_test(config, tmp_path / "parts")
     assert len(everything_logged(tmp_path / "parts")) == 2
-    assert experiment.run(config, tmp_path / "parts") == whole
+    assert run.train_and_test(config, tmp_path / "parts") == whole
     logged = everything_logged(tmp_path / "parts")
     assert logged == everything_logged(tmp_path / "whole")
     assert logged[0]["loss/domain"] > 0
@@ -119,8 +121,9 @@ def test_sdn_does_without_boxes_and_says_so(without_boxes, told, turns, small_da
     config = common.smoke(slowonly_sdn.get_config())
     config.data.root = str(small_data)
     config.data.masked.without_boxes = without_boxes
-    opened = splits.open_splits(config)
-    plan = experiment.make_plan(config, opened.train, "demo", opened.masked)
+    settings = Settings.read(config)
+    opened = splits.open_splits(settings)
+    plan = build.make_plan(settings, opened.train, "demo", opened.masked)
     assert len(plan.order.sources(0)) == turns
     state = train_state.TrainState(0, {"model": {}}, {}, ())
-    assert told in experiment.describe(config, opened, plan, state)
+    assert told in build.describe(settings, opened, plan, state)

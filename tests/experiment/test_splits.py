@@ -5,13 +5,18 @@ from configs import common, slowonly_baseline, slowonly_dfr, slowonly_smad
 from smad_jax import errors
 from smad_jax.data import catalog
 from smad_jax.experiment import splits
+from smad_jax.experiment.settings import Settings
+
+
+def opened(config):
+    return splits.open_splits(Settings.parse(config.to_dict()))
 
 
 def test_test_set_with_other_class_numbers_is_refused(small_data):
     config = slowonly_baseline.get_config()
     config.data.root = str(small_data)
     config.data.embedded_scale = 0.05
-    found = splits.open_splits(config)
+    found = opened(config)
     train, tests = found.train, found.tests
     assert set(tests) == {"iid", "tail", "rare"}
     folder = small_data / train.dataset
@@ -21,7 +26,7 @@ def test_test_set_with_other_class_numbers_is_refused(small_data):
     with config.unlocked():
         config.evaluation.sets = {"odd": "embedded/odd"}
     with pytest.raises(errors.DataError, match="number their classes differently"):
-        splits.open_splits(config)
+        opened(config)
 
 
 def with_web(small_data, **streams):
@@ -38,7 +43,7 @@ def with_web(small_data, **streams):
 
 def test_web_split_is_opened_with_the_labels_that_it_has(small_data, web_data):
     config = with_web(small_data, clips="embedded/iid", stills=f"{web_data}/train")
-    found = splits.open_splits(config)
+    found = opened(config)
     train, webs = found.train, found.web
     assert list(webs) == ["clips", "stills"]
     for split in webs.values():
@@ -53,15 +58,15 @@ def test_web_split_is_opened_with_the_labels_that_it_has(small_data, web_data):
 def test_adversaries_can_be_switched_off_for_a_web_stream(small_data):
     config = with_web(small_data, clips="embedded/iid")
     config.data.web.clips.aspect_labels = "none"
-    webs = splits.open_splits(config).web
+    webs = opened(config).web
     assert not webs["clips"].aspect_mask["scene"].any()
 
 
 def test_shuffled_labels_are_shuffled_in_web_streams_too(small_data):
     config = with_web(small_data, clips="embedded/iid")
-    given = splits.open_splits(config).web
+    given = opened(config).web
     config.data.aspect_labels = "shuffled"
-    shuffled = splits.open_splits(config).web
+    shuffled = opened(config).web
     given, shuffled = (
         webs["clips"].aspect_labels["scene"] for webs in (given, shuffled)
     )
@@ -74,20 +79,20 @@ def test_web_split_with_other_class_numbers_is_refused_with_a_class(
 ):
     config = with_web(small_data, stills=f"{web_data}/backwards")
     with pytest.raises(errors.DataError, match=r"web stream stills .* class 0 is '"):
-        splits.open_splits(config)
+        opened(config)
 
 
 def test_web_split_of_the_first_classes_only_is_refused(small_data, web_data):
     config = with_web(small_data, stills=f"{web_data}/few")
     with pytest.raises(errors.DataError, match=r"stills .* have 2 and \d+ classes"):
-        splits.open_splits(config)
+        opened(config)
 
 
-def test_everything_that_is_missing_is_told_at_once(tmp_path):
+def test_everything_that_is_missing_is_listed_at_once(tmp_path):
     config = slowonly_smad.get_config("k200db")
     config.data.root = str(tmp_path)
     with pytest.raises(errors.DataError) as caught:
-        splits.open_splits(config)
+        opened(config)
     message = str(caught.value)
     assert "kinetics400/k200db-train" in message
     assert "aras/aras64" in message
@@ -98,11 +103,11 @@ def test_data_folder_is_the_flag_before_the_environment_before_the_default(
 ):
     config = slowonly_baseline.get_config()
     monkeypatch.delenv("DATA_ROOT", raising=False)
-    assert str(splits.data_root(config)) == "datasets"
+    assert str(splits.data_root(Settings.read(config).data)) == "datasets"
     monkeypatch.setenv("DATA_ROOT", "/from/environment")
-    assert str(splits.data_root(config)) == "/from/environment"
+    assert str(splits.data_root(Settings.read(config).data)) == "/from/environment"
     config.data.root = "/from/flag"
-    assert str(splits.data_root(config)) == "/from/flag"
+    assert str(splits.data_root(Settings.read(config).data)) == "/from/flag"
 
 
 def test_target_is_opened_without_its_labels_and_their_numbers_do_not_matter(
@@ -112,9 +117,9 @@ def test_target_is_opened_without_its_labels_and_their_numbers_do_not_matter(
     config.data.root = str(small_data)
     config.data.embedded_scale = 0.05
     config.data.max_videos = 5
-    assert splits.open_splits(config).target is None
+    assert opened(config).target is None
     config.data.target = f"{web_data}/backwards"
-    target = splits.open_splits(config).target
+    target = opened(config).target
     assert target is not None
     assert len(target) == 5
     assert not target.labels.any()
@@ -125,9 +130,9 @@ def test_groups_take_the_place_of_the_aspect_that_they_come_from(small_data):
     config = slowonly_dfr.get_config()
     config.data.root = str(small_data)
     config.data.embedded_scale = 0.05
-    found = splits.open_splits(config)
+    found = opened(config)
     assert found.held_out is not None
-    whole = splits.open_train(config)
+    whole = splits.open_train(Settings.parse(config.to_dict()))
     for split in (found.train, found.held_out, whole):
         assert list(split.aspects) == ["group"]
         values = split.aspect_labels["group"]
@@ -136,14 +141,20 @@ def test_groups_take_the_place_of_the_aspect_that_they_come_from(small_data):
     assert len(whole) == len(found.train) + len(found.held_out)
     assert set(found.train.ids).isdisjoint(found.held_out.ids)
     config.method.aspects = ("object",)
-    assert list(splits.open_train(config).aspects) == ["object", "group"]
+    assert list(splits.open_train(Settings.parse(config.to_dict())).aspects) == [
+        "object",
+        "group",
+    ]
     config.method.aspects = ("scene",)
-    assert list(splits.open_train(config).aspects) == ["scene", "group"]
+    assert list(splits.open_train(Settings.parse(config.to_dict())).aspects) == [
+        "scene",
+        "group",
+    ]
 
 
 def test_web_videos_have_no_group(small_data):
     config = with_web(small_data, clips="embedded/iid")
     config.data.groups = "scene"
-    webs = splits.open_splits(config).web
+    webs = opened(config).web
     assert webs["clips"].aspect_mask["scene"].all()
     assert not webs["clips"].aspect_mask["group"].any()

@@ -8,7 +8,7 @@ from sklearn import linear_model, pipeline, preprocessing
 
 from configs import common, slowonly_dfr
 from smad_jax import aspect_table, errors, methods
-from smad_jax.experiment import run as experiment
+from smad_jax.experiment.run import train_and_test
 from smad_jax.methods import dfr
 from smad_jax.training import checkpoint, log, schedules
 from tests.helpers import networks
@@ -132,13 +132,13 @@ def test_run_fits_once_on_videos_that_it_was_not_trained_on(
     config.data.root = str(small_data)
     config.evaluation.sets.iid = config.evaluation.sets.tail = ""
     with caplog.at_level(logging.INFO):
-        results = experiment.run(config, tmp_path)
+        results = train_and_test(config, tmp_path)
         assert "fitted again to features of 3 videos" in caplog.text
         assert "13 videos of 10 classes" in caplog.text
         with checkpoint.Checkpoints(tmp_path / "checkpoints") as checkpoints:
             assert checkpoints.latest_step() == 2 + 1
         caplog.clear()
-        assert experiment.run(config, tmp_path) == results
+        assert train_and_test(config, tmp_path) == results
         assert "fitted again" not in caplog.text
 
 

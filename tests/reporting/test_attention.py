@@ -12,6 +12,7 @@ from configs import slowonly_smad
 from smad_jax import errors, methods, models
 from smad_jax.evaluation import cam, predict
 from smad_jax.experiment import trained
+from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
 from smad_jax.reporting import __main__ as command
 from smad_jax.reporting import attention
@@ -38,9 +39,9 @@ def network(saar, name="slowonly_tiny"):
     )
     head = params["model"]["head"]
     head["kernel"] = jax.random.normal(jax.random.key(0), head["kernel"].shape)
-    config = slowonly_smad.get_config()
-    return trained.Teacher(
-        CLASSES, config, predict.Predictor(graph, params, batch_stats, view_chunk=4)
+    settings = Settings.read(slowonly_smad.get_config())
+    return trained.TrainedNetwork(
+        CLASSES, settings, predict.Predictor(graph, params, batch_stats, view_chunk=4)
     )
 
 
@@ -104,7 +105,9 @@ def test_networks_that_see_different_clips_are_not_compared(networks, content):
     config = slowonly_smad.get_config()
     config.data.sampling.stride = 2
     with pytest.raises(errors.ConfigError, match=r"data\.sampling is .*'stride': 2"):
-        attention.panels(dataclasses.replace(baseline, config=config), smad, content)
+        attention.panels(
+            dataclasses.replace(baseline, settings=Settings.read(config)), smad, content
+        )
     with pytest.raises(errors.ConfigError, match=r"model\.saar=True"):
         attention.panels(smad, baseline, content)
     with pytest.raises(errors.DataError, match="cannot be read"):

@@ -4,7 +4,8 @@ from sklearn import metrics
 
 from smad_jax.data import selection
 from smad_jax.evaluation import predict, probe
-from smad_jax.experiment import run_folder, splits
+from smad_jax.experiment import splits
+from smad_jax.experiment.settings import Settings
 from smad_jax.reporting import dependence
 
 
@@ -15,8 +16,8 @@ def run(fresh_run, tmp_path):
     folder.mkdir()
     for name in ("config.json", "results.json"):
         (folder / name).write_text((fresh_run / name).read_text())
-    config = run_folder.read_config(folder)
-    split = splits.open_place(config, "embedded/iid")
+    data = Settings.of_run(folder).data
+    split = splits.open_place(data, "embedded/iid")
     rng, count = np.random.default_rng(0), len(split)
     said = rng.dirichlet(np.full(10, 0.3), count)
     said[0] = 0
@@ -29,9 +30,9 @@ def run(fresh_run, tmp_path):
 
 
 def test_measures_are_those_of_the_runs_predictions(run):
-    config = run_folder.read_config(run)
+    data = Settings.of_run(run).data
     said = predict.Predictions.load(run / "predictions" / "iid.npz")
-    split = splits.open_place(config, "embedded/iid", aspects=("scene", "object"))
+    split = splits.open_place(data, "embedded/iid", aspects=("scene", "object"))
     found = dependence.measure(run, "iid")
     assert len(found) == 2 * (6 + 4)
     answers = said.probabilities.argmax(axis=1)[1:]

@@ -1,0 +1,202 @@
+"""Network, method, optimiser and plan, as the settings of a run ask for them."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from flax import nnx
+
+from smad_jax import aspect_table, errors, methods, models, torch_weights
+from smad_jax.data import catalog, groups, masking
+from smad_jax.experiment import splits, streams
+from smad_jax.experiment.settings import Init, Settings
+from smad_jax.methods import base
+from smad_jax.training import (
+    loop,
+    optimizer,
+    schedules,
+    sharding,
+    stepping,
+    train_state,
+)
+
+
+class Built(NamedTuple):
+    """What training starts with: modules' structure, state before step 1, update."""
+
+    graph: nnx.GraphDef
+    state: train_state.TrainState
+    train_step: stepping.Step
+
+
+def make_plan(
+    settings: Settings,
+    train: catalog.Split,
+    name: str,
+    without_people: masking.Masked | None = None,
+) -> loop.Plan:
+    """Turns epochs into steps; the only place that does.
+
+    Raises:
+        DataError: if no training video has labels of an aspect.
+    """
+    data, training = settings.data, settings.training
+    # The last batch of an epoch is as full as the others: it takes videos of the next.
+    steps_per_epoch = -(-len(train) // data.batch_size)
+    total = training.epochs * steps_per_epoch
+    return loop.Plan(
+        name=name,
+        total_steps=min(total, training.max_steps or total),
+        steps_per_epoch=steps_per_epoch,
+        log_every=training.log_every,
+        save_every=training.save_every_epochs * steps_per_epoch,
+        batch_size=data.batch_size,
+        order=streams.turn_order(data, without_people),
+        # Groups are labels to balance by, which no head predicts.
+        chance={
+            name: _chance(train, name) for name in train.aspects if name != groups.NAME
+        },
+        on_non_finite=training.on_non_finite,
+    )
+
+
+def build(
+    settings: Settings, train: catalog.Split, plan: loop.Plan, mesh: jax.sharding.Mesh
+) -> Built:
+    """Returns everything that training starts with, on the devices."""
+    section = settings.optimizer
+    # Without the learning rate, which the step applies: it logs the rate it used.
+    direction = optimizer.build(
+        section.name,
+        weight_decay=section.weight_decay,
+        momentum=section.momentum,
+        clip_norm=section.clip_norm,
+    )
+    graph, state = train_state.create(
+        lambda: build_modules(
+            settings, train.classes, train.aspects, total_steps=plan.total_steps
+        ),
+        direction,
+    )
+    if settings.init.folder:
+        state = _with_weights(state, settings.init)
+    rate = learning_rate(settings, plan)
+    train_step = stepping.make_train_step(graph, base.loss, direction, rate)
+    return Built(graph, sharding.replicate(state, mesh), train_step)
+
+
+def build_modules(
+    settings: Settings,
+    classes: Sequence[str],
+    aspects: Mapping[str, aspect_table.Aspect],
+    *,
+    total_steps: int,
+) -> base.Trained:
+    """Builds the network and the method's heads with fresh parameters.
+
+    `aspects` are those that the training stream carries labels for.
+    """
+    # The model draws first: with one seed every method starts from the same network.
+    rngs = nnx.Rngs(settings.seed)
+    model = models.build_model(
+        num_classes=len(classes), rngs=rngs, **dataclasses.asdict(settings.model)
+    )
+    section = settings.method
+    ramps = {
+        "constant": schedules.constant_strength,
+        "dann": schedules.dann_ramp(total_steps),
+    }
+    method = methods.build_method(
+        section.name,
+        model.backbone.width,
+        aspects,
+        ramp=ramps[section.ramp],
+        rngs=rngs,
+        settings=section.settings,
+        total_steps=total_steps,
+    )
+    return base.Trained(model, method)
+
+
+def _with_weights(state: train_state.TrainState, init: Init) -> train_state.TrainState:
+    """Returns the state with the model's arrays from a weights folder, or a run's."""
+    # The method's heads stay fresh: they are no part of the network that was trained.
+    params, batch_stats = torch_weights.initialise(
+        state.params["model"],
+        state.batch_stats["model"],
+        pathlib.Path(init.folder),
+        allow=init.allow,
+        fresh=init.fresh,
+    )
+    return dataclasses.replace(
+        state,
+        params=state.params | {"model": params},
+        batch_stats=state.batch_stats | {"model": batch_stats},
+    )
+
+
+def learning_rate(settings: Settings, plan: loop.Plan) -> schedules.Schedule:
+    """Returns the schedule, from the scaled rate on."""
+    section, rate = settings.optimizer, scaled_rate(settings)
+    if section.schedule == "steps":
+        return schedules.steps(
+            rate, milestones=section.milestones, steps_per_epoch=plan.steps_per_epoch
+        )
+    # By the epochs of the config: a run cut short by max_steps does not decay faster.
+    return schedules.cosine(
+        rate,
+        epochs=settings.training.epochs,
+        steps_per_epoch=plan.steps_per_epoch,
+        warmup_epochs=section.warmup_epochs,
+    )
+
+
+def scaled_rate(settings: Settings) -> float:
+    """Returns the learning rate, grown with the batch size (linear scaling)."""
+    section = settings.optimizer
+    # The paper's rates are for 8 devices, and fewer of them hold a smaller batch.
+    base_size = section.base_batch_size or settings.data.batch_size
+    return section.learning_rate * (settings.data.batch_size / base_size)
+
+
+def describe(
+    settings: Settings,
+    opened: splits.Splits,
+    plan: loop.Plan,
+    state: train_state.TrainState,
+) -> str:
+    """Returns network, method, data and devices of a run, in one paragraph."""
+    train, model = opened.train, settings.model
+    against = [name for name in train.aspects if name != groups.NAME]
+    count = sum(leaf.size for leaf in jax.tree.leaves(state.params["model"]))
+    return (
+        f"{model.name}{' + SAAR' if model.saar else ''}, "
+        f"{count:,} parameters; method {settings.method.name}"
+        f"{' against ' + ', '.join(against) if against else ''}\n"
+        f"{len(train):,} videos of {len(train.classes)} classes; "
+        f"{plan.total_steps:,} steps of {plan.batch_size} videos, learning rate "
+        f"{scaled_rate(settings):.4g}; "
+        f"{jax.device_count()} x {jax.devices()[0].device_kind}, "
+        f"{jax.process_count()} process(es)"
+        + "".join(
+            f"\n{line}" for line in streams.describe(settings.data, opened, plan.order)
+        )
+    )
+
+
+def _chance(train: catalog.Split, aspect: str) -> float:
+    """Returns the accuracy of always answering the aspect's most frequent label."""
+    # The log shows it beside the adversary's accuracy, which alone proves nothing:
+    # with one frequent label it is high without any feature.
+    # Over the labelled videos alone, as that accuracy is.
+    labels = train.aspect_labels[aspect][train.aspect_mask[aspect]]
+    if not len(labels):
+        raise errors.DataError(f"no video of {train.name} has labels for {aspect!r}")
+    if train.aspects[aspect].kind == "tags":
+        # A video has several tags, so each tag has a share of its own.
+        return float(labels.astype(np.float32).mean(axis=0).max())
+    counts = np.bincount(labels.argmax(axis=1))
+    return float(counts.max() / counts.sum())

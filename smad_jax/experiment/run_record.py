@@ -1,0 +1,131 @@
+"""The record that a run writes into its folder: config, environment and results."""
+
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+
+import jax
+import ml_collections
+
+from smad_jax import errors, file_io
+from smad_jax.experiment import run_folder
+from smad_jax.training import log
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """The result of a run.
+
+    Attributes:
+        results: Metrics named `set/metric`, between 0 and 1.
+        n_seen: Number of videos predicted of each test set.
+        unreadable: How many of them could not be read, and so count as wrong.
+        sees_target_data: Whether the method saw videos of a test set, without their
+            labels, before it was tested.
+        seed: The run's seed.
+        seconds: Wall time of the run.
+        processor_seconds: Time that its process had the processor, all threads added;
+            None if another process did a part of the run.
+    """
+
+    results: dict[str, float]
+    n_seen: Mapping[str, int]
+    unreadable: Mapping[str, int]
+    sees_target_data: bool
+    seed: int
+    seconds: float
+    processor_seconds: float | None
+
+
+def check_owner(folder: pathlib.Path, config: ml_collections.ConfigDict) -> None:
+    """Makes sure that no other config was run in `folder`.
+
+    Raises:
+        ConfigError: naming every key that differs, if one does.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        return
+    # Both as JSON, which turns tuples into lists, and as written by the user: settings
+    # fill in defaults, and would hide a key that came later.
+    before = dict(run_folder.flat(json.loads(path.read_text("utf-8"))))
+    now = dict(run_folder.flat(json.loads(config.to_json())))
+    changed = [
+        f"  {key}: {before.get(key, 'unset')} -> {now.get(key, 'unset')}"
+        for key in sorted(before | now)
+        if before.get(key) != now.get(key)
+    ]
+    if changed:
+        raise errors.ConfigError(
+            f"{folder} holds a run of another config (there -> here):\n"
+            + "\n".join(changed)
+            + "\nchoose another --workdir, or pass --force to use this one"
+        )
+
+
+def claim(folder: pathlib.Path, config: ml_collections.ConfigDict) -> None:
+    """Writes config and environment into `folder`, and from here on the log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file_io.write_json(folder / "config.json", json.loads(config.to_json()))
+    file_io.write_json(folder / "env.json", environment())
+    log.to_file(folder / "train.log")
+
+
+def environment() -> dict[str, object]:
+    """Returns versions, devices and the commit that a result depends on."""
+    # Those that a number can depend on, decoding included (`av`).
+    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "av")
+    return {
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in packages},
+        "devices": [str(device.device_kind) for device in jax.devices()],
+        "processes": jax.process_count(),
+        "cpu_count": os.cpu_count(),
+    }
+
+
+def _commit() -> str:
+    """Returns the code's commit, `-dirty` with changes, or `unknown`."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    # Of the code's folder: the program may run in any other.
+    here = pathlib.Path(__file__).parent
+    try:
+        found = subprocess.run(
+            command, cwd=here, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):  # no git, or no repository
+        return "unknown"
+    return found.stdout.strip()
+
+
+def write_results(folder: pathlib.Path, record: Record) -> None:
+    """Writes `results.json` and logs the closing table."""
+    processor_seconds = record.processor_seconds
+    content = dataclasses.asdict(record) | {
+        "seconds": round(record.seconds, 1),
+        "processor_seconds": processor_seconds and round(processor_seconds, 1),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        # Repeated here, so that the file alone says where its numbers come from.
+        **environment(),
+    }
+    file_io.write_json(folder / "results.json", content)
+    columns = ["top1", "top5", "mean_class"]
+    lines = [f"{'test set':<16}{'videos':>8}" + "".join(f"{c:>12}" for c in columns)]
+    for name, count in record.n_seen.items():
+        cells = (record.results.get(f"{name}/{column}") for column in columns)
+        # With at most five classes there is no top5.
+        lines.append(
+            f"{name:<16}{count:>8}"
+            + "".join(f"{'' if v is None else f'{v:.1%}':>12}" for v in cells)
+        )
+    log.logger.info("\n".join(lines))
+    # One line for programs; `RESULT ` finds it in any log.
+    log.logger.info(f"RESULT {json.dumps(record.results)}")
+    log.logger.info(f"{log.clock(int(record.seconds))}; all files are in {folder}")

@@ -1,0 +1,80 @@
+import json
+
+import ml_collections
+import pytest
+
+from smad_jax import errors
+from smad_jax.experiment import run_record
+from smad_jax.training import log
+
+
+def config(**changes):
+    settings = {"seed": 0, "model": {"name": "resnet18", "saar": False}}
+    return ml_collections.ConfigDict(settings | changes)
+
+
+@pytest.fixture(autouse=True)
+def quiet_logger():
+    handlers = list(log.logger.handlers)
+    yield
+    for handler in log.logger.handlers:
+        handler.close()
+    log.logger.handlers = handlers
+
+
+def test_folder_is_fit_for_its_own_config_again(tmp_path):
+    run_record.check_owner(tmp_path / "new", config())
+    run_record.claim(tmp_path / "new", config())
+    run_record.check_owner(tmp_path / "new", config())
+
+
+def test_folder_of_another_config_is_refused_with_every_difference(tmp_path):
+    run_record.claim(tmp_path, config())
+    other = config(seed=3, model={"name": "resnet18", "saar": True})
+    with pytest.raises(errors.ConfigError) as caught:
+        run_record.check_owner(tmp_path, other)
+    message = str(caught.value)
+    assert "  model.saar: False -> True" in message
+    assert "  seed: 0 -> 3" in message
+    assert "name" not in message
+
+
+def test_environment_says_what_a_result_depends_on():
+    found = run_record.environment()
+    assert found["packages"]["jax"]
+    assert found["devices"]
+    assert found["commit"]
+
+
+def test_machine_without_git_still_has_an_environment(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert run_record.environment()["commit"] == "unknown"
+
+
+def test_results_are_written_and_logged(tmp_path, caplog):
+    log.logger.propagate = True
+    with caplog.at_level("INFO", logger="smad_jax"):
+        run_record.write_results(
+            tmp_path,
+            run_record.Record(
+                results={"iid/top1": 0.5},
+                n_seen={"iid": 40},
+                unreadable={"iid": 1},
+                sees_target_data=False,
+                seed=2,
+                seconds=3.21,
+                processor_seconds=2.5,
+            ),
+        )
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert record["results"] == {"iid/top1": 0.5}
+    assert record["unreadable"] == {"iid": 1}
+    assert record["sees_target_data"] is False
+    assert (record["n_seen"], record["seed"], record["seconds"]) == (
+        {"iid": 40},
+        2,
+        3.2,
+    )
+    assert record["processor_seconds"] == 2.5
+    assert "50.0%" in caplog.text
+    assert 'RESULT {"iid/top1": 0.5}' in caplog.text

@@ -1,0 +1,215 @@
+import dataclasses
+import json
+
+import pytest
+
+from configs import (
+    common,
+    slowonly_adabn,
+    slowonly_baseline,
+    slowonly_dann,
+    slowonly_omnidebias,
+    slowonly_sdn,
+    slowonly_smad,
+)
+from smad_jax import errors
+from smad_jax.data.masking import MaskedStream
+from smad_jax.experiment.settings import Settings
+
+
+def keys_of(section, prefix=""):
+    """The dotted keys of a config or of settings; open-ended sections have none."""
+    for key, value in section.items():
+        if isinstance(value, dict) and key not in ("sets", "settings", "web", "masked"):
+            yield from keys_of(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+@pytest.mark.parametrize("argument", ["", "k200db"])
+def test_every_key_of_the_configs_is_a_field_of_the_settings(argument):
+    config = slowonly_smad.get_config(argument)
+    fields = dict.fromkeys(keys_of(dataclasses.asdict(Settings.read(config))))
+    assert set(keys_of(config.to_dict())) <= set(fields)
+    rare = {"saar_width", "saar_blocks", "shortcut", "train_clips", "shift"}
+    unset = set(fields) - set(keys_of(config.to_dict()))
+    assert {key.rpartition(".")[2] for key in unset} <= rare
+
+
+@pytest.mark.parametrize("argument", ["", "k200db"])
+def test_defaults_of_the_settings_are_the_plainest_values_of_the_configs(argument):
+    config = slowonly_smad.get_config(argument)
+    plain, whole = common.base().to_dict(), config.to_dict()
+    bare = {"seed": 0}
+    for section in set(plain) - {"seed"}:
+        bare[section] = {
+            key: value
+            for key, value in whole[section].items()
+            if key in ("sampling", "transform") or value != plain[section][key]
+        }
+    assert Settings.parse(bare) == Settings.parse(whole)
+
+
+def test_stored_config_gives_the_settings_of_its_run():
+    for make in (slowonly_smad, slowonly_omnidebias):
+        config = make.get_config("k200db")
+        assert Settings.parse(json.loads(config.to_json())) == Settings.read(config)
+
+
+def test_web_streams_take_their_turns_by_the_alphabet():
+    config = slowonly_baseline.get_config("k200db")
+    for name in ("b", "a", "c"):
+        config.data.web[name] = common.web_stream()
+        config.data.web[name].split, config.data.web[name].batch_size = "w/all", 16
+    assert list(Settings.read(config).data.web) == ["a", "b", "c"]
+
+
+def test_masked_stream_has_the_defaults_of_the_configs_and_none_is_none():
+    config = slowonly_sdn.get_config("k200db")
+    config.data.masked = common.masked_stream()
+    assert Settings.read(config).data.masked == MaskedStream()
+    assert Settings.read(slowonly_baseline.get_config()).data.masked is None
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "named"),
+    [
+        ("data.web.clips", {"batchsize": 4}, "'batchsize' in .*did you mean 'batch_si"),
+        ("data.web.clips", {"split": "all"}, r"data\.web\.clips\.split .*'all'"),
+        ("data.web.clips", {"split": None}, r"data\.web\.clips\.split .*None"),
+        ("data.web.clips", {"batch_size": 0}, r"data\.web\.clips\.batch_size .* 0$"),
+        ("data.web.clips", {"batches": 0}, r"data\.web\.clips\.batches .* 0$"),
+        ("data.web.clips", {"num_frames": -1}, r"clips\.num_frames .* -1$"),
+        ("data.web.clips", {"class_power": 1.5}, r"clips\.class_power .* 1\.5$"),
+        ("data.web.clips", {"class_power": "0.5"}, r"clips\.class_power .* '0\.5'$"),
+        ("data.web.clips", {"aspect_labels": "some"}, "'some'; known: given, none"),
+        ("data.masked", {"box": ""}, "did you mean 'boxes'"),
+        ("data.masked", {"without_boxes": "stop"}, "known: guess, leave_out"),
+        ("data.masked", {"turns": "both"}, "known: alternate, joint"),
+        ("data.masked", {"batch_size": -1}, r"data\.masked\.batch_size .* -1$"),
+        ("data.masked", {"min_share": 70}, r"data\.masked\.min_share .* 70$"),
+        ("data.sampling", {"kind": "clips"}, "'clips'; known: clip, segments"),
+        ("data.sampling", {"stride": 0}, r"data\.sampling\.stride .* 0$"),
+        ("data.transform", {"size": 0}, r"data\.transform\.size .* 0$"),
+        ("data", {"aspect_labels": "mixed"}, "'mixed'; known: given, shuffled"),
+        ("data", {"embedded_scale": 0.001}, r"data\.embedded_scale .* 0\.001$"),
+        ("data", {"holdout": 1.0}, r"data\.holdout .* 1\.0$"),
+        ("data", {"train": "embedded"}, r"data\.train .*'embedded'"),
+        ("method", {"ramp": "dan"}, "'dan'; known: constant, dann"),
+        ("method", {"aspects": ("scenes",)}, "'scenes'"),
+        ("method", {"aspects": ("scene", "scene")}, "repeats"),
+        ("optimizer", {"name": "adam"}, "'adam'; known: sgd, adamw"),
+        ("optimizer", {"schedule": "linear"}, "'linear'; known: cosine, steps"),
+        ("training", {"epochs": 0}, r"training\.epochs .* 0$"),
+        ("training", {"on_non_finite": "go"}, "'go'; known: stop, skip"),
+        ("evaluation", {"view_chunk": 0}, r"evaluation\.view_chunk .* 0$"),
+    ],
+)
+def test_wrong_value_is_named(section, changes, named):
+    config = slowonly_smad.get_config().to_dict()
+    stream = {"split": "web/all", "batch_size": 16}
+    config["data"] |= {"web": {"clips": stream}, "masked": {"boxes": ""}}
+    part = config
+    for name in section.split("."):
+        part = part[name]
+    part |= changes
+    # masked clips and web streams do not go together: only one of them is left
+    del config["data"]["web" if section == "data.masked" else "masked"]
+    with pytest.raises(errors.ConfigError, match=named):
+        Settings.read(common.ml_collections.ConfigDict(config))
+
+
+@pytest.mark.parametrize("name", ["train", "loss", "accuracy", "time", "a/b"])
+def test_web_stream_cannot_have_the_name_of_other_metrics(name):
+    config = slowonly_baseline.get_config()
+    stream = {"split": "web/all", "batch_size": 16}
+    config.data.web = common.ml_collections.ConfigDict({name: stream})
+    with pytest.raises(errors.ConfigError, match=f"{name!r}.*another name"):
+        Settings.read(config)
+
+
+def test_batch_that_ghost_groups_cannot_share_is_refused():
+    config = slowonly_smad.get_config("k200db")  # groups of 16
+    config.data.batch_size = 8
+    Settings.read(config)
+    config.data.batch_size = 24
+    with pytest.raises(errors.ConfigError, match=r"multiple of model\.ghost_size 16"):
+        Settings.read(config)
+
+
+def test_web_batches_are_checked_like_those_of_the_target():
+    config = slowonly_omnidebias.get_config("k200db")  # groups of 16
+    Settings.read(config)
+    config.data.web.images.batch_size = 24
+    with pytest.raises(
+        errors.ConfigError, match=r"^data\.web\.images\.batch_size must be a multiple"
+    ):
+        Settings.read(config)
+    config.data.web.images.batch_size = 32
+    config.data.web_every = 0
+    with pytest.raises(errors.ConfigError, match=r"data\.web_every .* 0$"):
+        Settings.read(config)
+
+
+def test_masked_clips_that_do_not_fit_the_method_are_refused():
+    config = slowonly_sdn.get_config("k200db")
+    config.data.masked.batch_size = 24
+    with pytest.raises(errors.ConfigError, match=r"^data\.masked\.batch_size must be"):
+        Settings.read(config)
+    config.data.masked.batch_size = 0
+    config.data.web.clips = common.web_stream()
+    config.data.web.clips.split = "mine/train"
+    config.data.web.clips.batch_size = 32
+    with pytest.raises(errors.ConfigError, match=r"data\.masked and .*data\.web"):
+        Settings.read(config)
+    config = slowonly_baseline.get_config()
+    config.data.masked = common.masked_stream()
+    with pytest.raises(errors.ConfigError, match=r"'baseline' .*: sdn"):
+        Settings.read(config)
+
+
+@pytest.mark.parametrize(
+    ("make", "changes", "named"),
+    [
+        (slowonly_dann, {"target": ""}, "'dann' .*unlabelled"),
+        (slowonly_baseline, {"target": "a/b"}, r"'baseline' .*data\.target='a/b'"),
+        (slowonly_dann, {"target": "tail"}, r"data\.target must be .*'tail'"),
+        (slowonly_dann, {"target_batch_size": -1}, r"target_batch_size .* -1$"),
+        (slowonly_dann, {"target_batch_size": 24}, r"batch_size \+ data\.target_batch"),
+    ],
+)
+def test_target_that_does_not_fit_the_method_is_refused(make, changes, named):
+    config = make.get_config("k200db")  # ghost groups of 32 where there is a target
+    Settings.read(config)
+    config.data.update(changes)
+    with pytest.raises(errors.ConfigError, match=named):
+        Settings.read(config)
+
+
+def test_adapting_to_a_test_set_needs_equally_many_views():
+    config = slowonly_adabn.get_config("k200db")
+    Settings.read(config)
+    config.data.sampling.test_views = 0
+    with pytest.raises(errors.ConfigError, match=r"'adabn' .*test_views"):
+        Settings.read(config)
+    config = slowonly_baseline.get_config("k200db")
+    config.data.sampling.test_views = 0
+    Settings.read(config)
+
+
+def test_target_and_web_streams_are_refused_together():
+    config = slowonly_dann.get_config("k200db")
+    config.data.web.clips = common.web_stream()
+    config.data.web.clips.split = "mine/train"
+    config.data.web.clips.batch_size = 32
+    with pytest.raises(errors.ConfigError, match=r"data\.target and .*data\.web"):
+        Settings.read(config)
+
+
+def test_finished_run_is_read_though_its_method_is_no_longer_offered_its_data():
+    config = slowonly_dann.get_config("k200db")
+    config.data.target = ""
+    assert Settings.parse(config.to_dict()).method.name == "dann"
+    seen = Settings.parse(config.to_dict()).with_data("elsewhere", test_views=3)
+    assert (seen.data.root, seen.data.sampling.test_views) == ("elsewhere", 3)
+    assert seen.with_data("there").data.sampling.test_views == 3
