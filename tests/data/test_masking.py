@@ -5,7 +5,7 @@ import ml_collections
 import numpy as np
 import pytest
 
-from configs import common
+from configs import base
 from smad_jax import errors
 from smad_jax.data import bad_videos, catalog, masking, people, pipeline, records
 
@@ -64,7 +64,7 @@ def test_without_any_box_there_is_no_stream_or_all_is_guessed(split):
 
 
 def test_section_holds_the_defaults_and_wrong_entries_are_named():
-    section = common.masked_stream()
+    section = base.masked_stream()
     assert masking.MaskedStream.from_config(section) == masking.MaskedStream()
     assert masking.MaskedStream.from_config(ml_collections.ConfigDict()) is None
     for changes, told in (

@@ -1,7 +1,7 @@
 import pytest
 
 from configs import (
-    common,
+    base,
     slowonly_adabn,
     slowonly_baseline,
     slowonly_dann,
@@ -42,13 +42,13 @@ def test_masked_clips_that_do_not_fit_the_method_are_refused():
     with pytest.raises(errors.ConfigError, match=r"^data\.masked\.batch_size must be"):
         checks.check(config)
     config.data.masked.batch_size = 0
-    config.data.web.clips = common.web_stream()
+    config.data.web.clips = base.web_stream()
     config.data.web.clips.split = "mine/train"
     config.data.web.clips.batch_size = 32
     with pytest.raises(errors.ConfigError, match="cannot be used together"):
         checks.check(config)
     config = slowonly_baseline.get_config()
-    config.data.masked = common.masked_stream()
+    config.data.masked = base.masked_stream()
     with pytest.raises(errors.ConfigError, match=r"no use for clips .*that has: sdn"):
         checks.check(config)
 
@@ -84,7 +84,7 @@ def test_adapting_to_a_test_set_needs_equally_many_views():
 
 def test_target_and_web_streams_are_refused_together():
     config = slowonly_dann.get_config("k200db")
-    config.data.web.clips = common.web_stream()
+    config.data.web.clips = base.web_stream()
     config.data.web.clips.split = "mine/train"
     config.data.web.clips.batch_size = 32
     with pytest.raises(errors.ConfigError, match="cannot be used together"):
