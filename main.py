@@ -20,7 +20,7 @@ import ml_collections
 from absl import app, flags
 from ml_collections import config_flags
 
-from configs import common
+from configs import base
 from data_prep.embedded import make, web_media
 from smad_jax import errors
 from smad_jax.experiment import run, run_folder, splits
@@ -46,7 +46,7 @@ _AGAIN = "the same command goes on from the newest checkpoint"
 def main(argv: Sequence[str]) -> None:
     """Runs the experiment that the flags describe."""
     log.to_console()
-    config = common.smoke(CONFIG.value) if SMOKE.value else CONFIG.value
+    config = base.smoke(CONFIG.value) if SMOKE.value else CONFIG.value
     file, _, argument = config_flags.get_config_filename(
         flags.FLAGS["config"]
     ).partition(":")

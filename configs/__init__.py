@@ -1,1 +1,1 @@
-"""One file an experiment; `common` holds the recipes they start from."""
+"""One file an experiment, over a few shared ones that configs/README.md lists."""

@@ -5,15 +5,15 @@
 
 The first is a small sibling on the embedded benchmark. The second is ResNet3D-18 on 16
 frames of 112 pixels; `minikinetics` is the splits mini-train and mini-val of
-kinetics400, which data_prep/README.md makes. The paper does not say how this network is
-pre-trained, nor how accurate it is; the recipe here is that of its SlowOnly.
+kinetics400 (data_prep/README.md). The paper states neither how this network is
+pre-trained nor its accuracy; the recipe is that of its SlowOnly.
 """
 
-import ml_collections
+from ml_collections import ConfigDict
 
-from configs import common
+from configs import arguments, embedded, recipes
 
 
-def get_config(arg: str = "") -> ml_collections.ConfigDict:
-    """Returns the recipe as it stands; `arg` names the data."""
-    return common.resnet3d(common.parse(arg).train)
+def get_config(arg: str = "") -> ConfigDict:
+    """Returns SlowOnly's recipe for ResNet3D-18; `arg` names the data."""
+    return embedded.adjust(recipes.resnet3d(arguments.parse(arg).train))

@@ -3,18 +3,18 @@
     python main.py --config configs/resnet3d_combined.py
     python main.py --config configs/resnet3d_combined.py:minikinetics,media=videos
 
-Data and recipe are those of resnet3d_baseline.py, the other keys of the argument those
-of slowonly_combined.py. The web data of the second are the 200 classes of OmniSource,
-which name MiniKinetics' classes; fine-tuned from it, the paper has 61.2 on HMDB51, 88.2
-on UCF101 and 22.6 on Diving48 with its first labels.
+Data and recipe are those of resnet3d_baseline.py, numbers and keys those of
+slowonly_combined.py. Paper, fine-tuned from the second: 61.2 on HMDB51, 88.2 on UCF101,
+22.6 on Diving48 with its first labels.
 """
 
-import ml_collections
+from ml_collections import ConfigDict
 
-from configs import common
+from configs import arguments, embedded, recipes, slowonly_omnidebias, slowonly_smad
 
 
-def get_config(arg: str = "") -> ml_collections.ConfigDict:
+def get_config(arg: str = "") -> ConfigDict:
     """Returns the recipe of joint training with SMAD's heads and SAAR."""
-    choice = common.parse_combined(arg, media="images+videos")
-    return common.smad(common.omnidebias(common.resnet3d(choice.train), choice), choice)
+    choice = arguments.parse_web(arg, "images+videos", **arguments.SMAD)
+    config = slowonly_omnidebias.join_web(recipes.resnet3d(choice.train), choice)
+    return embedded.adjust(slowonly_smad.debias(config, choice))

@@ -3,19 +3,19 @@
     python main.py --config configs/slowonly_actor_cut_mix.py
     python main.py --config configs/slowonly_actor_cut_mix.py:k200db
 
-What moves takes the place of detected people. How often is the value of StillMix's
-authors for Kinetics-400; on the embedded benchmark tuning chose twice as often.
+Pastes what moves into the scenes of other clips; the publication detects people. How
+often is the value of StillMix's authors for Kinetics-400.
 """
 
-import ml_collections
+from ml_collections import ConfigDict
 
-from configs import common
+from configs import arguments, embedded, recipes
 
 
-def get_config(arg: str = "") -> ml_collections.ConfigDict:
+def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with a quarter of the actors in other scenes."""
-    config = common.slowonly(common.parse(arg).train)
+    config = recipes.slowonly(arguments.parse(arg).train)
     config.method.name = "actor_cut_mix"
     config.method.settings.probability = 0.25
     config.method.settings.foreground = 0.5  # as FAME's masks
-    return common.tuned(config, probability=0.5)
+    return embedded.adjust(config)

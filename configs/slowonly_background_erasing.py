@@ -7,15 +7,15 @@ An augmentation of supervised training, with the values of StillMix's authors fo
 Kinetics-400, which tuning kept on the embedded benchmark.
 """
 
-import ml_collections
+from ml_collections import ConfigDict
 
-from configs import common
+from configs import arguments, embedded, recipes
 
 
-def get_config(arg: str = "") -> ml_collections.ConfigDict:
-    """Returns the baseline's recipe with a frame of their own on half of the clips."""
-    config = common.slowonly(common.parse(arg).train)
+def get_config(arg: str = "") -> ConfigDict:
+    """Returns the baseline's recipe with one of its frames over half of the clips."""
+    config = recipes.slowonly(arguments.parse(arg).train)
     config.method.name = "background_erasing"
     config.method.settings.probability = 0.5
-    config.method.settings.strength = 0.3  # of the publication
-    return config
+    config.method.settings.strength = 0.3  # BE's publication
+    return embedded.adjust(config)

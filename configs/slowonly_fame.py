@@ -3,19 +3,19 @@
     python main.py --config configs/slowonly_fame.py
     python main.py --config configs/slowonly_fame.py:k200db
 
-An augmentation of supervised training, with the values of StillMix's authors for
-Kinetics-400. On the embedded benchmark tuning chose twice as often.
+An augmentation of supervised training: what moves is put before the background of
+another clip. How often is the value of StillMix's authors for Kinetics-400.
 """
 
-import ml_collections
+from ml_collections import ConfigDict
 
-from configs import common
+from configs import arguments, embedded, recipes
 
 
-def get_config(arg: str = "") -> ml_collections.ConfigDict:
-    """Returns the baseline's recipe with a quarter of the clips before another."""
-    config = common.slowonly(common.parse(arg).train)
+def get_config(arg: str = "") -> ConfigDict:
+    """Returns the baseline's recipe with a quarter of the backgrounds swapped."""
+    config = recipes.slowonly(arguments.parse(arg).train)
     config.method.name = "fame"
     config.method.settings.probability = 0.25
-    config.method.settings.foreground = 0.5  # of the publication
-    return common.tuned(config, probability=0.5)
+    config.method.settings.foreground = 0.5  # FAME's publication
+    return embedded.adjust(config)

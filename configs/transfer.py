@@ -4,32 +4,32 @@
     python main.py --config configs/transfer.py:ucf101,split=3
     python main.py --config configs/transfer.py:ucf101,run=weights/sdn,saar=off
 
-16 frames at 112 pixels, for comparison with SDN, whose numbers the paper copies. The
-arguments are those of `finetune.py`, and so is the first command but for its network;
-`run` has to name a run or weights of ResNet3D-18, by default
-runs/resnet3d_smad-minikinetics, which resnet3d_smad.py makes.
+16 frames at 112 pixels, for comparison with SDN, whose numbers the paper copies. Keys
+and data are those of finetune.py; `run` is a run or weights of ResNet3D-18, by default
+runs/resnet3d_smad-minikinetics, which resnet3d_smad.py trains.
 
-Paper: HMDB51 53.6, with SMAD 57.2; UCF101 83.5 and 84.7; Diving48* 18.0 and 20.9. As in
-SDN a video is tested on all windows that do not overlap. SDN's rate of 0.005 comes with
-dampening 0.9, and so is 0.0005 here. Not as there: a cosine instead of waiting for a
-plateau, all layers from the first step on, random crops instead of five corners.
+Paper: HMDB51 53.6, with SMAD 57.2; UCF101 83.5 and 84.7; Diving48* 18.0 and 20.9. A
+video is tested on all windows that do not overlap, as in SDN. Unlike there, the rate
+follows a cosine and does not wait for a plateau, all layers train from the first step,
+and crops are random, not of five corners.
 """
 
-import ml_collections
+from ml_collections import ConfigDict
 
-from configs import common
+from configs import arguments, embedded, finetune, recipes
 
 
-def get_config(arg: str = "") -> ml_collections.ConfigDict:
-    """Returns SDN's fine-tuning as far as it goes, from the weights of a run."""
-    choice = common.parse_finetune(arg, run="runs/resnet3d_smad-minikinetics")
-    config = common.finetune(common.resnet3d(choice.train), choice)
-    if choice.train == common.EMBEDDED:
-        return config
+def get_config(arg: str = "") -> ConfigDict:
+    """Returns SDN's fine-tuning, but for the above, from the weights of a run."""
+    choice = arguments.parse(arg, **arguments.TRANSFER)
+    config = finetune.start_from_run(recipes.resnet3d(choice.train), choice)
+    config.init.folder = "runs/resnet3d_smad-minikinetics"
     config.model.dropout = 0.0
     config.model.ghost_size = 0
     config.data.batch_size = 32
     config.optimizer.base_batch_size = 32
     config.optimizer.weight_decay = 1e-5
-    config.optimizer.learning_rate = 5e-4
+    config.optimizer.learning_rate = 5e-4  # SDN's 0.005 comes with dampening of 0.9
+    config = embedded.adjust(config, tuned="transfer")
+    config.init.folder = choice.run or config.init.folder
     return config

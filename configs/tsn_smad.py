@@ -3,18 +3,17 @@
     python main.py --config configs/tsn_smad.py
     python main.py --config configs/tsn_smad.py:k200db
 
-The first trains a small 2D network on the embedded benchmark. The second is
-TSN-3seg-R50 on K200db; the paper, which starts from ImageNet weights, reports
-60.3 on ARAS-64, 55.7 on K200db-val and 75.5 on K200-val. The further keys are
-those of slowonly_smad.py.
+Data and recipe are those of tsn_baseline.py, SMAD's numbers and keys those of
+slowonly_smad.py. Paper: 60.3 on ARAS-64, 55.7 on K200db-val, 75.5 on K200-val.
 """
 
-import ml_collections
+from ml_collections import ConfigDict
 
-from configs import common
+from configs import arguments, embedded, recipes, slowonly_smad
 
 
-def get_config(arg: str = "") -> ml_collections.ConfigDict:
-    """Returns the baseline's recipe with SMAD switched on."""
-    choice = common.parse_smad(arg)
-    return common.smad(common.tsn(choice.train), choice)
+def get_config(arg: str = "") -> ConfigDict:
+    """Returns the baseline's recipe with adversarial heads and SAAR."""
+    choice = arguments.parse(arg, **arguments.SMAD)
+    config = slowonly_smad.debias(recipes.tsn(choice.train), choice)
+    return embedded.adjust(config)

@@ -123,12 +123,12 @@ def fresh_run(
     """The folder of a finished run with SAAR and adversaries, which learnt nothing."""
     import json
 
-    from configs import common, slowonly_smad
+    from configs import base, slowonly_smad
     from smad_jax.experiment import build, run_folder, splits
     from smad_jax.experiment.settings import Settings
     from smad_jax.training import checkpoint, sharding
 
-    config = common.smoke(slowonly_smad.get_config())
+    config = base.smoke(slowonly_smad.get_config())
     config.data.root = str(small_data)
     folder = tmp_path_factory.mktemp("runs") / "fresh"
     folder.mkdir()

@@ -11,7 +11,8 @@ import pytest
 from ml_collections import config_dict
 
 from configs import (
-    common,
+    base,
+    embedded,
     finetune,
     slowonly_baseline,
     slowonly_omnidebias,
@@ -29,18 +30,19 @@ from smad_jax.experiment import build, run, splits
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import checkpoint, sharding
 
+SHARED = ("base", "recipes", "data", "embedded", "arguments")
 CONFIGS = {
     file.stem: importlib.import_module(f"configs.{file.stem}")
-    for file in sorted(pathlib.Path(common.__file__).parent.glob("*.py"))
-    if file.stem not in ("__init__", "common", "study")
+    for file in sorted(pathlib.Path(base.__file__).parent.glob("*.py"))
+    if file.stem not in (*SHARED, "__init__", "study")
 }
 OMNIDEBIAS = ("slowonly_omnidebias", "tsn_omnidebias")
 ARGUMENTS = ("", "k200db", "k200both", "k400", "minikinetics", "mine")
 
 
 def test_every_config_file_is_described():
-    described = pathlib.Path(common.__file__).with_name("README.md").read_text("utf-8")
-    assert all(f"`{name}.py`" in described for name in (*CONFIGS, "study"))
+    described = pathlib.Path(base.__file__).with_name("README.md").read_text("utf-8")
+    assert all(f"`{name}.py`" in described for name in (*CONFIGS, *SHARED, "study"))
 
 
 @pytest.mark.parametrize(
@@ -49,12 +51,32 @@ def test_every_config_file_is_described():
 )
 def test_config_has_the_keys_of_the_base_and_no_others(name, argument):
     config = CONFIGS[name].get_config(argument)
-    known = common.base()
+    known = base.base()
     for section in known:
         if isinstance(known[section], config_dict.ConfigDict) and section != "data":
             open_ended = {"settings", "sets"}
             assert set(config[section]) - open_ended == set(known[section]) - open_ended
     assert set(config) == set(known)
+
+
+def test_every_setting_that_tuning_chose_is_one_of_its_method():
+    known = collections.defaultdict(set)
+    for config in CONFIGS.values():
+        method = config.get_config().method
+        known[method.name].update(method.settings)
+    known["maat"] = known["smad"]
+    for row, values in embedded.TUNED.items():
+        settings = {key.rpartition(".")[2] for key in values if "settings." in key}
+        assert settings <= known[row]
+
+
+@pytest.mark.parametrize("saar", ["on", "off"])
+def test_smad_on_the_embedded_benchmark_has_the_settings_that_tuning_chose(saar):
+    config = slowonly_smad.get_config(f"saar={saar},loss=kl")
+    assert config.optimizer.learning_rate == 3e-3
+    assert config.method.ramp == ("constant" if saar == "on" else "dann")
+    settings = config.method.settings
+    assert (settings.soft_ce_weight, settings.kl_weight) == (0.0, 0.15)
 
 
 def test_slowonly_on_k200db_is_the_papers_recipe():
@@ -290,7 +312,7 @@ def test_networks_of_table_6_are_trained_on_minikinetics():
 def test_finetuning_keeps_backbone_and_saar_and_drops_head_and_adversaries(
     fresh_run, small_data, tmp_path
 ):
-    config = common.smoke(finetune.get_config(f"run={fresh_run}"))
+    config = base.smoke(finetune.get_config(f"run={fresh_run}"))
     config.data.root = str(small_data)
     config.data.embedded_seed = 0
     config.training.max_steps = 1
@@ -394,7 +416,7 @@ def test_every_method_is_in_a_config_that_is_run():
 
 @pytest.mark.parametrize(("name", "argument"), RUNS)
 def test_config_trains_two_steps_and_tests_once(name, argument, small_data, tmp_path):
-    config = common.smoke(CONFIGS[name].get_config(argument))
+    config = base.smoke(CONFIGS[name].get_config(argument))
     config.data.root = str(small_data)
     results = run.train_and_test(config, tmp_path)
     assert set(results) >= {"iid/top1", "tail/top1", "rare/top1"}
@@ -410,7 +432,7 @@ def test_config_trains_two_steps_and_tests_once(name, argument, small_data, tmp_
 def test_joint_training_on_images_and_clips_of_the_embedded_web_data(
     name, part, small_data, tmp_path
 ):
-    config = common.smoke(CONFIGS[name].get_config(f"web={part}"))
+    config = base.smoke(CONFIGS[name].get_config(f"web={part}"))
     config.data.root = str(small_data)
     results = run.train_and_test(config, tmp_path)
     assert set(results) >= {"iid/top1", "tail/top1", "rare/top1"}
@@ -425,10 +447,10 @@ def test_joint_training_on_images_and_clips_of_the_embedded_web_data(
 def test_joint_training_takes_two_steps_with_each_stream(
     name, small_data, web_data, tmp_path
 ):
-    config = common.smoke(CONFIGS[name].get_config("k200db"))
+    config = base.smoke(CONFIGS[name].get_config("k200db"))
     embedded = CONFIGS[name.replace("omnidebias", "baseline")].get_config()
     embedded.data.web = config.data.web  # the streams of the paper, small otherwise
-    config = common.smoke(embedded)
+    config = base.smoke(embedded)
     config.data.root = str(small_data)
     config.data.web.images.split = f"{web_data}/train"
     if name == "slowonly_omnidebias":
@@ -445,7 +467,7 @@ def test_joint_training_takes_two_steps_with_each_stream(
 @pytest.mark.slow
 def test_full_size_tsn_trains_two_steps_on_small_frames(small_data, tmp_path):
     # SlowOnly-R18 trains at its full size in test_golden.py
-    config = common.smoke(tsn_smad.get_config("k200db"))
+    config = base.smoke(tsn_smad.get_config("k200db"))
     config.data.root = str(small_data)
     config.data.train = "embedded/train"
     config.init.folder = ""

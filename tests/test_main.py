@@ -39,7 +39,7 @@ def joint_config(tmp_path, web_data):
     """A config file that adds web videos and images to SMAD, every second step."""
     path = tmp_path / "joint.py"
     path.write_text(f'''
-from configs import common, slowonly_smad
+from configs import base, slowonly_smad
 
 STREAMS = {{"clips": ("embedded/pool", 8, 2), "stills": ("{web_data}/train", 12, 1)}}
 
@@ -49,7 +49,7 @@ def get_config(arg=""):
     config.data.web_every = 2
     config.model.dropout = 0.5  # so that the keys matter
     for name, (split, batch_size, batches) in STREAMS.items():
-        stream = config.data.web[name] = common.web_stream()
+        stream = config.data.web[name] = base.web_stream()
         stream.split, stream.batch_size, stream.batches = split, batch_size, batches
         stream.class_power = 0.5
     return config

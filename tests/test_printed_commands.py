@@ -9,7 +9,7 @@ import shlex
 
 import pytest
 
-from configs import common
+from configs import arguments
 from data_prep import build_records
 from smad_jax import errors
 from smad_jax.data import catalog, preparation, records
@@ -166,7 +166,7 @@ def test_commands_after_a_build_are_complete(root, check):
     setting, _, _, flag, config = shlex.split(line)
     assert (setting, flag) == (f"DATA_ROOT={root}", "--config")
     # as the flag is split: the file, then the config's argument
-    assert common.parse(config.partition(":")[2]).train == NAME
+    assert arguments.parse(config.partition(":")[2]).train == NAME
 
 
 def test_commands_of_the_preparation_guide_are_complete(check):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from configs import common, slowonly_baseline, slowonly_smad, tsn_baseline
+from configs import base, slowonly_baseline, slowonly_smad, tsn_baseline
 from data_prep import build_records, pseudo_label
 from smad_jax.experiment.run import train_and_test
 
@@ -48,7 +48,7 @@ def test_broken_file_is_left_out_with_its_reason_and_short_ones_are_kept(data):
 
 @pytest.mark.parametrize("config", [slowonly_baseline, slowonly_smad, tsn_baseline])
 def test_real_videos_train_and_test(data, config, tmp_path):
-    chosen = common.smoke(config.get_config("mine"))
+    chosen = base.smoke(config.get_config("mine"))
     chosen.data.root = str(data)
     chosen.init.folder = ""
     tiny = "tsn_tiny" if config is tsn_baseline else "slowonly_tiny"

@@ -82,7 +82,7 @@ def _read_config(place: str) -> ml_collections.ConfigDict:
         raise errors.ConfigError(f"--config {name} is no Python file")
     module = importlib.util.module_from_spec(specification)
     try:
-        sys.path.insert(0, "")  # config files import `configs.common`
+        sys.path.insert(0, "")  # config files import `configs`
         specification.loader.exec_module(module)
         return module.get_config(argument)
     except (OSError, ValueError, ImportError, AttributeError) as error:

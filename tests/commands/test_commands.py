@@ -352,7 +352,7 @@ def test_predict_of_nothing_but_bad_videos_is_an_error_that_keeps_the_reasons(
         (("features", "--split", "a/b", "--views", "-1"), 2, "--views must be at"),
         (("predict", "--videos", "configs", "--out", "x.png"), 2, "name of the sheet"),
         (
-            ("evaluate", "--split", "embedded/iid", "--config", "configs/common.py"),
+            ("evaluate", "--split", "embedded/iid", "--config", "configs/base.py"),
             *(2, "--config and --classes are for imported weights"),
         ),
         (

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from configs import common
+from configs import data
 from data_prep import build_records
 from smad_jax.data import catalog, record_files, records, video
 from tests.helpers import noise_videos
@@ -406,7 +406,7 @@ def test_cheaper_checks_store_what_they_know(tmp_path, films, check, num_frames)
         ),
         *(
             (["--name", name], 2, "means other data in configs")
-            for name in ("embedded", "embedded-seed0", *common.PAPER_DATA)
+            for name in ("embedded-seed0", *data.KNOWN)
         ),
         (["--min-frames", "3", "--check", "none"], 2, "--min-frames needs"),
         (["--videos", "/nowhere"], 3, "is not a folder"),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from configs import common, tsn_baseline
+from configs import base, tsn_baseline
 from data_prep import teacher_filter
 from smad_jax.data import catalog, records
 from smad_jax.evaluation import predict
@@ -177,7 +177,7 @@ def test_teacher_that_knows_none_of_the_classes_is_refused(data_root, capsys):
 def test_a_finished_run_filters_and_its_saved_answers_do_the_same(
     small_data, web_data, tmp_path, capsys
 ):
-    config = common.smoke(tsn_baseline.get_config())
+    config = base.smoke(tsn_baseline.get_config())
     config.data.root = str(small_data)
     train_and_test(config, tmp_path / "run")
     flags = ["--data-root", str(small_data), "--dataset", web_data, "--split", "train"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from configs import (
-    common,
+    base,
     slowonly_baseline,
     slowonly_dann,
     slowonly_omnidebias,
@@ -87,7 +87,7 @@ def everything_logged(workdir):
 def test_interrupted_run_with_a_target_ends_like_an_uninterrupted_one(
     small_data, tmp_path, monkeypatch
 ):
-    config = common.smoke(slowonly_dann.get_config())
+    config = base.smoke(slowonly_dann.get_config())
     config.data.root = str(small_data)
     config.training.max_steps = 3
     whole = run.train_and_test(config, tmp_path / "whole")
@@ -118,7 +118,7 @@ def test_interrupted_run_with_a_target_ends_like_an_uninterrupted_one(
     ],
 )
 def test_sdn_does_without_boxes_and_says_so(without_boxes, told, turns, small_data):
-    config = common.smoke(slowonly_sdn.get_config())
+    config = base.smoke(slowonly_sdn.get_config())
     config.data.root = str(small_data)
     config.data.masked.without_boxes = without_boxes
     settings = Settings.read(config)

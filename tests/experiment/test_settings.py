@@ -4,7 +4,7 @@ import json
 import pytest
 
 from configs import (
-    common,
+    base,
     slowonly_adabn,
     slowonly_baseline,
     slowonly_dann,
@@ -39,7 +39,7 @@ def test_every_key_of_the_configs_is_a_field_of_the_settings(argument):
 @pytest.mark.parametrize("argument", ["", "k200db"])
 def test_defaults_of_the_settings_are_the_plainest_values_of_the_configs(argument):
     config = slowonly_smad.get_config(argument)
-    plain, whole = common.base().to_dict(), config.to_dict()
+    plain, whole = base.base().to_dict(), config.to_dict()
     bare = {"seed": 0}
     for section in set(plain) - {"seed"}:
         bare[section] = {
@@ -59,14 +59,14 @@ def test_stored_config_gives_the_settings_of_its_run():
 def test_web_streams_take_their_turns_by_the_alphabet():
     config = slowonly_baseline.get_config("k200db")
     for name in ("b", "a", "c"):
-        config.data.web[name] = common.web_stream()
+        config.data.web[name] = base.web_stream()
         config.data.web[name].split, config.data.web[name].batch_size = "w/all", 16
     assert list(Settings.read(config).data.web) == ["a", "b", "c"]
 
 
 def test_masked_stream_has_the_defaults_of_the_configs_and_none_is_none():
     config = slowonly_sdn.get_config("k200db")
-    config.data.masked = common.masked_stream()
+    config.data.masked = base.masked_stream()
     assert Settings.read(config).data.masked == MaskedStream()
     assert Settings.read(slowonly_baseline.get_config()).data.masked is None
 
@@ -157,13 +157,13 @@ def test_masked_clips_that_do_not_fit_the_method_are_refused():
     with pytest.raises(errors.ConfigError, match=r"^data\.masked\.batch_size must be"):
         Settings.read(config)
     config.data.masked.batch_size = 0
-    config.data.web.clips = common.web_stream()
+    config.data.web.clips = base.web_stream()
     config.data.web.clips.split = "mine/train"
     config.data.web.clips.batch_size = 32
     with pytest.raises(errors.ConfigError, match=r"data\.masked and .*data\.web"):
         Settings.read(config)
     config = slowonly_baseline.get_config()
-    config.data.masked = common.masked_stream()
+    config.data.masked = base.masked_stream()
     with pytest.raises(errors.ConfigError, match=r"'baseline' .*: sdn"):
         Settings.read(config)
 
@@ -199,7 +199,7 @@ def test_adapting_to_a_test_set_needs_equally_many_views():
 
 def test_target_and_web_streams_are_refused_together():
     config = slowonly_dann.get_config("k200db")
-    config.data.web.clips = common.web_stream()
+    config.data.web.clips = base.web_stream()
     config.data.web.clips.split = "mine/train"
     config.data.web.clips.batch_size = 32
     with pytest.raises(errors.ConfigError, match=r"data\.target and .*data\.web"):

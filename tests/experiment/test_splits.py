@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from configs import common, slowonly_baseline, slowonly_dfr, slowonly_smad
+from configs import base, slowonly_baseline, slowonly_dfr, slowonly_smad
 from smad_jax import errors
 from smad_jax.data import catalog
 from smad_jax.experiment import splits
@@ -35,7 +35,7 @@ def with_web(small_data, **streams):
     config.data.root = str(small_data)
     config.data.embedded_scale = 0.05
     for name, place in streams.items():
-        config.data.web[name] = common.web_stream()
+        config.data.web[name] = base.web_stream()
         config.data.web[name].split = place
         config.data.web[name].batch_size = 4
     return config

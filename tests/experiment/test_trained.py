@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from configs import common, slowonly_smad
+from configs import base, slowonly_smad
 from smad_jax import errors
 from smad_jax.data import catalog, pipeline
 from smad_jax.evaluation import predict
@@ -16,7 +16,7 @@ from smad_jax.experiment import run, run_folder, trained
 @pytest.fixture(scope="module")
 def finished(small_data, tmp_path_factory):
     """The folder of a short run with SAAR, adversaries and a test."""
-    config = common.smoke(slowonly_smad.get_config())
+    config = base.smoke(slowonly_smad.get_config())
     config.data.root = str(small_data)
     config.data.max_videos = 0
     workdir = tmp_path_factory.mktemp("runs") / "smad"

@@ -6,7 +6,7 @@ import pytest
 from flax import nnx
 from sklearn import linear_model, pipeline, preprocessing
 
-from configs import common, slowonly_dfr
+from configs import base, slowonly_dfr
 from smad_jax import aspect_table, errors, methods
 from smad_jax.experiment.run import train_and_test
 from smad_jax.methods import dfr
@@ -128,7 +128,7 @@ def test_run_fits_once_on_videos_that_it_was_not_trained_on(
     small_data, tmp_path, caplog, monkeypatch
 ):
     monkeypatch.setattr(log.logger, "propagate", True)
-    config = common.smoke(slowonly_dfr.get_config())
+    config = base.smoke(slowonly_dfr.get_config())
     config.data.root = str(small_data)
     config.evaluation.sets.iid = config.evaluation.sets.tail = ""
     with caplog.at_level(logging.INFO):

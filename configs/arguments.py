@@ -1,0 +1,96 @@
+"""Reads what follows the colon of `--config FILE.py:ARGUMENT`.
+
+The argument is the name of a data set, then `key=value` pairs, all optional and with
+commas between: `k200db`, `k200db,saar=off`, `aspects=scene+object`. The first possible
+value of a key is its default; that of `aspects` depends on the data.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import data
+
+SMAD: dict[str, tuple[str, ...]] = {
+    "aspects": (),
+    "saar": ("on", "off"),
+    "loss": ("both", "soft_ce", "kl"),
+    "labels": ("given", "shuffled"),
+    "weights": ("divided", "each"),
+}
+TRANSFER: dict[str, tuple[str, ...]] = {
+    "run": (),
+    "saar": ("on", "off"),
+    "split": ("1", "2", "3"),
+    "labels": ("v2", "v1"),
+}
+
+
+def parse(arg: str, **known: tuple[str, ...]) -> ConfigDict:
+    """Returns the choices of an argument, with `train`, the data, among them.
+
+    Args:
+        arg: What follows the colon.
+        **known: The possible values of each key, the default first; an empty tuple
+            for any value.
+
+    Raises:
+        ValueError: for an unknown key or value, with the known ones.
+    """
+    choice = {"train": data.DEFAULT}
+    choice |= {key: values[0] if values else "" for key, values in known.items()}
+    for part in filter(None, arg.split(",")):
+        key, _, value = part.rpartition("=")
+        key = key or "train"
+        if key not in choice:
+            raise ValueError(
+                f"unknown key {key!r} in the config's argument {arg!r}; "
+                f"known: {', '.join(sorted(choice))}"
+            )
+        if known.get(key) and value not in known[key]:
+            raise ValueError(
+                f"unknown {key}={value!r} in the config's argument {arg!r}; "
+                f"known: {', '.join(known[key])}"
+            )
+        choice[key] = value
+    if "aspects" in choice:
+        choice["aspects"] = choice["aspects"] or data.find(choice["train"]).aspects
+    return ConfigDict(choice)
+
+
+def parse_web(arg: str, media: str, **further: tuple[str, ...]) -> ConfigDict:
+    """Reads the argument of joint training; slowonly_omnidebias.py explains its keys.
+
+    Args:
+        arg: What follows the colon.
+        media: The default web media.
+        **further: More keys, as of `parse`.
+
+    Raises:
+        ValueError: as `parse`, or if the data's web media cannot be chosen.
+    """
+    all_media = dict.fromkeys((media, "images", "videos", "images+videos"))
+    parts = ("unbias", "bias", "mid", "rand", "all", "none")
+    choice = parse(arg, web=parts, media=tuple(all_media), **further)
+    web = data.find(choice.train).web
+    if "media=" in arg and web["images"] == web["videos"]:
+        raise ValueError(
+            f"the web data of {choice.train!r} are one set of images and clips; leave "
+            f"media= out of the config's argument {arg!r}"
+        )
+    return choice
+
+
+def parse_sdn(arg: str) -> ConfigDict:
+    """Reads the argument of the SDN configs; slowonly_sdn.py explains its keys.
+
+    Raises:
+        ValueError: as `parse`, or for settings of masked clips that are not used.
+    """
+    choice = parse(
+        arg, mode=("paper", "scene_only"), turns=("alternate", "joint"), boxes=()
+    )
+    if choice.mode == "scene_only" and (choice.boxes or choice.turns != "alternate"):
+        raise ValueError(
+            f"mode=scene_only has no clips without people; leave boxes= and turns= out "
+            f"of the config's argument {arg!r}"
+        )
+    return choice
