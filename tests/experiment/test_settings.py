@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import ml_collections
 import pytest
 
 from configs import (
@@ -116,14 +117,14 @@ def test_wrong_value_is_named(section, changes, named):
     # masked clips and web streams do not go together: only one of them is left
     del config["data"]["web" if section == "data.masked" else "masked"]
     with pytest.raises(errors.ConfigError, match=named):
-        Settings.read(common.ml_collections.ConfigDict(config))
+        Settings.read(ml_collections.ConfigDict(config))
 
 
 @pytest.mark.parametrize("name", ["train", "loss", "accuracy", "time", "a/b"])
 def test_web_stream_cannot_have_the_name_of_other_metrics(name):
     config = slowonly_baseline.get_config()
     stream = {"split": "web/all", "batch_size": 16}
-    config.data.web = common.ml_collections.ConfigDict({name: stream})
+    config.data.web = ml_collections.ConfigDict({name: stream})
     with pytest.raises(errors.ConfigError, match=f"{name!r}.*another name"):
         Settings.read(config)
 
