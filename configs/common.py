@@ -375,7 +375,7 @@ def smad(
     soft_ce, kl = weights[choice.loss]
     scale = 0.5  # Sec. 6.1
     if choice.train == EMBEDDED:
-        # what tuning chose with adversaries; see docs/results.md
+        # what tuning chose with adversaries; see docs/results/smad.md
         scale = 0.15
         config.method.ramp = "constant" if config.model.saar else "dann"
         config.optimizer.learning_rate = 3e-3

@@ -4,7 +4,7 @@
     python main.py --config configs/slowonly_baseline.py:k200db
 
 The first trains on the embedded benchmark, in a few minutes on two CPU cores
-(docs/results.md). The second is SlowOnly-8x8-R18 on K200db; the paper reports
+(docs/results/smad.md). The second is SlowOnly-8x8-R18 on K200db; the paper reports
 51.0 on ARAS-64, 51.9 on K200db-val and 75.1 on K200-val.
 """
 

@@ -5,7 +5,7 @@
     python main.py --config configs/slowonly_smad.py:k200db,aspects=scene,saar=off
 
 The first trains on the embedded benchmark, in a few minutes on two CPU cores
-(docs/results.md). The second is SlowOnly-8x8-R18 on K200db; the paper reports
+(docs/results/smad.md). The second is SlowOnly-8x8-R18 on K200db; the paper reports
 58.4 on ARAS-64, 55.0 on K200db-val and 74.6 on K200-val.
 
 Further keys: aspects=none with saar=on is SAAR alone, saar=off adversarial
