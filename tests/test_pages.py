@@ -1,6 +1,8 @@
 """Our pages: their links lead somewhere, their numbers agree, the README is short."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -63,3 +65,21 @@ def test_the_table_of_the_readme_is_that_of_its_study():
     part = "<!-- study-smad-means -->\n(.*)\n<!-- end study-smad-means -->"
     table = re.search(part, text, re.S)[1]
     assert table in (ROOT / "docs" / "results" / "smad.md").read_text("utf-8")
+
+
+def test_commands_that_pages_name_exist():
+    if not (
+        ROOT / "smad_jax" / "__main__.py"
+    ).is_file():  # on this branch it is not yet
+        return
+    command = [sys.executable, "-m", "smad_jax"]
+    listed = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    commands = re.findall(r"^  ([a-z_]+(?: [a-z]+)?)(?=  |$)", listed.stdout, re.M)
+    assert "train" in commands
+    words = {command.split()[0] for command in commands}
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        named = set(re.findall(r"python -m smad_jax ([a-z_]+)", text))
+        assert named - words == set(), name(page)
