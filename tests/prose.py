@@ -16,7 +16,14 @@ from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDERS = ("smad_jax", "data_prep", "configs", "docs")
-FILES = ("main.py", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile")
+FILES = (
+    "*.md",
+    "main.py",
+    "Makefile",
+    "requirements*.txt",
+    "pyproject.toml",
+    ".ci/run",
+)
 SUFFIXES = (".py", ".md", ".jinja")
 
 # Pattern, and what to write instead. Matched without regard to case, and across lines.
@@ -81,8 +88,8 @@ def passages(path: pathlib.Path) -> Iterator[Passage]:
         )
     else:  # of any other file the comments
         for number, line in enumerate(text.splitlines(), 1):
-            if line.lstrip().startswith("#"):
-                yield Passage(number, line)
+            if comment := re.search(r"(?:^|\s)#.*", line):
+                yield Passage(number, comment.group())
 
 
 def _python(text: str) -> Iterator[Passage]:
@@ -153,7 +160,7 @@ def our_files() -> list[pathlib.Path]:
     """Returns the files whose prose is ours."""
     inside = [file for name in FOLDERS for file in (ROOT / name).rglob("*")]
     files = [file for file in inside if file.suffix in SUFFIXES]
-    return sorted(files) + [ROOT / name for name in FILES]
+    return sorted(files) + [file for name in FILES for file in sorted(ROOT.glob(name))]
 
 
 def main(argv: list[str]) -> int:
