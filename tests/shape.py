@@ -241,6 +241,22 @@ def imports(source: Source) -> Iterator[str]:
         yield from (name for name in names if name.split(".")[0] in CODE)
 
 
+def reachable(starts: tuple[str, ...], root: pathlib.Path = ROOT) -> set[str]:
+    """Returns the files that the named ones import, directly or not, themselves too."""
+    by_name = {source.name: source for source in sources(root)}
+    found: set[str] = set()
+    waiting = list(starts)
+    while waiting:
+        name = waiting.pop()
+        if name in by_name and name not in found:
+            found.add(name)
+            for module in imports(by_name[name]):
+                # a name in a module, the module, or a package on the way to it
+                for path in itertools.accumulate(module.split("."), "{}/{}".format):
+                    waiting += [f"{path}.py", f"{path}/__init__.py"]
+    return found
+
+
 def upwards(root: pathlib.Path = ROOT) -> list[tuple[str, str]]:
     """Returns the edges that the import table does not allow."""
     table = _import_table(root)

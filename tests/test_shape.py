@@ -56,6 +56,11 @@ def test_the_files_to_read_exist():
     assert set(names) == set(shape.distance(tuple(names)))
 
 
+def test_the_files_to_read_are_those_of_a_training_of_smad():
+    starts = "main.py", "configs/slowonly_smad.py", "smad_jax/methods/smad.py"
+    assert {*shape.TOUR, *shape.BESIDE} <= shape.reachable(starts)
+
+
 def code(**texts):
     return tuple(
         shape.Source(f"{name}.py", text, ast.parse(text))
