@@ -72,13 +72,13 @@ def test_the_table_of_the_readme_is_that_of_its_study():
 OLDER = {
     **dict.fromkeys(
         ("evaluate", "predict", "features", "few_shot", "svm", "probe"),
-        "smad_jax.evaluation",
+        "evaluation",
     ),
     **dict.fromkeys(
         ("audit", "compare", "picture", "table", "cam", "overlap", "study", "tune"),
-        "smad_jax.reporting",
+        "reporting",
     ),
-    **dict.fromkeys(("import", "export", "verify"), "smad_jax.torch_weights"),
+    **dict.fromkeys(("import", "export", "verify"), "torch_weights"),
 }
 
 
@@ -93,16 +93,20 @@ def commands(page):
         yield shlex.split(line, comments=True)
 
 
-def older(words):
+def older(program, words):
     """Returns the older program that has a command, and its arguments."""
-    name, *rest = words
-    if name == "weights":
-        name, *rest = rest
-    if name in OLDER:
-        return f"{OLDER[name]}.__main__", [name, *rest]
-    inside = f"data_prep.{name}"
-    is_package = (ROOT / "data_prep" / name).is_dir()
-    return f"{inside}.__main__" if is_package else inside, rest
+    package, _, name = program.partition(".")
+    if package == "smad_jax" and not name:
+        name, *words = words
+        if name == "weights":
+            name, *words = words
+        package, name, words = (
+            ("smad_jax", OLDER[name], [name, *words])
+            if name in OLDER
+            else ("data_prep", name, words)
+        )
+    is_package = (ROOT / package / name).is_dir()
+    return f"{package}.{name}.__main__" if is_package else f"{package}.{name}", words
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -115,8 +119,8 @@ def test_commands_of_a_page_are_accepted(page, monkeypatch):
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
     for words in commands(page):
-        if words[:3] == ["python", "-m", "smad_jax"] and words[3:4] != ["train"]:
-            module, arguments = older(words[3:])
+        if words[:2] == ["python", "-m"] and re.match("smad_jax|data_prep", words[2]):
+            module, arguments = older(words[2], words[3:])
             with pytest.raises(Accepted):
                 importlib.import_module(module).main(arguments)
         elif words[:3] == ["python", "main.py", "--config"] and "NAME" not in words[3]:
