@@ -1,6 +1,6 @@
 """The studies on the embedded benchmark: what is compared over draws, and what tuned.
 
-    python -m smad_jax.reporting study --config configs/study.py
+    python -m smad_jax.reporting study --write docs/results/smad.md
     python -m smad_jax.reporting study --config configs/study.py:omnidebias
     python -m smad_jax.reporting tune --config configs/study.py:methods
 

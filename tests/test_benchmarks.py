@@ -51,6 +51,6 @@ def test_what_was_not_measured_is_not_guessed():
 
 def test_the_document_holds_the_table_of_its_rates():
     text = (ROOT / "docs" / "scale.md").read_text("utf-8")
-    rates = json.loads((ROOT / "docs" / "scale-rates.json").read_text("utf-8"))
+    rates = json.loads((ROOT / "docs/results/scale-rates.json").read_text("utf-8"))
     found = re.search(r"<!-- plan -->\n(.*)\n<!-- end plan -->", text, re.S)
     assert found[1] == scale_plan.table(rates)

@@ -5,9 +5,9 @@ python -m smad_jax.reporting picture runs/slowonly_smad --set rare
 python -m smad_jax.reporting table 7
 python -m smad_jax.reporting overlap RUN RUN --train TRAIN.txt --scene DATASET
 python -m smad_jax.reporting cam --baseline RUN --smad RUN --video VIDEO.mp4
-python -m smad_jax.reporting study --write docs/results.md --write-means README.md
+python -m smad_jax.reporting study --write docs/results/smad.md
 python -m smad_jax.reporting study --config configs/study.py:omnidebias
-python -m smad_jax.reporting tune --write docs/results.md
+python -m smad_jax.reporting tune --write docs/results/smad.md
 python -m smad_jax.reporting audit --predictions P.csv --aspect scene=S.csv
 """
 

@@ -2,11 +2,11 @@
 
 python -m tests.benchmarks.audit
 
-Writes predictions, labels and scenes as CSV, audits them as a user would, in a process
-of its own, and prints one JSON object; the target for 250,000 predictions is 20 s.
-`--models 2` compares two; `--probabilities` writes those of all classes in place of the
-answers. Beside the seconds stand those of the processor, which other work on the
-machine hardly changes.
+Writes predictions, labels and scenes as CSV, audits them in a process of its own, and
+prints one JSON object; the target for 250,000 predictions is 20 s. `--models 2`
+compares two models; `--probabilities` writes the probabilities of all classes instead
+of the predictions. Processor seconds, also printed, hardly depend on other work on the
+machine.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--videos", type=int, default=250_000, help="predictions")
     add("--classes", type=int, default=400, help="actions")
     add("--scenes", type=int, default=365, help="labels of the aspect")
-    add("--models", type=int, choices=(1, 2), default=1, help="to audit")
+    add("--models", type=int, choices=(1, 2), default=1, help="models to audit")
     add("--probabilities", action="store_true", help="of all classes")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def _command(folder: pathlib.Path, chosen: argparse.Namespace) -> list[str]:
 
 
 def _row(label: int, rest: str, num_classes: int) -> list[str]:
-    """Cells of probabilities, most of it at one class."""
+    """Cells of probabilities, mostly at one class."""
     cells = [rest] * num_classes
     cells[label] = "0.7"
     return cells

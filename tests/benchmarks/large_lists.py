@@ -3,7 +3,7 @@
 python -m tests.benchmarks.large_lists
 
 Prints one JSON object. The targets for 6 million items on one core are 60 s and 4 GiB;
-`taskset -c 0` in front keeps it to one.
+prefix `taskset -c 0` for one core.
 """
 
 import argparse

@@ -3,7 +3,7 @@
 python -m tests.benchmarks.opening
 
 Prints one JSON object; the target for 240,000 records is 2 s. The first opening joins
-the labels by id and keeps the join in a file, the second maps that file.
+the labels by id and stores the join in a file; the second maps that file.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _make(folder: pathlib.Path, num_records: int, num_labels: int) -> None:
-    """Records of a few bytes; what is opened are their ids, lists and labels."""
+    """Writes records of a few bytes, with their ids, lists and labels."""
     ids = [f"some_class/{number:011}_000010.mp4" for number in range(num_records)]
     labels = np.arange(num_records) % 400
     with records.RecordWriter(folder / "videos", 16) as writer:

@@ -3,11 +3,12 @@
 python -m tests.benchmarks.workers --videos DIR --weights weights/resnet50_places365 \
     --labeller resnet50
 
-DIR holds class folders of some hundred real videos, with --images of images. Prints one
-JSON object: items a second of each step by the number of processes, of labelling on
-Beam's DirectRunner too, and where a second of one worker goes: decoding (with one
-thread) and the network, and Beam's own share of the time on Beam. A process has one
-core. Two should do 1.7 times what one does. Keys of `scale_plan` are among them.
+DIR holds class folders of some hundred real videos; with --images, of images. Prints
+one JSON object: items a second of each step by the number of processes, labelling on
+Beam's DirectRunner included; the shares of decoding (with one thread) and of the
+network in a worker's time; and Beam's own share of the time on Beam. Each process has
+one core. Two should process 1.7 times as much as one. The keys of `scale_plan` are
+included.
 """
 
 import argparse
@@ -93,7 +94,7 @@ def _label(chosen: argparse.Namespace, folder: pathlib.Path) -> dict[str, float]
 
 
 def _keep_to(cores: int) -> None:
-    """Keeps this process, and those that it starts, to so many cores."""
+    """Confines this process, and those that it starts, to the first cores."""
     os.sched_setaffinity(0, set(_CORES[:cores]))
 
 

@@ -47,8 +47,10 @@ def test_missing_marker_is_an_error_and_leaves_the_file(act, tmp_path):
     ("page", "name"),
     [
         ("README.md", "study-smad-means"),
-        ("docs/results.md", "study-smad"),
-        ("docs/results.md", "tune-smad"),
+        ("docs/results/smad.md", "study-smad"),
+        ("docs/results/smad.md", "tune-smad"),
+        ("docs/results/longer.md", "study-longer"),
+        ("docs/results/omnidebias.md", "study-omnidebias"),
     ],
 )
 def test_our_documents_have_their_markers(page, name):

@@ -1,0 +1,101 @@
+"""The shape of the code does not get worse, and is measured right."""
+
+import ast
+
+import pytest
+
+from tests import shape
+
+# What the tree has; lower a limit when the tree gets better, never raise one.
+LIMITS = {
+    "lines": 33_400,
+    "lines to read": 4_600,
+    "lines to read, tour": 3_520,
+    "longest function": 74,
+    "imports between parts": 61,
+    "parameters typed Namespace": 52,
+    "suppressions": 3,
+    "repeated pairs": 191,
+}
+COMMENTS = {"models": 3.2, "methods": 1.6, "training": 2.8, "experiment": 1.2}
+TYPED = 0.98
+
+
+def test_the_shape_is_no_worse_than_its_limits():
+    code = shape.sources()
+    measured = {
+        "lines": sum(source.text.count("\n") for source in code),
+        "lines to read": sum(shape.distance((*shape.TOUR, *shape.BESIDE)).values()),
+        "lines to read, tour": sum(shape.distance(shape.TOUR).values()),
+        "longest function": max(f.length for f in shape.functions(code)),
+        "imports between parts": len(shape.edges()),
+        "parameters typed Namespace": len(shape.namespaces(code)),
+        "suppressions": len(shape.suppressions(code)),
+        "repeated pairs": shape.repetitions(code),
+    }
+    worse = {k: v for k, v in measured.items() if v > LIMITS[k]}
+    assert not worse
+    assert shape.typed(code) >= TYPED
+    assert shape.undocumented(code) == []
+
+
+@pytest.mark.parametrize("room", shape.WHY)
+def test_comments_are_as_frequent_as_they_were(room):
+    inside = [s for s in shape.sources() if s.name.startswith(f"smad_jax/{room}/")]
+    assert shape.comments(tuple(inside)) >= COMMENTS[room]
+
+
+def test_imports_run_downwards_and_in_no_circle():
+    assert shape.upwards() == []
+    assert shape.circles(shape.edges()) == set()
+
+
+def test_the_files_to_read_exist():
+    names = [*shape.TOUR, *shape.BESIDE]
+    assert len(set(names)) == len(names)
+    assert set(names) == set(shape.distance(tuple(names)))
+
+
+def test_the_files_to_read_are_those_of_a_training_of_smad():
+    starts = "main.py", "configs/slowonly_smad.py", "smad_jax/methods/smad.py"
+    assert {*shape.TOUR, *shape.BESIDE} <= shape.reachable(starts)
+
+
+def code(**texts):
+    return tuple(
+        shape.Source(f"{name}.py", text, ast.parse(text))
+        for name, text in texts.items()
+    )
+
+
+def test_measures_of_functions_are_right():
+    text = (
+        "class A:\n"
+        "    def f(self, a, *, b: argparse.Namespace, **c: int):\n"
+        '        """Two\n\n        lines."""\n'
+        "        # why\n"
+        "        return 1  # noqa: X\n"
+    )
+    measured = code(a=text)
+    [function] = shape.functions(measured)
+    assert (function.where, function.length) == ("a.py:2", 3)
+    assert shape.namespaces(measured) == ["a.py:2"]
+    assert shape.typed(measured) == pytest.approx(2 / 3)
+    assert shape.suppressions(measured) == ["a.py:7"]
+    assert shape.undocumented(measured) == ["a.py:1", "a.py:1"]  # module and class
+    assert shape.comments(measured) == pytest.approx(200 / 3)
+    assert shape.lines(text) == 5
+
+
+def test_a_circle_is_found_and_a_chain_is_not():
+    assert shape.circles({("a", "b"), ("b", "c")}) == set()
+    assert shape.circles({("a", "b"), ("b", "c"), ("c", "b")}) == {"b", "c"}
+
+
+def test_repetitions_count_pairs_of_places_once_however_long():
+    same = [f"call({n})" for n in range(9)]
+    one = "\n".join(["import x", "start()", *same])
+    two = "\n".join(["if a:", *(f"    {line}  " for line in same), "    # end"])
+    assert shape.repetitions(code(one=one, two=two)) == 1
+    assert shape.repetitions(code(one=one, two=two, three=one)) == 3
+    assert shape.repetitions(code(one="\n".join(same[:5]), two=two)) == 0
