@@ -16,7 +16,7 @@ NAME = "group"
 THIRDS = 3
 
 
-def rarity_thirds(labels: np.ndarray, factors: np.ndarray) -> np.ndarray:
+def whole_label_thirds(labels: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Returns the third that each video's factor label has in its class.
 
     The videos of a class are ranked from its most frequent factor label to its rarest,
@@ -59,7 +59,7 @@ def with_groups(split: catalog.Split, aspect: str) -> catalog.Split:
     """
     mask = split.aspect_mask[aspect]
     factors = selection.hard_labels(split, aspect)
-    thirds = rarity_thirds(split.labels, factors)
+    thirds = whole_label_thirds(split.labels, factors)
     count = THIRDS * len(split.classes)
     values = np.zeros((len(split), count), np.float16)
     rows = np.flatnonzero(mask)

@@ -6,17 +6,23 @@ before it, of processes, threads or workers. A step takes the next B positions, 
 resuming is starting at another step.
 """
 
-import sys
 from collections.abc import Iterator, Mapping
-from typing import Generic, NamedTuple, Self, TypedDict, TypeVar
+from typing import Generic, Self, TypedDict, TypeVar
 
 import grain
 import numpy as np
 from absl import flags
 
-from smad_jax import errors
 from smad_jax.data import bad_videos as bad_videos_lib
-from smad_jax.data import catalog, loading, order, people, sections, video
+from smad_jax.data import (
+    catalog,
+    loading,
+    order,
+    people,
+    process_share,
+    sections,
+    video,
+)
 from smad_jax.data import sampling as sampling_lib
 from smad_jax.data import transforms as transforms_lib
 
@@ -141,7 +147,7 @@ def train_batches(
         DataError: from the iterator, if too many videos are bad, or all those tried
             of one class.
     """
-    share = _share(batch_size, process_index, process_count)
+    share = process_share.share(batch_size, process_index, process_count)
     cache = loading.FrameCache((cache_mib << 20) // max(1, num_workers))
     loader = loading.TrainLoader(
         loading.Reader(split, cache),
@@ -151,7 +157,9 @@ def train_batches(
     )
     rows = grain.MapDataset.range(len(split)).repeat()
     rows = rows.map_with_index(order.EpochOrder(split.labels, seed, class_power))
-    dataset = _ProcessShare(rows.random_map(loader, seed=seed % 2**32), share)
+    dataset = process_share.ProcessRows(
+        rows.random_map(loader, seed=seed % 2**32), share
+    )
     dataset = dataset[start_step * share.size :]
     source = _iterate(dataset, share.size, num_threads, num_workers)
     return Batches(_training(source, split, bad_videos), source)
@@ -191,14 +199,16 @@ def test_batches(
     sampler = sampling_lib.Sampling.from_config(sampling)
     if sampler.covers:
         batch_size = process_count
-    share = _share(batch_size, process_index, process_count)
+    share = process_share.share(batch_size, process_index, process_count)
     loader = loading.TestLoader(
         loading.Reader(split, loading.FrameCache(0)),
         sampler,
         transforms_lib.Transform.from_config(transform),
     )
     padded = -(-len(split) // batch_size) * batch_size
-    dataset = _ProcessShare(grain.MapDataset.range(padded).map(loader), share)
+    dataset = process_share.ProcessRows(
+        grain.MapDataset.range(padded).map(loader), share
+    )
     source = _iterate(dataset, share.size, num_threads, num_workers=0)
 
     return Batches(_testing(source, split, bad_videos), source, share.count(len(split)))
@@ -244,37 +254,6 @@ def _testing(
         }
 
 
-class _Share(NamedTuple):
-    """This process's part of every global batch: `size` positions from `offset`."""
-
-    batch_size: int
-    offset: int
-    size: int
-
-    def count(self, num_videos: int) -> int:
-        """Returns how many of the first `num_videos` positions are this process's."""
-        whole, rest = divmod(num_videos, self.batch_size)
-        return whole * self.size + min(max(rest - self.offset, 0), self.size)
-
-
-class _ProcessShare(grain.MapDataset):
-    """Keeps this process's rows of each batch of B consecutive elements."""
-
-    def __init__(self, parent: grain.MapDataset, share: _Share):
-        super().__init__(parent)
-        self._share = share
-
-    def __len__(self) -> int:
-        length = len(self._parent) // self._share.batch_size * self._share.size
-        return min(length, sys.maxsize)
-
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return self.slice(index)
-        step, row = divmod(index, self._share.size)
-        return self._parent[step * self._share.batch_size + self._share.offset + row]
-
-
 def _record_failures(
     arrays: Mapping[str, np.ndarray],
     split: catalog.Split,
@@ -311,13 +290,3 @@ def _iterate(
             stream, prefetch_buffer_size=1
         )
     return iter(stream)
-
-
-def _share(batch_size: int, process_index: int, process_count: int) -> _Share:
-    if batch_size < 1 or batch_size % process_count:
-        raise errors.ConfigError(
-            f"batch size {batch_size} must be a multiple of the {process_count} "
-            "processes"
-        )
-    size = batch_size // process_count
-    return _Share(batch_size, process_index * size, size)

@@ -256,7 +256,7 @@ def _deviations(
     return labels[kept], np.sqrt(square[kept] / size[kept])
 
 
-def rarity_thirds(
+def equal_thirds(
     label: np.ndarray,
     secondary: np.ndarray,
     *,
@@ -307,7 +307,7 @@ def accuracy_by_third(
     Args:
         label: [V] int.
         predicted: [V] int.
-        third: [V] from `rarity_thirds`.
+        third: [V] from `equal_thirds`.
 
     Raises:
         DataError: if the lengths differ.

@@ -147,12 +147,6 @@ def discoveries(p_values: np.ndarray, level: float = 0.05) -> np.ndarray:
 
     Benjamini and Hochberg's rule; [n] bool for [n] p-values.
     """
-    count = len(p_values)
-    if not count:
-        return np.zeros(0, bool)
-    order = np.argsort(p_values, kind="stable")
-    below = p_values[order] <= level * np.arange(1, count + 1) / count
-    last = int(np.flatnonzero(below)[-1]) + 1 if below.any() else 0
-    found = np.zeros(count, bool)
-    found[order[:last]] = True
-    return found
+    if not len(p_values):
+        return np.zeros(0, bool)  # SciPy refuses an empty array
+    return stats.false_discovery_control(p_values) <= level

@@ -100,7 +100,7 @@ def _of_aspect(
     spread = groups.equalised_odds(
         labels, predicted, secondary, min_videos=min_videos, seed=seed
     )
-    third = groups.rarity_thirds(labels, secondary, ids=ids)
+    third = groups.equal_thirds(labels, secondary, ids=ids)
     counted = groups.group_accuracy(labels, predicted, secondary)
     lowest = groups.worst_group(counted, min_videos=min_videos)
     worst = groups.worst_groups(counted, count=num_worst, min_videos=min_videos)

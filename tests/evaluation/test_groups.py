@@ -154,28 +154,28 @@ def test_without_two_large_groups_there_is_no_spread():
     ],
 )
 def test_thirds_have_the_sizes_of_omnidebias(size, parts):
-    third = groups.rarity_thirds(np.full(size, 4), np.arange(size) % 5)
+    third = groups.equal_thirds(np.full(size, 4), np.arange(size) % 5)
     assert tuple(np.bincount(third, minlength=3)) == parts
 
 
 def test_thirds_go_from_usual_to_unusual_scenes_of_each_class():
     label = np.array([0] * 6 + [1] * 6)
     secondary = np.array([2, 2, 2, 5, 5, 0, 0, 0, 0, 5, 5, 2])
-    third = groups.rarity_thirds(label, secondary)
+    third = groups.equal_thirds(label, secondary)
     assert third.tolist() == [0, 0, 1, 1, 2, 2] * 2
     order = np.random.default_rng(0).permutation(12)
     ids = np.array([f"v{row:02}" for row in range(12)])
-    moved = groups.rarity_thirds(label[order], secondary[order], ids=ids[order])
+    moved = groups.equal_thirds(label[order], secondary[order], ids=ids[order])
     assert moved.tolist() == third[order].tolist()
     secondary[3] = -1
-    assert groups.rarity_thirds(label, secondary)[3] == -1
+    assert groups.equal_thirds(label, secondary)[3] == -1
 
 
 def test_training_set_may_decide_what_is_rare():
     label = np.array([0, 0, 0, 1, 1, 1, 1])
     secondary = np.array([0, 1, 2, 0, 0, 2, -1])
     train = np.array([[1, 9, 5], [4, 0, 8]])
-    third = groups.rarity_thirds(label, secondary, usual=train)
+    third = groups.equal_thirds(label, secondary, usual=train)
     assert third.tolist() == [2, 0, 1, 1, 2, 0, -1]
 
 

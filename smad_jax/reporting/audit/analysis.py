@@ -120,7 +120,7 @@ def analyse(
         for name, predicted in material.models.items()
     }
     thirds = {
-        aspect.name: groups.rarity_thirds(
+        aspect.name: groups.equal_thirds(
             material.labels,
             aspect.values,
             usual=aspect.train if aspect.ordered else None,
