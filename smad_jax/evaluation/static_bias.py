@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.evaluation import accuracy, predict
+from smad_jax.evaluation import accuracy, predictions
 
 SCUBA, SCUFO = "scuba", "scufo"
 
@@ -32,7 +32,9 @@ class Result:
     num_pairs: int
 
 
-def contrast(moving: predict.Predictions, frozen: predict.Predictions) -> Result:
+def contrast(
+    moving: predictions.Predictions, frozen: predictions.Predictions
+) -> Result:
     """Returns the accuracies on SCUBA, on SCUFO, and contrasted.
 
     Args:

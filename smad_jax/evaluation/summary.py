@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from smad_jax.evaluation import accuracy, fairness, groups, information, predict
+from smad_jax.evaluation import accuracy, fairness, groups, information, predictions
 
 Report = dict[str, object]
 
 
 def summarize(
-    said: predict.Predictions,
+    said: predictions.Predictions,
     secondary: Mapping[str, np.ndarray],
     *,
     classes: Sequence[str],

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Any, NamedTuple
 
-import jax
 import ml_collections
 
 from smad_jax import aspect_table, errors, file_io
@@ -132,6 +131,8 @@ def read_labels(workdir: pathlib.Path) -> Labels | None:
 
 def environment() -> dict[str, Any]:
     """Returns versions, devices and the commit that a result depends on."""
+    import jax  # an audit reads a run's folder where JAX is not installed
+
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "av")
     return {
         "commit": _commit(),

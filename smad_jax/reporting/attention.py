@@ -7,11 +7,8 @@ from typing import NamedTuple
 
 import av
 import cv2
-import matplotlib
+import matplotlib.figure
 import numpy as np
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 from smad_jax import errors
 from smad_jax.data import sampling as sampling_lib
@@ -152,13 +149,9 @@ def strip(shown: Panels, path: pathlib.Path, *, count: int = STRIP_FRAMES) -> No
     """Draws evenly spaced frames, a row each, into a PNG file."""
     total = len(shown.columns[0])
     rows = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
-    figure, axes = plt.subplots(
-        len(rows),
-        len(shown.columns),
-        figsize=(1.7 * len(shown.columns), 1.7 * len(rows) + 0.5),
-        layout="compressed",
-        squeeze=False,
-    )
+    size = (1.7 * len(shown.columns), 1.7 * len(rows) + 0.5)
+    figure = matplotlib.figure.Figure(size, layout="compressed")
+    axes = figure.subplots(len(rows), len(shown.columns), squeeze=False)
     for column, frames in enumerate(shown.columns):
         axes[0, column].set_title(shown.titles[column], fontsize=8, parse_math=False)
         for axis, frame in zip(axes[:, column], rows, strict=True):
@@ -168,7 +161,6 @@ def strip(shown: Panels, path: pathlib.Path, *, count: int = STRIP_FRAMES) -> No
         axis.set_ylabel(f"frame {frame + 1} of {total}", fontsize=7)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
-    plt.close(figure)
 
 
 def film(shown: Panels) -> bytes:

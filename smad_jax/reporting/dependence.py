@@ -9,7 +9,7 @@ import pathlib
 
 from smad_jax import errors
 from smad_jax.data import selection
-from smad_jax.evaluation import fairness, predict, probe
+from smad_jax.evaluation import fairness, predictions, probe
 from smad_jax.experiment import run_folder, splits
 
 MEASURES = ("independence", "separation", "sufficiency", "probe")
@@ -42,7 +42,7 @@ def measure(folder: pathlib.Path, name: str) -> dict[str, float] | None:
     path = folder / "predictions" / f"{name}.npz"
     if not path.is_file():
         return None
-    said = predict.Predictions.load(path)
+    said = predictions.Predictions.load(path)
     predicted, found = said.answers, {}
     for aspect in aspects:
         if split.aspects[aspect].kind != "soft":

@@ -6,11 +6,8 @@ import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import matplotlib
+import matplotlib.figure
 import numpy as np
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 from smad_jax.evaluation import overlap
 from smad_jax.reporting.audit import inputs, joining, leaning
@@ -136,7 +133,8 @@ def draw(points: Sequence[Point], path: pathlib.Path) -> list[pathlib.Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     names = [path.with_name(path.name + end) for end in (".svg", ".png", ".csv")]
-    figure, axis = plt.subplots(figsize=(5.2, 3.6), layout="constrained")
+    figure = matplotlib.figure.Figure((5.2, 3.6), layout="constrained")
+    axis = figure.subplots()
     models = dict.fromkeys(point.model for point in points)
     for mark, model in zip(itertools.cycle("osD^v*"), models, strict=False):
         line = [point for point in points if point.model == model]
@@ -155,10 +153,9 @@ def draw(points: Sequence[Point], path: pathlib.Path) -> list[pathlib.Path]:
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)
     # without a date and random ids equal points give equal files
-    with plt.rc_context({"svg.hashsalt": "smad_jax", "svg.fonttype": "none"}):
+    with matplotlib.rc_context({"svg.hashsalt": "smad_jax", "svg.fonttype": "none"}):
         figure.savefig(names[0], metadata={"Date": None})
     figure.savefig(names[1], dpi=150)
-    plt.close(figure)
     with names[2].open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([field.name for field in dataclasses.fields(Point)])

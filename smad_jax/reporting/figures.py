@@ -3,21 +3,17 @@
 import pathlib
 from collections.abc import Sequence
 
-import matplotlib
-
-matplotlib.use("Agg")
-
+import matplotlib.figure
 import numpy as np
-from matplotlib import pyplot as plt
 
 from smad_jax import errors
-from smad_jax.evaluation import predict
+from smad_jax.evaluation import predictions
 
 _COLUMNS = 6  # of a sheet
 
 
 def actionness(
-    examples: predict.Examples,
+    examples: predictions.Examples,
     classes: Sequence[str],
     path: pathlib.Path,
     *,
@@ -47,9 +43,8 @@ def actionness(
             "those of configs/slowonly_smad.py (model.saar=True)"
         )
     count = min(count, len(examples.video))
-    figure, axes = plt.subplots(
-        4, count, figsize=(1.4 * count, 6.2), layout="compressed", squeeze=False
-    )
+    figure = matplotlib.figure.Figure((1.4 * count, 6.2), layout="compressed")
+    axes = figure.subplots(4, count, squeeze=False)
     drawn = None
     for column in range(count):
         for row, frame in enumerate((0, -1)):
@@ -92,7 +87,6 @@ def actionness(
         figure.colorbar(drawn, ax=axes, shrink=0.6, label="times the frame's mean")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
-    plt.close(figure)
     return path
 
 
@@ -115,13 +109,9 @@ def sheet(
     rows = sorted(frames)
     columns = max(1, min(_COLUMNS, len(rows)))
     height = max(1, -(-len(rows) // columns))
-    figure, axes = plt.subplots(
-        height,
-        columns,
-        figsize=(2.1 * columns, 2.6 * height),
-        layout="constrained",
-        squeeze=False,
-    )
+    size = (2.1 * columns, 2.6 * height)
+    figure = matplotlib.figure.Figure(size, layout="constrained")
+    axes = figure.subplots(height, columns, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, row in zip(axes.flat, rows, strict=False):
@@ -144,7 +134,6 @@ def sheet(
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def shortened(name: str, length: int = 26) -> str:

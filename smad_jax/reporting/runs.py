@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import runpy
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
@@ -252,7 +251,7 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
 
 def _core_shares(at_once: int) -> list[set[int]]:
     """Returns a set of cores for each process; empty ones where none can be bound."""
-    if not hasattr(os, "sched_getaffinity") or shutil.which("taskset") is None:
+    if not hasattr(os, "sched_setaffinity"):
         return [set() for _ in range(at_once)]
     cores = sorted(os.sched_getaffinity(0))
     each = max(1, len(cores) // at_once)
@@ -262,9 +261,9 @@ def _core_shares(at_once: int) -> list[set[int]]:
 def _launch(job: Job, cores: set[int], family: children.Children) -> int:
     """Runs `main.py` for one job, bound to `cores` if any; returns its exit code."""
     job.folder.mkdir(parents=True, exist_ok=True)
-    listed = ",".join(map(str, sorted(cores)))
+    if cores:  # binds this thread alone, and the process that it starts inherits it
+        os.sched_setaffinity(0, cores)
     command = [
-        *(("taskset", "--cpu-list", listed) if cores else ()),
         *(sys.executable, "main.py", "--config", job.config),
         *("--workdir", str(job.folder), *job.overrides),
     ]

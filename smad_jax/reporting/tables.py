@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from smad_jax import errors
-from smad_jax.evaluation import accuracy, predict, rates
+from smad_jax.evaluation import accuracy, predictions, rates
 from smad_jax.reporting import runs
 
 
@@ -91,7 +91,7 @@ def _change(before: runs.Run, after: runs.Run, name: str) -> rates.Change | None
     if not all(path.is_file() for path in paths):
         return None
     _check_same_data(before, after, name)
-    first, second = map(predict.Predictions.load, paths)
+    first, second = map(predictions.Predictions.load, paths)
     for what, ours, theirs in (
         ("ids", first.ids, second.ids),
         ("labels", first.labels, second.labels),

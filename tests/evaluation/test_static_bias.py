@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.evaluation import predict, static_bias
+from smad_jax.evaluation import predictions, static_bias
 
 
 def said(right, part, order=None):
@@ -13,7 +13,7 @@ def said(right, part, order=None):
         if right[row] is not None:
             probabilities[place, row if right[row] else 4] = 1
     ids = np.array([f"a|b{row}|{part}" for row in rows])
-    return predict.Predictions(ids, np.array(rows), probabilities, np.zeros((4, 2)))
+    return predictions.Predictions(ids, np.array(rows), probabilities, np.zeros((4, 2)))
 
 
 def test_contrasted_accuracy_counts_what_only_the_motion_tells():

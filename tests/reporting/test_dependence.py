@@ -3,7 +3,7 @@ import pytest
 from sklearn import metrics
 
 from smad_jax.data import selection
-from smad_jax.evaluation import predict, probe
+from smad_jax.evaluation import predictions, probe
 from smad_jax.experiment import run_folder, splits
 from smad_jax.reporting import dependence
 
@@ -22,7 +22,7 @@ def run(fresh_run, tmp_path):
     said[0] = 0
     features = rng.normal(size=(count, 6))
     features[0] = 0
-    predict.Predictions(np.array(split.ids), split.labels, said, features).save(
+    predictions.Predictions(np.array(split.ids), split.labels, said, features).save(
         folder / "predictions" / "iid.npz"
     )
     return folder
@@ -30,7 +30,7 @@ def run(fresh_run, tmp_path):
 
 def test_measures_are_those_of_the_runs_predictions(run):
     config = run_folder.read_config(run)
-    said = predict.Predictions.load(run / "predictions" / "iid.npz")
+    said = predictions.Predictions.load(run / "predictions" / "iid.npz")
     split = splits.open_place(config, "embedded/iid", aspects=("scene", "object"))
     found = dependence.measure(run, "iid")
     assert len(found) == 2 * (6 + 4)

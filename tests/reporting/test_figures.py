@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.evaluation import predict
+from smad_jax.evaluation import predictions
 from smad_jax.reporting import figures
 
 T, H, W = 3, 20, 28
@@ -12,7 +12,7 @@ CLASSES = ("walk", "$x_{", "a name longer than there is room", *"abc")
 
 def examples(count, actionness=True):
     rng = np.random.default_rng(0)
-    return predict.Examples(
+    return predictions.Examples(
         video=rng.integers(0, 256, (count, T, H, W, 3), np.uint8),
         actionness=2 * rng.random((count, T, 5, 7)) if actionness else None,
         labels=np.zeros(count, int),

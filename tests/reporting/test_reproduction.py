@@ -10,7 +10,7 @@ from sklearn import metrics
 from smad_jax import errors
 from smad_jax.data import aspect_records, catalog, records
 from smad_jax.evaluation import __main__ as evaluation
-from smad_jax.evaluation import features, predict, reports
+from smad_jax.evaluation import features, predictions, reports
 from smad_jax.reporting import __main__ as command
 from smad_jax.reporting import paper, reproduction, sources
 
@@ -76,7 +76,7 @@ def test_dependence_is_computed_from_predictions_where_the_labels_are(tmp_path):
             }
         )
     )
-    predict.Predictions(
+    predictions.Predictions(
         np.array(ids), label, np.eye(2)[predicted], np.zeros((8, 3))
     ).save(folder / "predictions" / "k200-val.npz")
     text = reproduction.table(4, tmp_path, tmp_path)

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from smad_jax import errors
-from smad_jax.evaluation import predict, rates
+from smad_jax.evaluation import predictions, rates
 from smad_jax.reporting import runs, tables
 
 
@@ -43,7 +43,7 @@ def test_comparison_gives_both_runs_and_the_difference_in_points():
 def keep_predictions(folder, name, right, ids=None, labels=None):
     """Lets a run keep that it is right on some videos of a test set."""
     labels = np.arange(len(right)) % 3 if labels is None else labels
-    predict.Predictions(
+    predictions.Predictions(
         ids=np.array([f"v{n}" for n in range(len(right))]) if ids is None else ids,
         labels=labels,
         probabilities=np.eye(4)[np.where(right, labels, 3)],
