@@ -13,7 +13,7 @@ from smad_jax import errors
 from smad_jax.evaluation import rates
 
 MIN_VIDEOS = 10  # below it the accuracy of a group says little
-THIRDS = ("usual", "middling", "rare")
+THIRDS = ("usual", "medium", "rare")
 
 
 class Groups(NamedTuple):
@@ -263,7 +263,7 @@ def equal_thirds(
     usual: np.ndarray | None = None,
     ids: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Returns [V] int: 0, 1, 2 for the usual, middling and rare third of each class.
+    """Returns [V] int: 0, 1, 2 for the usual, medium and rare third of each class.
 
     Inside a class videos are ordered by how usual their secondary label is for it, as
     OmniDebias orders web media (App. B): parts differ by one video at most, and the

@@ -183,9 +183,9 @@ def test_accuracy_of_each_third_and_its_worst_class():
     label = np.repeat([0, 1], 6)
     third = np.tile([0, 0, 1, 1, 2, 2], 2)
     predicted = np.array([0, 0, 0, 0, 0, 9, 1, 1, 9, 1, 9, 9])
-    usual, middling, rare = groups.accuracy_by_third(label, predicted, third)
+    usual, medium, rare = groups.accuracy_by_third(label, predicted, third)
     assert usual == ("usual", 4, 1.0, 0, 1.0)
-    assert middling == ("middling", 4, 0.75, 1, 0.5)
+    assert medium == ("medium", 4, 0.75, 1, 0.5)
     assert rare == ("rare", 4, 0.25, 1, 0.0)
 
 
