@@ -41,7 +41,7 @@ class ViewFeatures:
 
 
 class Maps(NamedTuple):
-    """What class activation maps are made of; see `cam`.
+    """The ingredients of class activation maps; see `cam`.
 
     Attributes:
         logits: [B, K] of each clip.
@@ -75,10 +75,10 @@ class Predictor:
 
         Args:
             graph: Structure of `Trained` modules.
-            params: Their parameters, wherever they are.
-            batch_stats: Their batch statistics, likewise.
-            view_chunk: Clips that go through the network together, at most, rounded
-                up to a multiple of the devices.
+            params: Their parameters, on any device.
+            batch_stats: Their batch statistics, on any device.
+            view_chunk: The most clips in one pass, rounded up to a multiple of the
+                devices.
         """
         self._mesh = sharding.make_mesh(jax.local_devices())
         self._view_chunk = view_chunk
@@ -102,19 +102,18 @@ class Predictor:
             modules: Any = train_state.merge(graph, *arrays)
             return modules.method.predict(logits, features)
 
-        # static: what nobody reads, such as feature maps of a whole set, is not kept
+        # static: outputs that are not read, such as feature maps, cost no memory
         self._forward = jax.jit(forward, static_argnames="wanted")
         self._combine = jax.jit(combine)
 
     def adapt(self, batches: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
         """Lets the method adapt the trained network to a test set.
 
-        Whatever set it was adapted to before is forgotten. The method sees one view of
-        each video of a batch at a time: views of one video are much alike, and would
-        make poor statistics of a batch.
+        An earlier adaptation is undone. The method sees one view of each video of a
+        batch at a time, because similar views of one video make poor batch statistics.
 
         Args:
-            batches: Gives this process's share of the split, as `run` wants it.
+            batches: Returns this process's share of the split, as for `run`.
         """
 
         def clips() -> Iterator[np.ndarray]:
@@ -123,7 +122,7 @@ class Predictor:
                 for view in range(video.shape[1] if len(video) else 0):
                     yield video[:, view]
 
-        # on a device: NumPy arrays could not be changed in place
+        # on a device: the method changes arrays in place, and NumPy arrays cannot be
         modules: Any = train_state.merge(self._graph, *jax.device_put(self._trained))
         modules.method.adapt(modules.model, clips)
         batch_stats = jax.tree.map(np.asarray, train_state.batch_stats_of(modules))
@@ -132,18 +131,18 @@ class Predictor:
     def refit(
         self, stream: Mapping[str, Any], *, rng: np.random.Generator
     ) -> train_state.Tree:
-        """Lets the method fit the network to features; returns all parameters then.
+        """Lets the method fit the network to features; returns all its parameters.
 
         Args:
-            stream: As `Method.refit` wants it, the same in every process.
-            rng: Likewise.
+            stream: For `Method.refit`, the same in every process.
+            rng: The same in every process.
         """
         modules: Any = train_state.merge(self._graph, *jax.device_put(self._trained))
         modules.method.refit(modules.model, stream, rng=rng)
         return jax.tree.map(np.asarray, train_state.split(modules)[1])
 
     def views(self, video: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns what the network says of every view.
+        """Returns the network's outputs for every view.
 
         Args:
             video: [B, N, T, H, W, 3] uint8.
@@ -154,7 +153,7 @@ class Predictor:
         """
         clips = video.reshape(-1, *video.shape[2:])
         size = min(self._view_chunk, len(clips))
-        if len(video) == 1:  # of its own length: a power of two is compiled only once
+        if len(video) == 1:  # N is its own: rounding to powers of two limits compiling
             size = min(self._view_chunk, 1 << (len(clips) - 1).bit_length())
         size = -(-size // self._mesh.size) * self._mesh.size
         chunks = [
@@ -248,7 +247,7 @@ class Predictor:
         return ViewFeatures(ids, labels, features)
 
     def _run(self, clips: np.ndarray, size: int) -> dict[str, np.ndarray]:
-        """Runs at most `size` clips, padded to so many."""
+        """Runs at most `size` clips, padded to `size`."""
         padding = [(0, size - len(clips))] + [(0, 0)] * (clips.ndim - 1)
         placed = jax.device_put(np.pad(clips, padding), self._rows)
         views = self._forward(self._arrays, placed, wanted=_OF_VIEWS)
@@ -263,11 +262,11 @@ def _local(tree: Any) -> Any:
 def _in_order(
     found: Sequence[tuple[np.ndarray, ...]], num_videos: int
 ) -> list[np.ndarray]:
-    """The arrays of all batches and processes in the split's order.
+    """Returns the arrays of all batches and processes in the split's order.
 
     Args:
-        found: For each batch the rows of the split, and the arrays that belong to them.
-        num_videos: V, how many rows there should be.
+        found: For each batch the rows of the split, and the arrays at these rows.
+        num_videos: V, the expected number of rows.
     """
     index, *arrays = _gather([np.concatenate(c) for c in zip(*found, strict=True)])
     if not np.array_equal(np.sort(index), np.arange(num_videos)):
@@ -295,7 +294,7 @@ def _gather(arrays: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _examples(shown: list[dict[str, np.ndarray]]) -> Examples:
-    """Returns the first few rows of what was kept for pictures."""
+    """Returns the first `NUM_EXAMPLES` clips."""
     rows = {
         name: np.concatenate([part[name] for part in shown])[:NUM_EXAMPLES]
         for name in shown[0]

@@ -94,7 +94,7 @@ def _points(
     seed: int,
 ) -> list[Point]:
     head = trained[labels, scenes] > 0
-    per_class = overlap.num_per_class(labels, head, wanted=PER_CLASS)
+    per_class = overlap.num_per_class(labels, head, most=PER_CLASS)
     rng = np.random.default_rng(seed)
     measured = np.empty((DRAWS, len(SHARES)))
     accuracy = {model: np.empty_like(measured) for model in right}

@@ -18,7 +18,7 @@ def example():
 def test_every_group_that_occurs_is_counted():
     found = groups.group_accuracy(*example())
     assert found.label.tolist() == [0, 0, 2]
-    assert found.secondary.tolist() == [1, 3, 0]
+    assert found.aspect.tolist() == [1, 3, 0]
     assert found.num_videos.tolist() == [6, 2, 5]
     assert found.num_correct.tolist() == [3, 1, 4]
     np.testing.assert_allclose(found.accuracy, [0.5, 0.5, 0.8])
@@ -42,7 +42,7 @@ def listed(found, **options):
     rows, sure = groups.worst_groups(found, **options)
     assert sure.tolist() == sorted(sure.tolist(), reverse=True)
     worst = found.take(rows[sure])
-    return list(zip(worst.label.tolist(), worst.secondary.tolist(), strict=True))
+    return list(zip(worst.label.tolist(), worst.aspect.tolist(), strict=True))
 
 
 def test_worst_groups_are_surely_low_the_lowest_first():
@@ -50,13 +50,13 @@ def test_worst_groups_are_surely_low_the_lowest_first():
     assert listed(found) == [(0, 1)]
     # of the class in scene 2 twelve of twenty are right, which may be chance
     rows, sure = groups.worst_groups(found)
-    assert found.secondary[rows].tolist() == [1, 2]
+    assert found.aspect[rows].tolist() == [1, 2]
     assert sure.tolist() == [True, False]
     # two of two are wrong: low, but less surely than eight of twenty
     assert listed(found, min_videos=1) == [(0, 1), (1, 3)]
     assert listed(found, min_videos=1, count=1) == [(0, 1)]
     assert groups.worst_group(found) == 1
-    assert found.secondary[groups.worst_group(found, min_videos=1)] == 3
+    assert found.aspect[groups.worst_group(found, min_videos=1)] == 3
 
 
 def test_groups_are_rarely_listed_where_the_scene_does_not_matter():
@@ -105,7 +105,7 @@ def test_worst_class_is_that_of_the_lowest_accuracy():
     assert groups.worst_class(label, predicted) == (0, 0.5)
     unread = np.where(label == 2, -1, predicted)
     assert groups.worst_class(label, unread) == (2, 0.0)
-    with pytest.raises(errors.DataError, match="no video whose class is known"):
+    with pytest.raises(errors.DataError, match="no video"):
         groups.worst_class(label - 9, predicted)
 
 

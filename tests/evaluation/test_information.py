@@ -92,7 +92,7 @@ def test_renamed_labels_tell_all_and_never_more():
 @pytest.mark.parametrize(
     ("a", "b", "message"),
     [
-        (A, B[:5], "8 labels but 5"),
+        (A, B[:5], "8 and 5"),
         (A[None], B, r"\[1, 8\]"),
         (A, B * 1.0, "float64"),
         (A[:0], B[:0], "at least one"),

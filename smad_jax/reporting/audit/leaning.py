@@ -181,13 +181,13 @@ def worst_groups(
     return [
         Group(
             label=int(found.label[row]),
-            value=int(found.secondary[row]),
+            value=int(found.aspect[row]),
             rate=rates.of(found.num_correct[row], found.num_videos[row]),
             class_rate=rates.of(others_right[row], others[row]),
             sure=bool(sure),
             wrong=np.flatnonzero(
                 (labels == found.label[row])
-                & (values == found.secondary[row])
+                & (values == found.aspect[row])
                 & (predicted != labels)
             ),
         )
