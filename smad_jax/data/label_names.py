@@ -1,8 +1,8 @@
-"""Names of an aspect's labels: what label 3 of `scene` is called.
+"""Names of an aspect's labels, such as that of label 3 of `scene`.
 
-A file holds one name a line. It lies beside the labels of a data set, as
-`<data set>/aspects/<aspect>.names.txt`, or wherever the user has it. Lists as they are
-published are read too: `airfield 0`, or Places365's `/a/airfield 0`.
+A file holds one name on each line. In a data set it is
+`<data set>/aspects/<aspect>.names.txt`; users may have it anywhere. Published lists are
+read too: `airfield 0`, or `/a/airfield 0` of Places365.
 """
 
 import os
@@ -13,19 +13,19 @@ from collections.abc import Sequence
 from smad_jax import errors, file_io
 
 _NUMBERED = re.compile(r"(?P<name>.+?)\s+(?P<number>\d+)")
-_LETTER = re.compile(r"/[a-z]/")  # before a category of Places365
+_LETTER = re.compile(r"/[a-z]/")  # in front of a category of Places365
 
 
 def read(path: pathlib.Path, num_labels: int | None = None) -> tuple[str, ...]:
-    """Returns the names in a file of the user's.
+    """Returns the names in a user's file.
 
     Args:
-        path: One name a line; numbers behind them are passed over if they are the
-            lines' own, and Places365's letters in front, unless two names would be one.
-        num_labels: How many there must be, if that is known.
+        path: One name on each line. A number behind it is dropped if it is the line's
+            own, and the letter of Places365 in front, unless two names become equal.
+        num_labels: The expected number of names; None if unknown.
 
     Raises:
-        DataError: if the file is missing, a name comes twice, or their number differs.
+        DataError: if the file is missing, a name is repeated, or their number differs.
     """
     names = _lines(path)
     numbered = [_NUMBERED.fullmatch(name) for name in names]
@@ -37,7 +37,7 @@ def read(path: pathlib.Path, num_labels: int | None = None) -> tuple[str, ...]:
 
 
 def _unless_equal(shorter: list[str], names: list[str]) -> list[str]:
-    """The shorter names, if they tell as much."""
+    """The shorter names, if they are as many."""
     return shorter if len(set(shorter)) == len(set(names)) else names
 
 
@@ -51,20 +51,20 @@ def _lines(path: pathlib.Path) -> list[str]:
 def checked(
     path: pathlib.Path, names: Sequence[str], num_labels: int | None
 ) -> tuple[str, ...]:
-    """Returns the names of a file, if each is another and there are as many as labels.
+    """Returns the names in a file.
 
     Raises:
-        DataError: if not.
+        DataError: unless all differ and there is one for each label.
     """
     if not names:
-        raise errors.DataError(f"{path} holds no name; write one a line")
+        raise errors.DataError(f"{path} has no names; write one on each line")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise errors.DataError(f"{path} has the name {twice!r} twice")
     if num_labels is not None and len(names) != num_labels:
         raise errors.DataError(
-            f"{path} names {len(names)} labels, but there are {num_labels}; write a "
-            "name for each, one a line"
+            f"{path} names {len(names)} labels, but there are {num_labels}; write one "
+            "name for each label on a line of its own"
         )
     return tuple(names)
 
@@ -81,10 +81,10 @@ def store(folder: str | os.PathLike[str], aspect: str, names: Sequence[str]) -> 
 def stored(
     folder: str | os.PathLike[str], aspect: str, num_labels: int
 ) -> tuple[str, ...]:
-    """Returns the names that a data set has for an aspect's labels; () for none.
+    """Returns a data set's names of an aspect's labels; () for none.
 
     Raises:
-        DataError: if their number is another than `num_labels`.
+        DataError: if there are not `num_labels` of them.
     """
     path = _path(folder, aspect)
     return checked(path, _lines(path), num_labels) if path.is_file() else ()

@@ -1,9 +1,8 @@
-"""Streams of batches: a split, how to sample and crop it, and what to do when it fails.
+"""Streams of batches: a split, sampled, decoded and cropped.
 
 The endless training stream is a pure function of (seed, position): position k is the
-same video, the same clip and the same crop in every run, whatever the number of steps
-before it, of processes, threads or workers. A step takes the next B positions, so
-resuming is starting at another step.
+same video, clip and crop in every run, whatever the number of processes, threads or
+workers. A step takes the next B positions, so resuming is starting at another step.
 """
 
 from collections.abc import Iterator, Mapping
@@ -64,7 +63,7 @@ class Batches(Generic[B]):
     """An iterator over batches; `close` stops its threads and processes.
 
     Attributes:
-        num_videos: How many videos they hold, padding not counted; None if no end.
+        num_videos: Videos in all batches, without padding; None if endless.
     """
 
     def __init__(
@@ -117,12 +116,11 @@ def train_batches(
 ) -> Batches[Batch]:
     """Returns the endless, shuffled, augmented stream of this process's batches.
 
-    Step s of the run takes the positions s * B to (s + 1) * B of the stream, of which
-    process p has the p-th part. Every V positions, an epoch of the stream, see each
-    video once, or are V draws where classes are balanced. A web stream goes on through
-    the training set's epochs, where the reference starts it afresh with each of them
-    and so repeats the order of a short one. A video that cannot be read is replaced by
-    another of its class, the same in every run.
+    Step s of the run takes the positions s * B to (s + 1) * B of the stream; process p
+    takes the p-th part of them. An epoch of V positions holds each video once, or V
+    draws where classes are balanced. A web stream continues through the training set's
+    epochs; the reference restarts it with each, which repeats the start of its order.
+    An unreadable video is replaced by another of its class, the same in every run.
 
     Args:
         split: The videos.
@@ -130,22 +128,22 @@ def train_batches(
         transform: Keys of `transforms.Transform`.
         batch_size: B, of all processes together.
         seed: Of order, clips and crops.
-        bad_videos: Where unreadable videos are recorded.
-        start_step: The first step wanted.
+        bad_videos: Records unreadable videos.
+        start_step: The first step to return.
         class_power: A class is drawn in proportion to its share of the videos to this
             power: 1 leaves the classes as they are, 0 makes them equal.
         process_index: p.
         process_count: Number of processes.
-        num_threads: Threads that decode; 0 decodes when a batch is asked for.
+        num_threads: Threads that decode; 0 decodes when a batch is requested.
         num_workers: Processes that decode, each with `num_threads`; 0 for none.
-        cache_mib: Memory for decoded videos, in MiB, shared out over the workers.
-            They stay there while they fit; later epochs need no decoding.
-        paint: What paints people out of every clip; None to leave them in.
+        cache_mib: Memory for decoded videos, in MiB, divided among the workers. Later
+            epochs do not decode the videos that fit.
+        paint: Paints people out of every clip; None leaves them in.
 
     Raises:
-        ConfigError: if a section is wrong or B does not divide by the processes.
-        DataError: from the iterator, if too many videos are bad, or all those tried
-            of one class.
+        ConfigError: if a section is wrong or B is not a multiple of the processes.
+        DataError: from the iterator, if too many videos are bad or no video of a class
+            can replace one.
     """
     share = process_share.share(batch_size, process_index, process_count)
     cache = loading.FrameCache((cache_mib << 20) // max(1, num_workers))
@@ -178,22 +176,22 @@ def test_batches(
 ) -> Batches[TestBatch]:
     """Returns this process's batches of a pass over the split, each video once.
 
-    Every process gets the same number of batches, the last ones padded. Where the
-    number of clips is a video's own, N differs from batch to batch, and each process
-    has one video a batch.
+    Every process gets the same number of batches, the last ones padded. If the number
+    of clips depends on the video, N differs between batches and a process has one
+    video in each.
 
     Args:
         split: The videos.
         sampling: Keys of `sampling.Sampling`.
         transform: Keys of `transforms.Transform`.
         batch_size: B, of all processes together.
-        bad_videos: Where unreadable videos are recorded.
+        bad_videos: Records unreadable videos.
         process_index: p.
         process_count: Number of processes.
-        num_threads: Threads that decode; 0 decodes when a batch is asked for.
+        num_threads: Threads that decode; 0 decodes when a batch is requested.
 
     Raises:
-        ConfigError: if a section is wrong or B does not divide by the processes.
+        ConfigError: if a section is wrong or B is not a multiple of the processes.
         DataError: from the iterator, if too many videos are bad.
     """
     sampler = sampling_lib.Sampling.from_config(sampling)
@@ -259,7 +257,7 @@ def _record_failures(
     split: catalog.Split,
     bad_videos: bad_videos_lib.BadVideos,
 ) -> None:
-    """Hands the failures of a batch to `bad_videos`."""
+    """Passes the failures of a batch to `bad_videos`."""
     for row in np.flatnonzero(arrays["failure"] >= 0):
         failed, used = int(arrays["failed_row"][row]), int(arrays["index"][row])
         bad_videos.record(
@@ -278,9 +276,9 @@ def _iterate(
     options = grain.ReadOptions(num_threads, max(num_threads, 2 * size))
     stream = dataset.to_iter_dataset(options)
     if num_workers:
-        if not flags.FLAGS.is_parsed():  # Grain reads them; scripts have none
+        if not flags.FLAGS.is_parsed():  # Grain reads flags, which scripts never parse
             flags.FLAGS.mark_as_parsed()
-        # elements, not batches, are dealt to the workers: the order stays the same
+        # workers get elements, not batches, so that the order stays the same
         stream = stream.mp_prefetch(
             grain.MultiprocessingOptions(num_workers, max(1, 2 * size // num_workers))
         )

@@ -1,4 +1,4 @@
-"""Which elements of an endless stream this process takes: a part of every batch."""
+"""The part of every global batch that this process reads."""
 
 import sys
 from typing import NamedTuple
@@ -25,7 +25,7 @@ def share(batch_size: int, process_index: int, process_count: int) -> Share:
     """Returns the share of a process in batches of `batch_size` videos.
 
     Raises:
-        ConfigError: if the batch does not divide by the processes.
+        ConfigError: if the batch is not a multiple of the processes.
     """
     if batch_size < 1 or batch_size % process_count:
         raise errors.ConfigError(

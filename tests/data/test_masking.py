@@ -48,10 +48,10 @@ def test_video_with_boxes_in_seven_frames_of_ten_belongs_to_the_stream(
     assert found.num_guessed == guessed
 
 
-def test_boxes_of_other_videos_are_told(split, tmp_path):
+def test_boxes_of_other_videos_are_refused(split, tmp_path):
     path = tmp_path / "others.json"
     path.write_text(json.dumps({"video_0": [[SURE]]}), "utf-8")
-    with pytest.raises(errors.DataError, match=r"none of the 5 .* as 'v0', .*'video_0"):
+    with pytest.raises(errors.DataError, match=r"none of the 5 .*'v0', .*'video_0"):
         masking.open_masked(split, masking.MaskedStream(boxes=str(path)))
 
 
@@ -67,14 +67,14 @@ def test_section_holds_the_defaults_and_wrong_entries_are_named():
     section = common.masked_stream()
     assert masking.MaskedStream.from_config(section) == masking.MaskedStream()
     assert masking.MaskedStream.from_config(ml_collections.ConfigDict()) is None
-    for changes, told in (
+    for changes, named in (
         ({"box": ""}, "did you mean 'boxes'"),
         ({"without_boxes": "stop"}, "known: guess, leave_out"),
         ({"turns": "both"}, "known: alternate, joint"),
         ({"batch_size": -1}, "at least 0"),
         ({"min_share": 70}, "from 0 to 1"),
     ):
-        with pytest.raises(errors.ConfigError, match=told):
+        with pytest.raises(errors.ConfigError, match=named):
             masking.MaskedStream.from_config({**section, **changes})
 
 

@@ -52,7 +52,7 @@ def test_number_of_frames_replaces_the_targets():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "named"),
     [
         (
             {"batchsize": 4},
@@ -68,8 +68,8 @@ def test_number_of_frames_replaces_the_targets():
         ({"aspect_labels": "some"}, "'some'; known: given, none"),
     ],
 )
-def test_wrong_entry_is_named(changes, told):
-    with pytest.raises(errors.ConfigError, match=told):
+def test_wrong_entry_is_named(changes, named):
+    with pytest.raises(errors.ConfigError, match=named):
         web.read_streams({"clips": section(**changes)})
 
 

@@ -12,7 +12,7 @@ PREDICTED = np.array([0, 0, 1, 1, 1, 1, 0, 1])
 
 
 def biased(seed=0, num_videos=V):
-    """Labels, predictions and scenes, all of which depend on each other."""
+    """Labels, predictions and scenes that all depend on each other."""
     rng = np.random.default_rng(seed)
     label = rng.integers(K, size=num_videos)
     secondary = np.where(

@@ -52,7 +52,7 @@ def test_worst_groups_are_surely_low_the_lowest_first():
     rows, sure = groups.worst_groups(found)
     assert found.aspect[rows].tolist() == [1, 2]
     assert sure.tolist() == [True, False]
-    # two of two are wrong: low, but less surely than eight of twenty
+    # two of two are wrong: low, but weaker evidence than eight of twenty
     assert listed(found, min_videos=1) == [(0, 1), (1, 3)]
     assert listed(found, min_videos=1, count=1) == [(0, 1)]
     assert groups.worst_group(found) == 1

@@ -114,7 +114,7 @@ def test_unreadable_video_gets_no_probability():
     found, _ = predictor(8).run(broken(), np.arange(V).astype(str), np.arange(V) % K)
     sums = found.probabilities.sum(axis=1)
     np.testing.assert_allclose(sums, np.arange(V) != 2, atol=1e-6)
-    # a black clip has features too, which would say something of its labels
+    # a black clip has features too, which would reveal something of its labels
     assert found.features.any(axis=1).tolist() == (np.arange(V) != 2).tolist()
     assert found.answers[2] == -1 and found.unreadable == 1
 

@@ -16,7 +16,7 @@ def answers(right, part, order=None):
     return predictions.Predictions(ids, np.array(rows), probabilities, np.zeros((4, 2)))
 
 
-def test_contrasted_accuracy_counts_what_only_the_motion_tells():
+def test_contrasted_accuracy_counts_what_only_the_motion_reveals():
     moving = answers([True, True, False, False], "scuba")
     frozen = answers([True, False, True, False], "scufo", order=[2, 0, 3, 1])
     found = static_bias.contrast(moving, frozen)

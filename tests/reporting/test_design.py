@@ -233,7 +233,7 @@ def test_flags_of_an_arm_follow_its_config(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "named"),
     [
         ('"arms": {"smad": "b.py"}', "the first arm must be 'baseline'"),
         ('"pairs": (("sdn", "baseline"),)', "no arm sdn; known: baseline, other"),
@@ -252,8 +252,8 @@ def test_flags_of_an_arm_follow_its_config(tmp_path):
         ),
     ],
 )
-def test_design_that_does_not_fit_together_is_refused(change, told, tmp_path):
-    with pytest.raises(errors.ConfigError, match=told):
+def test_design_that_does_not_fit_together_is_refused(change, named, tmp_path):
+    with pytest.raises(errors.ConfigError, match=named):
         design.load(demo(tmp_path, change))
 
 

@@ -21,10 +21,10 @@ def examples(count, actionness=True):
     )
 
 
-@pytest.mark.parametrize(("there", "wanted", "drawn"), [(2, 8, 2), (6, 4, 4)])
-def test_picture_has_a_column_a_clip(there, wanted, drawn, tmp_path):
+@pytest.mark.parametrize(("present", "count", "drawn"), [(2, 8, 2), (6, 4, 4)])
+def test_picture_has_a_column_a_clip(present, count, drawn, tmp_path):
     path = figures.actionness(
-        examples(there), CLASSES, tmp_path / "new" / "picture.png", count=wanted
+        examples(present), CLASSES, tmp_path / "new" / "picture.png", count=count
     )
     assert path == tmp_path / "new" / "picture.png"
     height, width = matplotlib.image.imread(path).shape[:2]

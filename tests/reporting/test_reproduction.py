@@ -137,14 +137,14 @@ def test_frozen_features_are_judged_by_what_the_commands_leave_beside_them(
     for column in ("GYM-1shot", "HMDB51"):
         *_, line = sources.source(5, "+ SMAD", column).commands
         assert evaluation.main(shlex.split(line)[3:]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     text = reproduction.table(5, tmp_path / "runs", tmp_path)
     for column, pattern in (
         ("GYM-1shot", r"1-shot, 5-way: ([\d.]+)%"),
         ("GYM-5shot", r"5-shot, 5-way: ([\d.]+)%"),
         ("HMDB51", r"mean of 3 splits: ([\d.]+)%"),
     ):
-        assert row(text, "+ SMAD", column)[3] == re.search(pattern, told)[1]
+        assert row(text, "+ SMAD", column)[3] == re.search(pattern, printed)[1]
     assert row(text, "+ SMAD", "UCF101")[3] == ""
     assert (
         "few_shot --features runs/slowonly_smad-k200db/features/gym99-val" not in text

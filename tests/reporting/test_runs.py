@@ -235,8 +235,8 @@ def test_launched_process_has_its_cores_and_this_one_all_of_them(tmp_path):
 
     class Family(children.Children):
         def run(self, command, console):
-            ask = "import os; print(os.sched_getaffinity(0))"
-            return super().run([command[0], "-c", ask], console)
+            code = "import os; print(os.sched_getaffinity(0))"
+            return super().run([command[0], "-c", code], console)
 
     with futures.ThreadPoolExecutor(1) as pool:
         launched = pool.submit(runs._launch, job(tmp_path, "seed=3"), {core}, Family())

@@ -71,7 +71,7 @@ def test_difference_of_runs_with_predictions_is_tested(tmp_path):
     assert rows[3][-2:] == ["", ""], "no predictions are kept of this set"
 
 
-def test_runs_of_one_name_are_told_apart_and_a_tiny_p_value_is_a_bound(tmp_path):
+def test_runs_of_one_name_are_distinguished_and_a_tiny_p_value_is_a_bound(tmp_path):
     before, after = (tmp_path / arm / "seed1" for arm in ("base", "smad"))
     keep_predictions(before, "iid", np.zeros(30, bool))
     keep_predictions(after, "iid", np.ones(30, bool))

@@ -1,7 +1,7 @@
 """The actor of the embedded benchmark: a stick figure of ten limbs that acts.
 
-A pose is ten angles. Each moves with the phase of the action between rest and
-full swing, or sways about rest; that table is the whole definition of an action.
+A pose is ten angles. With the phase of the action, each swings between rest and full
+swing or sways about rest; the table of these angles defines an action completely.
 """
 
 from typing import NamedTuple
@@ -110,7 +110,7 @@ _OUTLINE, _INK = 0.8, 0.06  # pixels; brightness
 
 
 class Drawing(NamedTuple):
-    """A frame's actor, to be laid over the scene.
+    """The actor in each frame, to be laid over the scene.
 
     Attributes:
         colour: [V, T, H, W, 3] in 0..1.

@@ -111,7 +111,7 @@ def test_names_come_from_the_run_and_from_the_data_set(files):
     text = out.read_text("utf-8")
     assert "<bdi>walk</bdi>" in text and "<bdi>ice</bdi>" in text
     assert "class 0" not in text and "scene 1" not in text
-    # names of nobody's labels are not looked for in a folder that is no run's
+    # names are not looked up in a folder that is no run's
     (files / "mine").mkdir()
     (files / "mine" / "p.npz").write_bytes(predictions.read_bytes())
     (files / "labels.json").write_text("damaged")
@@ -182,7 +182,7 @@ def test_notes_and_missing_videos_are_printed_on_the_terminal(files, capsys):
     assert str(files / "videos") in notes[1]
 
 
-def test_models_are_named_by_what_tells_their_paths_apart(tmp_path):
+def test_models_are_named_by_what_distinguishes_their_paths(tmp_path):
     def names(*files):
         return audit._model_names([tmp_path / file for file in files], [])
 

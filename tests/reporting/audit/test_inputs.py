@@ -48,7 +48,7 @@ def test_split_list_is_read_though_ids_hold_blanks(tmp_path):
     assert table.hard.tolist() == ["3", "0"]
 
 
-def test_table_that_our_predict_writes_says_its_likeliest_class(tmp_path):
+def test_table_that_our_predict_writes_has_its_likeliest_class(tmp_path):
     rows = "id,problem,class_1,p_1,class_2,p_2\na.mp4,,wave,0.7,walk,0.2\n"
     path = put(tmp_path, rows + "cut.mp4,truncated: 3 of 9,,,,\n")
     found = inputs.read(path, "prediction")
@@ -117,9 +117,9 @@ def test_faulty_npz_is_refused(tmp_path, arrays, named):
 @pytest.mark.parametrize("content", [b"no archive", b"PK\x03\x04 cut short"])
 def test_file_that_is_no_npz_is_refused_for_every_column(tmp_path, content):
     path = put(tmp_path, content, "p.npz")
-    for ask in (inputs.has_labels, lambda path: inputs.read(path, "prediction")):
+    for read in (inputs.has_labels, lambda path: inputs.read(path, "prediction")):
         with pytest.raises(errors.DataError, match="is not an NPZ file"):
-            ask(path)
+            read(path)
 
 
 def test_probabilities_of_many_classes_may_be_rounded_to_three_digits(tmp_path):
