@@ -1,4 +1,4 @@
-"""Fig. 7 of any video: picture, baseline CAM, actionness and SMAD CAM side by side."""
+"""Fig. 7 for any video: picture, baseline CAM, actionness and SMAD CAM."""
 
 import dataclasses
 import io
@@ -23,7 +23,7 @@ STRIP_FRAMES = 4
 
 
 class Panels(NamedTuple):
-    """What is shown of one clip.
+    """The four columns of Fig. 7 for one clip.
 
     Attributes:
         titles: Of each column.
@@ -36,13 +36,13 @@ class Panels(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What one network makes of a clip.
+    """A network's prediction and maps for one clip.
 
     Attributes:
-        answer: Name of the class it predicts.
+        answer: Name of the predicted class.
         probability: Of that class, for this clip.
         activation: [t, h, w] CAM of that class; t is T unless time is strided.
-        actionness: [t', h', w'] H W A', from before the last stage; None without SAAR.
+        actionness: [t', h', w'] H W A', before the last stage; None without SAAR.
     """
 
     answer: str
@@ -70,7 +70,7 @@ def look(network: trained.Teacher, clip: np.ndarray) -> Look:
 def clip_of(
     network: trained.Teacher, content: bytes, name: str = "the video"
 ) -> np.ndarray:
-    """Returns the middle test clip of a video, [T, H, W, 3], as the network sees it.
+    """Returns the middle test clip of a video for the network, [T, H, W, 3].
 
     Raises:
         DataError: if the video cannot be read.
@@ -103,14 +103,14 @@ def panels(
         scaling: See `cam.displayed`.
 
     Raises:
-        ConfigError: if the two networks see different clips, or the second has no SAAR.
+        ConfigError: if the networks get different clips, or the second has no SAAR.
         DataError: if the video cannot be read.
     """
     for section in ("sampling", "transform"):
         ours, theirs = (n.config.data[section].to_dict() for n in (smad, baseline))
         if ours != theirs:
             raise errors.ConfigError(
-                f"both runs must see the same clip, but data.{section} is {theirs} in "
+                f"both runs must use the same clip, but data.{section} is {theirs} in "
                 f"the first and {ours} in the second"
             )
     clip = clip_of(smad, content, name)
@@ -120,7 +120,7 @@ def panels(
             "the second run has no actionness; only runs with SAAR have it, such as "
             "those of configs/slowonly_smad.py (model.saar=True)"
         )
-    # large pixels stay what they are; photographs are smoothed
+    # large pixels stay sharp; photographs are smoothed
     small = clip.shape[1] < SIDE // 2
     how = cv2.INTER_NEAREST if small else cv2.INTER_LINEAR
     frames = np.stack([cv2.resize(f, (SIDE, SIDE), interpolation=how) for f in clip])
@@ -146,7 +146,7 @@ def panels(
 
 
 def strip(shown: Panels, path: pathlib.Path, *, count: int = STRIP_FRAMES) -> None:
-    """Draws evenly spaced frames, a row each, into a PNG file."""
+    """Draws evenly spaced frames, one in each row, as a PNG file."""
     total = len(shown.columns[0])
     rows = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
     size = (1.7 * len(shown.columns), 1.7 * len(rows) + 0.5)
@@ -164,7 +164,7 @@ def strip(shown: Panels, path: pathlib.Path, *, count: int = STRIP_FRAMES) -> No
 
 
 def film(shown: Panels) -> bytes:
-    """Returns the panels side by side as an MP4 file that every player shows."""
+    """Returns the panels side by side as a widely playable MP4 file."""
     row = np.concatenate(shown.columns, axis=2)
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:

@@ -1,4 +1,4 @@
-"""Pictures of what a network looked at."""
+"""Pictures of where a network looked."""
 
 import pathlib
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ def actionness(
 ) -> pathlib.Path:
     """Draws clips above the actionness masks that SAAR gave them (cf. Fig. 7).
 
-    One column a clip: its first and last frame, and under each the frame overlaid
-    with H W A', whose mean over a frame is 1; blue is less, red is more. Above it
-    stands the true action, and what it is taken for if that is another, in red.
+    Each column is a clip: its first and last frame, and under each the frame overlaid
+    with H W A', whose mean over a frame is 1; blue is less, red is more. The title is
+    the true action and, if wrong, the prediction in red.
 
     Args:
         examples: From a run with SAAR.
         classes: [K] names of the actions.
-        path: PNG file to write; its folder is made.
+        path: PNG file to write; its folder is created.
         count: Number of clips.
 
     Returns:
@@ -68,7 +68,7 @@ def actionness(
         )
         wrong = examples.predictions[column] != examples.labels[column]
         axes[0, column].set_title(
-            f"{truth}\n{f'taken for {answer}' if wrong else 'right'}",
+            f"{truth}\n{f'predicted: {answer}' if wrong else 'correct'}",
             fontsize=7,
             color="firebrick" if wrong else "black",
             parse_math=False,
@@ -102,7 +102,7 @@ def sheet(
     Args:
         path: File to write.
         ids: [V] names of the videos.
-        frames: [H, W, 3] uint8 by the row of the video, those that are to be drawn.
+        frames: [H, W, 3] uint8 by the row of the video; only these are drawn.
         probabilities: [V, K].
         classes: [K] names.
     """
@@ -137,6 +137,6 @@ def sheet(
 
 
 def shortened(name: str, length: int = 26) -> str:
-    """Returns the name, or its end if it is long: what tells files apart is there."""
-    name = name.encode("utf-8", "backslashreplace").decode()  # bytes that are no text
+    """Returns the name, or its end if it is long: the end distinguishes files."""
+    name = name.encode("utf-8", "backslashreplace").decode()  # bytes that are no UTF-8
     return name if len(name) <= length else f"…{name[1 - length :]}"

@@ -95,7 +95,7 @@ def test_fine_tuning_is_the_mean_over_three_splits(tmp_path):
     put(tmp_path / "finetune-ucf101-split-3", **{"ucf101-val3/top1": 0.55})
     text = reproduction.table(6, tmp_path, tmp_path)
     assert row(text, "+ SMAD K200db-train", "UCF101")[3] == ""
-    assert "finetune.py:ucf101`, split=2 and split=3 likewise" in text
+    assert "finetune.py:ucf101`, and the same with split=2 and split=3" in text
     put(tmp_path / "finetune-ucf101-split-2", **{"ucf101-val2/top1": 0.7})
     put(tmp_path / "finetune-diving48", **{"diving48-v2-val/top1": 0.5})
     text = reproduction.table(6, tmp_path, tmp_path)

@@ -127,10 +127,10 @@ def test_runs_with_other_settings_are_named_before_any_is_made(launched, tmp_pat
         )
     message = str(caught.value)
     assert (
-        f"{tmp_path / 'a'}: optimizer.learning_rate is 0.004, wanted 0.008" in message
+        f"{tmp_path / 'a'}: optimizer.learning_rate is 0.004, expected 0.008" in message
     )
-    assert f"{tmp_path / 'b'}: seed is 3, wanted 4" in message
-    assert f"{tmp_path / 'b'}: model.saar is None, wanted True" in message
+    assert f"{tmp_path / 'b'}: seed is 3, expected 4" in message
+    assert f"{tmp_path / 'b'}: model.saar is None, expected True" in message
     assert "a: seed" not in message
     assert not launched
 
@@ -138,7 +138,7 @@ def test_runs_with_other_settings_are_named_before_any_is_made(launched, tmp_pat
 def test_results_without_a_config_are_not_trusted(launched, tmp_path):
     put(tmp_path / "run")
     (tmp_path / "run" / "config.json").unlink()
-    with pytest.raises(errors.DataError, match="seed is None, wanted 3"):
+    with pytest.raises(errors.DataError, match="seed is None, expected 3"):
         finish(job(tmp_path / "run", "seed=3"))
 
 

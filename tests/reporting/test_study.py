@@ -86,7 +86,7 @@ def test_run_of_another_seed_is_not_taken_for_its_folders(smad, fake_runs, tmp_p
     study.run(smad, tmp_path, SEEDS, 1, silent)
     path = tmp_path / "saar" / "seed2" / "config.json"
     path.write_text((tmp_path / "saar" / "seed1" / "config.json").read_text())
-    with pytest.raises(errors.DataError, match=r"seed2: seed is 1, wanted 2"):
+    with pytest.raises(errors.DataError, match=r"seed2: seed is 1, expected 2"):
         study.run(smad, tmp_path, SEEDS, 1, silent)
 
 
@@ -242,7 +242,7 @@ def test_dependence_on_each_aspect_has_a_table(smad, fake_runs, tmp_path, monkey
     title, part = text[text.index("Dependence on the scene, on iid") :].split("\n\n")[
         :2
     ]
-    assert "in brackets what chance" in title
+    assert "in brackets the value by chance" in title
     rows = [[c.strip() for c in line.split("|")[1:-1]] for line in part.splitlines()]
     assert rows[2] == ["true actions", "0.220 ± 0.014", "", "", "12.0 ± 1.4"]
     assert rows[3][0] == "baseline"
