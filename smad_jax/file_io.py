@@ -13,7 +13,7 @@ import numpy as np
 
 from smad_jax import errors
 
-# What NumPy and zipfile say of a file that is cut short, or something else.
+# The exceptions of NumPy and zipfile for a damaged file or one of another format.
 BROKEN = (
     *(ValueError, TypeError, KeyError, AttributeError, EOFError, OSError),
     *(zipfile.BadZipFile, zlib.error),
@@ -23,25 +23,24 @@ _LEFT_BEHIND = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
 
 
 @contextlib.contextmanager
-def npz(path: pathlib.Path, told: str) -> Iterator[np.lib.npyio.NpzFile]:
-    """Opens an NPZ file of plain arrays, each of which is read when it is asked for.
+def npz(path: pathlib.Path, message: str) -> Iterator[np.lib.npyio.NpzFile]:
+    """Opens an NPZ file of plain arrays; each is read on access.
 
     Args:
         path: The file.
-        told: What to say if it is missing or damaged, or if an array that is asked for
-            is not in it.
+        message: The error if the file is missing or damaged, or lacks an array.
 
     Raises:
         DataError: with that message, here or in the body of the `with`.
     """
     try:
-        # opened here: np.load leaves a file open that is no archive
+        # opened here: np.load does not close a file that is no archive
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             yield arrays
     except (errors.UserError, PermissionError):
-        raise  # which say themselves what to do
+        raise  # their own messages are enough
     except BROKEN as error:
-        raise errors.DataError(told) from error
+        raise errors.DataError(message) from error
 
 
 def text(path: pathlib.Path) -> str:
@@ -95,12 +94,12 @@ def visible_folders(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def partial_path(path: pathlib.Path) -> pathlib.Path:
-    """Returns a hidden name beside `path` that no other process or host comes upon."""
+    """Returns a hidden name beside `path`, unique over processes and hosts."""
     return path.with_name(f".{path.name}.partial-{uuid.uuid4().hex}")
 
 
 def check(path: pathlib.Path) -> None:
-    """Makes the folder of a file, and sure that it can be written, before long work.
+    """Creates the folder of a file and checks that it is writable, before long work.
 
     Raises:
         ConfigError: if it is a folder.
@@ -122,10 +121,10 @@ def check(path: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def whole(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields where to write what `path` is to hold; it gets there if nothing fails.
+    """Yields a temporary path that replaces `path` if the body succeeds.
 
     Args:
-        path: Its folder is made, and an earlier file is replaced.
+        path: The file; its folder is created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_path(path)

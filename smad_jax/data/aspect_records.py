@@ -1,4 +1,4 @@
-"""Labels of an aspect on disk: records of an id and a row of float16, joined by id.
+"""Labels of an aspect on disk: records of an id and a row of float16.
 
 `<data set>/aspects/<aspect>.tfrecord` holds one record for each labelled video. Rows of
 millions of videos do not fit in memory, so they are read in blocks.
@@ -33,7 +33,7 @@ class AspectReader:
 
     Attributes:
         ids: [V] ids of the labelled videos.
-        num_labels: Z; 0 if V is.
+        num_labels: Z; 0 if V is 0.
 
     Raises:
         DataError: if the file is missing or damaged.
@@ -60,7 +60,7 @@ class AspectReader:
         payloads = self._reader.payloads()
         while block := list(itertools.islice(payloads, _BLOCK)):
             rows = [
-                # Decoding takes longer than all else, and the row comes last.
+                # decoding is the slowest part, and the row comes last in a record
                 payload[-size:]
                 if payload[-size - len(head) : -size] == head
                 else self._row(self._decoded(payload), size)
@@ -87,7 +87,7 @@ class AspectReader:
 
 
 def fields(row: np.ndarray) -> records.Fields:
-    """Returns what the record of a row [Z] holds beside its id."""
+    """Returns the fields of the record of a row [Z], without its id."""
     return {_FIELD: row.astype("<f2").tobytes()}
 
 
@@ -110,11 +110,11 @@ def write(
     Args:
         folder: The data set's folder.
         aspect: Its name, `scene` for instance.
-        ids: [V] video ids, each once. Videos left out have no label (they are masked).
-        values: [V, Z], a distribution or multi-hot rows; stored as float16.
+        ids: [V] video ids, each once. Other videos have no label (they are masked).
+        values: [V, Z] distributions or multi-hot rows; stored as float16.
 
     Raises:
-        DataError: if the shapes disagree, a value is not finite or an id comes twice.
+        DataError: if the shapes disagree, a value is not finite or an id is repeated.
     """
     values = np.asarray(values)
     if values.ndim != 2 or len(values) != len(ids):

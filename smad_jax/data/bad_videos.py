@@ -1,4 +1,4 @@
-"""Videos that cannot be used: written down once, and too many of them stop the run."""
+"""Unusable videos: each is recorded once, and too many of them stop the run."""
 
 import collections
 import json
@@ -9,10 +9,10 @@ from smad_jax import errors
 
 
 class BadVideos:
-    """Keeps the list of unusable videos and stops the run when they are too many.
+    """Records unusable videos and stops the run when there are too many.
 
     Attributes:
-        reasons: How many distinct videos failed for each reason.
+        reasons: Number of distinct videos that failed, by reason.
     """
 
     def __init__(
@@ -26,11 +26,10 @@ class BadVideos:
         """Starts counting.
 
         Args:
-            path: The JSON lines file to append to, or None to keep no file.
+            path: The JSON lines file to append to; None for no file.
             limit: Share of the videos that may be bad, 0 to 1; one always may.
-            num_videos: V, how many videos the split has.
-            source: DATASET/SPLIT, for the file, which several streams share, and for
-                the error.
+            num_videos: V, the size of the split.
+            source: DATASET/SPLIT, for the error and the file, which streams share.
         """
         self._path = None if path is None else pathlib.Path(path)
         self._allowed = max(1, int(limit * num_videos))
@@ -49,14 +48,14 @@ class BadVideos:
     def record(
         self, index: int, id: str, reason: str, detail: str, replacement: str | None
     ) -> None:
-        """Counts a bad video and writes it down, both once.
+        """Counts a bad video and appends it to the file, both once.
 
         Args:
             index: Its row in the split.
             id: Its id.
             reason: One of `video.REASONS`.
-            detail: What happened, in words.
-            replacement: Id of the video used instead; None at test time.
+            detail: Description of the failure.
+            replacement: Id of the video used instead; None at test.
 
         Raises:
             DataError: if more videos are bad than the limit allows.
@@ -89,7 +88,7 @@ class BadVideos:
             )
 
     def _read_listed(self) -> set[str]:
-        """Ids of this source that are written down; half a last line is ignored."""
+        """Ids of this source in the file; an incomplete last line is ignored."""
         if self._path is None or not self._path.is_file():
             return set()
         listed = set()

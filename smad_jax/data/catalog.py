@@ -2,13 +2,13 @@
 
     <data_root>/<name>/dataset.json               classes, aspects, recipe; written last
                        videos-*.tfrecord          every video once (`records`)
-                       splits/<split>.txt         one `id label` a line
+                       splits/<split>.txt         lines of `id label`
                        splits/<split>.classes.txt that split's own class names, optional
-                       aspects/<aspect>.tfrecord  one label vector an id
-                       aspects/<aspect>.names.txt what its labels are called, optional
+                       aspects/<aspect>.tfrecord  one label vector for each id
+                       aspects/<aspect>.names.txt names of its labels, optional
 
-A split is a list, so a new selection of videos, another numbering of classes or
-another labeller's pseudo-labels cost kilobytes, never a copy of the videos.
+A split is a list, so another selection of videos, numbering of classes or set of
+pseudo-labels costs kilobytes, never a copy of the videos.
 """
 
 import contextlib
@@ -34,16 +34,16 @@ _CACHED_BYTES = 32 << 20  # aspect labels larger than this are mapped, not loade
 
 
 class MissingDataError(errors.DataError):
-    """A data set, a split or labels are not there.
+    """A data set, a split or labels are missing.
 
     Attributes:
-        missing: What is not there, in words.
+        missing: Description of what is missing.
         steps: Shell lines that prepare it, from `preparation.commands`.
     """
 
     def __init__(self, missing: str, steps: Sequence[str]):
-        told = [f"{missing}; to prepare it:", *steps] if steps else [missing]
-        super().__init__("\n    ".join(told))
+        lines = [f"{missing}; to prepare it:", *steps] if steps else [missing]
+        super().__init__("\n    ".join(lines))
         self.missing = missing
         self.steps = tuple(steps)
 
@@ -56,7 +56,7 @@ class StoredVideo(NamedTuple):
 
 
 class Reader(Protocol):
-    """Where the videos of a split come from: records, or files as they lie about."""
+    """The source of a split's videos: records, or loose files on disk."""
 
     def video(self, position: int) -> records.VideoRecord:
         """The video at `position`; DataError if it cannot be read."""
@@ -65,14 +65,14 @@ class Reader(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class DatasetFile:
-    """What `dataset.json` says.
+    """The content of `dataset.json`.
 
     Attributes:
         name: The data set's name, equal to its folder's.
         classes: Class names; a label is a position in them.
         num_videos: Number of stored videos.
         aspects: The aspects with labels, by name.
-        recipe: How the data set was made, in the maker's words.
+        recipe: How the data set was built, as its builder recorded it.
     """
 
     name: str
@@ -84,7 +84,7 @@ class DatasetFile:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """A list of V videos with everything known of them but the pixels.
+    """A list of V videos with their labels, and access to the encoded files.
 
     Attributes:
         dataset: Name of the data set.
@@ -92,7 +92,7 @@ class Split:
         ids: [V] video ids, in the order of the list.
         labels: [V] int32, positions in `classes`.
         classes: [K] class names of this split's numbering.
-        aspects: The aspects asked for, by name.
+        aspects: The requested aspects, by name.
         aspect_labels: By aspect, [V, Z] float16; zeros where there is no label.
         aspect_mask: By aspect, [V] bool; False where there is no label.
         reader: The videos.
@@ -137,12 +137,11 @@ def open_split(
         data_root: The folder that holds the data sets.
         dataset: The data set's name.
         split: The split's name, `train` for instance.
-        aspects: Names of the aspects whose labels are wanted.
-        require_all_classes: Whether a class without a video is an error, as it is for
-            training.
+        aspects: Names of the aspects whose labels to join.
+        require_all_classes: Whether a class without videos is an error, as in training.
 
     Raises:
-        MissingDataError: if something is missing; it lists what is there and the
+        MissingDataError: if something is missing; it lists the alternatives and the
             commands that make it.
         DataError: if a line of the list breaks a rule.
     """
@@ -187,7 +186,7 @@ def read_classes(folder: str | os.PathLike[str], split: str) -> tuple[str, ...]:
 
 
 def labelled_aspects(folder: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Returns the names of the aspects that a data set has labels for, sorted."""
+    """Returns the names of the labelled aspects of a data set, sorted."""
     found = (pathlib.Path(folder) / "aspects").glob("*.tfrecord")
     return tuple(sorted(path.stem for path in found))
 
@@ -262,10 +261,10 @@ def write_dataset_file(
 
 
 def read_dataset_file(folder: str | os.PathLike[str]) -> DatasetFile:
-    """Returns what `<folder>/dataset.json` says.
+    """Returns the content of `<folder>/dataset.json`.
 
     Raises:
-        MissingDataError: if it is not there, naming the data sets that are.
+        MissingDataError: if it is missing, naming the data sets that exist.
         DataError: if it is malformed.
     """
     folder = pathlib.Path(folder)
@@ -304,11 +303,11 @@ def add_aspect(
     """Stores labels of one aspect and enters it in `dataset.json`.
 
     Args:
-        folder: The data set's folder; it is complete already.
+        folder: The folder of a complete data set.
         aspect: Name, kind, Z and source of the labels.
         ids: [V] video ids.
         values: [V, Z].
-        names: [Z] what the labels are called, if that is known.
+        names: [Z] names of the labels; empty if unknown.
 
     Raises:
         DataError: if there is no such data set or the shapes disagree.
@@ -329,12 +328,12 @@ def enter_aspect(
     aspect: aspect_table.Aspect,
     names: Sequence[str] = (),
 ) -> None:
-    """Enters an aspect in `dataset.json`, whose labels are stored already.
+    """Enters an aspect with stored labels in `dataset.json`.
 
     Args:
-        folder: The data set's folder; it is complete already.
+        folder: The folder of a complete data set.
         aspect: Name, kind, Z and source of the labels.
-        names: [Z] what the labels are called; those of earlier labels are forgotten.
+        names: [Z] names of the labels, which replace any earlier ones.
 
     Raises:
         DataError: if there is no such data set.
@@ -378,8 +377,8 @@ def _read_list(
             )
         if label_of.setdefault(id, label) != label:
             raise errors.DataError(
-                f"{where}: {id!r} has label {label}, an earlier line says "
-                f"{label_of[id]}; one video has one label"
+                f"{where}: {id!r} has label {label}, but {label_of[id]} on an earlier "
+                "line; a video has one label"
             )
         ids.append(id)
         labels.append(label)
@@ -394,8 +393,8 @@ def _check_all_classes(
     counts = np.bincount(labels, minlength=len(classes))
     if empty := [classes[int(label)] for label in np.flatnonzero(counts == 0)]:
         raise errors.DataError(
-            f"{path}: {len(empty)} of {len(classes)} classes have no video, "
-            f"{', '.join(map(repr, empty[:5]))} among them; every class of a training "
+            f"{path}: {len(empty)} of {len(classes)} classes have no video, for "
+            f"instance {', '.join(map(repr, empty[:5]))}; every class of a training "
             "split needs one"
         )
 
@@ -410,13 +409,13 @@ def _join_aspect(
     rows = np.array([row_of.get(id, -1) for id in ids], np.int64)
     values = _joined_values(path, split, stored, rows)
     aspect = facts.aspects.get(name)
-    if aspect is None:  # labels put there by hand
+    if aspect is None:  # labels copied there by hand
         aspect = aspect_table.get(name)
         aspect = dataclasses.replace(aspect, num_labels=values.shape[1])
     if values.shape[1] != aspect.num_labels:
         raise errors.DataError(
-            f"{path} holds {values.shape[1]} labels a video, but dataset.json says "
-            f"{aspect.num_labels}; make the labels again"
+            f"{path} has {values.shape[1]} labels for each video, but dataset.json has "
+            f"{aspect.num_labels}; label the data set again"
         )
     return aspect, values, rows >= 0
 
@@ -445,16 +444,16 @@ def _joined_values(
     partial = file_io.partial_path(cache)
     try:
         values = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
-        with open(partial, "r+b") as file:  # a full disk would be a signal later
+        with open(partial, "r+b") as file:  # on a full disk, writing a map is SIGBUS
             os.posix_fallocate(file.fileno(), 0, partial.stat().st_size)
         _fill(values, stored, rows)
         values.flush()
-        # mapped before it has a name that another process could remove
+        # mapped before it gets the name by which another process may remove it
         values = np.load(partial, mmap_mode="r")
         os.replace(partial, cache)
     finally:
         partial.unlink(missing_ok=True)
-    # other processes may have published the same cache meanwhile: only others are old
+    # another process may have published the same cache meanwhile; keep that name
     for old in path.parent.glob(f"{glob.escape(prefix)}{'[0-9a-f]' * 16}.npy"):
         if old != cache:
             old.unlink(missing_ok=True)
@@ -464,7 +463,7 @@ def _joined_values(
 def _fill(
     values: np.ndarray, stored: aspect_records.AspectReader, rows: np.ndarray
 ) -> None:
-    """Copies the stored row `rows[i]` to row i of zeros, none where it is negative."""
+    """Copies the stored row `rows[i]` to row i, unless `rows[i]` is negative."""
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     start = 0
@@ -479,7 +478,7 @@ def _aspect_path(folder: pathlib.Path, aspect: str) -> pathlib.Path:
 
 
 def _missing(folder: pathlib.Path, split: str, aspects: Sequence[str]) -> str:
-    """The first thing that is not there, and what is; empty if all is there."""
+    """What is missing first, and what exists instead; empty if nothing is."""
     if not (folder / "dataset.json").is_file():
         return _missing_dataset(folder)
     path = folder / "splits" / f"{split}.txt"
@@ -496,16 +495,16 @@ def _missing(folder: pathlib.Path, split: str, aspects: Sequence[str]) -> str:
 
 
 def _missing_dataset(folder: pathlib.Path) -> str:
-    """Says that `folder` is no data set and what is beside it."""
+    """The message that `folder` is no data set, with those beside it."""
     known = [path.parent.name for path in folder.parent.glob("*/dataset.json")]
     state = "is incomplete (no dataset.json)" if folder.is_dir() else "does not exist"
     return f"data set {folder} {state}; {_there(folder.name, known)}"
 
 
-def _there(wanted: str, known: Sequence[str]) -> str:
-    """`there is: a, b` with the near match first, or `there is none`."""
+def _there(name: str, known: Sequence[str]) -> str:
+    """The known names, after a near match to `name` if there is one."""
     if not known:
         return "there is none"
-    near = difflib.get_close_matches(wanted, known, 1)
+    near = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}there is: {', '.join(sorted(known))}"

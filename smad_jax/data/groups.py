@@ -1,8 +1,8 @@
 """Groups of training videos by action and rarity, for methods that balance groups.
 
-Actions and scenes make mostly empty pairs. A group is an action and a third of its
-videos instead: those whose scene, or another aspect, is frequent with that action,
-those between, and those whose is rare (z-frequency, App. A.1).
+Most pairs of action and scene have no videos. So a group is an action and one third of
+its videos, by how frequent their scene, or another aspect, is with that action
+(z-frequency, App. A.1): frequent, medium or rare.
 """
 
 import dataclasses
@@ -16,33 +16,32 @@ NAME = "group"
 THIRDS = 3
 
 
-def rarity_thirds(labels: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Returns the third that each video's factor label has in its class.
+def whole_label_thirds(labels: np.ndarray, aspect: np.ndarray) -> np.ndarray:
+    """Returns each video's third by the rarity of its aspect label in its class.
 
-    The videos of a class are ranked from its most frequent factor label to its rarest,
-    equally frequent ones by number. A label is in the third in which the first of its
-    videos stands, and all its videos with it, so that thirds are of different size:
-    unlike the thirds of App. B, which cut through labels, they tell apart only what
-    can be told apart.
+    The videos of a class are ranked from its most frequent label to its rarest, ties by
+    number. All videos of a label belong to the third of the first of them, so thirds
+    differ in size. The thirds of App. B (`evaluation.groups.equal_thirds`) cut through
+    labels, and so would separate videos with nothing to distinguish them.
 
     Args:
         labels: [V] int, classes.
-        factors: [V] int, hard labels of the factor; negative where missing.
+        aspect: [V] int, hard labels; negative where missing.
 
     Returns:
-        [V] int: 0 frequent, 1 between, 2 rare; -1 where the factor is missing.
+        [V] int: 0 frequent, 1 medium, 2 rare; -1 where the label is missing.
     """
     thirds = np.full(len(labels), -1)
     for label in np.unique(labels):
-        rows = np.flatnonzero((labels == label) & (factors >= 0))
+        rows = np.flatnonzero((labels == label) & (aspect >= 0))
         if not len(rows):
             continue
-        counts = np.bincount(factors[rows])
+        counts = np.bincount(aspect[rows])
         order = np.argsort(-counts, kind="stable")
         first = np.cumsum(counts[order]) - counts[order]
         third = np.empty(len(counts), int)
         third[order] = THIRDS * first // len(rows)
-        thirds[rows] = third[factors[rows]]
+        thirds[rows] = third[aspect[rows]]
     return thirds
 
 
@@ -51,15 +50,14 @@ def with_groups(split: catalog.Split, aspect: str) -> catalog.Split:
 
     Args:
         split: Opened with the labels of `aspect`.
-        aspect: By whose frequency in each class its videos are grouped.
+        aspect: The aspect whose frequency in each class groups the videos.
 
     Returns:
-        The split, whose group labels [V, 3 K] are 1 at three times the class plus the
-        third, and masked where a video has no label of the aspect.
+        The split with group labels [V, 3 K], one-hot at 3 * class + third, and masked
+        where a video has no label of the aspect.
     """
     mask = split.aspect_mask[aspect]
-    factors = selection.hard_labels(split, aspect)
-    thirds = rarity_thirds(split.labels, factors)
+    thirds = whole_label_thirds(split.labels, selection.hard_labels(split, aspect))
     count = THIRDS * len(split.classes)
     values = np.zeros((len(split), count), np.float16)
     rows = np.flatnonzero(mask)

@@ -91,20 +91,20 @@ def _lines(path: pathlib.Path) -> list[str]:
 def checked(
     path: pathlib.Path, names: Sequence[str], num_labels: int | None
 ) -> tuple[str, ...]:
-    """Returns the names of a file, if each is another and there are as many as labels.
+    """Returns the names in a file.
 
     Raises:
-        DataError: if not.
+        DataError: unless all differ and there is one for each label.
     """
     if not names:
-        raise errors.DataError(f"{path} holds no name; write one a line")
+        raise errors.DataError(f"{path} has no names; write one on each line")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise errors.DataError(f"{path} has the name {twice!r} twice")
     if num_labels is not None and len(names) != num_labels:
         raise errors.DataError(
-            f"{path} names {len(names)} labels, but there are {num_labels}; write a "
-            "name for each, one a line"
+            f"{path} names {len(names)} labels, but there are {num_labels}; write one "
+            "name for each label on a line of its own"
         )
     return tuple(names)
 
@@ -121,10 +121,10 @@ def store(folder: str | os.PathLike[str], aspect: str, names: Sequence[str]) -> 
 def stored(
     folder: str | os.PathLike[str], aspect: str, num_labels: int
 ) -> tuple[str, ...]:
-    """Returns the names that a data set has for an aspect's labels; () for none.
+    """Returns a data set's names of an aspect's labels; () for none.
 
     Raises:
-        DataError: if their number is another than `num_labels`.
+        DataError: if there are not `num_labels` of them.
     """
     path = _path(folder, aspect)
     return checked(path, _lines(path), num_labels) if path.is_file() else ()

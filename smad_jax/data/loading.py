@@ -1,6 +1,6 @@
 """A row of a split to the arrays of an element: read, sample, decode, crop.
 
-What cannot be read is replaced (training) or marked (test), and the element says so.
+An unreadable video is replaced (training) or marked (test), and the element records it.
 Loaders run in the threads and processes of a stream (`pipeline`).
 """
 
@@ -15,20 +15,20 @@ from smad_jax.data import catalog, people, video
 from smad_jax.data import sampling as sampling_lib
 from smad_jax.data import transforms as transforms_lib
 
-MAX_REPLACEMENTS = 10  # videos of one class tried in a row before giving up
+MAX_REPLACEMENTS = 10  # videos of a class that are tried before giving up
 
-_DETAIL_BYTES = 200  # what an element carries of a failure's description
-_CLIPS_AT_ONCE = 8  # decoded together where a video has any number of them
-_WHOLE_FRAMES = 32  # up to here a video is decoded whole to see if it fits the cache
+_DETAIL_BYTES = 200  # of a failure's description in an element
+_CLIPS_AT_ONCE = 8  # decoded together where a video may have many
+_WHOLE_FRAMES = 32  # up to here a video is decoded whole, to try the cache
 
 Element = dict[str, np.ndarray | np.generic]
 
 
 class FrameCache:
-    """Decoded videos by row, kept while they fit; nothing is ever thrown out.
+    """Decoded videos by row, stored while they fit and never evicted.
 
-    With every video wanted once an epoch, throwing out the oldest would mean finding
-    none of them again.
+    Every video is read once an epoch, so evicting the oldest would lose each of them
+    before its next use.
     """
 
     def __init__(self, num_bytes: int):
@@ -41,11 +41,11 @@ class FrameCache:
         return self._frames.get(row)
 
     def fits(self, num_bytes: int) -> bool:
-        """Whether there is room for so much more."""
+        """Whether `num_bytes` more fit."""
         return num_bytes <= self._free
 
     def put(self, row: int, frames: np.ndarray) -> None:
-        """Keeps all frames of the video in `row` if they fit."""
+        """Stores all frames of the video in `row` if they fit."""
         with self._lock:
             if row not in self._frames and self.fits(frames.nbytes):
                 self._frames[row] = frames
@@ -60,14 +60,14 @@ class Reader:
     """Frames of the videos of a split, from the cache or the records."""
 
     def __init__(self, split: catalog.Split, cache: FrameCache):
-        # aspect labels are joined by the main process; workers need none of them
+        # the main process joins aspect labels; workers need none of them
         self.split = dataclasses.replace(
             split, aspects={}, aspect_labels={}, aspect_mask={}
         )
         self._cache = cache
 
     def open(self, row: int) -> catalog.StoredVideo:
-        """The stored video, its frames counted if the records do not say.
+        """The stored video, its frames counted if the record has no count.
 
         Raises:
             VideoError: if the record is damaged or the video cannot be opened.
@@ -106,9 +106,9 @@ class Reader:
 
 
 class _Clip(NamedTuple):
-    """The different frames of a clip, their numbers in the video and their places.
+    """The distinct frames of a clip, and their numbers in the video.
 
-    Each of the T frames of the clip is the one at its place.
+    Frame t of the clip is `frames[places[t]]`.
     """
 
     frames: np.ndarray
@@ -119,7 +119,7 @@ class _Clip(NamedTuple):
 class TrainLoader:
     """Row of a split and a random generator to a training element.
 
-    People are painted out, where that is wanted, before anything is cropped.
+    People are painted out before anything is cropped, if `paint` is given.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class TrainLoader:
         self._sampling = sampling
         self._transform = transform
         self._paint = paint
-        self._bad: dict[int, video.VideoError] = {}  # met before; no second attempt
+        self._bad: dict[int, video.VideoError] = {}  # never tried again
         self._rows_of = _rows_by_class(reader.split)
 
     def __call__(self, row: int, rng: np.random.Generator) -> Element:
@@ -142,7 +142,7 @@ class TrainLoader:
         Raises:
             DataError: if neither the video nor another of its class can be used.
         """
-        # drawn first: how much of `rng` a failed attempt uses must not matter
+        # drawn first: a failed attempt uses an unknown amount of `rng`
         key = int(rng.integers(1 << 62))
         read, used, failure = self._try(row, rng), row, None
         if isinstance(read, video.VideoError):
@@ -159,15 +159,15 @@ class TrainLoader:
         }
 
     def _try(self, row: int, rng: np.random.Generator) -> _Clip | video.VideoError:
-        """A clip of the video in `row`, or why there is none."""
+        """A clip of the video in `row`, or the reason for none."""
         if row in self._bad:
             return self._bad[row]
         try:
             stored = self._reader.open(row)
             indices = self._sampling.train(stored.num_frames, rng)
-            # a still image fills its clip with one frame, which is worked on once
-            wanted, places = np.unique(indices, return_inverse=True)
-            return _Clip(self._reader.frames(row, stored, wanted), wanted, places)
+            # a still image fills its clip with one frame, which is transformed once
+            numbers, places = np.unique(indices, return_inverse=True)
+            return _Clip(self._reader.frames(row, stored, numbers), numbers, places)
         except video.VideoError as error:
             self._bad[row] = error.with_traceback(None)
             return self._bad[row]
@@ -188,12 +188,12 @@ class TrainLoader:
         raise errors.DataError(
             f"{split.ids[row]!r} cannot be used ({failure}), nor can any of the "
             f"{len(others)} videos of class {split.classes[split.labels[row]]!r} of "
-            f"{split.dataset}/{split.name} tried in its place; check the files"
+            f"{split.dataset}/{split.name} tried as replacements; check the files"
         )
 
 
 class TestLoader:
-    """Row of a split to a test element; rows past the end are padding."""
+    """Row of a split to a test element; a row past the end is padding."""
 
     def __init__(
         self,
@@ -229,7 +229,7 @@ class TestLoader:
         stored = self._reader.open(row)
         indices = self._sampling.test(stored.num_frames)
         pieces = 1
-        if self._sampling.covers:  # a long video is never in memory at its full size
+        if self._sampling.covers:  # so that a long video is never whole in memory
             pieces = -(-len(indices) // _CLIPS_AT_ONCE)
         clips = []
         for part in np.array_split(indices, pieces):
@@ -248,7 +248,7 @@ def _rows_by_class(split: catalog.Split) -> dict[int, np.ndarray]:
 
 
 def _failure_columns(row: int, failure: video.VideoError | None) -> Element:
-    """What an element says of a failure; whole numbers pass between processes."""
+    """The columns of an element on a failure: arrays, to pass between processes."""
     detail = np.zeros(_DETAIL_BYTES, np.uint8)
     if failure is not None:
         text = failure.detail.encode()[:_DETAIL_BYTES]

@@ -1,6 +1,6 @@
-"""Clips with the people painted out as a stream beside the training set (SDN).
+"""A stream of clips with people painted out, beside the training set (SDN).
 
-The videos of that stream and how people are found in them; `people` paints.
+This chooses the videos of the stream and the way to find people; `people` paints.
 """
 
 import dataclasses
@@ -37,12 +37,12 @@ class MaskedStream:
 
 
 class Masked(NamedTuple):
-    """What the stream is made of.
+    """The opened stream.
 
     Attributes:
         split: Its videos.
-        paint: Paints the people out of one.
-        num_guessed: How many of its videos have no boxes.
+        paint: Paints people out of a clip.
+        num_guessed: Number of its videos without boxes.
         turns: See `MaskedStream`.
     """
 
@@ -53,14 +53,14 @@ class Masked(NamedTuple):
 
 
 def open_masked(train: catalog.Split, stream: MaskedStream) -> Masked | None:
-    """Returns the masked part of a training split; None if no video belongs to it.
+    """Returns the masked stream of a training split; None if it has no videos.
 
     Args:
         train: The training split.
-        stream: Which of its videos, and how.
+        stream: The stream as configured.
 
     Raises:
-        DataError: if the file of boxes cannot be read, or is of other videos.
+        DataError: if the file of boxes cannot be read, or has other videos.
     """
     boxes = {}
     if stream.boxes:
@@ -70,8 +70,8 @@ def open_masked(train: catalog.Split, stream: MaskedStream) -> Masked | None:
     if stream.boxes and not listed.any():
         theirs, ours = (repr(next(iter(ids), "")) for ids in (boxes, train.ids))
         raise errors.DataError(
-            f"{stream.boxes} has boxes of none of the {len(train):,} training videos; "
-            f"it must name them by their ids, as {ours}, but it has ids as {theirs}"
+            f"{stream.boxes} has boxes for none of the {len(train):,} training videos; "
+            f"it must use their ids, such as {ours}, but it has ids such as {theirs}"
         )
     kept = np.array(
         [

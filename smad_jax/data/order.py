@@ -1,4 +1,4 @@
-"""Which video stands where in an endless training stream."""
+"""The order of videos in an endless training stream."""
 
 import zlib
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 def stream_seed(seed: int, name: str) -> int:
-    """Returns a seed for the stream called `name`, unlike those of other streams.
+    """Returns a seed for the stream called `name` that differs from other streams'.
 
-    Two streams of equal length and seed would otherwise be shuffled alike.
+    Two streams of equal length and seed would otherwise have the same order.
     """
     sequence = np.random.SeedSequence([seed % 2**32, zlib.crc32(name.encode())])
     return int(sequence.generate_state(1)[0])
@@ -18,8 +18,8 @@ def balanced_probabilities(labels: np.ndarray, class_power: float) -> np.ndarray
     """Returns the probability of each video when classes are balanced: [V], sum 1.
 
     A class is drawn in proportion to its share of the videos to the power
-    `class_power`, then a video of it uniformly (OmniSource; 0.5 there). 1 draws all
-    videos alike, 0 all classes.
+    `class_power`, then one of its videos uniformly (OmniSource, with 0.5). At 1 all
+    videos are equally likely, at 0 all classes.
 
     Args:
         labels: [V] class of each video, at least one video.
@@ -34,15 +34,15 @@ def balanced_probabilities(labels: np.ndarray, class_power: float) -> np.ndarray
 class EpochOrder:
     """Position in the endless stream to a row of the split, in a new order each epoch.
 
-    An epoch is V positions. With a class power of 1 it holds each video once; with
-    another it is V draws with replacement, by `balanced_probabilities`. Both are
-    functions of seed and epoch alone.
+    An epoch is V positions. With a class power of 1 it holds each video once; otherwise
+    it is V draws with replacement, by `balanced_probabilities`. Both are functions of
+    seed and epoch alone.
 
-    Grain's own shuffle needs no memory, but 2.5 ms a row for a split of 40 videos.
+    Grain's own shuffle needs no memory, but 2.5 ms for each row of a small split.
     """
 
     def __init__(self, labels: np.ndarray, seed: int, class_power: float = 1.0):
-        """Takes the [V] labels of the split; they matter to balancing only."""
+        """Stores the [V] labels of the split, which matter only to balancing."""
         self._num_rows = len(labels)
         self._seed = seed
         self._probabilities = (
@@ -51,7 +51,7 @@ class EpochOrder:
         self._orders: dict[int, np.ndarray] = {}  # of the newest epochs
 
     def __call__(self, position: int, _: int) -> int:
-        """Returns the row of the split that stands at `position`."""
+        """Returns the row of the split at `position`."""
         epoch, place = divmod(position, self._num_rows)
         return int(self._order(epoch)[place])
 
@@ -65,7 +65,7 @@ class EpochOrder:
                 order = rng.choice(
                     self._num_rows, self._num_rows, p=self._probabilities
                 )
-            # a new dict, since other threads read and replace the old one meanwhile
+            # a new dict: other threads read and replace the old one meanwhile
             orders = {**self._orders, epoch: order}
             self._orders = {key: orders[key] for key in sorted(orders)[-2:]}
         return order

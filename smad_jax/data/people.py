@@ -1,7 +1,7 @@
 """Boxes around people, guesses where there are none, and clips with them painted out.
 
-SDN wants clips in which nobody is to be seen. A box fills with the mean colour of its
-own frame; what a video has no boxes for is guessed from motion and colour.
+SDN needs clips without people. Each box is filled with the mean colour of its frame; in
+a video without boxes, people are guessed from motion and colour.
 """
 
 import json
@@ -16,7 +16,7 @@ import numpy as np
 from smad_jax import errors, file_io
 from smad_jax.data import transforms
 
-MIN_SCORE = 0.3  # of SDN's public code
+MIN_SCORE = 0.3  # as in SDN's public code
 
 # [T, H, W, 3] frames, their [T] numbers and the video's id to the frames without people
 Paint = Callable[[np.ndarray, np.ndarray, str], np.ndarray]
@@ -27,15 +27,15 @@ _FAR = 2**20  # pixels, beyond any video
 
 
 class Boxes(NamedTuple):
-    """The boxes of one video that are sure enough to be painted.
+    """The boxes of one video with a high enough score to be painted.
 
     Attributes:
         id: The video's.
         frames: [N] int32, the frame of each.
         corners: [N, 4] int32: x1, y1, x2, y2 in pixels of the stored video, rounded
             outwards; x2 and y2 are the first column and row outside.
-        share: Part of the frames that have a box, 0 to 1; unlike a box that is to be
-            painted, one that counts here scores above the least score.
+        share: Share of the frames with a box, 0 to 1. A painted box has at least the
+            least score; a box that counts here is above it.
     """
 
     id: str
@@ -50,15 +50,15 @@ def read_boxes(
     """Returns the boxes of every video in a file, by id.
 
     A JSON file holds `{id: [[[x1, y1, x2, y2, score], ...], ...]}`, a list of boxes for
-    every frame of the video, empty ones included. An NPZ file holds an array [F, P, 5]
-    an id, F frames of up to P boxes, the places left over filled with zeros.
+    every frame of the video, which may be empty. An NPZ file holds an array [F, P, 5]
+    for each id: F frames of up to P boxes, padded with zeros.
 
     Args:
         path: The file, `*.json` or `*.npz`.
-        min_score: The least score of a box that is kept.
+        min_score: The least score of a box to paint.
 
     Raises:
-        DataError: if there is no such file, or it holds something else.
+        DataError: if the file is missing or malformed.
     """
     path = pathlib.Path(path)
     if not path.is_file() or path.suffix not in (".json", ".npz"):
@@ -71,10 +71,10 @@ def read_boxes(
         for id, frames in _entries(path):
             found[id] = _boxes(id, frames, min_score)
     except PermissionError:
-        raise  # which says itself what to do
+        raise  # its own message is enough
     except file_io.BROKEN as error:
         raise errors.DataError(
-            f"{path} must hold for every id a list of frames, each a list of boxes x1, "
+            f"{path} must have a list of frames for each id, each a list of boxes x1, "
             f"y1, x2, y2, score with x1 <= x2 and y1 <= y2: {error}"
         ) from error
     return found
@@ -84,33 +84,32 @@ def paint_boxes(frames: np.ndarray, numbers: np.ndarray, boxes: Boxes) -> np.nda
     """Returns the clip with its boxes painted over.
 
     Args:
-        frames: [T, H, W, 3] uint8, in the size that the boxes are in.
-        numbers: [T] their places in the video; beyond those listed there is no box.
+        frames: [T, H, W, 3] uint8, of the size that the boxes refer to.
+        numbers: [T] their numbers in the video.
         boxes: Of the video.
     """
     return paint(frames, box_mask(frames.shape[:3], numbers, boxes))
 
 
 def box_mask(shape: tuple[int, ...], numbers: np.ndarray, boxes: Boxes) -> np.ndarray:
-    """Returns where the boxes are, [T, H, W] bool.
+    """Returns the mask of the boxes, [T, H, W] bool.
 
     Args:
-        shape: T, H and W of the clip, in the size that the boxes are in.
-        numbers: [T] places of its frames in the video; beyond those listed there is no
-            box.
+        shape: T, H and W of the clip, of the size that the boxes refer to.
+        numbers: [T] numbers of its frames in the video.
         boxes: Of the video.
 
     Raises:
-        DataError: if one begins right of its frame or below it, as in a larger size.
+        DataError: if a box begins right of its frame or below it.
     """
     mask = np.zeros(shape, bool)
     for place, number in enumerate(numbers):
         for x1, y1, x2, y2 in boxes.corners[boxes.frames == number]:
             if x1 >= shape[2] or y1 >= shape[1]:
                 raise errors.DataError(
-                    f"a box of {boxes.id!r} from ({x1}, {y1}) to ({x2}, {y2}) lies "
+                    f"a box of {boxes.id!r} from ({x1}, {y1}) to ({x2}, {y2}) is "
                     f"outside its frame of {shape[2]} x {shape[1]}; boxes must be in "
-                    "pixels of the videos as they are stored"
+                    "pixels of the stored video"
                 )
             mask[place, max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)] = True
     return mask
@@ -119,27 +118,27 @@ def box_mask(shape: tuple[int, ...], numbers: np.ndarray, boxes: Boxes) -> np.nd
 def paint(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Returns the frames, each filled with its mean colour where `mask` is true.
 
-    That is the mean of the whole frame before painting, rounded.
+    The mean is that of the whole frame before painting, rounded.
 
     Args:
         frames: [T, H, W, 3] uint8.
-        mask: [T, H, W] bool; a frame of which nothing is masked stays as it is.
+        mask: [T, H, W] bool.
     """
     mean = np.rint(frames.mean(axis=(1, 2), keepdims=True)).astype(frames.dtype)
     return np.where(mask[..., None], mean, frames)
 
 
 def guess_people(frames: np.ndarray) -> np.ndarray:
-    """Returns where people may be: [T, H, W] bool, without a detector.
+    """Returns a guess of where people are: [T, H, W] bool, without a detector.
 
-    Actions are filmed so that they move away from the edge. Colours that are more
-    frequent among the pixels that change most there than among all others are taken
-    for people. Without motion, as in an image, it is the colours that the edge lacks.
-    Over the embedded benchmark (300 videos of draw 1001) this covers 83 % of the actors
-    and 16 % of the rest, as `python -m tests.benchmarks.people` prints.
+    Actions are usually filmed away from the edge. People are the colours that are more
+    frequent among the pixels there that change most than among all others; without
+    motion, as in an image, the colours that the edge lacks. On the embedded benchmark
+    (300 videos of draw 1001) this covers 83 % of the actors and 16 % of the rest, as
+    `python -m tests.benchmarks.people` prints.
 
     Args:
-        frames: [T, H, W, 3] uint8, in the order of time.
+        frames: [T, H, W, 3] uint8, in temporal order.
     """
     height, width = frames.shape[1:3]
     small = transforms.resize_short_side(frames, min(_SIDE, height, width))
@@ -160,7 +159,7 @@ def guess_people(frames: np.ndarray) -> np.ndarray:
 
 
 class Painter:
-    """Paints people out of clips: by their boxes, or by guessing."""
+    """Paints people out of clips, by their boxes or by a guess."""
 
     def __init__(self, boxes: Mapping[str, Boxes]):
         self._boxes = boxes
@@ -186,7 +185,7 @@ def _entries(path: pathlib.Path) -> Iterator[tuple[str, list[np.ndarray]]]:
     if not isinstance(listed, dict):
         raise ValueError(f"it holds a {type(listed).__name__}")
     for id, frames in listed.items():
-        # an empty list of boxes has no second axis
+        # without the default an empty list would have no second axis
         arrays = [np.array(boxes or np.zeros((0, 5)), np.float32) for boxes in frames]
         if wrong := [array.shape for array in arrays if array.shape[1:] != (5,)]:
             raise ValueError(f"{id!r} has {wrong[0]} in a frame, expected [P, 5]")
@@ -199,10 +198,12 @@ def _boxes(id: str, frames: list[np.ndarray], min_score: float) -> Boxes:
     joined = np.concatenate([*frames, np.zeros((0, 5), np.float32)])
     corners, scores = joined[:, :4], joined[:, 4]
     sizes = corners[:, 2:] - corners[:, :2]
-    # a comparison that a NaN fails too
+    # comparisons that NaN fails too
     if not ((np.abs(joined) < _FAR).all() and (sizes >= 0).all()):
-        raise ValueError("a box has no number, or ends before it begins")
-    # scores are float32, and so become the limits: 0.3 is 0.3 in either
+        raise ValueError(
+            "a box has a coordinate that is no number, or ends before it begins"
+        )
+    # compared in float32, in which the file's 0.3 equals the limit 0.3
     sure = number[scores > np.float32(min_score)]
     kept = (scores >= np.float32(min_score)) & (sizes > 0).all(axis=1)
     outwards = np.concatenate(
@@ -213,14 +214,14 @@ def _boxes(id: str, frames: list[np.ndarray], min_score: float) -> Boxes:
 
 
 def _colour_shares(frames: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Of each pixel's colour, its share among the chosen pixels against the others.
+    """The share of each pixel's colour that belongs to the chosen pixels.
 
     Args:
         frames: [T, H, W, 3] uint8.
         chosen: [T, H, W] bool, or without T.
 
     Returns:
-        [T, H, W] float32, above 0.5 for colours that are more frequent there.
+        [T, H, W] float32, above 0.5 for colours more frequent among the chosen.
     """
     chosen = np.broadcast_to(chosen, frames.shape[:-1])
     steps = (frames // (256 // _BINS)).astype(np.int64)

@@ -1,22 +1,19 @@
-"""Streams of batches: a split, how to sample and crop it, and what to do when it fails.
+"""Streams of batches: a split, sampled, decoded and cropped.
 
 The endless training stream is a pure function of (seed, position): position k is the
-same video, the same clip and the same crop in every run, whatever the number of steps
-before it, of processes, threads or workers. A step takes the next B positions, so
-resuming is starting at another step.
+same video, clip and crop in every run, whatever the number of processes, threads or
+workers. A step takes the next B positions, so resuming is starting at another step.
 """
 
-import sys
 from collections.abc import Iterator, Mapping
-from typing import Generic, NamedTuple, Self, TypedDict, TypeVar
+from typing import Generic, Self, TypedDict, TypeVar
 
 import grain
 import numpy as np
 from absl import flags
 
-from smad_jax import errors
 from smad_jax.data import bad_videos as bad_videos_lib
-from smad_jax.data import catalog, loading, order, people, video
+from smad_jax.data import catalog, loading, order, people, process_share, video
 from smad_jax.data.sampling import Sampling
 from smad_jax.data.transforms import Transform
 
@@ -58,7 +55,7 @@ class Batches(Generic[B]):
     """An iterator over batches; `close` stops its threads and processes.
 
     Attributes:
-        num_videos: How many videos they hold, padding not counted; None if no end.
+        num_videos: Videos in all batches, without padding; None if endless.
     """
 
     def __init__(
@@ -111,12 +108,11 @@ def train_batches(
 ) -> Batches[Batch]:
     """Returns the endless, shuffled, augmented stream of this process's batches.
 
-    Step s of the run takes the positions s * B to (s + 1) * B of the stream, of which
-    process p has the p-th part. Every V positions, an epoch of the stream, see each
-    video once, or are V draws where classes are balanced. A web stream goes on through
-    the training set's epochs, where the reference starts it afresh with each of them
-    and so repeats the order of a short one. A video that cannot be read is replaced by
-    another of its class, the same in every run.
+    Step s of the run takes the positions s * B to (s + 1) * B of the stream; process p
+    takes the p-th part of them. An epoch of V positions holds each video once, or V
+    draws where classes are balanced. A web stream continues through the training set's
+    epochs; the reference restarts it with each, which repeats the start of its order.
+    An unreadable video is replaced by another of its class, the same in every run.
 
     Args:
         split: The videos.
@@ -124,24 +120,24 @@ def train_batches(
         transform: How the frames are cropped.
         batch_size: B, of all processes together.
         seed: Of order, clips and crops.
-        bad_videos: Where unreadable videos are recorded.
-        start_step: The first step wanted.
+        bad_videos: Records unreadable videos.
+        start_step: The first step to return.
         class_power: A class is drawn in proportion to its share of the videos to this
             power: 1 leaves the classes as they are, 0 makes them equal.
         process_index: p.
         process_count: Number of processes.
-        num_threads: Threads that decode; 0 decodes when a batch is asked for.
+        num_threads: Threads that decode; 0 decodes when a batch is requested.
         num_workers: Processes that decode, each with `num_threads`; 0 for none.
-        cache_mib: Memory for decoded videos, in MiB, shared out over the workers.
-            They stay there while they fit; later epochs need no decoding.
-        paint: What paints people out of every clip; None to leave them in.
+        cache_mib: Memory for decoded videos, in MiB, divided among the workers. Later
+            epochs do not decode the videos that fit.
+        paint: Paints people out of every clip; None leaves them in.
 
     Raises:
         ConfigError: if B does not divide by the processes.
-        DataError: from the iterator, if too many videos are bad, or all those tried
-            of one class.
+        DataError: from the iterator, if too many videos are bad or no video of a class
+            can replace one.
     """
-    share = _share(batch_size, process_index, process_count)
+    share = process_share.share(batch_size, process_index, process_count)
     cache = loading.FrameCache((cache_mib << 20) // max(1, num_workers))
     loader = loading.TrainLoader(
         loading.Reader(split, cache),
@@ -151,7 +147,9 @@ def train_batches(
     )
     rows = grain.MapDataset.range(len(split)).repeat()
     rows = rows.map_with_index(order.EpochOrder(split.labels, seed, class_power))
-    dataset = _ProcessShare(rows.random_map(loader, seed=seed % 2**32), share)
+    dataset = process_share.ProcessRows(
+        rows.random_map(loader, seed=seed % 2**32), share
+    )
     dataset = dataset[start_step * share.size :]
     source = _iterate(dataset, share.size, num_threads, num_workers)
     return Batches(_training(source, split, bad_videos), source)
@@ -170,19 +168,19 @@ def test_batches(
 ) -> Batches[TestBatch]:
     """Returns this process's batches of a pass over the split, each video once.
 
-    Every process gets the same number of batches, the last ones padded. Where the
-    number of clips is a video's own, N differs from batch to batch, and each process
-    has one video a batch.
+    Every process gets the same number of batches, the last ones padded. If the number
+    of clips depends on the video, N differs between batches and a process has one
+    video in each.
 
     Args:
         split: The videos.
         sampling: Which frames of a video make a clip.
         transform: How the frames are cropped.
         batch_size: B, of all processes together.
-        bad_videos: Where unreadable videos are recorded.
+        bad_videos: Records unreadable videos.
         process_index: p.
         process_count: Number of processes.
-        num_threads: Threads that decode; 0 decodes when a batch is asked for.
+        num_threads: Threads that decode; 0 decodes when a batch is requested.
 
     Raises:
         ConfigError: if B does not divide by the processes.
@@ -190,14 +188,16 @@ def test_batches(
     """
     if sampling.covers:
         batch_size = process_count
-    share = _share(batch_size, process_index, process_count)
+    share = process_share.share(batch_size, process_index, process_count)
     loader = loading.TestLoader(
         loading.Reader(split, loading.FrameCache(0)),
         sampling,
         transform,
     )
     padded = -(-len(split) // batch_size) * batch_size
-    dataset = _ProcessShare(grain.MapDataset.range(padded).map(loader), share)
+    dataset = process_share.ProcessRows(
+        grain.MapDataset.range(padded).map(loader), share
+    )
     source = _iterate(dataset, share.size, num_threads, num_workers=0)
 
     return Batches(_testing(source, split, bad_videos), source, share.count(len(split)))
@@ -243,43 +243,12 @@ def _testing(
         }
 
 
-class _Share(NamedTuple):
-    """This process's part of every global batch: `size` positions from `offset`."""
-
-    batch_size: int
-    offset: int
-    size: int
-
-    def count(self, num_videos: int) -> int:
-        """Returns how many of the first `num_videos` positions are this process's."""
-        whole, rest = divmod(num_videos, self.batch_size)
-        return whole * self.size + min(max(rest - self.offset, 0), self.size)
-
-
-class _ProcessShare(grain.MapDataset):
-    """Keeps this process's rows of each batch of B consecutive elements."""
-
-    def __init__(self, parent: grain.MapDataset, share: _Share):
-        super().__init__(parent)
-        self._share = share
-
-    def __len__(self) -> int:
-        length = len(self._parent) // self._share.batch_size * self._share.size
-        return min(length, sys.maxsize)
-
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return self.slice(index)
-        step, row = divmod(index, self._share.size)
-        return self._parent[step * self._share.batch_size + self._share.offset + row]
-
-
 def _record_failures(
     arrays: Mapping[str, np.ndarray],
     split: catalog.Split,
     bad_videos: bad_videos_lib.BadVideos,
 ) -> None:
-    """Hands the failures of a batch to `bad_videos`."""
+    """Passes the failures of a batch to `bad_videos`."""
     for row in np.flatnonzero(arrays["failure"] >= 0):
         failed, used = int(arrays["failed_row"][row]), int(arrays["index"][row])
         bad_videos.record(
@@ -298,9 +267,9 @@ def _iterate(
     options = grain.ReadOptions(num_threads, max(num_threads, 2 * size))
     stream = dataset.to_iter_dataset(options)
     if num_workers:
-        if not flags.FLAGS.is_parsed():  # Grain reads them; scripts have none
+        if not flags.FLAGS.is_parsed():  # Grain reads flags, which scripts never parse
             flags.FLAGS.mark_as_parsed()
-        # elements, not batches, are dealt to the workers: the order stays the same
+        # workers get elements, not batches, so that the order stays the same
         stream = stream.mp_prefetch(
             grain.MultiprocessingOptions(num_workers, max(1, 2 * size // num_workers))
         )
@@ -310,13 +279,3 @@ def _iterate(
             stream, prefetch_buffer_size=1
         )
     return iter(stream)
-
-
-def _share(batch_size: int, process_index: int, process_count: int) -> _Share:
-    if batch_size < 1 or batch_size % process_count:
-        raise errors.ConfigError(
-            f"batch size {batch_size} must be a multiple of the {process_count} "
-            "processes"
-        )
-    size = batch_size // process_count
-    return _Share(batch_size, process_index * size, size)

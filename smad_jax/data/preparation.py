@@ -1,4 +1,4 @@
-"""The commands that make what is missing of a data set, for messages that say so."""
+"""The commands that prepare missing data, for error messages."""
 
 import os
 import pathlib
@@ -11,18 +11,18 @@ from smad_jax import aspect_table
 
 _BUILT_SPLITS = ("train", "val", "all")  # by data_prep.build_records
 _EMBEDDED_SPLITS = ("pool", "train", "iid", "tail", "rare", "raw")  # by .embedded
-# What to say of downloaded videos and images: their folder, and further flags.
+# Of downloaded videos and images: their folder, and further options.
 _SOURCES = {
-    # without its list of validation videos, `val` would be a random part of the others
+    # without its list of validation videos `val` would be a random part of the rest
     "kinetics400": "kinetics400 --list train.csv --val-list val.csv",
     "aras": "aras_clips --holdout 0",
-    # the second edition's list is of some of these videos
+    # the list of the second edition names some of these videos
     "diving48": "diving48/rgb --list Diving48_train.json --val-list Diving48_test.json "
     "--classes label_map.txt",
     "googleimage": "googleimage --images --holdout 0",
     "insvideo": "insvideo --holdout 0",
 }
-# What OmniSource has released is for 200 classes, in folders 000 to 199.
+# The release of OmniSource has 200 classes, in folders 000 to 199.
 _RELEASED = {
     name: f"{name}_200 --list {name}_200.txt --classes k200_actions.txt --holdout 0"
     for name in ("googleimage", "insvideo")
@@ -30,7 +30,7 @@ _RELEASED = {
 # The network that filters each medium (App. B), as the name of a config.
 _TEACHERS = {"images": "tsn_baseline", "videos": "slowonly_baseline"}
 _MEDIUM = {"googleimage": "images", "insvideo": "videos"}
-# Other lists of videos that a data set has already, by what begins their splits.
+# Further lists of stored videos, by data set and the first part of the split.
 _ADDED = {
     ("kinetics400", "mini-"): "--list train_ytid_list.txt "
     "--val-list val_ytid_list.txt --classes k200_actions.txt --name mini",
@@ -44,7 +44,7 @@ _TRAINING_DATA = {
 
 
 def default_root() -> str:
-    """Returns the data sets' folder where nothing else is said: $DATA_ROOT, or so."""
+    """Returns the default folder of data sets: $DATA_ROOT, else `datasets`."""
     return os.environ.get("DATA_ROOT", "") or "datasets"
 
 
@@ -55,30 +55,29 @@ def commands(
     *,
     aspects: Iterable[str] = (),
 ) -> list[str]:
-    """Returns the shell lines that make what is missing of a split, in order.
+    """Returns the shell lines that prepare the missing parts of a split, in order.
 
-    What is there already gets no line. `DIR` and `FILE` stand for what only the reader
-    knows, as do `kinetics400`, `aras_clips`, `googleimage` and `insvideo`, the folders
-    of downloaded videos and images, and the names of published lists. What no command
-    makes is said in a comment.
+    `DIR` and `FILE` stand for the reader's own paths, as do `kinetics400`,
+    `aras_clips`, `googleimage` and `insvideo`, the folders of downloads, and the names
+    of published lists. A comment line names what no command makes.
 
     Args:
         data_root: The folder that holds the data sets.
         dataset: The data set's name.
         split: The split's name.
-        aspects: Names of the aspects whose labels are wanted.
+        aspects: Names of the aspects whose labels are needed.
     """
     folder = pathlib.Path(data_root) / dataset
     place = _place(data_root, dataset)
     path = folder / "splits" / f"{split}.txt"
-    wanted = tuple(aspects)
+    needed = tuple(aspects)
     lines, after = [], []
     if not path.is_file():
         if split.startswith("k200db-") or split == "k200-val":
-            wanted = ("scene", *wanted)  # the rare scenes are those of its labels
+            needed = ("scene", *needed)  # its labels decide which scenes are rare
             after = [f"python -m data_prep.k200db {place} --split train"]
         elif split.startswith("k200both-"):
-            wanted = ("scene", "object", *wanted)
+            needed = ("scene", "object", *needed)
             after = [
                 f"python -m data_prep.k200db {place} --split train --second-aspect "
                 "object --name k200both"
@@ -93,7 +92,7 @@ def commands(
         elif lists := _ADDED.get((dataset, re.sub("-(train|val)$", "-", split))):
             after = [f"python -m data_prep.add_splits {place} {lists}"]
         elif third := _third_of(dataset, split):
-            wanted = ("scene", *wanted)  # the thirds are by its labels
+            needed = ("scene", *needed)  # its labels decide the thirds
             after = _third_lines(data_root, dataset, third)
         elif (folder / "dataset.json").is_file() or split not in (
             _EMBEDDED_SPLITS if _embedded_draw(dataset) else _BUILT_SPLITS
@@ -104,20 +103,20 @@ def commands(
             ]
     if not (folder / "dataset.json").is_file():
         lines.append(build_line(data_root, dataset, split))
-    return [*lines, *_label_lines(folder, place, wanted), *after]
+    return [*lines, *_label_lines(folder, place, needed), *after]
 
 
 class _Third(NamedTuple):
-    """A part of web data as configs name it, and whence it comes.
+    """A part of web data as configs name it, and the origin of its videos.
 
     Attributes:
-        name: What stands before `-unbias` and so on.
-        raw: The split with the labels of the queries.
-        positive: The split that the teacher leaves of it.
+        name: The part of its name before `-unbias` and so on.
+        raw: The split labelled by search queries.
+        positive: The split of videos that the teacher keeps.
         config: Of the teacher's run, with its argument.
         flags: Further flags of that run.
         run: Its folder.
-        target: DATASET/SPLIT whose class numbers are wanted, if not the data set's own.
+        target: DATASET/SPLIT whose class numbers to use; empty for the data set's own.
     """
 
     name: str
@@ -130,7 +129,7 @@ class _Third(NamedTuple):
 
 
 def _third_of(dataset: str, split: str) -> _Third | None:
-    """How a split comes about that a config of OmniDebias names; None for others."""
+    """The origin of a split that a config of OmniDebias names; None for others."""
     parts = re.fullmatch(r"(.+)-(?:bias|mid|unbias|rand|all)", split)
     if not parts:
         return None
@@ -183,7 +182,7 @@ def _third_lines(
 
 
 class _Draw(NamedTuple):
-    """A folder of the embedded benchmark, read from its name; no scale is all of it."""
+    """A draw of the embedded benchmark; an empty scale is the whole of it."""
 
     is_web: bool
     seed: str
@@ -191,7 +190,7 @@ class _Draw(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        """What sets the name of a run on it apart; nothing for the default draw."""
+        """The suffix of a run's name on this draw; empty for the default draw."""
         scale = f"-x{self.scale}" if self.scale else ""
         return f"-seed{self.seed}{scale}" if scale or self.seed != "0" else ""
 
@@ -206,7 +205,7 @@ class _Draw(NamedTuple):
 
 
 def _embedded_draw(dataset: str) -> _Draw | None:
-    """The draw that a folder's name means; None for other data sets."""
+    """The draw that a folder's name stands for; None for other data sets."""
     parts = re.fullmatch(r"embedded(-web)?-seed(\d+)(?:-x([\d.]+))?", dataset)
     if not parts:
         return None
@@ -219,7 +218,7 @@ def _place(data_root: str | os.PathLike[str], dataset: str) -> str:
 
 
 def build_line(data_root: str | os.PathLike[str], dataset: str, split: str = "") -> str:
-    """Returns the line that makes a data set, for a split of it if given."""
+    """Returns the line that builds a data set, for one of its splits if given."""
     root = shlex.quote(str(data_root))
     if draw := _embedded_draw(dataset):
         scale = f" --scale {draw.scale}" if draw.scale else ""
@@ -239,7 +238,7 @@ def build_line(data_root: str | os.PathLike[str], dataset: str, split: str = "")
 
 
 def _label_lines(folder: pathlib.Path, place: str, aspects: Iterable[str]) -> list[str]:
-    """The lines that label the aspects which have no labels yet."""
+    """The lines that label the unlabelled aspects."""
     if _embedded_draw(folder.name):
         return []  # it comes with its labels
     missing = [
@@ -262,13 +261,13 @@ def _label_lines(folder: pathlib.Path, place: str, aspects: Iterable[str]) -> li
 
 
 def _is_tags(aspect: str) -> bool:
-    """Whether the labels of an aspect are tags that people gave."""
+    """Whether the labels of an aspect are tags by annotators."""
     known = aspect_table.ASPECTS.get(aspect)
     return known is not None and known.kind == "tags"
 
 
 def _label_line(aspect: str, place: str) -> str:
-    """The line that labels an aspect; `place` gives the data set as options."""
+    """The line that labels an aspect; `place` names the data set as options."""
     return (
         f"python -m data_prep.pseudo_label {place} --aspect {shlex.quote(aspect)} "
         "--from FILE"

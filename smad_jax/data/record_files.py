@@ -1,7 +1,7 @@
 """Files of payloads: TFRecord, framed and checked here, and ArrayRecord by its library.
 
-What the payloads are, and their index, is the business of `records`. Damage and full
-disks are OSError or ValueError, whichever format it is.
+`records` gives the payloads their meaning and keeps the index. Damage and full disks
+are OSError or ValueError in both formats.
 """
 
 import contextlib
@@ -15,26 +15,26 @@ from typing import Literal, Protocol, get_args
 
 import google_crc32c
 
-FileFormat = Literal["tfrecord", "array_record"]  # and the extension of its files
+FileFormat = Literal["tfrecord", "array_record"]  # also the extension of the files
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 
-_BUFFER = 1 << 20  # bytes read at a time where all are read
+_BUFFER = 1 << 20  # bytes read at a time from a whole file
 _HEAD = 12  # bytes before a payload: its length and the length's checksum
 _FRAME = 16  # bytes around a payload: length, its checksum, the payload's checksum
 
 
-# compiled, without types
+# a compiled module without types
 _library = importlib.import_module("array_record.python.array_record_module")
 
 
 class TFRecordFile:
-    """A TFRecord file that is being written."""
+    """A TFRecord file being written."""
 
     def __init__(self, path: pathlib.Path):
         self._file = open(path, "wb")
 
     def append(self, payload: bytes, row: int) -> int:
-        """Adds a record, the `row`-th; returns its place as the index states it."""
+        """Adds the `row`-th record; returns its place for the index."""
         del row
         place = self._file.tell()
         length = len(payload).to_bytes(8, "little")
@@ -43,34 +43,34 @@ class TFRecordFile:
         return place
 
     def finish(self) -> None:
-        """Closes the file when all of it is on disk."""
+        """Closes the file once all of it is on disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
 
     def close(self) -> None:
         """Closes the file as it is."""
-        with contextlib.suppress(OSError):  # the rest may not fit on the disk either
+        with contextlib.suppress(OSError):  # the disk may be full
             self._file.close()
 
 
 class ArrayRecordFile:
-    """An ArrayRecord file that is being written; each record is a chunk of its own."""
+    """An ArrayRecord file being written; each record is a chunk of its own."""
 
     def __init__(self, path: pathlib.Path):
-        # encoded video does not get smaller
+        # encoded video cannot be compressed further
         options = "group_size:1,uncompressed"
         self._path = path
         self._writer = _library.ArrayRecordWriter(str(path), options)
 
     def append(self, payload: bytes, row: int) -> int:
-        """Adds a record, the `row`-th; returns its place as the index states it."""
+        """Adds the `row`-th record; returns its place for the index."""
         with _array_record_errors(self._path):
             self._writer.write(payload)
         return row
 
     def finish(self) -> None:
-        """Closes the file when all of it is on disk."""
+        """Closes the file once all of it is on disk."""
         with _array_record_errors(self._path):
             self._writer.close()
         with open(self._path, "rb") as file:
@@ -87,7 +87,7 @@ class Shard(Protocol):
     """An opened shard."""
 
     def read(self, place: int, size: int) -> bytes:
-        """The payload of `size` bytes at a place that the index states."""
+        """The payload of `size` bytes at a place from the index."""
         ...
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class ArrayRecordShard:
                 str(path), "readahead_buffer_size:0,max_parallelism:0"
             )
             if not self._reader.ok():
-                self._reader.close()  # which says what is wrong
+                self._reader.close()  # raises the error
         self._lock = threading.Lock()
 
     def read(self, place: int, size: int) -> bytes:
@@ -137,7 +137,7 @@ class ArrayRecordShard:
 
     def close(self) -> None:
         """Closes the file."""
-        with contextlib.suppress(RuntimeError):  # what was damaged was said on reading
+        with contextlib.suppress(RuntimeError):  # reading has reported any damage
             self._reader.close()
 
     def __len__(self) -> int:
@@ -147,7 +147,7 @@ class ArrayRecordShard:
 
 @contextlib.contextmanager
 def _array_record_errors(path: pathlib.Path) -> Iterator[None]:
-    """Turns what the ArrayRecord library raises into OSError."""
+    """Turns errors of the ArrayRecord library into OSError."""
     try:
         yield
     except (RuntimeError, ValueError, IndexError) as error:

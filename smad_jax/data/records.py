@@ -1,10 +1,9 @@
 """Records on disk: shards of tf.train.Example, opened by position.
 
-A shard is an ordinary TFRecord or ArrayRecord file that every reader of the format
-accepts. Beside it lies an index, `<shard>.index`, with the place and the id of each
-record, so that record i is one read and the ids are known without touching a single
-video. Nothing here needs TensorFlow. What the records of a data set mean is `catalog`'s
-business.
+A shard is an ordinary TFRecord or ArrayRecord file. Its index, `<shard>.index`, holds
+the place and id of each record, so that record i is one read and ids are known without
+reading any video. Nothing here needs TensorFlow. `catalog` gives the records of a data
+set their meaning.
 """
 
 import abc
@@ -131,7 +130,7 @@ def _first_integer(values: memoryview) -> int:
 
 
 class _Writer(abc.ABC):
-    """A context manager that closes what is whole and discards what is not."""
+    """A context manager that closes on success and discards on an exception."""
 
     @abc.abstractmethod
     def close(self) -> None: ...
@@ -154,8 +153,8 @@ class _Writer(abc.ABC):
 class ShardWriter(_Writer):
     """Writes one record file and its index; both appear on `close`, or neither.
 
-    The extension of the path says which format. Used as a context manager; leaving it
-    by an exception removes what was written. Equal records give equal bytes.
+    The extension of the path is the format. As a context manager it removes the files
+    after an exception. Equal records give equal bytes.
 
     Raises:
         DataError: if an id is written twice or holds a line break.
@@ -190,7 +189,7 @@ class ShardWriter(_Writer):
         try:
             self._file.finish()
             size = self._partial.stat().st_size
-            # the index goes last: a shard without one is an error, not a wrong answer
+            # the index comes last: a shard without one is an error, never wrong data
             os.replace(self._partial, self._path)
         except BaseException:
             self.discard()
@@ -198,7 +197,7 @@ class ShardWriter(_Writer):
         _write_index(self._path, size, self._places, list(self._ids))
 
     def discard(self) -> None:
-        """Removes what was written so far."""
+        """Removes the files written so far."""
         self._is_open = False
         self._file.close()
         self._partial.unlink(missing_ok=True)
@@ -207,8 +206,8 @@ class ShardWriter(_Writer):
 class RecordWriter(_Writer):
     """Writes `<prefix>-00000-of-0000N.<format>` shards, record k to shard k mod N.
 
-    Used as a context manager; an exception removes what was written. Nothing carries
-    its final name before `close`.
+    As a context manager it removes the files after an exception. No file has its final
+    name before `close`.
 
     Args:
         path_prefix: Path without the shard suffix, `<folder>/videos` for videos.
@@ -256,7 +255,7 @@ class RecordWriter(_Writer):
             shard.close()
 
     def discard(self) -> None:
-        """Removes what was written so far."""
+        """Removes the files written so far."""
         for shard in self._shards:
             shard.discard()
 
@@ -278,17 +277,16 @@ class ShardSize(NamedTuple):
 class RecordReader:
     """Random access to the records of all shards, in shard order.
 
-    Any number of threads may read at the same time; a copy sent to another process
-    opens the files anew.
+    Any number of threads may read at the same time; a copy in another process opens the
+    files itself.
 
     Args:
-        folder: Where the shards lie.
+        folder: Folder of the shards.
         stem: The file name up to the shard suffix; `<stem>.tfrecord` alone counts too.
             Shards are TFRecord or ArrayRecord files.
 
     Raises:
-        DataError: if there is no shard, one is missing, a shard has no index, or the
-            two do not belong together.
+        DataError: if a shard is missing or has no index that matches it.
     """
 
     def __init__(self, folder: str | os.PathLike[str], stem: str = "videos"):
@@ -377,13 +375,13 @@ class RecordReader:
                 raise self._damage(shard, row, error) from error
 
     def close(self) -> None:
-        """Closes the files; a later read opens them again."""
+        """Closes the files; a later read reopens them."""
         with self._lock:
             while self._files:
                 self._files.popitem()[1].close()
 
     def _damage(self, shard: int, row: int, error: Exception) -> errors.DataError:
-        """Says that a record cannot be read."""
+        """The error of a record that cannot be read."""
         id = self._ids[int(self._starts[shard]) + row]
         return errors.DataError(
             f"{self._paths[shard]}, record {row} (id {id!r}): "
@@ -407,9 +405,9 @@ class RecordReader:
 
 
 def rebuild_index(path: str | os.PathLike[str]) -> int:
-    """Writes the index of the shard at `path` by reading it; returns its records.
+    """Writes the index of the shard at `path`; returns the number of its records.
 
-    This also opens files of the two formats that other programs wrote, given the field
+    It also serves files of the two formats from other programs, if they have the field
     `id`.
 
     Raises:
@@ -435,7 +433,7 @@ def rebuild_index(path: str | os.PathLike[str]) -> int:
 
 
 def check_index(path: pathlib.Path) -> None:
-    """Makes sure that the shard at `path` has an index, made for a file of its size.
+    """Checks that the shard at `path` has an index for a file of its size.
 
     Raises:
         DataError: if not, with the command that repairs it.
@@ -472,8 +470,8 @@ def _read_index(path: pathlib.Path) -> _Index:
         raise errors.DataError(f"{_index_path(path)} is cut short; {repair}")
     if (found := path.stat().st_size) != size:
         raise errors.DataError(
-            f"{path} has {found} bytes, its index was made for {size}: the file is cut "
-            f"short or was changed; copy it again, or {repair}"
+            f"{path} has {found} bytes, but {size} according to its index: the file is "
+            f"cut short or was changed; copy it again, or {repair}"
         )
     table = np.frombuffer(data, "<u8", 2 * count, _INDEX_HEADER.size).reshape(count, 2)
     names = data[table_end:].decode()
@@ -486,7 +484,7 @@ def _read_index(path: pathlib.Path) -> _Index:
 
 
 def _shard_paths(folder: pathlib.Path, stem: str) -> list[pathlib.Path]:
-    """The shards called `stem` in order; all of them are there."""
+    """The paths of all shards of `stem`, in order."""
     single = folder / f"{stem}.tfrecord"
     if single.is_file():
         return [single]

@@ -1,9 +1,9 @@
 """Which frames: clips at a fixed stride (SlowOnly, ResNet3D) and segments (TSN).
 
-The arithmetic is that of mmaction2 0.x, which the paper's numbers were made with. Its
-span of a clip is frames times stride (64 for 8 frames at stride 8, not 57), and frame
-numbers past the end wrap around, so a short video repeats. mmaction2 1.x places the
-clips differently at test, which a config may ask for.
+The arithmetic is that of mmaction2 0.x, which the paper used. Its span of a clip is
+frames times stride (64 for 8 frames at stride 8, not 57), and frame numbers past the
+end wrap around, so a short video repeats. mmaction2 1.x places test clips differently;
+configs may choose it.
 """
 
 import dataclasses
@@ -134,9 +134,9 @@ def train_clips(
 ) -> np.ndarray:
     """Returns the frame numbers of clips in the order of time: [M T] int64.
 
-    No two spans of T times the stride overlap, and all places that allow it are drawn
-    alike. Where a video is too short for M spans the stride shrinks to what fits; where
-    it has fewer frames than M T the clips wrap around and repeat it.
+    The M spans of T times the stride never overlap, and all such placements are equally
+    likely. If a video is too short for M spans, the stride shrinks to what fits; with
+    fewer than M T frames, clips wrap around and repeat it.
 
     Args:
         num_frames: Frames of the video.
@@ -148,7 +148,7 @@ def train_clips(
     stride = min(stride, max(1, num_frames // (num_clips * clip_length)))
     span = clip_length * stride
     room = max(0, num_frames - num_clips * span)
-    # sorted places among the frames left over, each clip moved on by those before it
+    # sorted places among the remaining frames, each shifted by the clips before it
     starts = np.sort(rng.choice(room + num_clips, num_clips, replace=False))
     starts = starts + np.arange(num_clips) * (span - 1)
     return _clips(starts, num_frames, clip_length, stride).reshape(-1)
@@ -159,8 +159,8 @@ def train_segments(
 ) -> np.ndarray:
     """Returns one random frame of each segment: [T] int64, T = `num_segments`.
 
-    The frames left over when the video does not divide evenly are never drawn. A video
-    of fewer frames than segments is spread over them without a draw.
+    Frames left over when the video does not divide evenly are never drawn. A video with
+    fewer frames than segments is spread over them without a draw.
 
     Args:
         num_frames: Frames of the video.
@@ -185,11 +185,11 @@ def test_clips(
 ) -> np.ndarray:
     """Returns the frame numbers of evenly placed clips: [N, T] int64.
 
-    `mmaction2-0.x` divides the starts into N equal parts and takes the middle of each;
-    a video shorter than the span starts at 0. `mmaction2-1.x` spreads the starts from
-    the first possible to the last, both taken, and a clip's span ends with its last
-    frame; a single clip is central, and clips of one frame are as `test_frames` has
-    them.
+    `mmaction2-0.x` divides the possible starts into N equal parts and takes the middle
+    of each; a video shorter than the span starts at 0. `mmaction2-1.x` spreads the
+    starts evenly from the first to the last possible one, and a clip's span ends with
+    its last frame; a single clip is central, and clips of one frame are those of
+    `test_frames`.
 
     Args:
         num_frames: Frames of the video.
@@ -216,9 +216,9 @@ def test_clips(
 def test_windows(num_frames: int, *, clip_length: int, stride: int) -> np.ndarray:
     """Returns the frame numbers of neighbouring clips without overlap: [N, T] int64.
 
-    N spans of T times the stride are as many as it takes to reach the end. In the last
-    one, frame numbers past the end wrap around to its own start, as SDN tests. Of more
-    than `MAX_WINDOWS` spans so many are kept, at equal distances.
+    N is the number of spans of T times the stride that reach the end. In the last span,
+    frame numbers past the end wrap around to its own start, as in SDN's tests. Of more
+    than `MAX_WINDOWS` spans, that many are kept at equal distances.
 
     Args:
         num_frames: Frames of the video.

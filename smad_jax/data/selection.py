@@ -1,4 +1,4 @@
-"""Parts of a split and controls: fewer videos, other classes, labels dealt out."""
+"""Parts of a split and controls: fewer videos, other classes, permuted labels."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from smad_jax import errors
 from smad_jax.data import catalog
 
-_ROWS = 1 << 16  # of labels looked at in one go
+_ROWS = 1 << 16  # of labels processed at a time
 
 
 def few_videos(split: catalog.Split, count: int) -> catalog.Split:
@@ -30,14 +30,13 @@ def rows_of(split: catalog.Split, rows: np.ndarray) -> catalog.Split:
 
 
 def with_classes(split: catalog.Split, classes: Sequence[str]) -> catalog.Split:
-    """Returns the split in another numbering of classes, found by their names.
+    """Returns the split in another numbering of classes, matched by name.
 
-    Videos of a class that has no such name are left out. An underscore in a name is as
-    good as a blank.
+    Videos of other classes are left out. Underscores in names count as blanks.
 
     Args:
         split: Its labels are positions in `split.classes`.
-        classes: [K] names of the wanted numbering.
+        classes: [K] names in the new numbering.
 
     Raises:
         DataError: if no class of the split is among them.
@@ -49,8 +48,8 @@ def with_classes(split: catalog.Split, classes: Sequence[str]) -> catalog.Split:
     labels = table[split.labels].astype(np.int32)
     if (labels < 0).all():
         raise errors.DataError(
-            f"{split.dataset}/{split.name} shares no class with what is wanted; its "
-            f"first is {split.classes[0]!r}, the first wanted is {classes[0]!r}"
+            f"{split.dataset}/{split.name} has none of the classes needed; its first "
+            f"is {split.classes[0]!r}, the first one needed {classes[0]!r}"
         )
     renumbered = dataclasses.replace(split, labels=labels, classes=tuple(classes))
     return rows_of(renumbered, np.flatnonzero(labels >= 0))
@@ -59,7 +58,7 @@ def with_classes(split: catalog.Split, classes: Sequence[str]) -> catalog.Split:
 def hard_labels(split: catalog.Split, aspect: str) -> np.ndarray:
     """Returns [V] int64: the likeliest label, the lowest of ties, -1 where missing."""
     values, mask = split.aspect_labels[aspect], split.aspect_mask[aspect]
-    # numbers that are not negative are in the order of their bits, which compare faster
+    # non-negative floats are ordered like their bits, which compare faster
     if values.dtype == np.float16:
         values = values.view(np.int16)
     likeliest = np.empty(len(values), np.int64)
@@ -71,35 +70,35 @@ def hard_labels(split: catalog.Split, aspect: str) -> np.ndarray:
 def hold_out(
     split: catalog.Split, share: float, seed: int
 ) -> tuple[catalog.Split, catalog.Split]:
-    """Divides a split in two at random, each class as nearly as can be by the share.
+    """Divides a split in two at random, each class as close to `share` as possible.
 
     Args:
-        split: To be divided.
+        split: The split to divide.
         share: Of the videos to hold out, above 0 and below 1.
-        seed: Of the draw.
+        seed: Random seed.
 
     Returns:
-        What is left and what is held out, in the order of the split.
+        The remaining and the held-out videos, in the order of the split.
 
     Raises:
         ConfigError: if nothing would be held out.
     """
     drawn = np.random.default_rng([seed, 0x401D]).permutation(len(split))
     drawn = drawn[np.argsort(split.labels[drawn], kind="stable")]
-    # of the ranking by class every place at which another whole video is due
+    # the places in the ranking by class where the share reaches another whole video
     due = np.diff(np.floor(share * np.arange(len(split) + 1) + 1e-9)) > 0
     if not due.any():
         raise errors.ConfigError(
-            f"data.holdout={share} of {len(split)} videos is not one; raise it"
+            f"data.holdout={share} of {len(split)} videos is less than one; raise it"
         )
     return rows_of(split, np.sort(drawn[~due])), rows_of(split, np.sort(drawn[due]))
 
 
 def shuffle_aspects(split: catalog.Split, seed: int) -> catalog.Split:
-    """Returns the split with every video's aspect labels dealt to another video.
+    """Returns the split with the aspect labels permuted among its videos.
 
-    A control: the heads see labels of the same kind and frequency that say nothing
-    about their video. All aspects of a video move together.
+    A control: the heads see labels of the same kind and frequency that are independent
+    of their video. All aspects of a video move together.
     """
     order = np.random.default_rng([seed, 0x5AAD]).permutation(len(split))
     return dataclasses.replace(
@@ -110,11 +109,11 @@ def shuffle_aspects(split: catalog.Split, seed: int) -> catalog.Split:
 
 
 def without_labels(split: catalog.Split) -> catalog.Split:
-    """Returns the different videos of a split, with no label of any kind.
+    """Returns the distinct videos of a split, without any labels.
 
-    What a method may know of a test set that it trains on. Lists that repeat videos
-    (ARAS fills small classes so) give each of them once. Everything counts as one
-    class, so a video that cannot be read is replaced by any other.
+    This is what a method may know of a test set that it trains on. A repeated video
+    (ARAS fills small classes with repeats) occurs once. All videos are of one class, so
+    an unreadable video is replaced by any other.
     """
     rows = np.sort(np.unique(np.asarray(split.ids), return_index=True)[1])
     return dataclasses.replace(

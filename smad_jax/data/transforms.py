@@ -1,8 +1,8 @@
 """Crops, flips and resizing of clips: pure functions of (array, random generator).
 
-A clip is [T, H, W, 3] uint8, or any leading axes before H; one draw holds for the whole
-clip. The arithmetic is the reference's: bilinear, on uint8, half-pixel centres, no
-smoothing when shrinking. Normalising is the network's business.
+A clip is [T, H, W, 3] uint8, or any leading axes before H; one draw applies to the
+whole clip. The arithmetic is the reference's: bilinear, on uint8, half-pixel centres,
+no smoothing when shrinking. The network normalises.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import numpy as np
 from smad_jax import errors
 from smad_jax.sections import Range
 
-cv2.setNumThreads(0)  # the pipeline's threads are the only ones
+cv2.setNumThreads(0)  # the pipeline has its own threads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Transform:
 
 
 class Box(NamedTuple):
-    """A crop in pixels: rows `top` to `top + height`, columns likewise."""
+    """A crop in pixels: rows from `top`, columns from `left`."""
 
     top: int
     left: int
@@ -96,8 +96,8 @@ def resize_short_side(clip: np.ndarray, short_side: int) -> np.ndarray:
 def random_resized_crop_box(height: int, width: int, rng: np.random.Generator) -> Box:
     """Returns a random box of 8 to 100 % of the area and an aspect of 3/4 to 4/3.
 
-    The aspect is uniform in its logarithm. After ten boxes that do not fit it is the
-    centred square on the shorter side.
+    The aspect is uniform in its logarithm. If ten boxes do not fit, it is the centred
+    square on the shorter side.
     """
     aspects = np.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3), size=10))
     areas = rng.uniform(0.08, 1.0, size=10) * (height * width)
@@ -127,7 +127,7 @@ def centre_crop(clip: np.ndarray, size: int) -> np.ndarray:
     height, width = clip.shape[-3:-1]
     if min(height, width) < size:
         raise ValueError(
-            f"a crop of {size} pixels does not fit into {height}x{width}; resize to at "
+            f"a crop of {size} pixels does not fit in {height}x{width}; resize to at "
             f"least {size} first"
         )
     return crop(clip, Box((height - size) // 2, (width - size) // 2, size, size))
@@ -143,7 +143,7 @@ def random_shift(clip: np.ndarray, pixels: int, rng: np.random.Generator) -> np.
 
 
 def random_flip(clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns the clip, mirrored left to right in one case of two."""
+    """Returns the clip, mirrored left to right with probability 1/2."""
     return clip[..., ::-1, :] if rng.random() < 0.5 else clip
 
 

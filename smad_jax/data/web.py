@@ -1,7 +1,7 @@
 """Web data for joint training (Sec. 5.2): a stream as configured, and its labels.
 
-What a web stream adds to the training data is a split like any other. When its batches
-are taken is the training loop's business (`training/joint.py`).
+A web stream is a split like any other; `training/joint.py` decides when its batches are
+taken.
 """
 
 import dataclasses
@@ -65,28 +65,28 @@ def match_aspects(
     """Returns the web split with all of `aspects`, masked where it has no labels.
 
     Args:
-        split: Opened with those of the aspects that its data set has labels for.
+        split: Opened with the labelled aspects among them.
         aspects: The aspects of the training split.
-        target: What to call that split in an error.
+        target: Name of the training split, for errors.
 
     Raises:
-        DataError: if labels of an aspect differ in number or kind from those of the
-            training set.
+        DataError: if labels of an aspect differ from the training set's in number or
+            kind.
     """
     for name, own in split.aspects.items():
-        wanted = aspects[name]
-        if (own.num_labels, own.kind) != (wanted.num_labels, wanted.kind):
+        theirs = aspects[name]
+        if (own.num_labels, own.kind) != (theirs.num_labels, theirs.kind):
             raise errors.DataError(
                 f"{split.dataset} has {own.num_labels} labels of {name!r}, "
-                f"{own.kind}, but {target} has {wanted.num_labels}, {wanted.kind}; "
+                f"{own.kind}, but {target} has {theirs.num_labels}, {theirs.kind}; "
                 "label both with the same network"
             )
     labels, mask = dict(split.aspect_labels), dict(split.aspect_mask)
-    for name, wanted in aspects.items():
+    for name, aspect in aspects.items():
         if name not in split.aspects:
-            none = np.zeros((1, wanted.num_labels), np.float16)
-            # not copied: a million rows of a thousand zeros are two gigabytes
-            labels[name] = np.broadcast_to(none, (len(split), wanted.num_labels))
+            none = np.zeros((1, aspect.num_labels), np.float16)
+            # a view: a million rows of a thousand zeros would take two gigabytes
+            labels[name] = np.broadcast_to(none, (len(split), aspect.num_labels))
             mask[name] = np.zeros(len(split), bool)
     return dataclasses.replace(
         split, aspects=aspects, aspect_labels=labels, aspect_mask=mask

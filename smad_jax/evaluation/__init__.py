@@ -1,5 +1,5 @@
 """From a trained network to predictions, and from predictions to numbers.
 
-Only `predict` runs a network. Everything else is a NumPy function of the
-predictions that it saved, to be repeated without an accelerator.
+Only `predict` and `watch` run a network. Everything else is a NumPy function of stored
+predictions and features, which needs no accelerator and no JAX.
 """

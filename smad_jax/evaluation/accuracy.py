@@ -6,13 +6,13 @@ import numpy as np
 def hits(probabilities: np.ndarray, labels: np.ndarray, k: int = 1) -> np.ndarray:
     """Returns [V] bool: whether the label is among the k likeliest classes.
 
-    Ties go to the lower class index. A row of zeros, which stands for a video
-    that could not be read, never counts as a hit, nor does a label that is no class.
+    Ties go to the lower class index. An unreadable video, a row of zeros, is never a
+    hit, nor is a label that is no class.
 
     Args:
         probabilities: [V, K].
         labels: [V] int.
-        k: How many guesses a video has.
+        k: Number of guesses for each video.
     """
     num_classes = probabilities.shape[1]
     known = (labels >= 0) & (labels < num_classes)
@@ -23,7 +23,7 @@ def hits(probabilities: np.ndarray, labels: np.ndarray, k: int = 1) -> np.ndarra
 
 
 def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int = 1) -> float:
-    """Returns the share of `hits` among all videos, 0 to 1; arguments as theirs."""
+    """Returns the share of `hits` among all videos, 0 to 1; same arguments."""
     return float(hits(probabilities, labels, k).mean())
 
 
@@ -45,8 +45,7 @@ def summary(
 ) -> dict[str, float]:
     """Returns `top1`, `top5` (from six classes on) and `mean_class`, 0 to 1.
 
-    Where the list repeats videos, as that of ARAS does, `top1_distinct` counts each of
-    them once.
+    If the list repeats videos, as that of ARAS does, `top1_distinct` counts each once.
 
     Args:
         probabilities: [V, K].
@@ -66,7 +65,7 @@ def summary(
 
 
 def distinct(ids: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns [n] rows, in order: the first of every video with every label it has.
+    """Returns [n] rows, in order: the first row of each pair of video and label.
 
     Args:
         ids: [V] names of the videos.

@@ -1,8 +1,8 @@
 """Where a network looks: class activation maps and actionness (Fig. 7, App. D.2).
 
-With mean pooling and a linear head, the logit of a class is the mean over time and
-place of its activation map, plus the bias. Grad-CAM of the last stage differs from it
-by a positive factor a frame and by its ReLU. Everything here is NumPy on finished maps.
+With mean pooling and a linear head, the logit of a class is the mean of its activation
+map over time and location, plus the bias. Grad-CAM of the last stage differs from the
+map by a positive factor for each frame and by its ReLU. NumPy on finished maps.
 """
 
 from typing import Literal, get_args
@@ -22,10 +22,10 @@ def class_activation(
     Args:
         feature_map: [B, T, h, w, D] behind the last stage.
         kernel: [D, K] of the linear head.
-        classes: [B] int, the class asked about, often the one predicted.
+        classes: [B] int, the class of each map, often the predicted one.
 
     Returns:
-        [B, T, h, w]; its mean and the head's bias make the logit.
+        [B, T, h, w]; the mean plus the head's bias is the logit.
 
     Raises:
         ValueError: if the sizes disagree.
@@ -40,27 +40,27 @@ def class_activation(
 
 
 def actionness(scores: np.ndarray) -> np.ndarray:
-    """Returns H W A', what SAAR multiplies the feature map by (Eq. 5).
+    """Returns H W A', the factor of SAAR on the feature map (Eq. 5).
 
     Args:
         scores: [..., h, w] before normalisation.
 
     Returns:
-        [..., h, w], 1 on average over every frame; 1 everywhere for equal scores.
+        [..., h, w], 1 on average over each frame; 1 everywhere for equal scores.
     """
     shares = np.exp(scores - scores.max(axis=(-2, -1), keepdims=True))
     return shares / shares.mean(axis=(-2, -1), keepdims=True)
 
 
 def stretched(maps: np.ndarray, num_frames: int) -> np.ndarray:
-    """Returns maps with one for every frame, where the network strides over time.
+    """Returns one map for each frame, where the network strides over time.
 
     Args:
-        maps: [t, h, w], each of num_frames / t frames, one or more.
-        num_frames: Of the clip the network saw.
+        maps: [t, h, w], each covering num_frames / t frames.
+        num_frames: Of the clip.
 
     Returns:
-        [num_frames, h, w], linear between the middles of what maps stand for.
+        [num_frames, h, w], linear between the centres of the covered frames.
     """
     t = len(maps)
     place = np.clip((np.arange(num_frames) + 0.5) * t / num_frames - 0.5, 0, t - 1)
@@ -72,14 +72,14 @@ def stretched(maps: np.ndarray, num_frames: int) -> np.ndarray:
 def displayed(
     maps: np.ndarray, height: int, width: int, *, scaling: Scaling = "clip"
 ) -> np.ndarray:
-    """Returns maps as brightness, as large as the frames.
+    """Returns maps as brightness, resized to the frames.
 
     Args:
         maps: [T, h, w], any real numbers.
         height: Of the frames, in pixels.
-        width: Likewise.
-        scaling: Whether the range from 0 to 1 is that of the whole clip, so that frames
-            are comparable, or of each frame.
+        width: Of the frames, in pixels.
+        scaling: `clip` scales the whole clip to 0..1, so that frames are comparable;
+            `frame` scales each frame by itself.
 
     Returns:
         [T, height, width] float32 in 0..1, bilinear; zeros for constant maps.
@@ -92,7 +92,7 @@ def displayed(
     axes = (0, 1, 2) if scaling == "clip" else (1, 2)
     low, high = (f(maps, axis=axes, keepdims=True) for f in (np.min, np.max))
     spread = np.broadcast_to(high - low, maps.shape)
-    # rounding alone gives a constant map a spread; it must not fill the scale
+    # rounding gives even a constant map a spread, which must not fill the scale
     tiny = 1e-6 * np.maximum(np.abs(low), np.abs(high))
     scaled = np.divide(
         maps - low, spread, out=np.zeros(maps.shape), where=spread > tiny
@@ -106,7 +106,7 @@ def displayed(
 
 
 def overlay(frames: np.ndarray, brightness: np.ndarray) -> np.ndarray:
-    """Returns frames under a colour map: 0.4 heat and 0.5 picture, as Places' demo.
+    """Returns frames under a colour map: 0.4 heat and 0.5 picture, as in Places' demo.
 
     Args:
         frames: [T, H, W, 3] uint8 RGB.

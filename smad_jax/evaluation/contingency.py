@@ -1,8 +1,8 @@
-"""Videos counted by action, prediction and secondary label, and NMI from the counts.
+"""Videos counted by action, prediction and aspect label, and NMI from the counts.
 
-What `fairness` is computed from. Every measure is a function of the counts of the
-filled combinations, of which there are V at most, whatever the numbers of classes and
-scenes; a bootstrap draw is another count of the same combinations.
+The arithmetic of `fairness`. Every measure is a function of the counts of the filled
+combinations, at most V of them whatever the numbers of classes and scenes. A bootstrap
+draw is another count of the same combinations.
 """
 
 from typing import Literal, NamedTuple, get_args
@@ -16,12 +16,12 @@ AVERAGINGS: tuple[Averaging, ...] = get_args(Averaging)
 
 
 def amplified(found: dict[str, float]) -> dict[str, float]:
-    """The measures with the bias that the model adds."""
+    """Returns the measures together with the bias that the model adds."""
     return found | {"amplified": found["independence"] - found["oracle"]}
 
 
 class Kind(NamedTuple):
-    """Which NMI a measure is: of two of y, p and s, inside groups of the third."""
+    """The NMI behind a measure: of two of y, p and s, inside groups of the third."""
 
     first: str
     second: str
@@ -36,7 +36,7 @@ KINDS = {
 }
 
 
-# Each margin of the table and the one it is summed up from.
+# Each margin of the table, and the margin that it is summed from.
 _SUMMED_FROM = {
     "yp": "yps",
     "ys": "yps",
@@ -53,7 +53,7 @@ Counts = dict[str, np.ndarray]
 class _Margin(NamedTuple):
     """The filled combinations of some of the columns, and the codes of each.
 
-    `cell` is the place here of every cell of the margin that this one is summed from.
+    `cell` maps every cell of the margin that this one is summed from to a cell here.
     """
 
     cell: np.ndarray
@@ -65,27 +65,27 @@ class Table:
 
     Attributes:
         num_videos: V.
-        counts: The counts of the videos as they are, by margin.
+        counts: The counts of all videos, by margin.
     """
 
     def __init__(
         self,
         label: np.ndarray,
         predicted: np.ndarray,
-        secondary: np.ndarray,
+        aspect: np.ndarray,
         *,
         mean: information.Mean,
         average: Averaging,
     ) -> None:
-        """Counts.
+        """Counts the videos.
 
         Args:
-            label: [V] int, at least 0 as are the others.
+            label: [V] int, at least 0, like the others.
             predicted: [V] int.
-            secondary: [V] int.
-            mean: Which mean of the two entropies divides.
-            average: `groups` for the mean of the groups' NMI, `ratio` for that of
-                their information over that of their mean entropies.
+            aspect: [V] int.
+            mean: The mean of the two entropies by which NMI is divided.
+            average: `groups` for the mean of the groups' NMI, `ratio` for their mean
+                information over their mean entropy.
 
         Raises:
             ValueError: for an unknown mean or average.
@@ -97,7 +97,7 @@ class Table:
         self.num_videos = len(label)
         self._columns = {
             name: np.unique(column, return_inverse=True)[1]
-            for name, column in zip("yps", (label, predicted, secondary), strict=True)
+            for name, column in zip("yps", (label, predicted, aspect), strict=True)
         }
         self._sizes = {name: int(c.max()) + 1 for name, c in self._columns.items()}
         self._margins = {"yps": self._margin("yps", self._columns)}
@@ -108,7 +108,7 @@ class Table:
         self.counts = self._count(self._margins["yps"].cell)
 
     def draw(self, rng: np.random.Generator) -> Counts:
-        """Returns the counts of as many videos, drawn with repeats."""
+        """Returns the counts of V videos drawn with repeats."""
         rows = rng.integers(self.num_videos, size=self.num_videos)
         return self._count(self._margins["yps"].cell[rows])
 
@@ -124,19 +124,17 @@ class Table:
         return amplified({name: self.measure(counts, name) for name in KINDS})
 
     def control(self, name: str, rng: np.random.Generator) -> float:
-        """Returns a measure with the secondary labels dealt anew inside each group."""
+        """Returns a measure with the aspect labels permuted within each group."""
         kind = KINDS[name]
         group = self._columns[kind.group] if kind.group else np.zeros(1, np.int64)
         group = np.broadcast_to(group, self.num_videos)
-        # both orders list the groups one after the other, the second at random inside
+        # both orders list group after group, the second at random within a group
         given = np.argsort(group, kind="stable")
-        dealt = np.argsort(group + rng.random(self.num_videos))
-        secondary = np.empty_like(self._columns["s"])
-        secondary[given] = self._columns["s"][dealt]
+        permuted = np.argsort(group + rng.random(self.num_videos))
+        aspect = np.empty_like(self._columns["s"])
+        aspect[given] = self._columns["s"][permuted]
         first = group * self._sizes[kind.first] + self._columns[kind.first]
-        cells, counts = np.unique(
-            first * self._sizes["s"] + secondary, return_counts=True
-        )
+        cells, counts = np.unique(first * self._sizes["s"] + aspect, return_counts=True)
         owner = cells // (self._sizes["s"] * self._sizes[kind.first])
         both = np.bincount(owner, self._n_log_n[counts])
         return self._nmi(self.counts, kind, both)
@@ -144,8 +142,8 @@ class Table:
     def _nmi(self, counts: Counts, kind: Kind, both: np.ndarray) -> float:
         """The measure, given the sums of n log n over pairs, [G].
 
-        n H(A) = n log n - sum(a log a): entropies are kept times the group's size n,
-        of which NMI is independent.
+        n H(A) = n log n - sum(a log a): entropies are multiplied by the group's size
+        n, which cancels in NMI.
         """
         size = counts[kind.group]
         whole = self._n_log_n[size]
@@ -180,7 +178,7 @@ class Table:
         return counts
 
     def _margin(self, name: str, columns: dict[str, np.ndarray]) -> _Margin:
-        """The filled combinations of the columns in `name`, which has all of theirs."""
+        """The filled combinations of the columns that `name` lists."""
         code = np.zeros(len(columns["y" if "y" in columns else "s"]), np.int64)
         for part in name:
             code = code * self._sizes[part] + columns[part]

@@ -1,13 +1,13 @@
 """Independence, separation and sufficiency of predictions (Table 4), as NMI.
 
-Y is the action, Y' the prediction and S a secondary label, such as the pseudo-scene:
-three [V] int arrays. A negative number stands for what is not known, and such videos
-are left out. NMI is taken inside each group and averaged over the groups by their size;
-a group in which either side is constant counts as 0, and so does one of a single video.
+Y is the action, Y' the prediction and S the label of an aspect, such as the scene:
+three [V] int arrays. Negative numbers are unknown, and such videos are left out. NMI is
+taken within each group and averaged over the groups by size; a group with either side
+constant counts as 0, as does one of a single video.
 
-All of these are estimates from counts, and come out too high where groups are small:
-at 48 videos a class, predictions that have nothing to do with the scene still show a
-separation of about 0.3. Compare sets of one size, and look at the control beside it.
+These estimates from counts are too high where groups are small: with 48 videos of each
+class, predictions independent of the scene still show a separation of about 0.3.
+Compare sets of one size, and read each value beside its control.
 """
 
 import dataclasses
@@ -25,17 +25,17 @@ _INTERVAL = (2.5, 97.5)  # percentiles
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """One measure with what is needed to judge it.
+    """One measure with its interval and control.
 
     Attributes:
-        value: Of the videos as they are.
-        low: End of its 95 % interval over videos; NaN without a bootstrap. Drawing
-            videos with repeats raises every NMI, so the interval has the spread of the
-            bootstrap around the value. How far the value itself is too high is not in
-            it: the control tells that.
-        high: The other end.
-        control: Its mean when the secondary labels are dealt anew inside each group:
-            what chance alone would show.
+        value: Of the given videos.
+        low: Lower end of its 95 % interval over videos; NaN without a bootstrap.
+            Drawing with repeats raises every NMI, so the interval is the bootstrap's
+            spread around the value. It does not show by how much the value itself is
+            too high; the control does.
+        high: The upper end.
+        control: Its mean with the aspect labels permuted within each group: the value
+            by chance.
     """
 
     value: float
@@ -50,11 +50,11 @@ class Measures:
 
     Attributes:
         independence: NMI(Y', S).
-        oracle: NMI(Y, S), the independence of flawless predictions.
+        oracle: NMI(Y, S), the independence of perfect predictions.
         amplified: Independence minus oracle, the bias that the model adds.
         separation: Mean over y of NMI(Y', S | Y = y).
         sufficiency: Mean over y' of NMI(Y, S | Y' = y').
-        num_videos: How many videos have all three labels.
+        num_videos: Number of videos with all three labels.
     """
 
     independence: Measured
@@ -67,7 +67,7 @@ class Measures:
 
 def independence(
     predicted: np.ndarray,
-    secondary: np.ndarray,
+    aspect: np.ndarray,
     *,
     mean: information.Mean = "arithmetic",
 ) -> float:
@@ -75,21 +75,21 @@ def independence(
 
     Args:
         predicted: [V] int.
-        secondary: [V] int.
-        mean: Which mean of the two entropies divides; the paper does not say.
+        aspect: [V] int.
+        mean: The mean of the two entropies that divides; the paper names none.
 
     Raises:
         DataError: if lengths differ or no video has both labels.
         ValueError: for arrays of another kind.
     """
-    predicted, secondary = _known(predicted=predicted, secondary=secondary)
-    return information.normalized_mutual_information(predicted, secondary, mean=mean)
+    predicted, aspect = _known(predicted=predicted, aspect=aspect)
+    return information.normalized_mutual_information(predicted, aspect, mean=mean)
 
 
 def separation(
     label: np.ndarray,
     predicted: np.ndarray,
-    secondary: np.ndarray,
+    aspect: np.ndarray,
     *,
     mean: information.Mean = "arithmetic",
     average: Averaging = "groups",
@@ -99,39 +99,39 @@ def separation(
     Args:
         label: [V] int, the true actions.
         predicted: [V] int.
-        secondary: [V] int.
-        mean: Which mean of the two entropies divides.
+        aspect: [V] int.
+        mean: The mean of the two entropies that divides.
         average: `groups` for the mean of the groups' NMI, `ratio` for I(Y', S | Y)
-            over the mean of H(Y' | Y) and H(S | Y); the paper does not say.
+            over the mean of H(Y' | Y) and H(S | Y); the paper does not specify.
 
     Raises:
         DataError: if lengths differ or no video has all labels.
         ValueError: for arrays of another kind, or another mean or average.
     """
-    table = _table(label, predicted, secondary, mean, average)
+    table = _table(label, predicted, aspect, mean, average)
     return table.measure(table.counts, "separation")
 
 
 def sufficiency(
     label: np.ndarray,
     predicted: np.ndarray,
-    secondary: np.ndarray,
+    aspect: np.ndarray,
     *,
     mean: information.Mean = "arithmetic",
     average: Averaging = "groups",
 ) -> float:
     """Returns the mean over predictions of NMI(Y, S | Y' = y'); see `separation`.
 
-    Classes that were never predicted are no group.
+    Classes that are never predicted form no group.
     """
-    table = _table(label, predicted, secondary, mean, average)
+    table = _table(label, predicted, aspect, mean, average)
     return table.measure(table.counts, "sufficiency")
 
 
 def measures(
     label: np.ndarray,
     predicted: np.ndarray,
-    secondary: np.ndarray,
+    aspect: np.ndarray,
     *,
     num_bootstrap: int,
     seed: int,
@@ -143,9 +143,9 @@ def measures(
     Args:
         label: [V] int, the true actions.
         predicted: [V] int.
-        secondary: [V] int.
+        aspect: [V] int.
         num_bootstrap: Draws of V videos with repeats behind the intervals; 0 for none.
-        seed: Of these draws and of the controls.
+        seed: Random seed of the draws and the controls.
         mean: See `separation`.
         average: See `separation`.
 
@@ -153,11 +153,11 @@ def measures(
         DataError: if lengths differ or no video has all labels.
         ValueError: for arrays of another kind, or another mean or average.
     """
-    table = _table(label, predicted, secondary, mean, average)
+    table = _table(label, predicted, aspect, mean, average)
     rng = np.random.default_rng(seed)
     draws = [table.measure_all(table.draw(rng)) for _ in range(num_bootstrap)]
-    # the same deals for every measure: those of independence and oracle differ less
-    deals = [
+    # one permutation for all measures: it lowers the noise of independence - oracle
+    controls = [
         contingency.amplified(
             {
                 name: table.control(name, np.random.default_rng((seed, number)))
@@ -170,7 +170,7 @@ def measures(
         name: Measured(
             value,
             *_interval(name, value, np.array([draw[name] for draw in draws])),
-            float(np.mean([deal[name] for deal in deals])),
+            float(np.mean([control[name] for control in controls])),
         )
         for name, value in table.measure_all(table.counts).items()
     }
@@ -178,27 +178,27 @@ def measures(
 
 
 def _interval(name: str, value: float, drawn: np.ndarray) -> tuple[float, float]:
-    """The percentiles of bootstrap draws, moved so that the value is in their middle.
+    """The percentiles of bootstrap draws, shifted so that their mean is the value.
 
-    Their own mean is higher than the value, by the bias of counting.
+    Unshifted, their mean is higher than the value, by the bias of counting.
     """
     if len(drawn) < 2:
         return float("nan"), float("nan")
     low, high = np.percentile(drawn, _INTERVAL) - drawn.mean() + value
-    least = -1.0 if name == "amplified" else 0.0  # which is a difference
+    least = -1.0 if name == "amplified" else 0.0  # the one that is a difference
     return float(np.clip(low, least, 1.0)), float(np.clip(high, least, 1.0))
 
 
 def _table(
     label: np.ndarray,
     predicted: np.ndarray,
-    secondary: np.ndarray,
+    aspect: np.ndarray,
     mean: information.Mean,
     average: Averaging,
 ) -> contingency.Table:
     """The table of the videos that have all three labels."""
     return contingency.Table(
-        *_known(label=label, predicted=predicted, secondary=secondary),
+        *_known(label=label, predicted=predicted, aspect=aspect),
         mean=mean,
         average=average,
     )
@@ -220,8 +220,8 @@ def _known(**labels: np.ndarray) -> list[np.ndarray]:
             )
     sizes = {name: len(values) for name, values in arrays.items()}
     if len(set(sizes.values())) > 1:
-        told = ", ".join(f"{size} of {name}" for name, size in sizes.items())
-        raise errors.DataError(f"each video needs every label, but there are {told}")
+        counts = ", ".join(f"{size} of {name}" for name, size in sizes.items())
+        raise errors.DataError(f"each video needs every label, but there are {counts}")
     known = np.logical_and.reduce([values >= 0 for values in arrays.values()])
     if not known.any():
         raise errors.DataError(f"no video has labels of {' and '.join(arrays)}")

@@ -23,7 +23,7 @@ class Features:
         features: [V, N * D] float32, block n being view n's in temporal order; zeros
             for a video that could not be read.
         num_views: N.
-        dataset: Name of the data set's folder; empty in files that do not say.
+        dataset: Name of the data set's folder; empty in files without it.
     """
 
     ids: np.ndarray
@@ -40,7 +40,7 @@ class Features:
 
     @staticmethod
     def load(path: pathlib.Path) -> "Features":
-        """Reads what `save` wrote.
+        """Reads an NPZ file that `save` wrote.
 
         Raises:
             DataError: if it is no such file.
@@ -67,8 +67,8 @@ class Features:
         bad = ~np.isfinite(found.features).all(axis=1)
         if bad.any():
             raise errors.DataError(
-                f"{path}: the features of {bad.sum()} videos are not finite, of "
-                f"{str(found.ids[bad.argmax()])!r} for instance; extract them again"
+                f"{path}: the features of {bad.sum()} videos are not finite, for "
+                f"instance of {str(found.ids[bad.argmax()])!r}; extract them again"
             )
         return found
 
@@ -82,9 +82,9 @@ class Features:
         missing = [id for id in ids if id not in row_of]
         if missing:
             raise errors.DataError(
-                f"{len(missing)} of {len(ids)} videos have no features, "
-                f"{missing[0]!r} among them; extract those of a split that has them "
-                "all, or give the files of several splits"
+                f"{len(missing)} of {len(ids)} videos have no features, for instance "
+                f"{missing[0]!r}; extract the features of a split that has all of "
+                "them, or pass the files of several splits"
             )
         return np.array([row_of[id] for id in ids], np.int64)
 
@@ -95,7 +95,7 @@ def concatenated(views: np.ndarray) -> np.ndarray:
 
 
 def merged(parts: Sequence[Features]) -> Features:
-    """Returns all videos of several files; of a video that comes twice, the first.
+    """Returns the videos of several files; of a repeated video, the first.
 
     Raises:
         DataError: if their vectors or classes differ.
@@ -104,11 +104,12 @@ def merged(parts: Sequence[Features]) -> Features:
     for part in parts[1:]:
         if part.features.shape[1] != first.features.shape[1]:
             raise errors.DataError(
-                f"features of {part.features.shape[1]} and {first.features.shape[1]} "
-                "numbers do not go together; extract them with one network and --views"
+                f"features have {part.features.shape[1]} numbers in one file and "
+                f"{first.features.shape[1]} in another; extract both with one network "
+                "and --views"
             )
         if part.classes.tolist() != first.classes.tolist():
-            raise errors.DataError("the files of features number their classes apart")
+            raise errors.DataError("the files of features have different classes")
     ids = np.concatenate([part.ids for part in parts])
     _, rows = np.unique(ids, return_index=True)
     rows = np.sort(rows)

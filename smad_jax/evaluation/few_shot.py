@@ -1,8 +1,8 @@
 """Few-shot recognition by cosine similarity, without training (Sec. 6.2, Table 5).
 
-The paper says: 10,000 five-way episodes of one or five shots. What it leaves open is
-chosen here: one query of each class, which does not change the expected accuracy, and
-with several shots the class whose supports are closest on average.
+The paper has 10,000 five-way episodes of one or five shots. It leaves two choices open:
+here each class has one query, which does not change the expected accuracy, and with
+several shots the class with the closest supports on average wins.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from smad_jax import errors
 Rule = Literal["mean", "prototype", "nearest"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 
-_CHUNK_BYTES = 64 << 20  # features of so many episodes are gathered together
+_CHUNK_BYTES = 64 << 20  # of features that are gathered together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Result:
     Attributes:
         accuracy: Mean over episodes, 0 to 1.
         interval: Half the width of its 95 % interval over episodes.
-        num_episodes: How many there were.
-        num_classes: Classes with videos enough to be drawn.
+        num_episodes: Number of episodes.
+        num_classes: Classes with enough videos to be drawn.
     """
 
     accuracy: float
@@ -36,7 +36,7 @@ class Result:
 
 
 class Episodes(NamedTuple):
-    """Which videos meet: rows of the features.
+    """The videos of every episode, as rows of the features.
 
     Attributes:
         support: [E, ways, shots] int.
@@ -59,7 +59,7 @@ def evaluate(
     rule: Rule = "mean",
     seed: int = 0,
 ) -> Result:
-    """Returns the accuracy of telling the classes of many small episodes apart.
+    """Returns the accuracy of classification in many small episodes.
 
     Args:
         features: [V, D], any scale; a row of zeros has a similarity of 0 to all others.
@@ -71,11 +71,11 @@ def evaluate(
         num_episodes: E.
         rule: With several shots, the score of a class: `mean` of the cosine
             similarities, similarity to the `prototype` (mean of the unit vectors), or
-            to the `nearest`. The lowest class of equal ones wins.
-        seed: Of the episodes.
+            to the `nearest`. Ties go to the lowest class.
+        seed: Random seed.
 
     Raises:
-        DataError: if the arrays do not go together or too few classes are large enough.
+        DataError: if the arrays do not match or too few classes are large enough.
         ConfigError: for an unknown rule or a number below 1.
     """
     if rule not in RULES:
@@ -83,8 +83,8 @@ def evaluate(
     features, labels = np.asarray(features), np.asarray(labels)
     if features.ndim != 2 or not len(features) == len(labels) == len(ids):
         raise errors.DataError(
-            f"features {list(features.shape)} must be [V, D] with one label and id a "
-            f"video, not {len(labels)} and {len(ids)}"
+            f"features {list(features.shape)} must be [V, D] with one label and id for "
+            f"each video, not {len(labels)} and {len(ids)}"
         )
     order = np.argsort(np.asarray(ids), kind="stable")
     episodes = draw_episodes(
@@ -127,7 +127,7 @@ def draw_episodes(
     num_episodes: int,
     rng: np.random.Generator,
 ) -> Episodes:
-    """Draws the videos of every episode, none of them twice in one episode.
+    """Draws the videos of every episode, each at most once.
 
     Classes are drawn uniformly among those with at least shots + queries videos.
 
@@ -161,9 +161,9 @@ def draw_episodes(
             f"{len(start)} classes have the {wanted} videos that {num_shots} shots and "
             f"{num_queries} queries need, fewer than the {num_ways} of an episode"
         )
-    # the classes of the smallest random numbers are a draw without repeats
+    # the classes with the smallest random numbers are a draw without repeats
     ways = rng.random((num_episodes, len(start))).argpartition(num_ways - 1, axis=1)
-    # in random order, since the lowest class wins where all are alike
+    # in random order, because ties go to the lowest class
     ways = rng.permuted(ways[:, :num_ways], axis=1)
     places = _draw_without_repeats(count[ways], wanted, rng)
     found = rows[start[ways][..., None] + places]
@@ -175,7 +175,7 @@ def _draw_without_repeats(
 ) -> np.ndarray:
     """[..., count] different numbers below each of `sizes`, in random order.
 
-    The n-th is drawn among what n - 1 have left, and moved past those before it.
+    The n-th is drawn from the remaining numbers and shifted past those drawn before.
     """
     drawn = np.empty((*sizes.shape, count), np.int64)
     for number in range(count):
@@ -196,7 +196,7 @@ def normalize(features: np.ndarray) -> np.ndarray:
 
 
 def class_scores(support: np.ndarray, query: np.ndarray, rule: Rule) -> np.ndarray:
-    """Returns [E, Q, ways], how much each query is like each class.
+    """Returns [E, Q, ways], the similarity of each query to each class.
 
     Args:
         support: [E, ways, shots, D] of length 1.
@@ -212,7 +212,7 @@ def class_scores(support: np.ndarray, query: np.ndarray, rule: Rule) -> np.ndarr
 
 
 def _hits(support: np.ndarray, query: np.ndarray, rule: Rule) -> np.ndarray:
-    """[E] share of queries [E, ways, queries, D] that are right."""
+    """[E] accuracy of the queries [E, ways, queries, D]."""
     episodes, ways, count, size = query.shape
     scores = class_scores(support, query.reshape(episodes, -1, size), rule)
     return (scores.argmax(-1) == np.repeat(np.arange(ways), count)).mean(axis=1)

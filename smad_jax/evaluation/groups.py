@@ -1,8 +1,8 @@
 """Where a classifier fails: by class, by class and scene, by rarity (Sec. 3).
 
-A group is a class together with a secondary label, such as the pseudo-scene. Labels
-are [V] int arrays; a negative secondary label or class is not known, and belongs to no
-group. A negative prediction, of a video that could not be read, is wrong.
+A group is a class together with a label of an aspect, such as the scene. All labels
+are [V] int arrays. A negative class or aspect label is unknown and belongs to no group;
+a negative prediction, of an unreadable video, is wrong.
 """
 
 from typing import NamedTuple
@@ -12,28 +12,28 @@ import numpy as np
 from smad_jax import errors
 from smad_jax.evaluation import rates
 
-MIN_VIDEOS = 10  # below it the accuracy of a group says little
-THIRDS = ("usual", "middling", "rare")
+MIN_VIDEOS = 10  # of fewer videos the accuracy of a group is mostly noise
+THIRDS = ("usual", "medium", "rare")
 
 
 class Groups(NamedTuple):
-    """The groups that occur, by class and then by secondary label; all are [G].
+    """The groups that occur, by class and then by aspect label; all are [G].
 
     Attributes:
         label: Class of each group.
-        secondary: Secondary label of each.
-        num_videos: In each.
-        num_correct: How many of them are predicted right.
+        aspect: Aspect label of each.
+        num_videos: Videos in each.
+        num_correct: Correctly classified videos in each.
     """
 
     label: np.ndarray
-    secondary: np.ndarray
+    aspect: np.ndarray
     num_videos: np.ndarray
     num_correct: np.ndarray
 
     @property
     def accuracy(self) -> np.ndarray:
-        """Share of each group that is right, [G], 0 to 1."""
+        """Accuracy of each group, [G], 0 to 1."""
         return self.num_correct / self.num_videos
 
     def take(self, rows: np.ndarray) -> "Groups":
@@ -42,14 +42,14 @@ class Groups(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """Equalised odds: how much the accuracy of a class depends on the secondary label.
+    """Equalised odds: how much the accuracy of a class depends on the aspect label.
 
     Attributes:
         label: [n] classes with at least two groups that are large enough.
         deviation: [n] standard deviation of P(Y' = y | Y = y, S = s) over s.
         mean: Their mean; NaN if there is none.
-        chance: The same mean when secondary labels are dealt anew inside each class:
-            groups are small, so that their accuracies differ by chance alone.
+        chance: The same mean with the aspect labels permuted within each class. Groups
+            are small, so their accuracies differ even by chance.
     """
 
     label: np.ndarray
@@ -63,9 +63,9 @@ class Third(NamedTuple):
 
     Attributes:
         name: One of `THIRDS`.
-        num_videos: In it.
-        accuracy: Share of them that is right; NaN if there is none.
-        worst_label: Class of the lowest accuracy in it; -1 if there is none.
+        num_videos: Videos in it.
+        accuracy: Their accuracy; NaN without videos.
+        worst_label: Class of the lowest accuracy in it; -1 without videos.
         worst_accuracy: That accuracy.
     """
 
@@ -77,23 +77,23 @@ class Third(NamedTuple):
 
 
 def group_accuracy(
-    label: np.ndarray, predicted: np.ndarray, secondary: np.ndarray
+    label: np.ndarray, predicted: np.ndarray, aspect: np.ndarray
 ) -> Groups:
-    """Returns every group that occurs, with how many of its videos are right.
+    """Returns every group that occurs, with its counts of videos.
 
     Args:
         label: [V] int.
         predicted: [V] int.
-        secondary: [V] int.
+        aspect: [V] int.
 
     Raises:
         DataError: if the lengths differ.
     """
-    label, predicted, secondary = _same_length(label, predicted, secondary)
-    known = (label >= 0) & (secondary >= 0)
-    num_labels = int(secondary.max(initial=0)) + 1
+    label, predicted, aspect = _same_length(label, predicted, aspect)
+    known = (label >= 0) & (aspect >= 0)
+    num_labels = int(aspect.max(initial=0)) + 1
     found, group = np.unique(
-        label[known] * num_labels + secondary[known], return_inverse=True
+        label[known] * num_labels + aspect[known], return_inverse=True
     )
     right = (label == predicted)[known]
     size = len(found)
@@ -108,7 +108,7 @@ class Worst(NamedTuple):
     """Groups of low accuracy, the worst first.
 
     Attributes:
-        rows: [n] their positions.
+        rows: [n] positions of the groups.
         sure: [n] bool, whether a group is low beyond chance.
     """
 
@@ -121,18 +121,17 @@ def worst_groups(
 ) -> Worst:
     """Returns groups of low accuracy.
 
-    A group is listed if it is less accurate than all videos are, and than its class
-    with other secondary labels: else it is the class that is hard. A class without
-    others is compared with all other videos. It is sure where a one-sided exact test of
-    that stands while one in twenty may be false (Benjamini and Hochberg's rule). Sure
-    groups come first, and among equals that of the lowest upper end of the 95 %
-    interval of its accuracy, so that few unlucky videos do not come before a large
-    group.
+    A group is listed if it is less accurate than all videos and than its class with
+    other aspect labels; otherwise the class itself is hard. A class with one label is
+    compared with all other videos. A group is sure if a one-sided exact test holds at a
+    false discovery rate of one in twenty (Benjamini and Hochberg's rule). Sure groups
+    come first, then those with the lowest upper end of the 95 % interval of accuracy,
+    so that a few unlucky videos do not rank before a large group.
 
     Args:
-        groups: All that `group_accuracy` found.
-        count: How many at most.
-        min_videos: Smaller groups are passed over; if all are, the largest are taken.
+        groups: From `group_accuracy`.
+        count: The largest number of groups.
+        min_videos: Smaller groups are ignored; if all are smaller, the largest count.
     """
     if not len(groups.label):
         return Worst(np.zeros(0, np.int64), np.zeros(0, bool))
@@ -144,7 +143,7 @@ def worst_groups(
     with_rest = np.where(alone, right, groups.num_correct + others_right)[large]
     all_of_it = np.where(alone, whole, groups.num_videos + others)[large]
     p_values = rates.fewer_than_chance(found, size, with_rest, all_of_it)
-    # compared crosswise, without a division that would round
+    # multiplied crosswise: a division would round
     low = (found * whole < right * size) & (found * all_of_it < with_rest * size)
     sure = rates.discoveries(p_values)
     _, upper = rates.wilson(found, size)
@@ -154,11 +153,11 @@ def worst_groups(
 
 
 def worst_group(groups: Groups, *, min_videos: int = MIN_VIDEOS) -> int:
-    """Returns the position of the group of the lowest accuracy, the largest of equals.
+    """Returns the position of the group of lowest accuracy; of ties the largest.
 
     Args:
         groups: From `group_accuracy`, at least one.
-        min_videos: Smaller groups are passed over; if all are, the largest are taken.
+        min_videos: Smaller groups are ignored; if all are smaller, the largest count.
     """
     large = np.flatnonzero(groups.num_videos >= _enough(groups, min_videos))
     order = np.lexsort((-groups.num_videos[large], groups.accuracy[large]))
@@ -166,15 +165,15 @@ def worst_group(groups: Groups, *, min_videos: int = MIN_VIDEOS) -> int:
 
 
 def _enough(groups: Groups, min_videos: int) -> int:
-    """How many videos a group must have; no more than the largest has."""
+    """The size that a group must have, at most that of the largest."""
     return min(min_videos, int(groups.num_videos.max()))
 
 
 def elsewhere(groups: Groups) -> tuple[np.ndarray, np.ndarray]:
-    """Returns how many videos the rest of each group's class has, and how many right.
+    """Returns the counts of the rest of each group's class: videos, and correct ones.
 
     Args:
-        groups: All that `group_accuracy` found.
+        groups: From `group_accuracy`.
 
     Returns:
         Two [G] int arrays.
@@ -188,14 +187,14 @@ def elsewhere(groups: Groups) -> tuple[np.ndarray, np.ndarray]:
 
 
 def worst_class(label: np.ndarray, predicted: np.ndarray) -> tuple[int, float]:
-    """Returns the class of the lowest accuracy and that accuracy; the lowest of equals.
+    """Returns the class of lowest accuracy and that accuracy; of ties the lowest.
 
     Raises:
         DataError: if the lengths differ or there is no video.
     """
     groups = group_accuracy(label, predicted, np.zeros(len(label), np.int64))
     if not len(groups.label):
-        raise errors.DataError("there is no video whose class is known")
+        raise errors.DataError("no video has a known class")
     row = int(np.argmin(groups.accuracy))
     return int(groups.label[row]), float(groups.accuracy[row])
 
@@ -203,47 +202,47 @@ def worst_class(label: np.ndarray, predicted: np.ndarray) -> tuple[int, float]:
 def equalised_odds(
     label: np.ndarray,
     predicted: np.ndarray,
-    secondary: np.ndarray,
+    aspect: np.ndarray,
     *,
     min_videos: int = MIN_VIDEOS,
     seed: int = 0,
     num_permutations: int = 10,
 ) -> Spread:
-    """Returns the spread that equalised odds wants to be 0 (Sec. 3).
+    """Returns the spread that is 0 under equalised odds (Sec. 3).
 
     Args:
         label: [V] int.
         predicted: [V] int.
-        secondary: [V] int.
-        min_videos: Smaller groups are passed over.
-        seed: Of the permutations.
-        num_permutations: Behind `chance`, which is their mean.
+        aspect: [V] int.
+        min_videos: Smaller groups are ignored.
+        seed: Random seed of the permutations.
+        num_permutations: Number of permutations behind `chance`.
 
     Raises:
         DataError: if the lengths differ.
     """
-    label, predicted, secondary = _same_length(label, predicted, secondary)
-    labels, deviation = _deviations(label, predicted, secondary, min_videos)
+    label, predicted, aspect = _same_length(label, predicted, aspect)
+    labels, deviation = _deviations(label, predicted, aspect, min_videos)
     if not len(labels):
         return Spread(labels, deviation, float("nan"), float("nan"))
     rng = np.random.default_rng(seed)
     given = np.argsort(label, kind="stable")
-    # dealt among the videos that have one, or groups would not keep their sizes
-    given = given[secondary[given] >= 0]
+    # permuted among the videos with a label, so that groups keep their sizes
+    given = given[aspect[given] >= 0]
     chance = []
     for _ in range(num_permutations):
         order = given[np.argsort(label[given] + rng.random(len(given)))]
-        dealt = np.full_like(secondary, -1)
-        dealt[given] = secondary[order]
-        chance.append(_deviations(label, predicted, dealt, min_videos)[1].mean())
+        permuted = np.full_like(aspect, -1)
+        permuted[given] = aspect[order]
+        chance.append(_deviations(label, predicted, permuted, min_videos)[1].mean())
     return Spread(labels, deviation, float(deviation.mean()), float(np.mean(chance)))
 
 
 def _deviations(
-    label: np.ndarray, predicted: np.ndarray, secondary: np.ndarray, min_videos: int
+    label: np.ndarray, predicted: np.ndarray, aspect: np.ndarray, min_videos: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Classes of two or more large groups, and the deviation of their accuracies."""
-    groups = group_accuracy(label, predicted, secondary)
+    groups = group_accuracy(label, predicted, aspect)
     large = groups.take(groups.num_videos >= min_videos)
     labels, owner, size = np.unique(
         large.label, return_inverse=True, return_counts=True
@@ -256,40 +255,41 @@ def _deviations(
     return labels[kept], np.sqrt(square[kept] / size[kept])
 
 
-def rarity_thirds(
+def equal_thirds(
     label: np.ndarray,
-    secondary: np.ndarray,
+    aspect: np.ndarray,
     *,
     usual: np.ndarray | None = None,
     ids: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Returns [V] int: 0, 1, 2 for the usual, middling and rare third of each class.
+    """Returns [V] int: 0, 1, 2 for the usual, medium and rare third of each class.
 
-    Inside a class videos are ordered by how usual their secondary label is for it, as
-    OmniDebias orders web media (App. B): parts differ by one video at most, and the
-    remainder goes to the rare end. -1 where a label is not known.
+    The videos of a class are ordered by how usual their aspect label is for it, as
+    OmniDebias orders web media (App. B). The cuts go through labels, so the thirds
+    differ by at most one video, the remainder at the rare end; unlike
+    `data.groups.whole_label_thirds`. -1 where a label is unknown.
 
     Args:
         label: [V] int.
-        secondary: [V] int.
-        usual: [K, Z] number of videos of each class and label that says what is usual,
-            such as of the training set; None: that of these videos.
-        ids: [V] names, by which equals are ordered; else by their place.
+        aspect: [V] int.
+        usual: [K, Z] number of videos of each class and label, for instance in the
+            training set; None counts these videos.
+        ids: [V] names, which order ties; by default their position does.
 
     Raises:
         DataError: if the lengths differ.
     """
-    label, secondary = _same_length(label, secondary)
-    known = np.flatnonzero((label >= 0) & (secondary >= 0))
+    label, aspect = _same_length(label, aspect)
+    known = np.flatnonzero((label >= 0) & (aspect >= 0))
     if usual is None:
-        num_labels = int(secondary.max(initial=0)) + 1
-        pair = label[known] * num_labels + secondary[known]
+        num_labels = int(aspect.max(initial=0)) + 1
+        pair = label[known] * num_labels + aspect[known]
         _, group, size = np.unique(pair, return_inverse=True, return_counts=True)
         count = size[group]
     else:
-        count = usual[label[known], secondary[known]]
+        count = usual[label[known], aspect[known]]
     names = known if ids is None else np.asarray(ids)[known]
-    order = known[np.lexsort((names, secondary[known], -count, label[known]))]
+    order = known[np.lexsort((names, aspect[known], -count, label[known]))]
     found = np.full(len(label), -1)
     _, start, count = np.unique(label[order], return_index=True, return_counts=True)
     place = np.arange(len(order)) - np.repeat(start, count)
@@ -307,7 +307,7 @@ def accuracy_by_third(
     Args:
         label: [V] int.
         predicted: [V] int.
-        third: [V] from `rarity_thirds`.
+        third: [V] from `equal_thirds`.
 
     Raises:
         DataError: if the lengths differ.
@@ -315,7 +315,7 @@ def accuracy_by_third(
     groups = group_accuracy(label, predicted, third)
     found = []
     for number, name in enumerate(THIRDS):
-        part = groups.take(groups.secondary == number)
+        part = groups.take(groups.aspect == number)
         if not len(part.label):
             found.append(Third(name, 0, float("nan"), -1, float("nan")))
             continue
@@ -333,13 +333,13 @@ def accuracy_by_third(
 
 
 def _same_length(*arrays: np.ndarray) -> list[np.ndarray]:
-    """The arrays, if each has one entry a video.
+    """The arrays as int64.
 
     Raises:
-        DataError: if they have not.
+        DataError: unless each has one entry for each video.
     """
     columns = [np.asarray(array, np.int64) for array in arrays]
     if len({column.shape for column in columns}) > 1 or columns[0].ndim != 1:
         shapes = ", ".join(str(list(column.shape)) for column in columns)
-        raise errors.DataError(f"each video needs one of every label, not {shapes}")
+        raise errors.DataError(f"labels must be [V] of one length, not {shapes}")
     return columns

@@ -1,9 +1,9 @@
 """Entropy and mutual information of labels, in nats (Tables 4, 10 and 12, Sec. 5.2).
 
-All of it is counting: functions take V labels at once, millions if need be, and make no
-Python object for each. What the labels mean, actions or pseudo-scenes, and which of
-them to compare, is the caller's business. Estimates are the plain ones from counts:
-mutual information comes out too high where labels are few, so compare sets of one size.
+Functions count V labels at once, millions if need be, without a Python object for each.
+What the labels mean, actions or pseudo-scenes, is up to the caller. Estimates are the
+plain ones from counts: mutual information is too high where videos are few, so compare
+sets of one size.
 """
 
 from typing import Literal, NamedTuple, get_args
@@ -13,7 +13,7 @@ import numpy as np
 Mean = Literal["arithmetic", "geometric", "min", "max"]
 MEANS: tuple[Mean, ...] = get_args(Mean)
 
-# Cells for each label up to which a table of all pairs beats sorting the pairs.
+# Up to so many cells for each label a table of all pairs beats sorting the pairs.
 _TABLE_CELLS = 4
 _SMALL_TABLE = 1 << 20
 
@@ -22,10 +22,10 @@ def entropy(labels: np.ndarray) -> float:
     """Returns the entropy of the distribution of `labels`, in nats.
 
     Args:
-        labels: [V] int, V at least 1; any integers, of which only equality counts.
+        labels: [V] int, V at least 1; only equality matters.
 
     Raises:
-        ValueError: if they are no such array.
+        ValueError: for another array.
     """
     return _entropy(_coded("labels", labels).counts)
 
@@ -38,7 +38,7 @@ def mutual_information(a: np.ndarray, b: np.ndarray) -> float:
         b: [V] int, of the same videos.
 
     Raises:
-        ValueError: if they are no such arrays or differ in length.
+        ValueError: for other arrays or different lengths.
     """
     return _measures(a, b).information
 
@@ -48,8 +48,7 @@ def normalized_mutual_information(
 ) -> float:
     """Returns I(A; B) over a mean of H(A) and H(B), 0 to 1 (Table 10).
 
-    0 if either is constant, which then says nothing of the other; both constant count
-    as 0 too, where scikit-learn has 1.
+    0 if either or both are constant; for both scikit-learn returns 1.
 
     Args:
         a: [V] int.
@@ -58,7 +57,7 @@ def normalized_mutual_information(
             `geometric`.
 
     Raises:
-        ValueError: for another mean, or if the arrays are not as said.
+        ValueError: for another mean or other arrays.
     """
     if mean not in MEANS:
         raise ValueError(f"unknown mean {mean!r}; known: {', '.join(MEANS)}")
@@ -79,8 +78,8 @@ def group_entropies(
 ) -> np.ndarray:
     """Returns [G] entropies of the labels inside each group, in nats; NaN if empty.
 
-    With actions as groups and pseudo-scenes as labels this is H(S | Y = y), whose plain
-    mean over the classes Sec. 5.2 reports: 3.02 for Kinetics, 2.79 for Google's images.
+    With actions as groups and pseudo-scenes as labels this is H(S | Y = y). Sec. 5.2
+    reports its plain mean over classes: 3.02 for Kinetics, 2.79 for Google's images.
 
     Args:
         labels: [V] int.
@@ -88,7 +87,7 @@ def group_entropies(
         num_groups: G.
 
     Raises:
-        ValueError: if the arrays are not as said.
+        ValueError: for other arrays.
     """
     coded = _coded("labels", labels)
     groups = _integers("groups", groups)
@@ -111,14 +110,14 @@ def group_entropies(
 
 
 class _Coded(NamedTuple):
-    """Labels as [V] numbers 0..Z - 1, and the [Z] counts of each, none of them 0."""
+    """Labels as [V] numbers 0..Z - 1, and the [Z] counts of each, all above 0."""
 
     codes: np.ndarray
     counts: np.ndarray
 
 
 class _Measures(NamedTuple):
-    """Entropies of both factors, and their mutual information, in nats."""
+    """Entropies of both labels, and their mutual information, in nats."""
 
     first: float
     second: float
@@ -131,7 +130,7 @@ def _measures(a: np.ndarray, b: np.ndarray) -> _Measures:
     _, counts = _cells(first.codes, second.codes, len(first.counts), len(second.counts))
     entropies = _entropy(first.counts), _entropy(second.counts)
     information = sum(entropies) - _entropy(counts)
-    # no more than either entropy, no less than 0; otherwise by rounding only
+    # from 0 to the smaller entropy; only rounding leaves that range
     return _Measures(*entropies, float(np.clip(information, 0.0, min(entropies))))
 
 
@@ -177,13 +176,12 @@ def _integers(name: str, labels: np.ndarray) -> np.ndarray:
             f"{labels.dtype}"
         )
     if not len(labels):
-        raise ValueError(f"{name} must be those of at least one video")
+        raise ValueError(f"{name} must have at least one video")
     return labels.astype(np.int64)
 
 
 def _check_lengths(a: np.ndarray, b: np.ndarray) -> None:
     if len(a) != len(b):
         raise ValueError(
-            f"{len(a)} labels but {len(b)} of the other factor; each video needs one "
-            "of both"
+            f"each video needs both labels, but there are {len(a)} and {len(b)}"
         )

@@ -1,8 +1,8 @@
 """Classification of features by a linear SVM (Sec. 6.2, Table 5).
 
-One against the rest with squared hinge loss on vectors of length 1; scikit-learn's
-LinearSVC does the work. The paper names neither loss nor C; C = 1 is the default here,
-and a search on a held-out tenth of the training videos an option.
+Scikit-learn's LinearSVC: one against the rest, squared hinge loss, vectors of length 1.
+The paper names neither loss nor C; C is 1 by default, or chosen on a held-out tenth of
+the training videos.
 """
 
 import warnings
@@ -33,10 +33,10 @@ def predict(
         train_labels: [V] int, two classes or more.
         test_features: [V', D].
         c: Weight of the loss against the norm of the weights.
-        seed: Of the order in which the solver takes the videos.
+        seed: Random seed of the solver.
 
     Raises:
-        DataError: if the arrays do not go together or one class is all there is.
+        DataError: if the arrays do not match or have only one class.
         ConfigError: if C is not positive.
     """
     _check(train_features, train_labels, test_features)
@@ -50,7 +50,7 @@ def predict(
         random_state=seed,
     )
     with warnings.catch_warnings():
-        # at a large C the last digits take long and change no prediction worth it
+        # at a large C the last digits take long and change hardly any prediction
         warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
         machine.fit(few_shot.normalize(train_features), train_labels)
     return np.asarray(machine.predict(few_shot.normalize(test_features)))
@@ -65,9 +65,9 @@ def accuracy(
     c: float = 1.0,
     seed: int = 0,
 ) -> float:
-    """Returns the share of test videos that `predict` gets right, 0 to 1.
+    """Returns the accuracy of `predict` on the test videos, 0 to 1.
 
-    A row of zeros in `test_features`, of a video that could not be read, is wrong.
+    An unreadable video, a row of zeros in `test_features`, counts as wrong.
     """
     predicted = predict(train_features, train_labels, test_features, c=c, seed=seed)
     readable = np.asarray(test_features).any(axis=1)
@@ -81,15 +81,15 @@ def choose_c(
     candidates: Sequence[float] = SEARCHED_C,
     seed: int = 0,
 ) -> float:
-    """Returns the C that is best on a held-out tenth of the training videos.
+    """Returns the best C on a held-out tenth of the training videos.
 
-    The smallest of equally good ones. The tenth is drawn class by class.
+    Ties go to the smallest. The tenth is drawn class by class.
 
     Args:
         features: [V, D] of the training videos.
         labels: [V] int.
         candidates: The values to try.
-        seed: Of the tenth.
+        seed: Random seed of the tenth.
 
     Raises:
         DataError: if the videos are too few to hold out some of every class.
@@ -117,7 +117,7 @@ def _check(
     shapes = [np.shape(array) for array in (train_features, test_features)]
     if any(len(shape) != 2 for shape in shapes) or shapes[0][1] != shapes[1][1]:
         raise errors.DataError(
-            f"features to train and test on must be [V, D] with one D, but they are "
+            f"features for training and test must be [V, D] with the same D, not "
             f"{list(shapes[0])} and {list(shapes[1])}"
         )
     if len(train_labels) != len(train_features):
@@ -125,4 +125,4 @@ def _check(
             f"{len(train_features)} videos to train on have {len(train_labels)} labels"
         )
     if len(np.unique(train_labels)) < 2:
-        raise errors.DataError("videos to train on must be of two classes or more")
+        raise errors.DataError("training videos must have at least two classes")

@@ -1,8 +1,8 @@
 """How much the scenes of training and test have in common (Fig. 3).
 
-The paper gives the axis its name and no formula. Here the overlap of a class is the
-sum over scenes of the smaller of both shares, and the figure's axis the mean over the
-classes: 0 for scenes that are disjoint in every class, 1 for equal distributions.
+The paper names the axis and gives no formula. Here the overlap of a class is the sum
+over scenes of the smaller of both shares, and the axis is the mean over classes: 0 for
+disjoint scenes in every class, 1 for equal distributions.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ def overlap(train: np.ndarray, test: np.ndarray) -> float:
 
     Args:
         train: [K, Z] videos of each class and scene.
-        test: [K, Z]; classes that one of the two lacks are left out.
+        test: [K, Z]; a class missing in either is left out.
 
     Raises:
         DataError: if no class occurs in both.
@@ -27,19 +27,19 @@ def overlap(train: np.ndarray, test: np.ndarray) -> float:
     return float(np.minimum(*shares).sum(axis=1).mean())
 
 
-def num_per_class(labels: np.ndarray, head: np.ndarray, *, wanted: int) -> int:
-    """Returns how many videos of every class a mixture can have, at most `wanted`.
+def num_per_class(labels: np.ndarray, head: np.ndarray, *, most: int) -> int:
+    """Returns how many videos of each class a mixture can have, at most `most`.
 
-    Every class needs as many from the head and as many from the tail, so that all
-    mixtures are of one size.
+    Every class must have that many from the head and from the tail, so that all
+    mixtures have one size.
 
     Args:
         labels: [V] int.
         head: [V] bool, whether a video shows a scene that training has for its class.
-        wanted: The paper's validation set has 50.
+        most: 50 in the paper's validation set.
 
     Raises:
-        DataError: if a class lacks one of the two.
+        DataError: if a class lacks either.
     """
     classes = np.unique(labels)
     counts = [
@@ -53,7 +53,7 @@ def num_per_class(labels: np.ndarray, head: np.ndarray, *, wanted: int) -> int:
             f"class {label} has no test video with {side} scenes; the overlap can "
             "only be varied where every class has both kinds"
         )
-    return min(scarce, wanted)
+    return min(scarce, most)
 
 
 def mixture(
@@ -71,13 +71,13 @@ def mixture(
         head: [V] bool.
         share: Of videos from the head, 0 to 1.
         per_class: Videos of each class, from `num_per_class`.
-        rng: Chooses them.
+        rng: Source of the draw.
     """
     usual = round(per_class * share)
-    wanted = np.where(head, usual, per_class - usual)
-    # shuffled inside each class and kind, of which the first so many are taken
+    taken = np.where(head, usual, per_class - usual)
+    # shuffle within each class and side, then take the first of each
     kind = 2 * labels + head
     order = np.lexsort((rng.random(len(labels)), kind))
     _, start, count = np.unique(kind[order], return_index=True, return_counts=True)
     place = np.arange(len(order)) - np.repeat(start, count)
-    return order[place < wanted[order]]
+    return order[place < taken[order]]

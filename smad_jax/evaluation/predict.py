@@ -1,11 +1,10 @@
-"""Runs a network over a test set once and keeps what it said (Sec. 6.1).
+"""Runs a network over a test set once and stores its predictions (Sec. 6.1).
 
-Views go through in chunks, so memory does not grow with their number, and every
-process works on its own devices alone: the last chunks need not be in step.
+Views go through in chunks, so memory does not grow with their number. Every process
+works on its own devices alone, so the last chunks need not be in step.
 """
 
 import dataclasses
-import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,99 +13,15 @@ import numpy as np
 from flax import nnx
 from jax.experimental import multihost_utils
 
-from smad_jax import file_io
 from smad_jax.evaluation import cam
+from smad_jax.evaluation.predictions import Examples, Predictions
 from smad_jax.training import sharding, train_state
 
 NUM_EXAMPLES = 12
 
-
-@dataclasses.dataclass(frozen=True)
-class Predictions:
-    """What a network said about every video of a split, in the split's order.
-
-    Attributes:
-        ids: [V] names of the videos.
-        labels: [V] int, true actions.
-        probabilities: [V, K]; a row of zeros for a video that could not be read.
-        features: [V, D], mean over the views; zeros likewise.
-    """
-
-    ids: np.ndarray
-    labels: np.ndarray
-    probabilities: np.ndarray
-    features: np.ndarray
-
-    @property
-    def answers(self) -> np.ndarray:
-        """[V] int, the likeliest class; -1 for a video that could not be read."""
-        read = self.probabilities.any(axis=1)
-        return np.where(read, self.probabilities.argmax(axis=1), -1)
-
-    @property
-    def unreadable(self) -> int:
-        """How many videos could not be read; they count as wrong."""
-        return int((self.answers < 0).sum())
-
-    def save(self, path: pathlib.Path) -> None:
-        """Writes an NPZ file with one array a field."""
-        with file_io.whole(path) as partial, open(partial, "wb") as file:
-            np.savez(file, allow_pickle=False, **dataclasses.asdict(self))
-
-    @staticmethod
-    def load(path: pathlib.Path) -> "Predictions":
-        """Reads what `save` wrote.
-
-        Raises:
-            DataError: if it is no such file.
-        """
-        told = f"{path} holds no predictions of a run; test the run again"
-        with file_io.npz(path, told) as arrays:
-            return Predictions(**arrays)
-
-
-@dataclasses.dataclass(frozen=True)
-class Examples:
-    """A few test clips with what the network looked at.
-
-    Attributes:
-        video: [n, T, H, W, 3] uint8, the first view.
-        actionness: [n, t, h, w] H W A', which averages 1 over a frame, t of them
-            where time is strided; None without SAAR.
-        labels: [n] int.
-        predictions: [n] int.
-        ids: [n] names of the videos; empty ones in files that older runs wrote.
-    """
-
-    video: np.ndarray
-    actionness: np.ndarray | None
-    labels: np.ndarray
-    predictions: np.ndarray
-    ids: np.ndarray
-
-    def save(self, path: pathlib.Path) -> None:
-        """Writes an NPZ file with one array a field that is there."""
-        arrays = dataclasses.asdict(self)
-        if self.actionness is None:
-            del arrays["actionness"]
-        np.savez(path, **arrays)
-
-    @staticmethod
-    def load(path: pathlib.Path) -> "Examples":
-        """Reads what `save` wrote.
-
-        Raises:
-            DataError: if it is no such file.
-        """
-        told = f"{path} holds no examples of a run; test the run again"
-        with file_io.npz(path, told) as arrays:
-            return Examples(
-                video=arrays["video"],
-                actionness=arrays.get("actionness"),
-                labels=arrays["labels"],
-                predictions=arrays["predictions"],
-                ids=arrays.get("ids", np.full(len(arrays["labels"]), "")),
-            )
+# Outputs of the network that are read.
+_OF_VIEWS = ("logits", "features", "actionness")
+_OF_MAPS = ("logits", "feature_map", "actionness")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +41,7 @@ class ViewFeatures:
 
 
 class Maps(NamedTuple):
-    """What class activation maps are made of; see `cam`.
+    """The ingredients of class activation maps; see `cam`.
 
     Attributes:
         logits: [B, K] of each clip.
@@ -160,10 +75,10 @@ class Predictor:
 
         Args:
             graph: Structure of `Trained` modules.
-            params: Their parameters, wherever they are.
-            batch_stats: Their batch statistics, likewise.
-            view_chunk: Clips that go through the network together, at most, rounded
-                up to a multiple of the devices.
+            params: Their parameters, on any device.
+            batch_stats: Their batch statistics, on any device.
+            view_chunk: The most clips in one pass, rounded up to a multiple of the
+                devices.
         """
         self._mesh = sharding.make_mesh(jax.local_devices())
         self._view_chunk = view_chunk
@@ -177,36 +92,28 @@ class Predictor:
             self._mesh, jax.sharding.PartitionSpec(sharding.BATCH_AXIS)
         )
 
-        def forward(arrays, clips):
+        def forward(arrays, clips, wanted):
             modules: Any = train_state.merge(graph, *arrays)
             output = modules.model(clips, train=False, key=None)
-            views = {"logits": output.logits, "features": output.features}
-            if output.actionness is not None:
-                views["actionness"] = output.actionness
-            return views
+            found = {name: getattr(output, name) for name in wanted}
+            return {name: value for name, value in found.items() if value is not None}
 
         def combine(arrays, logits, features):
             modules: Any = train_state.merge(graph, *arrays)
             return modules.method.predict(logits, features)
 
-        def look(arrays, clips):
-            modules: Any = train_state.merge(graph, *arrays)
-            output = modules.model(clips, train=False, key=None)
-            return output.logits, output.feature_map, output.actionness
-
-        self._look = jax.jit(look)
-        self._forward = jax.jit(forward)
+        # static: outputs that are not read, such as feature maps, cost no memory
+        self._forward = jax.jit(forward, static_argnames="wanted")
         self._combine = jax.jit(combine)
 
     def adapt(self, batches: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
         """Lets the method adapt the trained network to a test set.
 
-        Whatever set it was adapted to before is forgotten. The method sees one view of
-        each video of a batch at a time: views of one video are much alike, and would
-        make poor statistics of a batch.
+        An earlier adaptation is undone. The method sees one view of each video of a
+        batch at a time, because similar views of one video make poor batch statistics.
 
         Args:
-            batches: Gives this process's share of the split, as `run` wants it.
+            batches: Returns this process's share of the split, as for `run`.
         """
 
         def clips() -> Iterator[np.ndarray]:
@@ -215,7 +122,7 @@ class Predictor:
                 for view in range(video.shape[1] if len(video) else 0):
                     yield video[:, view]
 
-        # on a device: NumPy arrays could not be changed in place
+        # on a device: the method changes arrays in place, and NumPy arrays cannot be
         modules: Any = train_state.merge(self._graph, *jax.device_put(self._trained))
         modules.method.adapt(modules.model, clips)
         batch_stats = jax.tree.map(np.asarray, train_state.batch_stats_of(modules))
@@ -224,18 +131,18 @@ class Predictor:
     def refit(
         self, stream: Mapping[str, Any], *, rng: np.random.Generator
     ) -> train_state.Tree:
-        """Lets the method fit the network to features; returns all parameters then.
+        """Lets the method fit the network to features; returns all its parameters.
 
         Args:
-            stream: As `Method.refit` wants it, the same in every process.
-            rng: Likewise.
+            stream: For `Method.refit`, the same in every process.
+            rng: The same in every process.
         """
         modules: Any = train_state.merge(self._graph, *jax.device_put(self._trained))
         modules.method.refit(modules.model, stream, rng=rng)
         return jax.tree.map(np.asarray, train_state.split(modules)[1])
 
     def views(self, video: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns what the network says of every view.
+        """Returns the network's outputs for every view.
 
         Args:
             video: [B, N, T, H, W, 3] uint8.
@@ -246,7 +153,7 @@ class Predictor:
         """
         clips = video.reshape(-1, *video.shape[2:])
         size = min(self._view_chunk, len(clips))
-        if len(video) == 1:  # of its own length: a power of two is compiled only once
+        if len(video) == 1:  # N is its own: rounding to powers of two limits compiling
             size = min(self._view_chunk, 1 << (len(clips) - 1).bit_length())
         size = -(-size // self._mesh.size) * self._mesh.size
         chunks = [
@@ -266,13 +173,16 @@ class Predictor:
         """Returns the maps of a few clips, [B, T, H, W, 3] uint8."""
         padding = -len(clips) % self._mesh.size
         padded = np.pad(clips, [(0, padding)] + [(0, 0)] * 4)
-        found = self._look(self._arrays, jax.device_put(padded, self._rows))
-        logits, feature_map, *scores = (
-            np.asarray(a)[: len(clips)] for a in found if a is not None
-        )
+        placed = jax.device_put(padded, self._rows)
+        found = self._forward(self._arrays, placed, wanted=_OF_MAPS)
+        whole = {name: np.asarray(array)[: len(clips)] for name, array in found.items()}
         head = self._arrays[0]["model"]["head"]
-        kernel, bias = np.asarray(head["kernel"]), np.asarray(head["bias"])
-        return Maps(logits, feature_map, scores[0] if scores else None, kernel, bias)
+        return Maps(
+            actionness=whole.pop("actionness", None),
+            kernel=np.asarray(head["kernel"]),
+            bias=np.asarray(head["bias"]),
+            **whole,
+        )
 
     def run(
         self, batches: Iterable[Mapping[str, Any]], ids: np.ndarray, labels: np.ndarray
@@ -337,10 +247,10 @@ class Predictor:
         return ViewFeatures(ids, labels, features)
 
     def _run(self, clips: np.ndarray, size: int) -> dict[str, np.ndarray]:
-        """Runs at most `size` clips, padded to so many."""
+        """Runs at most `size` clips, padded to `size`."""
         padding = [(0, size - len(clips))] + [(0, 0)] * (clips.ndim - 1)
         placed = jax.device_put(np.pad(clips, padding), self._rows)
-        views = self._forward(self._arrays, placed)
+        views = self._forward(self._arrays, placed, wanted=_OF_VIEWS)
         return {name: np.asarray(array)[: len(clips)] for name, array in views.items()}
 
 
@@ -352,11 +262,11 @@ def _local(tree: Any) -> Any:
 def _in_order(
     found: Sequence[tuple[np.ndarray, ...]], num_videos: int
 ) -> list[np.ndarray]:
-    """The arrays of all batches and processes in the split's order.
+    """Returns the arrays of all batches and processes in the split's order.
 
     Args:
-        found: For each batch the rows of the split, and the arrays that belong to them.
-        num_videos: V, how many rows there should be.
+        found: For each batch the rows of the split, and the arrays at these rows.
+        num_videos: V, the expected number of rows.
     """
     index, *arrays = _gather([np.concatenate(c) for c in zip(*found, strict=True)])
     if not np.array_equal(np.sort(index), np.arange(num_videos)):
@@ -384,7 +294,7 @@ def _gather(arrays: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _examples(shown: list[dict[str, np.ndarray]]) -> Examples:
-    """Returns the first few rows of what was kept for pictures."""
+    """Returns the first `NUM_EXAMPLES` clips."""
     rows = {
         name: np.concatenate([part[name] for part in shown])[:NUM_EXAMPLES]
         for name in shown[0]

@@ -1,7 +1,7 @@
-"""How much of a secondary label a fresh linear classifier reads off frozen features.
+"""Accuracy of a fresh linear classifier of an aspect on frozen features (Sec. 3).
 
-That an adversary in training ends at chance proves little: it may have lagged behind.
-A classifier trained afterwards, on features that no longer move, is the test (Sec. 3).
+An adversary at chance at the end of training proves little: it may lag behind the
+features. A classifier trained afterwards, on fixed features, is the test.
 """
 
 import dataclasses
@@ -18,15 +18,15 @@ _MAX_ITERATIONS = 300
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """Accuracy of a probe on the half of the videos that it did not see.
+    """Accuracy of a probe on the held-out half of the videos.
 
     Attributes:
-        accuracy: Share of the held-out half that is right, 0 to 1.
-        low: End of its 95 % interval over these videos (Wilson).
-        high: The other end.
-        majority: Share that always answering the most frequent label would get right.
+        accuracy: On the held-out half, 0 to 1.
+        low: Lower end of its 95 % interval over these videos (Wilson).
+        high: The upper end.
+        majority: Accuracy of always predicting the most frequent label.
         chance: One over the number of labels that occur.
-        num_train: Videos that the probe learnt from.
+        num_train: Videos that the probe is trained on.
         num_test: Videos in the held-out half.
         num_labels: Labels that occur.
     """
@@ -49,27 +49,26 @@ def evaluate(
     strength: float = 1.0,
     seed: int = 0,
 ) -> Result:
-    """Returns what logistic regression on one half reads off the other half.
+    """Returns the accuracy of logistic regression, trained on half of the videos.
 
-    Features are scaled to mean 0 and deviation 1 by the training half.
+    Features are scaled to mean 0 and deviation 1 on the training half.
 
     Args:
         features: [V, D].
-        labels: [V] int; a negative one is not known and left out, as is a row of zeros,
-            of a video that could not be read.
-        max_videos: Use as many at most, drawn at random; 0 for all.
+        labels: [V] int; videos with a negative (unknown) label or without features, a
+            row of zeros, are left out.
+        max_videos: The most videos to use, drawn at random; 0 for all.
         strength: C, the weight of the loss against the norm of the weights.
-        seed: Of the halves.
+        seed: Random seed of the halves.
 
     Raises:
-        DataError: if the arrays do not go together, or fewer than two labels occur
-            twice.
+        DataError: if the arrays do not match, or fewer than two labels occur twice.
     """
     features, labels = np.asarray(features), np.asarray(labels)
     if features.ndim != 2 or len(features) != len(labels):
         raise errors.DataError(
-            f"features {list(features.shape)} must be [V, D] with one label a video, "
-            f"but there are {len(labels)}"
+            f"features {list(features.shape)} must be [V, D] with one label for each "
+            f"video, but there are {len(labels)}"
         )
     rows = np.flatnonzero((labels >= 0) & features.any(axis=1))
     num_usable = len(rows)
@@ -77,14 +76,14 @@ def evaluate(
         rows = np.random.default_rng(seed).choice(rows, max_videos, replace=False)
     num_used = len(rows)
     _, codes, counts = np.unique(labels[rows], return_inverse=True, return_counts=True)
-    # a label of one video can be learnt or tested, not both
+    # a label of one video cannot be both trained on and tested
     rows, codes = rows[counts[codes] > 1], codes[counts[codes] > 1]
     num_labels = int((counts > 1).sum())
     if num_labels < 2:
         raise errors.DataError(
-            f"a probe needs two labels with two videos each, but the {num_used} videos "
-            f"used, of {num_usable} that have features and a label, have {num_labels} "
-            "such labels; take more of them (--max-videos), or another split"
+            f"a probe needs two labels with two videos each, but {num_used} of the "
+            f"{num_usable} videos with features and a label have {num_labels} such "
+            "labels; use more of them (--max-videos), or another split"
         )
     train, test = _halves(codes, num_labels, seed)
     predicted = _fit_and_predict(
@@ -107,7 +106,7 @@ def evaluate(
 def _halves(
     codes: np.ndarray, num_labels: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train and test on, every label in both where that is possible."""
+    """Rows to train and test on, with every label in both if possible."""
     enough = len(codes) // 2 >= num_labels
     train, test = model_selection.train_test_split(
         np.arange(len(codes)),

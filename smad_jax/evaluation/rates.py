@@ -1,4 +1,4 @@
-"""Shares of videos with intervals, and tests that say which of them differ."""
+"""Shares of videos with intervals, and tests of whether they differ."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, SupportsInt
@@ -12,7 +12,7 @@ _Z = 1.959964  # 95 % of a normal distribution
 class Rate(NamedTuple):
     """A share of videos, with its 95 % Wilson interval, all 0 to 1.
 
-    Of no videos at all the share is NaN, and the interval says nothing.
+    Without videos the share is NaN and the interval 0 to 1.
     """
 
     hits: int
@@ -27,8 +27,8 @@ class Change(NamedTuple):
 
     Attributes:
         num_videos: Videos compared.
-        first_only: How many only the first gets right.
-        second_only: How many only the second gets right.
+        first_only: Videos that only the first classifies correctly.
+        second_only: Videos that only the second classifies correctly.
         difference: Second minus first, as a share of all.
         low: Lower end of its 95 % interval.
         high: Upper end.
@@ -45,7 +45,7 @@ class Change(NamedTuple):
 
 
 def wilson(hits: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns both ends of 95 % Wilson intervals; 0 and 1 where nothing was seen.
+    """Returns both ends of 95 % Wilson intervals; 0 and 1 for a count of 0.
 
     Args:
         hits: Any shape, how many of `counts`.
@@ -74,15 +74,15 @@ def rate(hit: np.ndarray) -> Rate:
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> Change:
-    """Compares two models that saw the same videos.
+    """Compares two models on the same videos.
 
-    Only videos that one gets right and the other wrong count; if the models are
-    equally good, each of the two kinds is as likely (exact binomial test). The
-    interval of the difference is Wald's for paired shares.
+    Only videos that exactly one model classifies correctly count. For equally good
+    models either is equally likely (exact binomial test). The interval of the
+    difference is Wald's for paired shares.
 
     Args:
-        first: [n] bool, whether the first model is right.
-        second: [n] bool, likewise.
+        first: [n] bool, whether the first model is correct.
+        second: [n] bool, whether the second is.
     """
     n = max(1, len(first))
     ahead, behind = int((second & ~first).sum()), int((first & ~second).sum())
@@ -106,8 +106,8 @@ def fewer_than_chance(
 ) -> np.ndarray:
     """Returns p-values of one-sided exact tests that a group has fewer hits.
 
-    Fisher's test: of `all_counts` videos `all_hits` are hits; is it chance that the
-    `counts` of the group have `hits` of them, or fewer? Arrays of one shape.
+    Fisher's test: if `all_hits` of `all_counts` videos are hits, how likely is it that
+    `counts` of them have `hits` or fewer? All are arrays of one shape.
     """
     return stats.hypergeom.cdf(hits, all_counts, all_hits, counts)
 
@@ -115,16 +115,16 @@ def fewer_than_chance(
 def more_than_expected(
     hits: np.ndarray, trials: np.ndarray, expected: np.ndarray
 ) -> np.ndarray:
-    """Returns bounds of p-values that sums of hypergeometric counts are so large.
+    """Returns upper bounds on p-values of sums of hypergeometric counts.
 
     A hypergeometric count is a sum of independent trials of unequal chances, and so is
-    a sum of such counts. Beyond its mean plus one its upper tail is below that of the
-    binomial distribution of as many trials and the same mean (Hoeffding, 1956).
+    a sum of such counts. Beyond its mean plus one, its upper tail is below that of the
+    binomial distribution with as many trials and the same mean (Hoeffding, 1956).
 
     Args:
-        hits: Any shape, the sums found.
-        trials: The same shape, of how many trials each is the sum.
-        expected: The same shape, their means.
+        hits: Any shape, the sums.
+        trials: The same shape, the number of trials in each sum.
+        expected: The same shape, the means.
     """
     chance = np.divide(expected, trials, out=np.zeros(expected.shape), where=trials > 0)
     tail = stats.binom.sf(hits - 1, trials, chance.clip(0, 1))
@@ -143,16 +143,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def discoveries(p_values: np.ndarray, level: float = 0.05) -> np.ndarray:
-    """Returns which p-values stand if a share of `level` of the findings may be false.
+    """Returns [n] bool: which p-values are discoveries at a false share of `level`.
 
-    Benjamini and Hochberg's rule; [n] bool for [n] p-values.
+    Benjamini and Hochberg's rule.
     """
-    count = len(p_values)
-    if not count:
-        return np.zeros(0, bool)
-    order = np.argsort(p_values, kind="stable")
-    below = p_values[order] <= level * np.arange(1, count + 1) / count
-    last = int(np.flatnonzero(below)[-1]) + 1 if below.any() else 0
-    found = np.zeros(count, bool)
-    found[order[:last]] = True
-    return found
+    if not len(p_values):
+        return np.zeros(0, bool)  # SciPy refuses an empty array
+    return stats.false_discovery_control(p_values) <= level

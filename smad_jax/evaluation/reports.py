@@ -1,7 +1,7 @@
-"""Reports of few-shot episodes and linear SVMs beside the features they are of.
+"""Reports of few-shot episodes and linear SVMs, stored beside their features.
 
-Table 5 is made of them. So they say how they were made, and only what was made as the
-paper did is found again: 10,000 five-way episodes, an SVM of C = 1, ten views.
+Table 5 is read from them. They hold their settings, and only those with the paper's
+count: 10,000 five-way episodes, an SVM of C = 1, ten views.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from typing import Any
 from smad_jax import file_io
 from smad_jax.evaluation import few_shot as few_shot_lib
 
-# How the paper made Table 5; the number of shots and the lists are its columns.
+# The settings of Table 5; the number of shots and the lists are its columns.
 FEW_SHOT = {
     "ways": 5,
     "queries": 1,
@@ -25,17 +25,17 @@ SVM = {"c": 1.0, "views": 10}
 
 
 def few_shot(split: str) -> str:
-    """Names the report of episodes of DATASET/SPLIT, or of a file of its features."""
+    """Returns the name of the report of episodes of DATASET/SPLIT."""
     return f"few_shot-{split.replace('/', '-')}.json"
 
 
 def svm(tests: Iterable[str]) -> str:
-    """Names the report of SVMs by their test lists, DATASET/SPLIT each."""
+    """Returns the name of the report of SVMs with these test lists, DATASET/SPLIT."""
     return f"svm-{'-'.join(test.replace('/', '-') for test in tests)}.json"
 
 
 def digest(features: pathlib.Path) -> str:
-    """Returns what tells a file of features from one extracted later."""
+    """Returns a digest that distinguishes a file of features from a later one."""
     with open(features, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
@@ -46,10 +46,10 @@ def write(
     """Writes a report.
 
     Args:
-        path: Where. Parts of an earlier report of the same features that `found` does
-            not have are kept.
-        features: The files that it is of.
-        found: What to tell, by part.
+        path: The file. Parts of an earlier report of the same features are kept
+            unless `found` replaces them.
+        features: The files of features that it reports on.
+        found: The parts of the report, by name.
     """
     content = {"features": {file.name: digest(file) for file in features}}
     earlier = _read(path)
@@ -59,21 +59,21 @@ def write(
 
 
 def departures(settings: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
-    """Returns in words where settings are not the paper's; nothing if they are.
+    """Returns how settings differ from the paper's, as text; empty if they do not.
 
     Args:
         settings: By name.
         paper: `FEW_SHOT` or `SVM`.
     """
     return ", ".join(
-        f"{name} {settings.get(name)} instead of {wanted}"
-        for name, wanted in paper.items()
-        if settings.get(name) != wanted
+        f"{name} {settings.get(name)} instead of {published}"
+        for name, published in paper.items()
+        if settings.get(name) != published
     )
 
 
 def few_shot_accuracy(path: pathlib.Path, shots: int) -> float | None:
-    """Returns an accuracy for Table 5, 0 to 1; None if there is no such report."""
+    """Returns an accuracy for Table 5, 0 to 1; None without such a report."""
     found = _read(path)
     part = found.get(f"{shots}-shot", {})
     fits = not departures(part, FEW_SHOT) and _current(path, found)
@@ -83,23 +83,23 @@ def few_shot_accuracy(path: pathlib.Path, shots: int) -> float | None:
 def svm_accuracy(
     path: pathlib.Path, train: Sequence[str], tests: Sequence[str]
 ) -> float | None:
-    """Returns the mean over pairs of lists for Table 5, 0 to 1; None likewise."""
+    """Returns the mean over pairs of lists for Table 5; None without such a report."""
     found = _read(path)
     parts = found.get("splits", [])
     fits = found.get("views") == SVM["views"] and _current(path, found)
     lists = [(part["train"], part["test"], part["c"]) for part in parts]
-    wanted = [(a, b, SVM["c"]) for a, b in zip(train, tests, strict=True)]
-    return found["mean"] if fits and lists == wanted else None
+    published = [(a, b, SVM["c"]) for a, b in zip(train, tests, strict=True)]
+    return found["mean"] if fits and lists == published else None
 
 
 def _current(path: pathlib.Path, found: Mapping[str, Any]) -> bool:
-    """Whether a report is of the features that lie beside it now, if any do."""
-    places = {path.with_name(name): told for name, told in found["features"].items()}
-    return all(told == digest(p) for p, told in places.items() if p.is_file())
+    """Whether a report is of the features now beside it, if there are any."""
+    places = {path.with_name(name): key for name, key in found["features"].items()}
+    return all(key == digest(place) for place, key in places.items() if place.is_file())
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
-    """A report's content; nothing if the file is missing or is no report."""
+    """A report's content; empty if the file is missing or is no report."""
     try:
         content = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, ValueError):

@@ -1,7 +1,7 @@
-"""Whether a classifier needs the motion: contrasted accuracy on SCUBA and SCUFO.
+"""Contrasted accuracy on SCUBA and SCUFO: does a classifier need the motion?
 
 SCUBA shows an actor over another background, SCUFO one such frame repeated. A network
-that recognises the action is right on the first and cannot know on the second.
+that recognises the action is correct on the first and cannot know on the second.
 `data_prep.background_swap` makes both; a video and its twin share the id up to `|`.
 """
 
@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.evaluation import accuracy, predict
+from smad_jax.evaluation import accuracy, predictions
 
 SCUBA, SCUFO = "scuba", "scufo"
 
@@ -20,10 +20,10 @@ class Result:
     """Shares of the pairs, 0 to 1.
 
     Attributes:
-        scuba: Right on the moving video.
-        scufo: Right on its frozen twin.
-        contrasted: Right on the first and wrong on the second.
-        num_pairs: How many there are.
+        scuba: Correct on the moving video.
+        scufo: Correct on its frozen twin.
+        contrasted: Correct on the first and wrong on the second.
+        num_pairs: Number of pairs.
     """
 
     scuba: float
@@ -32,16 +32,17 @@ class Result:
     num_pairs: int
 
 
-def contrast(moving: predict.Predictions, frozen: predict.Predictions) -> Result:
+def contrast(
+    moving: predictions.Predictions, frozen: predictions.Predictions
+) -> Result:
     """Returns the accuracies on SCUBA, on SCUFO, and contrasted.
 
     Args:
         moving: Of SCUBA.
-        frozen: Of SCUFO, in any order; pairs in which either is not readable are left
-            out.
+        frozen: Of SCUFO, in any order; pairs with an unreadable video are left out.
 
     Raises:
-        DataError: if ids are not those of such videos, or no video has a twin.
+        DataError: if ids do not belong to such videos, or no video has a twin.
     """
     row_of = {_source(id): row for row, id in enumerate(frozen.ids.tolist())}
     twin = np.array([row_of.get(_source(id), -1) for id in moving.ids.tolist()], int)
@@ -66,12 +67,12 @@ def _source(id: str) -> str:
     """The id of the video that a test video was made from.
 
     Raises:
-        DataError: if it does not tell.
+        DataError: if the id does not name it.
     """
     source, mark, _ = id.rpartition("|")
     if not mark:
         raise errors.DataError(
-            f"{id!r} is no video of SCUBA or SCUFO, whose ids name video and "
-            "background, as 'video|background'; data_prep.background_swap makes them"
+            f"{id!r} is no video of SCUBA or SCUFO: their ids name the video and the "
+            "background, 'video|background'; data_prep.background_swap makes them"
         )
     return source

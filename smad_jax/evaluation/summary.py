@@ -1,17 +1,17 @@
-"""Everything that is reported of one set of predictions, ready for JSON and a table."""
+"""The report on one set of predictions, ready for JSON and a table."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from smad_jax.evaluation import accuracy, fairness, groups, information, predict
+from smad_jax.evaluation import accuracy, fairness, groups, information, predictions
 
 Report = dict[str, object]
 
 
 def summarize(
-    said: predict.Predictions,
-    secondary: Mapping[str, np.ndarray],
+    given: predictions.Predictions,
+    aspects: Mapping[str, np.ndarray],
     *,
     classes: Sequence[str],
     num_bootstrap: int = 200,
@@ -24,112 +24,108 @@ def summarize(
     """Returns accuracies, and for each aspect the measures of bias.
 
     A video that could not be read counts as wrong in accuracies and is left out of the
-    measures of Table 4. An aspect of which no readable video has a label is only named.
+    measures of Table 4. An aspect without a label on any readable video is only named.
 
     Args:
-        said: Of V videos.
-        secondary: By aspect, [V] int hard labels, negative where there is none.
+        given: Predictions of V videos.
+        aspects: By aspect, [V] int hard labels, negative where there is none.
         classes: [K] names.
         num_bootstrap: Draws behind each interval; 0 for none.
-        seed: Of draws and permutations.
-        min_videos: Groups of fewer videos are passed over.
-        num_worst: How many of the worst groups to list.
+        seed: Random seed.
+        min_videos: Smaller groups are ignored.
+        num_worst: The largest number of worst groups to list.
         mean: Of two entropies, by which NMI is divided; see `fairness.separation`.
-        average: Over groups, likewise.
+        average: Over groups; see there.
     """
-    labels = said.labels
-    predicted = said.answers
+    labels, predicted = given.labels, given.answers
     readable = (labels >= 0) & (predicted >= 0)
     unlabelled = [
-        n for n, hard in secondary.items() if not (readable & (hard >= 0)).any()
+        n for n, hard in aspects.items() if not (readable & (hard >= 0)).any()
     ]
     label, value = groups.worst_class(labels, predicted)
     return {
         "num_videos": len(labels),
-        "unreadable": said.unreadable,
+        "unreadable": given.unreadable,
         "num_classes": len(np.unique(labels)),
         "accuracy": {
-            **accuracy.summary(said.probabilities, labels, said.ids),
+            **accuracy.summary(given.probabilities, labels, given.ids),
             "worst_class": {"name": classes[label], "accuracy": value},
         },
         "aspects": {
-            name: _of_aspect(
-                labels,
-                predicted,
-                hard,
-                classes=classes,
-                ids=said.ids,
-                num_bootstrap=num_bootstrap,
-                seed=seed,
-                min_videos=min_videos,
-                num_worst=num_worst,
-                mean=mean,
-                average=average,
-            )
-            for name, hard in secondary.items()
+            name: {
+                **_measures(
+                    fairness.measures(
+                        labels,
+                        predicted,
+                        hard,
+                        num_bootstrap=num_bootstrap,
+                        seed=seed,
+                        mean=mean,
+                        average=average,
+                    )
+                ),
+                **_spread(
+                    groups.equalised_odds(
+                        labels, predicted, hard, min_videos=min_videos, seed=seed
+                    ),
+                    classes,
+                ),
+                **_rarity(
+                    labels,
+                    predicted,
+                    groups.equal_thirds(labels, hard, ids=given.ids),
+                    classes,
+                ),
+                **_lowest(
+                    groups.group_accuracy(labels, predicted, hard),
+                    classes,
+                    min_videos=min_videos,
+                    num_worst=num_worst,
+                ),
+            }
+            for name, hard in aspects.items()
             if name not in unlabelled
         },
         "without_labels": unlabelled,
     }
 
 
-def _of_aspect(
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    secondary: np.ndarray,
-    *,
-    classes: Sequence[str],
-    ids: np.ndarray,
-    num_bootstrap: int,
-    seed: int,
-    min_videos: int,
-    num_worst: int,
-    mean: information.Mean,
-    average: fairness.Averaging,
-) -> Report:
-    """What depends on one aspect's labels."""
-    found = fairness.measures(
-        labels,
-        predicted,
-        secondary,
-        num_bootstrap=num_bootstrap,
-        seed=seed,
-        mean=mean,
-        average=average,
-    )
-    spread = groups.equalised_odds(
-        labels, predicted, secondary, min_videos=min_videos, seed=seed
-    )
-    third = groups.rarity_thirds(labels, secondary, ids=ids)
-    counted = groups.group_accuracy(labels, predicted, secondary)
-    lowest = groups.worst_group(counted, min_videos=min_videos)
-    worst = groups.worst_groups(counted, count=num_worst, min_videos=min_videos)
+def _measures(found: fairness.Measures) -> Report:
+    """The measures of Table 4."""
+    names = ("independence", "oracle", "amplified", "separation", "sufficiency")
+    measured: dict[str, fairness.Measured] = {n: getattr(found, n) for n in names}
     return {
         "num_videos": found.num_videos,
         "measures": {
             name: {
-                "value": measured.value,
-                "low": _finite(measured.low),
-                "high": _finite(measured.high),
-                "control": measured.control,
+                "value": one.value,
+                "low": _finite(one.low),
+                "high": _finite(one.high),
+                "control": one.control,
             }
-            for name, measured in (
-                ("independence", found.independence),
-                ("oracle", found.oracle),
-                ("amplified", found.amplified),
-                ("separation", found.separation),
-                ("sufficiency", found.sufficiency),
-            )
+            for name, one in measured.items()
         },
+    }
+
+
+def _spread(found: groups.Spread, classes: Sequence[str]) -> Report:
+    """The deviation of equalised odds."""
+    per_class = zip(found.label, found.deviation, strict=True)
+    return {
         "equalised_odds": {
-            "spread": _finite(spread.mean),
-            "chance": _finite(spread.chance),
-            "num_classes": len(spread.label),
-            "per_class": {
-                classes[label]: float(value)
-                for label, value in zip(spread.label, spread.deviation, strict=True)
-            },
-        },
+            "spread": _finite(found.mean),
+            "chance": _finite(found.chance),
+            "num_classes": len(found.label),
+            "per_class": {classes[label]: float(value) for label, value in per_class},
+        }
+    }
+
+
+def _rarity(
+    labels: np.ndarray, predicted: np.ndarray, third: np.ndarray, classes: Sequence[str]
+) -> Report:
+    """Accuracy in each of `groups.THIRDS`."""
+    return {
         "rarity": [
             {
                 "third": part.name,
@@ -139,30 +135,39 @@ def _of_aspect(
                 "worst_accuracy": _finite(part.worst_accuracy),
             }
             for part in groups.accuracy_by_third(labels, predicted, third)
-        ],
+        ]
+    }
+
+
+def _lowest(
+    counted: groups.Groups, classes: Sequence[str], *, min_videos: int, num_worst: int
+) -> Report:
+    """The group of the lowest accuracy, and those that are low beyond chance."""
+    lowest = groups.worst_group(counted, min_videos=min_videos)
+    worst = groups.worst_groups(counted, count=num_worst, min_videos=min_videos)
+    listed = _listed(counted.take(worst.rows), classes)
+    return {
         "worst_group": _listed(counted.take(np.array([lowest])), classes)[0],
         "worst_groups": [
             group | {"beyond_chance": bool(sure)}
-            for group, sure in zip(
-                _listed(counted.take(worst.rows), classes), worst.sure, strict=True
-            )
+            for group, sure in zip(listed, worst.sure, strict=True)
         ],
     }
 
 
 def _listed(found: groups.Groups, classes: Sequence[str]) -> list[Report]:
-    """Groups by name and number."""
+    """Groups with the names of their classes and the numbers of their labels."""
     return [
         {
             "class": classes[label],
-            "label": int(secondary),
+            "label": int(aspect),
             "num_videos": int(size),
             "accuracy": float(right / size),
         }
-        for label, secondary, size, right in zip(*found, strict=True)
+        for label, aspect, size, right in zip(*found, strict=True)
     ]
 
 
 def _finite(value: float) -> float | None:
-    """The value, or None for what there is no value of: JSON has no NaN."""
+    """The value, or None for NaN, which JSON does not have."""
     return float(value) if np.isfinite(value) else None

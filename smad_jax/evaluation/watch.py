@@ -1,7 +1,7 @@
-"""What SAAR makes of a few fixed clips while a network is being trained.
+"""Actionness of a few fixed clips while a network is trained.
 
-One forward pass of a handful of clips at every checkpoint, on this process's own
-device: cheap enough to be on, and the first place to look when actionness collapses.
+One forward pass of a few clips at every checkpoint, on this process's own device: cheap
+enough to be always on, and the first place to look when actionness collapses.
 """
 
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ _SIDE = 112  # pixels of a picture, at least
 
 
 class Seen(NamedTuple):
-    """What the network makes of the clips now.
+    """The network's actionness of the clips at one step.
 
     Attributes:
         actionness: [n, t, h, w] H W A', 1 on average over each frame.
@@ -29,10 +29,10 @@ class Seen(NamedTuple):
 
 
 class Watch:
-    """Looks at the same clips again and again; needs a network with SAAR."""
+    """Computes the actionness of the same clips repeatedly; needs SAAR."""
 
     def __init__(self, graph: nnx.GraphDef, clips: np.ndarray) -> None:
-        """Keeps [n, T, H, W, 3] uint8 clips; compiles at the first look."""
+        """Stores [n, T, H, W, 3] uint8 clips; compiles at the first call."""
         self._clips = clips
 
         def scores(arrays, clips):
@@ -42,8 +42,8 @@ class Watch:
         self._scores = jax.jit(scores)
 
     def __call__(self, state: train_state.TrainState) -> Seen:
-        """Returns what the network of a state sees."""
-        # replicated arrays of a pod become this process's own
+        """Returns the actionness of the network in `state`."""
+        # arrays replicated over a pod become this process's own
         arrays = jax.tree.map(
             lambda leaf: np.asarray(leaf.addressable_data(0)),
             (state.params, state.batch_stats),

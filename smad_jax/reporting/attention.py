@@ -1,4 +1,4 @@
-"""Fig. 7 of any video: picture, baseline CAM, actionness and SMAD CAM side by side."""
+"""Fig. 7 for any video: picture, baseline CAM, actionness and SMAD CAM."""
 
 import dataclasses
 import io
@@ -7,11 +7,8 @@ from typing import NamedTuple
 
 import av
 import cv2
-import matplotlib
+import matplotlib.figure
 import numpy as np
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 from smad_jax import errors
 from smad_jax.data import video
@@ -25,7 +22,7 @@ STRIP_FRAMES = 4
 
 
 class Panels(NamedTuple):
-    """What is shown of one clip.
+    """The four columns of Fig. 7 for one clip.
 
     Attributes:
         titles: Of each column.
@@ -38,13 +35,13 @@ class Panels(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What one network makes of a clip.
+    """A network's prediction and maps for one clip.
 
     Attributes:
-        answer: Name of the class it predicts.
+        answer: Name of the predicted class.
         probability: Of that class, for this clip.
         activation: [t, h, w] CAM of that class; t is T unless time is strided.
-        actionness: [t', h', w'] H W A', from before the last stage; None without SAAR.
+        actionness: [t', h', w'] H W A', before the last stage; None without SAAR.
     """
 
     answer: str
@@ -72,7 +69,7 @@ def look(network: trained.TrainedNetwork, clip: np.ndarray) -> Look:
 def clip_of(
     network: trained.TrainedNetwork, content: bytes, name: str = "the video"
 ) -> np.ndarray:
-    """Returns the middle test clip of a video, [T, H, W, 3], as the network sees it.
+    """Returns the middle test clip of a video for the network, [T, H, W, 3].
 
     Raises:
         DataError: if the video cannot be read.
@@ -104,7 +101,7 @@ def panels(
         scaling: See `cam.displayed`.
 
     Raises:
-        ConfigError: if the two networks see different clips, or the second has no SAAR.
+        ConfigError: if the networks get different clips, or the second has no SAAR.
         DataError: if the video cannot be read.
     """
     for section in ("sampling", "transform"):
@@ -114,7 +111,7 @@ def panels(
         )
         if ours != theirs:
             raise errors.ConfigError(
-                f"both runs must see the same clip, but data.{section} is {theirs} in "
+                f"both runs must use the same clip, but data.{section} is {theirs} in "
                 f"the first and {ours} in the second"
             )
     clip = clip_of(smad, content, name)
@@ -124,7 +121,7 @@ def panels(
             "the second run has no actionness; only runs with SAAR have it, such as "
             "those of configs/slowonly_smad.py (model.saar=True)"
         )
-    # large pixels stay what they are; photographs are smoothed
+    # large pixels stay sharp; photographs are smoothed
     small = clip.shape[1] < SIDE // 2
     how = cv2.INTER_NEAREST if small else cv2.INTER_LINEAR
     frames = np.stack([cv2.resize(f, (SIDE, SIDE), interpolation=how) for f in clip])
@@ -150,16 +147,12 @@ def panels(
 
 
 def strip(shown: Panels, path: pathlib.Path, *, count: int = STRIP_FRAMES) -> None:
-    """Draws evenly spaced frames, a row each, into a PNG file."""
+    """Draws evenly spaced frames, one in each row, as a PNG file."""
     total = len(shown.columns[0])
     rows = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
-    figure, axes = plt.subplots(
-        len(rows),
-        len(shown.columns),
-        figsize=(1.7 * len(shown.columns), 1.7 * len(rows) + 0.5),
-        layout="compressed",
-        squeeze=False,
-    )
+    size = (1.7 * len(shown.columns), 1.7 * len(rows) + 0.5)
+    figure = matplotlib.figure.Figure(size, layout="compressed")
+    axes = figure.subplots(len(rows), len(shown.columns), squeeze=False)
     for column, frames in enumerate(shown.columns):
         axes[0, column].set_title(shown.titles[column], fontsize=8, parse_math=False)
         for axis, frame in zip(axes[:, column], rows, strict=True):
@@ -169,11 +162,10 @@ def strip(shown: Panels, path: pathlib.Path, *, count: int = STRIP_FRAMES) -> No
         axis.set_ylabel(f"frame {frame + 1} of {total}", fontsize=7)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
-    plt.close(figure)
 
 
 def film(shown: Panels) -> bytes:
-    """Returns the panels side by side as an MP4 file that every player shows."""
+    """Returns the panels side by side as a widely playable MP4 file."""
     row = np.concatenate(shown.columns, axis=2)
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:

@@ -1,4 +1,4 @@
-"""Processes of a study, which end with it."""
+"""The processes of a study, which end together with it."""
 
 import subprocess
 import threading
@@ -15,9 +15,9 @@ class Children:
         self._stopped = False
 
     def run(self, command: Sequence[str], console: IO[str]) -> int:
-        """Runs a command, what it prints going to `console`; returns its exit code.
+        """Runs a command with its output in `console`; returns its exit code.
 
-        After `stop` nothing is started, and the code is that of a stopped process.
+        After `stop` it starts nothing and returns the code of a stopped process.
         """
         with self._lock:
             if self._stopped:
@@ -33,7 +33,7 @@ class Children:
                 self._running.discard(process)
 
     def stop(self) -> None:
-        """Asks what runs to end, by SIGTERM, and lets nothing start any more."""
+        """Sends SIGTERM to all running processes and prevents further ones."""
         with self._lock:
             self._stopped = True
             for process in self._running:

@@ -1,15 +1,15 @@
-"""What a run's answers and features on a test set tell of each aspect (Table 4).
+"""Dependence of a run's predictions and features on each aspect (Table 4).
 
-Independence, separation and sufficiency are of the answers; the probe is a fresh linear
-classifier on the features, half of the videos for training, for an adversary at chance
-proves nothing.
+Independence, separation and sufficiency measure the predictions. The probe is a fresh
+linear classifier on the features, trained on half of the videos, because an adversary
+at chance proves nothing.
 """
 
 import pathlib
 
 from smad_jax import errors
 from smad_jax.data import selection
-from smad_jax.evaluation import fairness, predict, probe
+from smad_jax.evaluation import fairness, predictions, probe
 from smad_jax.experiment import splits
 from smad_jax.experiment.settings import Settings
 
@@ -19,16 +19,16 @@ MEASURES = ("independence", "separation", "sufficiency", "probe")
 def measure(folder: pathlib.Path, name: str) -> dict[str, float] | None:
     """Returns the measures of a finished run, named `aspect/measure`, 0 to 1.
 
-    `aspect/oracle` is the independence of the true actions, `aspect/majority` what
-    always answering the most frequent label would reach in place of the probe. With
-    `/control` behind it a name is that of what chance alone would show.
+    `aspect/oracle` is the independence of the true actions, `aspect/majority` the
+    probe's accuracy if it always predicted the most frequent label. Names that end in
+    `/control` are the values by chance.
 
     Args:
-        folder: The run's.
-        name: A test set of it.
+        folder: Folder of the run.
+        name: One of its test sets.
 
     Returns:
-        None if the run's predictions, or the labels of its test set, are not there.
+        None if the run's predictions or the labels of its test set are missing.
 
     Raises:
         DataError: if its predictions are damaged.
@@ -43,19 +43,19 @@ def measure(folder: pathlib.Path, name: str) -> dict[str, float] | None:
     path = folder / "predictions" / f"{name}.npz"
     if not path.is_file():
         return None
-    said = predict.Predictions.load(path)
-    predicted, found = said.answers, {}
+    stored = predictions.Predictions.load(path)
+    predicted, found = stored.answers, {}
     for aspect in aspects:
         if split.aspects[aspect].kind != "soft":
-            continue  # of tags a video has several
-        secondary = selection.hard_labels(split, aspect)
-        read = probe.evaluate(said.features, secondary)
+            continue  # a video has several tags
+        hard = selection.hard_labels(split, aspect)
+        probed = probe.evaluate(stored.features, hard)
         measured = fairness.measures(
-            split.labels, predicted, secondary, num_bootstrap=0, seed=0
+            split.labels, predicted, hard, num_bootstrap=0, seed=0
         )
-        told = {"probe": read.accuracy, "majority": read.majority}
+        values = {"probe": probed.accuracy, "majority": probed.majority}
         for key in ("oracle", "independence", "separation", "sufficiency"):
             one = getattr(measured, key)
-            told |= {key: one.value, f"{key}/control": one.control}
-        found |= {f"{aspect}/{key}": value for key, value in told.items()}
+            values |= {key: one.value, f"{key}/control": one.control}
+        found |= {f"{aspect}/{key}": value for key, value in values.items()}
     return found

@@ -1,7 +1,7 @@
-"""What a study compares: arms, pairs to test, and trials for tuning.
+"""The design of a study: arms, pairs to test, and trials for tuning.
 
-A design is a Python file with `get_config`, as `configs/study.py` is; what follows the
-colon is its argument and names the study.
+A design is a Python file with `get_config`, like `configs/study.py`; the text after the
+colon is its argument and the name of the study.
 """
 
 import dataclasses
@@ -20,15 +20,15 @@ class Design:
     """A study on the embedded benchmark.
 
     Attributes:
-        name: The study's, the part of a document that holds its tables.
-        source: Where it comes from, as on the command line.
-        arms: For each arm what follows `main.py --config`; the baseline is the first.
+        name: Name of the study, and of the part of a document with its tables.
+        source: The file and argument, as on the command line.
+        arms: For each arm the arguments after `main.py --config`; the baseline first.
         pairs: Arms to compare, the second subtracted from the first.
-        settings: For the arms that are tuned, the flags of every trial.
-        sets: Test sets.
+        settings: For the tuned arms, the flags of every trial.
+        sets: Names of the test sets.
         tuning_seed: The draw that `tune` uses.
-        prepare: What is run for each seed when its baseline is there, each as
-            `python -m ...`, with `{seed}`, `{data_root}` and `{baseline}`, a folder.
+        prepare: Commands `python -m ...` to run for each seed after its baseline, with
+            `{seed}`, `{data_root}` and `{baseline}`, a folder.
     """
 
     name: str
@@ -47,10 +47,10 @@ class Design:
 
 
 def load(source: str) -> Design:
-    """Returns the study that `FILE:NAME` describes.
+    """Returns the study in `FILE:NAME`.
 
     Raises:
-        ConfigError: if there is none, or its arms do not fit together.
+        ConfigError: if the file is missing or broken, or its arms do not match.
     """
     file, _, name = source.partition(":")
     path = pathlib.Path(file)
@@ -58,7 +58,7 @@ def load(source: str) -> Design:
         raise errors.ConfigError(f"no study at {file}; configs/study.py is one")
     try:
         make = runpy.run_path(file).get("get_config")
-    except Exception as error:  # a file of the user's may raise anything
+    except Exception as error:  # a user's file may raise anything
         raise errors.ConfigError(f"{file} cannot be read: {error!r}") from error
     if make is None:
         raise errors.ConfigError(f"{file} has no get_config; configs/study.py has")
@@ -80,7 +80,7 @@ def load(source: str) -> Design:
 
 
 def _check(design: Design) -> None:
-    """Makes sure that its parts are what they should be, and arms are tuned alike."""
+    """Raises ConfigError for parts of the wrong kind, or arms tuned differently."""
     _check_kinds(design)
     if next(iter(design.arms), "") != BASELINE:
         raise errors.ConfigError(f"{design.source}: the first arm must be {BASELINE!r}")
@@ -93,12 +93,12 @@ def _check(design: Design) -> None:
     trials = {arm: len(settings) for arm, settings in design.settings.items()}
     if len(set(trials.values())) > 1:
         raise errors.ConfigError(
-            f"{design.source}: every arm must have as many trials, but has {trials}"
+            f"{design.source}: all arms must have equally many trials, not {trials}"
         )
 
 
 def _check_kinds(design: Design) -> None:
-    """Makes sure that flags and names are texts, in the tuples that they belong in."""
+    """Raises ConfigError unless flags and names are tuples of text."""
 
     def texts(value: object, count: int = 0) -> bool:
         return (
@@ -107,9 +107,9 @@ def _check_kinds(design: Design) -> None:
             and len(value) == (count or len(value))
         )
 
-    wanted = {
+    kinds = {
         "arms": (
-            "what follows `--config`, a text, for each arm",
+            "the text after `--config` for each arm",
             texts(list(design.arms.values())),
         ),
         "pairs": (
@@ -124,7 +124,7 @@ def _check_kinds(design: Design) -> None:
             ),
         ),
     }
-    for name, (what, right) in wanted.items():
+    for name, (what, right) in kinds.items():
         if not right:
             raise errors.ConfigError(
                 f"{design.source}: {name} must be {what}, but it is "

@@ -1,4 +1,4 @@
-"""Fig. 3: the drop of accuracy along the overlap of scenes, from finished runs."""
+"""Fig. 3: the drop of accuracy with the overlap of scenes, from finished runs."""
 
 import csv
 import dataclasses
@@ -6,18 +6,15 @@ import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import matplotlib
+import matplotlib.figure
 import numpy as np
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 from smad_jax.evaluation import overlap
 from smad_jax.reporting.audit import inputs, joining, leaning
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 PER_CLASS = 50
-DRAWS = 50  # test sets of each share, whose mean is drawn
+DRAWS = 50  # test sets of each share; the figure shows their mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +25,7 @@ class Point:
         model: Its name.
         share: Of videos with usual scenes.
         overlap: With the training set, mean over draws.
-        accuracy: Likewise, 0 to 1.
+        accuracy: Mean over draws, 0 to 1.
         drop: Accuracy at share 1 minus this one.
         deviation: Standard deviation of the drop over draws.
     """
@@ -51,20 +48,20 @@ def measure(
 ) -> list[Point]:
     """Returns the points of all models, from predictions of test videos.
 
-    Of each class a test set takes `PER_CLASS` videos: a share of them with scenes that
-    training has for that class, the others with scenes that it has not. A class that
-    has fewer makes all sets smaller alike.
+    A test set has `PER_CLASS` videos of each class: a share of them with scenes that
+    training has for the class, the others with scenes that it does not have. The class
+    with the fewest videos limits all sets.
 
     Args:
         tests: For each test split, the file of predictions of each model; together they
-            hold both kinds of videos, and no training video.
+            have both kinds of videos, and no training video.
         scene: Pseudo-scenes of test and training videos.
         train: id, label of the training videos.
         classes: [K] names of the actions, for messages.
-        seed: Of the draws.
+        seed: Random seed.
 
     Raises:
-        DataError: if files do not fit, or a class has one kind of videos only.
+        DataError: if files do not match, or a class has only one kind of videos.
     """
     table = {"scene": inputs.read(scene, "scene")}
     listed = inputs.read(train, "label")
@@ -97,7 +94,7 @@ def _points(
     seed: int,
 ) -> list[Point]:
     head = trained[labels, scenes] > 0
-    per_class = overlap.num_per_class(labels, head, wanted=PER_CLASS)
+    per_class = overlap.num_per_class(labels, head, most=PER_CLASS)
     rng = np.random.default_rng(seed)
     measured = np.empty((DRAWS, len(SHARES)))
     accuracy = {model: np.empty_like(measured) for model in right}
@@ -132,11 +129,12 @@ def draw(points: Sequence[Point], path: pathlib.Path) -> list[pathlib.Path]:
 
     Args:
         points: From `measure`.
-        path: Without an ending; its folder is made.
+        path: Without an extension; its folder is created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     names = [path.with_name(path.name + end) for end in (".svg", ".png", ".csv")]
-    figure, axis = plt.subplots(figsize=(5.2, 3.6), layout="constrained")
+    figure = matplotlib.figure.Figure((5.2, 3.6), layout="constrained")
+    axis = figure.subplots()
     models = dict.fromkeys(point.model for point in points)
     for mark, model in zip(itertools.cycle("osD^v*"), models, strict=False):
         line = [point for point in points if point.model == model]
@@ -154,11 +152,10 @@ def draw(points: Sequence[Point], path: pathlib.Path) -> list[pathlib.Path]:
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)
-    # without a date and random ids equal points give equal files
-    with plt.rc_context({"svg.hashsalt": "smad_jax", "svg.fonttype": "none"}):
+    # without a date and random ids, equal points give equal files
+    with matplotlib.rc_context({"svg.hashsalt": "smad_jax", "svg.fonttype": "none"}):
         figure.savefig(names[0], metadata={"Date": None})
     figure.savefig(names[1], dpi=150)
-    plt.close(figure)
     with names[2].open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([field.name for field in dataclasses.fields(Point)])

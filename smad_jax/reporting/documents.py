@@ -1,6 +1,6 @@
 """Generated parts of hand-written documents.
 
-A part stands between two comments, `<!-- NAME -->` and `<!-- end NAME -->`.
+A part is enclosed in two comments, `<!-- NAME -->` and `<!-- end NAME -->`.
 """
 
 import pathlib
@@ -9,7 +9,7 @@ from smad_jax import errors
 
 
 def check(path: pathlib.Path, name: str) -> None:
-    """Makes sure that `replace` will find the markers called `name`.
+    """Checks that a document has the markers called `name`.
 
     Raises:
         DataError: if the file or a marker is missing.
@@ -18,7 +18,7 @@ def check(path: pathlib.Path, name: str) -> None:
 
 
 def replace(path: pathlib.Path, name: str, text: str) -> None:
-    """Puts `text` between the markers called `name`, in place of what is there.
+    """Replaces the text between the markers called `name`.
 
     Raises:
         DataError: if the file or a marker is missing.
@@ -28,7 +28,7 @@ def replace(path: pathlib.Path, name: str, text: str) -> None:
 
 
 def _around(path: pathlib.Path, name: str) -> tuple[str, str]:
-    """Returns what stands before and after the part, the markers included."""
+    """Returns the text before and after the part, markers included."""
     if not path.is_file():
         raise errors.DataError(f"no document at {path}")
     begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"

@@ -1,23 +1,19 @@
-"""Pictures of what a network looked at."""
+"""Pictures of where a network looked."""
 
 import pathlib
 from collections.abc import Sequence
 
-import matplotlib
-
-matplotlib.use("Agg")
-
+import matplotlib.figure
 import numpy as np
-from matplotlib import pyplot as plt
 
 from smad_jax import errors
-from smad_jax.evaluation import predict
+from smad_jax.evaluation import predictions
 
 _COLUMNS = 6  # of a sheet
 
 
 def actionness(
-    examples: predict.Examples,
+    examples: predictions.Examples,
     classes: Sequence[str],
     path: pathlib.Path,
     *,
@@ -25,14 +21,14 @@ def actionness(
 ) -> pathlib.Path:
     """Draws clips above the actionness masks that SAAR gave them (cf. Fig. 7).
 
-    One column a clip: its first and last frame, and under each the frame overlaid
-    with H W A', whose mean over a frame is 1; blue is less, red is more. Above it
-    stands the true action, and what it is taken for if that is another, in red.
+    Each column is a clip: its first and last frame, and under each the frame overlaid
+    with H W A', whose mean over a frame is 1; blue is less, red is more. The title is
+    the true action and, if wrong, the prediction in red.
 
     Args:
         examples: From a run with SAAR.
         classes: [K] names of the actions.
-        path: PNG file to write; its folder is made.
+        path: PNG file to write; its folder is created.
         count: Number of clips.
 
     Returns:
@@ -47,9 +43,8 @@ def actionness(
             "those of configs/slowonly_smad.py (model.saar=True)"
         )
     count = min(count, len(examples.video))
-    figure, axes = plt.subplots(
-        4, count, figsize=(1.4 * count, 6.2), layout="compressed", squeeze=False
-    )
+    figure = matplotlib.figure.Figure((1.4 * count, 6.2), layout="compressed")
+    axes = figure.subplots(4, count, squeeze=False)
     drawn = None
     for column in range(count):
         for row, frame in enumerate((0, -1)):
@@ -73,7 +68,7 @@ def actionness(
         )
         wrong = examples.predictions[column] != examples.labels[column]
         axes[0, column].set_title(
-            f"{truth}\n{f'taken for {answer}' if wrong else 'right'}",
+            f"{truth}\n{f'predicted: {answer}' if wrong else 'correct'}",
             fontsize=7,
             color="firebrick" if wrong else "black",
             parse_math=False,
@@ -92,7 +87,6 @@ def actionness(
         figure.colorbar(drawn, ax=axes, shrink=0.6, label="times the frame's mean")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
-    plt.close(figure)
     return path
 
 
@@ -108,20 +102,16 @@ def sheet(
     Args:
         path: File to write.
         ids: [V] names of the videos.
-        frames: [H, W, 3] uint8 by the row of the video, those that are to be drawn.
+        frames: [H, W, 3] uint8 by the row of the video; only these are drawn.
         probabilities: [V, K].
         classes: [K] names.
     """
     rows = sorted(frames)
     columns = max(1, min(_COLUMNS, len(rows)))
     height = max(1, -(-len(rows) // columns))
-    figure, axes = plt.subplots(
-        height,
-        columns,
-        figsize=(2.1 * columns, 2.6 * height),
-        layout="constrained",
-        squeeze=False,
-    )
+    size = (2.1 * columns, 2.6 * height)
+    figure = matplotlib.figure.Figure(size, layout="constrained")
+    axes = figure.subplots(height, columns, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, row in zip(axes.flat, rows, strict=False):
@@ -144,10 +134,9 @@ def sheet(
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def shortened(name: str, length: int = 26) -> str:
-    """Returns the name, or its end if it is long: what tells files apart is there."""
-    name = name.encode("utf-8", "backslashreplace").decode()  # bytes that are no text
+    """Returns the name, or its end if it is long: the end distinguishes files."""
+    name = name.encode("utf-8", "backslashreplace").decode()  # bytes that are no UTF-8
     return name if len(name) <= length else f"…{name[1 - length :]}"

@@ -1,7 +1,7 @@
-"""What finished runs said, in one file that is kept when their folders are gone.
+"""Results of finished runs in one file, which outlives their folders.
 
-A study of a hundred runs takes longer than most machines are left alone. With this file
-another one goes on, and tables are printed again without a run.
+A study of a hundred runs may be interrupted, or continue on another machine. With this
+file it resumes there, and tables are printed again without a run.
 """
 
 import dataclasses
@@ -14,20 +14,19 @@ from smad_jax.reporting import runs
 
 
 class Records:
-    """A file with a line of JSON a run: its command, its settings and what it said.
+    """A file with one line of JSON for each run: command, settings and results.
 
-    A run counts as long as its command means the settings that it was made with: if a
-    config changes, it is made again. So does one of another command with the very same
-    settings. Of two lines for one command the last one counts; a run on record is not
-    looked for in its folder.
+    A record counts while its command still has the same settings; after a change of the
+    config the run is repeated. A record of another command with equal settings counts
+    too. Of two lines for one command the last counts. A recorded run needs no folder.
     """
 
     def __init__(self, path: pathlib.Path | None) -> None:
-        """Reads the file; without one, or without a path, there is no record.
+        """Reads the file; without one, or without a path, there are no records.
 
         Raises:
-            ConfigError: if the path is that of something else.
-            DataError: naming the line that is no record.
+            ConfigError: if the path is no file.
+            DataError: naming a line that is no record.
         """
         self._path = path
         self._lines: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -35,7 +34,7 @@ class Records:
         if path is None or not path.exists():
             return
         if not path.is_file():
-            raise errors.ConfigError(f"--records must be a file, but {path} is none")
+            raise errors.ConfigError(f"--records must be a file, but {path} is not one")
         for number, line in enumerate(file_io.text(path).splitlines(), 1):
             try:
                 record = json.loads(line)
@@ -44,7 +43,7 @@ class Records:
             except (ValueError, TypeError, KeyError) as error:
                 raise errors.DataError(
                     f"{path}, line {number} is no record of a run ({error!r}); remove "
-                    "it to have the run made again"
+                    "it to repeat the run"
                 ) from error
 
     def find(self, job: runs.Job) -> runs.Run | None:
@@ -53,22 +52,22 @@ class Records:
         Raises:
             ConfigError: if the job's config cannot be read.
         """
-        wanted = runs.settings(job)
+        current = runs.settings(job)
         record = self._lines.get(_command(job))
-        if record is None or not _means(record["settings"], wanted):
-            record = self._same.get(_text(wanted))
+        if record is None or not _means(record["settings"], current):
+            record = self._same.get(_text(current))
         return _run(job.folder, record) if record else None
 
     def keep(self, job: runs.Job, run: runs.Run) -> None:
-        """Adds a run to the file, in one write, so that several studies may do so."""
-        told = dataclasses.asdict(run)
-        del told["folder"]
-        told["command"] = list(_command(job))
-        told["settings"] = runs.stored_settings(run.folder)
-        self._add(told)
+        """Adds a run to the file in one write, so that studies can share the file."""
+        record = dataclasses.asdict(run)
+        del record["folder"]
+        record["command"] = list(_command(job))
+        record["settings"] = runs.stored_settings(run.folder)
+        self._add(record)
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(told) + "\n"
+            text = json.dumps(record) + "\n"
             if not _ends_a_line(self._path):
                 text = "\n" + text
             with open(self._path, "a", encoding="utf-8") as file:
@@ -79,24 +78,24 @@ class Records:
         self._same[_text(record["settings"])] = record
 
 
-def _means(made: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether a run was made with the settings that are wanted.
+def _means(recorded: dict[str, Any], current: dict[str, Any]) -> bool:
+    """Whether a recorded run has the current settings.
 
-    Configs grow, so that keys that came or went say nothing, but for those of the
-    method's settings: a new one of these is another method.
+    Keys in only one of the two are ignored, because configs grow, except those of the
+    method's settings: a new one makes another method.
     """
     of_method = [
         {key for key in settings if key.startswith("method.settings.")}
-        for settings in (made, wanted)
+        for settings in (recorded, current)
     ]
-    common = made.keys() & wanted.keys()
+    common = recorded.keys() & current.keys()
     return of_method[0] == of_method[1] and all(
-        made[key] == wanted[key] for key in common
+        recorded[key] == current[key] for key in common
     )
 
 
 def _ends_a_line(path: pathlib.Path) -> bool:
-    """Whether a file is empty, not there, or ends as a text file does."""
+    """Whether a file is missing, empty, or ends with a line break."""
     return not path.is_file() or path.read_bytes()[-1:] in (b"", b"\n")
 
 

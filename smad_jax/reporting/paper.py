@@ -3,15 +3,15 @@
 Accuracies are in per cent, NMI between 0 and 1, sizes in videos or images. A cell is a
 number, or a number with the change that the paper prints beside it: against the
 baseline, in Table 4 against the true labels, in Table 10 against a random split. Names
-of rows and columns are the paper's; where a name stands for two settings, what tells
-them apart is before the colon. An error in its text: App. D.3 says Table 8 and means 9.
+of rows and columns are the paper's; if one name has two settings, the distinction is
+before the colon. Its text has one error: App. D.3 refers to Table 8 instead of 9.
 """
 
 from typing import NamedTuple
 
 
 class Cell(NamedTuple):
-    """A number and the change printed beside it, if one is."""
+    """A number, and the change printed beside it if there is one."""
 
     value: float
     change: float | None = None
@@ -28,10 +28,10 @@ class Table(NamedTuple):
     """A table.
 
     Attributes:
-        title: What it shows, in our words.
+        title: Its content, in our words.
         columns: Names of the columns.
         rows: From top to bottom.
-        digits: Digits behind the point of its numbers.
+        digits: Decimals of its numbers.
     """
 
     title: str

@@ -1,6 +1,6 @@
-"""The tables of the paper beside what finished runs say.
+"""The tables of the paper beside the results of finished runs.
 
-An empty cell names the commands that would fill it; `sources` knows them.
+Below a table, the commands that fill its empty cells, from `sources`.
 """
 
 import fnmatch
@@ -21,9 +21,9 @@ def table(number: int, folder: pathlib.Path, data_root: pathlib.Path) -> str:
 
     Args:
         number: 1 to 15.
-        data_root: Where the data sets are.
-        folder: Where the runs are; `NAME`, `NAME/seed*` and `NAME-seed*` of one
+        folder: Folder of the runs; `NAME`, `NAME/seed*` and `NAME-seed*` of one
             experiment are averaged.
+        data_root: Folder of the data sets.
 
     Raises:
         ConfigError: if there is no such table.
@@ -73,7 +73,7 @@ def table(number: int, folder: pathlib.Path, data_root: pathlib.Path) -> str:
 def _ours(
     found: sources.Source, folder: pathlib.Path, data_root: pathlib.Path
 ) -> tuple[float, int]:
-    """The number, and how many runs it is the mean of; 0 if one is missing."""
+    """The number, and how many runs it averages; 0 if one is missing."""
     if found.split:
         value = _of_data(found, data_root)
         return value or 0.0, value is not None
@@ -101,26 +101,26 @@ def _over_seeds(folder: pathlib.Path, name: str, found: sources.Source) -> list[
 
 
 def _of_data(found: sources.Source, data_root: pathlib.Path) -> float | None:
-    """A figure about a split; None if it or its labels are not there, or broken."""
+    """A figure about a split; None if it or its labels are missing or broken."""
     dataset, _, name = found.split.partition("/")
-    wanted = (found.aspect,) if found.aspect else ()
+    aspects = (found.aspect,) if found.aspect else ()
     try:
-        split = catalog.open_split(data_root, dataset, name, aspects=wanted)
+        split = catalog.open_split(data_root, dataset, name, aspects=aspects)
     except errors.DataError:
         return None
-    if not wanted:
+    if not aspects:
         return len(split)
-    factor = selection.hard_labels(split, found.aspect)
-    known = factor >= 0
+    hard = selection.hard_labels(split, found.aspect)
+    known = hard >= 0
     if not known.any():
         return None
-    return information.normalized_mutual_information(split.labels[known], factor[known])
+    return information.normalized_mutual_information(split.labels[known], hard[known])
 
 
 def _value(run: runs.Run, metric: str) -> float | None:
-    """A metric of a run, `*` standing for anything.
+    """A metric of a run, where `*` matches any text.
 
-    Those of Table 4 come from its predictions, if labels are there.
+    Those of Table 4 are computed from its predictions, if there are labels.
     """
     for name in fnmatch.filter(run.results, metric):
         return run.results[name]
@@ -157,7 +157,7 @@ _DEPENDENCE = {
 
 def _advice(found: sources.Source) -> str:
     if not found.commands:
-        return "no command here makes it yet"
+        return "no command makes it yet"
     listed = ", then ".join(f"`{command}`" for command in found.commands)
     return listed + (f", {found.note}" if found.note else "")
 

@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import runpy
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
@@ -20,18 +19,18 @@ from smad_jax.reporting import children
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What `results.json` says of one run.
+    """The content of a run's `results.json`.
 
     Attributes:
         folder: The run's folder.
         results: Metrics named `set/metric`, between 0 and 1.
         n_seen: Number of videos of each test set.
         seconds: Wall time of the run that wrote it.
-        dependence: What `dependence.measure` found, by aspect and measure; None if
-            nobody has asked.
-        processor_seconds: Time that its process had the processor, all threads added,
-            which other work on the machine hardly changes; None if it went on from a
-            checkpoint, or was made before this was measured.
+        dependence: The result of `dependence.measure`, by aspect and measure; None if
+            not measured.
+        processor_seconds: Processor time of all its threads, which other work on the
+            machine hardly changes; None if it resumed from a checkpoint, or is from
+            before this was measured.
         commit: The code's commit, `-dirty` if it had changes.
         sees_target_data: Whether it saw videos of a test set, without their labels.
     """
@@ -48,7 +47,7 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One run of `main.py` to be made, unless its folder holds a result already.
+    """One run of `main.py`, skipped if its folder has a result already.
 
     Attributes:
         config: As given to `--config`.
@@ -65,7 +64,7 @@ def read(folder: pathlib.Path) -> Run:
     """Returns the finished run in `folder`.
 
     Raises:
-        DataError: if there is none, with the command that makes one.
+        DataError: if there is none, with the command to run.
     """
     run = find(folder)
     if run is None:
@@ -79,20 +78,19 @@ def read(folder: pathlib.Path) -> Run:
 def finish(
     jobs: Sequence[Job], *, at_once: int, report: Callable[[str], None]
 ) -> list[Run]:
-    """Makes the runs that are missing, several at a time, and returns all of them.
+    """Makes the missing runs, several at a time, and returns all of them.
 
-    Each process is bound to its share of the cores where the system can do that, so
-    that parallel runs take the same time as single ones. An interrupted call goes on
-    where it stopped.
+    Where the system allows it, each process is bound to its share of the cores, so that
+    parallel runs take the same time as single ones. A repeated call resumes.
 
     Args:
-        jobs: The runs wanted.
-        at_once: How many processes run side by side.
+        jobs: The runs.
+        at_once: Number of processes side by side.
         report: Receives a line for every run that ends.
 
     Raises:
-        DataError: if a folder holds a run with other settings, before any is made;
-            or if a run fails, naming its log, after the others have ended.
+        DataError: if a folder has a run with other settings, before any run starts; or
+            if a run fails, naming its log, after the others have ended.
     """
     for _ in make(jobs, at_once=at_once, report=report):
         pass
@@ -102,10 +100,10 @@ def finish(
 def make(
     jobs: Sequence[Job], *, at_once: int, report: Callable[[str], None]
 ) -> Iterator[tuple[Job, Run]]:
-    """Yields every run that is there, then every missing one as soon as it is made.
+    """Yields every finished run, then every missing one as soon as it ends.
 
-    Whatever ends this early, Ctrl-C among it, stops the processes, which save their
-    state, and starts no other.
+    If this ends early, by Ctrl-C for instance, the running processes are stopped, which
+    save their state, and no other starts.
 
     Raises:
         DataError: as `finish` does.
@@ -150,10 +148,10 @@ def make(
 def _as_completed(
     started: Iterable[futures.Future[int]],
 ) -> Iterator[futures.Future[int]]:
-    """Yields futures as they end, as `futures.as_completed` does, but never deaf.
+    """Yields futures as they end, like `futures.as_completed`, but handles signals.
 
-    A signal that comes just before a wait without an end is answered after it only: an
-    hour later, if that is how long a run takes.
+    Python handles a signal that arrives just before an unlimited wait only after it,
+    which may be an hour later. So each wait has a limit.
     """
     waiting = set(started)
     while waiting:
@@ -164,7 +162,7 @@ def _as_completed(
 
 
 def check(jobs: Sequence[Job]) -> None:
-    """Makes sure that no job's folder holds a run with other settings.
+    """Checks that no job's folder has a run with other settings.
 
     Raises:
         DataError: naming folders and settings, if one does.
@@ -177,7 +175,7 @@ def check(jobs: Sequence[Job]) -> None:
 
 
 def find(folder: pathlib.Path) -> Run | None:
-    """Returns the run in `folder`; None if there is none or it is half written."""
+    """Returns the run in `folder`; None if there is none or it is incomplete."""
     record = _read_json(folder / "results.json")
     fields = [field for field in dataclasses.fields(Run) if field.name != "folder"]
     needed = [field.name for field in fields if field.default is dataclasses.MISSING]
@@ -188,9 +186,9 @@ def find(folder: pathlib.Path) -> Run | None:
 
 
 def settings(job: Job) -> dict[str, Any]:
-    """Returns what `main.py` would make of a job's command: values by dotted key.
+    """Returns the config that a job's command gives `main.py`: values by dotted key.
 
-    Flags that set no config key, such as `--smoke`, are not heeded.
+    Flags that set no config key, such as `--smoke`, are ignored.
 
     Raises:
         ConfigError: if there is no such config, or a flag does not fit it.
@@ -203,7 +201,7 @@ def settings(job: Job) -> dict[str, Any]:
             if name.startswith("--config."):
                 *sections, last = name.removeprefix("--config.").split(".")
                 section = functools.reduce(getattr, sections, config)
-                section[last]  # KeyError: a flag adds nothing to a config
+                section[last]  # KeyError: a flag cannot add a key
                 section[last] = _parse(text)
     except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
         flags = " ".join(job.overrides)
@@ -212,37 +210,37 @@ def settings(job: Job) -> dict[str, Any]:
 
 
 def stored_settings(folder: pathlib.Path) -> dict[str, Any]:
-    """Returns the settings of the run in a folder; nothing if it does not tell."""
+    """Returns the settings of the run in a folder; empty if unknown."""
     return dict(run_folder.flat(_read_json(folder / "config.json")))
 
 
 def _differences(job: Job) -> list[str]:
-    """Returns a line for every setting of the run in the job's folder that is another.
+    """Returns a line for every different setting of the run in the job's folder.
 
-    Keys that only one of the two has, for configs grow, are not compared, unless a flag
-    sets them.
+    Keys that only one of the two has are not compared, because configs grow, unless a
+    flag sets them.
     """
     if not (job.folder / "config.json").is_file() and find(job.folder) is None:
-        return []  # nothing there yet
-    stored, wanted = stored_settings(job.folder), settings(job)
+        return []
+    stored, current = stored_settings(job.folder), settings(job)
     flags = {flag.partition("=")[0].removeprefix("--config.") for flag in job.overrides}
     return [
-        f"{job.folder}: {key} is {stored.get(key)}, wanted {value}"
-        for key, value in wanted.items()
+        f"{job.folder}: {key} is {stored.get(key)}, expected {value}"
+        for key, value in current.items()
         if (key in stored or key in flags) and stored.get(key) != value
     ]
 
 
 def _parse(text: str) -> Any:
-    """Returns the value that a flag's text stands for."""
+    """Returns the value of a flag's text."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        return text  # a string needs no quotes on the command line
+        return text  # strings have no quotes on the command line
 
 
 def _read_json(path: pathlib.Path) -> dict[str, Any]:
-    """Returns a file's object; an empty one if it is missing or half written."""
+    """Returns a file's object; an empty one if it is missing or incomplete."""
     try:
         record = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, ValueError):
@@ -251,8 +249,8 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _core_shares(at_once: int) -> list[set[int]]:
-    """Returns a set of cores for each process; empty ones where none can be bound."""
-    if not hasattr(os, "sched_getaffinity") or shutil.which("taskset") is None:
+    """Returns a set of cores for each process; empty where binding is impossible."""
+    if not hasattr(os, "sched_setaffinity"):
         return [set() for _ in range(at_once)]
     cores = sorted(os.sched_getaffinity(0))
     each = max(1, len(cores) // at_once)
@@ -262,9 +260,9 @@ def _core_shares(at_once: int) -> list[set[int]]:
 def _launch(job: Job, cores: set[int], family: children.Children) -> int:
     """Runs `main.py` for one job, bound to `cores` if any; returns its exit code."""
     job.folder.mkdir(parents=True, exist_ok=True)
-    listed = ",".join(map(str, sorted(cores)))
+    if cores:  # binds this thread alone, and the process that it starts inherits it
+        os.sched_setaffinity(0, cores)
     command = [
-        *(("taskset", "--cpu-list", listed) if cores else ()),
         *(sys.executable, "main.py", "--config", job.config),
         *("--workdir", str(job.folder), *job.overrides),
     ]

@@ -1,7 +1,8 @@
-"""Where our number for each number of the paper comes from.
+"""The source of our number for each number of the paper.
 
-A run of `main.py`, found by the name of its folder; a report that a command leaves in
-such a folder; or a split of a data set. What makes it is said in commands, in order.
+A source is a run of `main.py`, found by the name of its folder; a report that a command
+writes into such a folder; or a split of a data set. Commands that make it are listed in
+order.
 """
 
 import functools
@@ -47,17 +48,16 @@ _ADAPTING = ("dann", "mmd", "sava")  # a model for each test set
 
 
 class Source(NamedTuple):
-    """Where a number of ours comes from.
+    """The source of one of our numbers.
 
     Attributes:
-        commands: What makes it, in this order; none if nothing here does.
-        note: What else has to be run, in words.
-        folders: Names of the runs' folders below `--runs`, if they are runs of
-            `main.py`; their mean is the number.
+        commands: The commands that make it, in order; empty if there are none.
+        note: A hint on further runs.
+        folders: Names of the runs' folders below `--runs`; the number is their mean.
         metric: Its name in `results.json`.
-        report: Instead of a metric, where in a run's folder another command left it.
-        read: Reads an accuracy, 0 to 1, from the report; None if it is not there.
-        split: DATASET/SPLIT, if it says something of data: how many videos there are.
+        report: Instead of a metric, the file of another command in a run's folder.
+        read: Reads an accuracy, 0 to 1, from the report; None if it has none.
+        split: DATASET/SPLIT, for a number about data: its number of videos.
         aspect: If given, the NMI of action and this aspect's label instead.
     """
 
@@ -72,7 +72,7 @@ class Source(NamedTuple):
 
 
 def source(number: int, row: str, column: str) -> Source:
-    """Returns where our number for a cell of the paper comes from."""
+    """Returns the source of our number for a cell of the paper."""
     if number == 5:
         return _frozen(row, column)
     if number == 6:
@@ -89,7 +89,7 @@ def source(number: int, row: str, column: str) -> Source:
 
 
 def _experiment(number: int, row: str, column: str) -> tuple[str, str]:
-    """The config, as `file:argument`, and the test set, as the paper names it."""
+    """The config, as `file:argument`, and the paper's name of the test set."""
     network, _, rest = row.partition(": ")
     if number == 1:
         return f"{_NETWORKS[network]}_baseline:k200db", rest
@@ -142,7 +142,7 @@ def _web(network: str, train: str, part: str) -> str:
 
 
 def _run(config: str, metric: str, *others: str) -> Source:
-    """Runs of `main.py`, the first with its command; of no such config, nothing."""
+    """Runs of `main.py` and the first one's command; empty without such a config."""
     folders = []
     for one in (config, *others):
         file, _, argument = one.partition(":")
@@ -164,7 +164,7 @@ def _frozen(row: str, column: str) -> Source:
         "+ IG-unbias": "slowonly_omnidebias:k200db,media=videos",
         "+ SMAD, IG-unbias": "slowonly_combined:k200db,media=videos",
     }[row]
-    ask = "python -m smad_jax.evaluation"
+    program = "python -m smad_jax.evaluation"
     if column.startswith("GYM"):
         split, use = "gym99/val", "few_shot"
         place = reports.few_shot(split)
@@ -172,7 +172,7 @@ def _frozen(row: str, column: str) -> Source:
         read = functools.partial(reports.few_shot_accuracy, shots=shots)
     else:
         dataset = column.lower()
-        # the labels of Table 5 are not stated; its Diving48 is taken for Table 6's
+        # Table 5 names no version of Diving48's labels; that of Table 6 is used
         lists = ("v2-{}",) if dataset == "diving48" else ("{}1", "{}2", "{}3")
         train, test = (
             [f"{dataset}/{name.format(part)}" for name in lists]
@@ -188,8 +188,8 @@ def _frozen(row: str, column: str) -> Source:
     return found._replace(
         commands=(
             *found.commands,
-            f"{ask} features --run {run} --split {split}",
-            f"{ask} {use} --features {features}",
+            f"{program} features --run {run} --split {split}",
+            f"{program} {use} --features {features}",
         ),
         report=f"features/{place}",
         read=read,
@@ -221,12 +221,12 @@ def _finetuning(row: str, column: str) -> Source:
     else:
         others = [f"{file}:{argument},split={split}" for split in (2, 3)]
         found = _run(f"{file}:{argument}", f"{name}-val*/top1", *others)
-        found = found._replace(note="split=2 and split=3 likewise")
+        found = found._replace(note="and the same with split=2 and split=3")
     return found._replace(commands=(*pretrained.commands, *found.commands))
 
 
 def _data(number: int, row: str, column: str) -> Source:
-    """A figure about data, and the command that makes the split that has it."""
+    """A figure about data, and the command that makes its split."""
     place = "python -m data_prep.{} --data-root datasets --dataset {}"
     if number == 10:
         factor, _, split = row.partition(": ")

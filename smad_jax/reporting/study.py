@@ -1,7 +1,7 @@
 """The embedded studies: the arms of a design, over seeds.
 
-Every seed draws its own data. Hyper-parameters were chosen by `tune`, on a draw
-that no table uses, with the same number of trials for every arm.
+Every seed draws its own data. `tune` chooses hyper-parameters on a draw that no table
+uses, with the same number of trials for every arm.
 """
 
 import dataclasses
@@ -21,15 +21,15 @@ from smad_jax.reporting.design import BASELINE, Design
 
 Report = Callable[[str], None]
 
-_CONTROL = " (in brackets what chance would show with answers as often right)"
+_CONTROL = " (in brackets the value by chance at the same accuracy)"
 
 
 class Study(NamedTuple):
-    """What a study found, in Markdown.
+    """The results of a study, in Markdown.
 
     Attributes:
         means: The table of means over seeds alone.
-        text: All tables, and what they rest on.
+        text: All tables, and how they were made.
     """
 
     means: str
@@ -37,7 +37,7 @@ class Study(NamedTuple):
 
 
 def seed_flags(seed: int) -> tuple[str, ...]:
-    """Returns the flags that give a run its own draw of data and of everything."""
+    """Returns the flags that give a run a seed and a draw of data of its own."""
     return (f"--config.seed={seed}", f"--config.data.embedded_seed={seed}")
 
 
@@ -49,18 +49,18 @@ def run(
     report: Report,
     records: kept.Records | None = None,
 ) -> Study:
-    """Makes what is missing of arms x seeds under `out`; returns the tables.
+    """Makes the missing runs of arms x seeds under `out`; returns the tables.
 
     Args:
-        design: What is compared.
+        design: The study.
         out: Folder of the runs.
         seeds: Of the draws.
-        at_once: How many runs go side by side.
+        at_once: Number of runs side by side.
         report: Receives a line for every run and command that ends.
-        records: Runs that are not made again, and where new ones are written down.
+        records: Recorded runs, which are not repeated; new ones are added.
 
     Raises:
-        DataError: if a run or a preparing command fails, or a folder holds a run with
+        DataError: if a run or a preparing command fails, or a folder has a run with
             other settings.
     """
     jobs = {
@@ -75,11 +75,11 @@ def run(
     runs.check(list(missing.values()))
     unmade = [seed for (_, seed), job in missing.items() if not runs.find(job.folder)]
     if design.prepare and unmade:
-        # the teacher is a baseline's network, of which a record says nothing
-        wanted = [seed for seed in seeds if seed in unmade]
-        teachers = [jobs[BASELINE, seed] for seed in wanted]
+        # the teacher is a baseline's network, which a record does not hold
+        needed = [seed for seed in seeds if seed in unmade]
+        teachers = [jobs[BASELINE, seed] for seed in needed]
         runs.finish(teachers, at_once=at_once, report=report)
-        for seed, teacher in zip(wanted, teachers, strict=True):
+        for seed, teacher in zip(needed, teachers, strict=True):
             _prepare(design, seed, teacher.folder, report)
     finished = _finish(jobs.values(), records, at_once, report, design.sets[0])
     done = dict(zip(jobs, finished, strict=True))
@@ -93,7 +93,7 @@ def run(
     means, differences = tables.study(scores, design.pairs)
     costs = _costs({arm: [done[arm, seed] for seed in seeds] for arm in design.arms})
     listed = " ".join(map(str, seeds))
-    told = _dependence(
+    measured = _dependence(
         {arm: [done[arm, seed] for seed in seeds] for arm in design.arms},
         design.sets[0],
     )
@@ -106,7 +106,7 @@ def run(
         f"{means}\n\n"
         f"Paired differences in points, with a two-sided t-test; Holm's correction is "
         f"over all rows.\n\n"
-        f"{differences}\n\n{told}"
+        f"{differences}\n\n{measured}"
         f"Median processor time of a run, and whether it sees unlabelled videos of a "
         f"test set.\n\n{costs}\n\n{origin}\n"
     )
@@ -120,13 +120,13 @@ def tune(
     report: Report,
     records: kept.Records | None = None,
 ) -> str:
-    """Tries every arm's settings on the tuning draw; `records` are as of `run`.
+    """Tries every arm's settings on the tuning draw; `records` as in `run`.
 
     The score of a setting is the mean of the accuracies on that draw's test sets.
 
     Raises:
         ConfigError: if the design tunes nothing.
-        DataError: if a run fails, or its folder holds one with other settings.
+        DataError: if a run fails, or its folder has one with other settings.
     """
     if not design.settings:
         raise errors.ConfigError(f"{design.source} has no settings to try")
@@ -170,7 +170,7 @@ def _finish(
     report: Report,
     test: str,
 ) -> list[runs.Run]:
-    """Returns all runs, of which those that are not on record are made and recorded."""
+    """Returns all runs; makes and records those that are not on record."""
     jobs = list(jobs)
     known = {job: run for job in jobs if (run := records.find(job))}
     missing = [job for job in jobs if job not in known]
@@ -182,7 +182,7 @@ def _finish(
 
 
 def _check_sets(design: Design, jobs: Iterable[runs.Job]) -> None:
-    """Makes sure, before any run, that commands can be read and test what is asked.
+    """Checks the commands and their test sets, before any run.
 
     Raises:
         ConfigError: if a config, a flag or a test set does not exist.
@@ -204,8 +204,8 @@ def _check_sets(design: Design, jobs: Iterable[runs.Job]) -> None:
 def _job(design: Design, arm: str, seed: int, out: pathlib.Path) -> runs.Job:
     """Returns the run of an arm on a seed's draw.
 
-    Its folder has the arm's name and flags: in another study an arm of the same name
-    may have others.
+    Its folder has the arm's name and flags, because an arm of the same name in another
+    study may have other flags.
     """
     config, flags = design.command(arm)
     name = _plain("-".join(part for part in (arm, _named(flags)) if part))
@@ -234,52 +234,54 @@ def _prepare(design: Design, seed: int, baseline: pathlib.Path, report: Report) 
 
 
 def _dependence(done: dict[str, list[runs.Run]], test: str) -> str:
-    """Returns a table for each aspect of what answers and features tell of it.
+    """Returns a table for each aspect of the dependence of predictions and features.
 
-    Nothing if that is not known of a run, whose predictions or labels are gone.
+    An aspect that is unmeasured for any run, without predictions or labels, has none.
     """
-    known = {arm: [run.dependence or {} for run in made] for arm, made in done.items()}
-    everything = [told for each in known.values() for told in each]
+    known = {arm: [run.dependence or {} for run in each] for arm, each in done.items()}
+    everything = [measures for each in known.values() for measures in each]
     aspects = {key.partition("/")[0] for key in everything[0]}
     text = ""
     for aspect in sorted(aspects, reverse=True):
         keys = [f"{aspect}/{name}" for name in dependence.MEASURES]
         of_truth = [f"{aspect}/oracle", "", "", f"{aspect}/majority"]
-        if not all(set(keys) <= set(told) for told in everything):
+        if not all(set(keys) <= set(measures) for measures in everything):
             continue
         rows = [("true actions", *_spreads(known[BASELINE], of_truth))]
         rows += [(arm, *_spreads(known[arm], keys)) for arm in known]
-        controlled = all(f"{aspect}/separation/control" in told for told in everything)
+        key = f"{aspect}/separation/control"
+        controlled = all(key in measures for measures in everything)
         text += (
-            f"Dependence on the {aspect}, on {test}: NMI of answer and {aspect}, the "
-            f"same within an action and within an answer{_CONTROL * controlled}, and "
-            f"in per cent how often a fresh linear probe reads it off the features; in "
-            f"the first row how often the most frequent one would be right.\n\n"
+            f"Dependence on the {aspect}, on {test}: NMI of prediction and {aspect}, "
+            f"the same within an action and within a prediction"
+            f"{_CONTROL * controlled}, and the accuracy in per cent of a fresh linear "
+            f"probe of the {aspect} on the features; in the first row that of always "
+            f"predicting the most frequent one.\n\n"
             f"{tables.markdown(('arm', *dependence.MEASURES), rows)}\n\n"
         )
     return text
 
 
-def _spreads(told: list[dict[str, float]], keys: Sequence[str]) -> list[str]:
-    """Cells of mean and standard deviation over runs; an empty one for no key.
+def _spreads(measured: list[dict[str, float]], keys: Sequence[str]) -> list[str]:
+    """Cells of mean and standard deviation over runs; an empty one for an empty key.
 
-    The mean of the controls follows in brackets where all runs have one.
+    The mean of the controls follows in brackets if all runs have one.
     """
     cells = []
     for key, measure in zip(keys, dependence.MEASURES, strict=True):
         scale, digits = (100, 1) if measure == "probe" else (1, 3)
-        values = scale * np.array([found[key] for found in told if key])
+        values = scale * np.array([found[key] for found in measured if key])
         spread = (values.mean(), values.std(ddof=1)) if key else ()
         cell = " ± ".join(f"{value:.{digits}f}" for value in spread)
-        if key and all(f"{key}/control" in found for found in told):
-            control = np.mean([found[f"{key}/control"] for found in told])
+        if key and all(f"{key}/control" in found for found in measured):
+            control = np.mean([found[f"{key}/control"] for found in measured])
             cell += f" ({control:.{digits}f})"
         cells.append(cell)
     return cells
 
 
 def _costs(done: dict[str, list[runs.Run]]) -> str:
-    """Returns the table of what each arm cost and saw."""
+    """Returns the table of each arm's processor time and use of target data."""
     seconds = {arm: _median_seconds(arms_runs) for arm, arms_runs in done.items()}
     rows = [
         (
@@ -294,7 +296,7 @@ def _costs(done: dict[str, list[runs.Run]]) -> str:
 
 
 def _median_seconds(finished: Sequence[runs.Run]) -> float | None:
-    """The median processor time of the runs of which it is known; None if of none."""
+    """The median of the known processor times; None if none is known."""
     known = [run.processor_seconds for run in finished if run.processor_seconds]
     return float(np.median(known)) if known else None
 
@@ -308,7 +310,7 @@ def _ratio(seconds: float | None, base: float | None) -> str:
 
 
 def _origin(finished: Iterable[runs.Run], at_once: int, command: str) -> str:
-    """Returns the line that says how the runs were made."""
+    """Returns the line on commit, processor time and command."""
     finished = list(finished)
     commits = ", ".join(sorted({run.commit for run in finished}))
     seconds = _whole(_median_seconds(finished))

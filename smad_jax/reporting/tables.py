@@ -6,12 +6,12 @@ import numpy as np
 from scipy import stats
 
 from smad_jax import errors
-from smad_jax.evaluation import accuracy, predict, rates
+from smad_jax.evaluation import accuracy, predictions, rates
 from smad_jax.reporting import runs
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a Markdown table, padded so that it also reads well as plain text."""
+    """Returns a Markdown table, padded to be readable as plain text."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     ruler = ["-" * width for width in widths]
 
@@ -26,8 +26,8 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def comparison(before: runs.Run, after: runs.Run) -> str:
     """Returns the table of two runs: top-1 accuracy of each, and the difference.
 
-    Where both runs keep their predictions the difference has an interval and the
-    p-value of McNemar's test, corrected for the number of test sets.
+    If both runs have stored predictions, the difference has an interval and the p-value
+    of McNemar's test, corrected for the number of test sets.
 
     Raises:
         DataError: if the runs were tested on different sets or videos.
@@ -59,14 +59,14 @@ def comparison(before: runs.Run, after: runs.Run) -> str:
     return (
         markdown([*header, "95 % interval", "p (Holm)"], rows) + "\n\n"
         "Top-1 in per cent. Interval and p-value (McNemar's exact test) are over the "
-        "videos, of these two\nruns; what another seed would change they do not show."
+        "videos of these two\nruns; they do not show the variation over seeds."
     )
 
 
 def _check_same_data(before: runs.Run, after: runs.Run, name: str) -> None:
-    """Makes sure that two runs, if they tell, were tested on one draw of one set.
+    """Checks that two runs with stored settings were tested on one draw of one set.
 
-    Videos of different draws of the embedded benchmark have the same ids.
+    Videos of different draws of the embedded benchmark have equal ids.
     """
     ours, theirs = (runs.stored_settings(run.folder) for run in (before, after))
     keys = [f"evaluation.sets.{name}"]
@@ -86,12 +86,12 @@ def _p_text(p: float) -> str:
 
 
 def _change(before: runs.Run, after: runs.Run, name: str) -> rates.Change | None:
-    """The change on one test set; None where a run does not keep its predictions."""
+    """The change on one test set; None if a run has no stored predictions."""
     paths = [run.folder / "predictions" / f"{name}.npz" for run in (before, after)]
     if not all(path.is_file() for path in paths):
         return None
     _check_same_data(before, after, name)
-    first, second = map(predict.Predictions.load, paths)
+    first, second = map(predictions.Predictions.load, paths)
     for what, ours, theirs in (
         ("ids", first.ids, second.ids),
         ("labels", first.labels, second.labels),
@@ -99,12 +99,12 @@ def _change(before: runs.Run, after: runs.Run, name: str) -> rates.Change | None
         if not np.array_equal(ours, theirs):
             raise errors.DataError(
                 f"{paths[0]} and {paths[1]} have different {what}: both runs must be "
-                "tested on the same videos, of the same draw if they are embedded"
+                "tested on the same videos, and on the same draw if embedded"
             )
-    rows = accuracy.distinct(first.ids, first.labels)  # a repeated video is no evidence
+    rows = accuracy.distinct(first.ids, first.labels)  # a repeat is no new evidence
     hits = (
-        accuracy.hits(said.probabilities[rows], said.labels[rows])
-        for said in (first, second)
+        accuracy.hits(stored.probabilities[rows], stored.labels[rows])
+        for stored in (first, second)
     )
     return rates.mcnemar(*hits)
 
@@ -116,16 +116,16 @@ def study(
     """Returns two tables: means over seeds, and paired differences of arms.
 
     Args:
-        scores: For each arm, for each test set, accuracies between 0 and 1, one a
-            seed, the seeds in the same order everywhere.
+        scores: For each arm and test set, accuracies between 0 and 1, one for each
+            seed in the same order.
         pairs: Arms to compare, the second subtracted from the first.
 
     Returns:
         Mean and sample standard deviation of every cell; then mean and standard
         deviation of the difference, with the p-value of a two-sided paired t-test,
-        plain and after Holm's correction over all rows that have one: none has it with
-        fewer than three seeds, which tell too little of how large the noise is, and
-        none where the difference is the same for every seed.
+        plain and after Holm's correction over all rows with one. There is none with
+        fewer than three seeds, too few to estimate the noise, nor where the difference
+        is equal for every seed.
     """
     sets = list(next(iter(scores.values())))
     means = [
@@ -148,12 +148,12 @@ def study(
 
 
 def _p_value(ours: np.ndarray, theirs: np.ndarray) -> float | None:
-    """Returns the p-value of a two-sided paired t-test, where there can be one."""
+    """Returns the p-value of a two-sided paired t-test, if it is defined."""
     if len(ours) < 3:
         return None
     if np.array_equal(ours, theirs):
         return 1.0
-    if np.ptp(ours - theirs) < 1e-9:  # accuracies of some hundred videos
+    if np.ptp(ours - theirs) < 1e-9:  # rounding, in accuracies of some hundred videos
         return None
     return float(stats.ttest_rel(ours, theirs).pvalue)
 

@@ -14,11 +14,11 @@ def test_thirds_by_hand():
     # first of 4 stands at 0, of 1 at 5, of 0 at 8, of 2 at 9, of ten
     factors = np.array([4, 1, 4, 0, 4, 2, 1, 4, 1, 4, 6, 6, -1])
     labels = np.array([0] * 10 + [2] * 3)
-    found = groups.rarity_thirds(labels, factors)
+    found = groups.whole_label_thirds(labels, factors)
     expected = [0, 1, 0, 2, 0, 2, 1, 0, 1, 0, 0, 0, -1]
     assert found.tolist() == expected
     order = np.random.default_rng(0).permutation(len(labels))
-    moved = groups.rarity_thirds(labels[order], factors[order])
+    moved = groups.whole_label_thirds(labels[order], factors[order])
     np.testing.assert_array_equal(moved, found[order])
 
 
@@ -26,7 +26,7 @@ def test_label_is_where_the_first_of_its_videos_ranks_by_z_frequency():
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 5, 400)
     factors = rng.geometric(0.3, 400).clip(1, 9) - 1
-    found = groups.rarity_thirds(labels, factors)
+    found = groups.whole_label_thirds(labels, factors)
     ranked = z_frequency.rank(labels, factors, np.arange(400))
     for label in range(5):
         rows = ranked[labels[ranked] == label]

@@ -20,7 +20,7 @@ def test_lists_as_they_are_published_are_read(tmp_path):
     # numbers that are not the lines' own belong to the names
     assert label_names.read(put(tmp_path, "route 66\nice 1\n")) == ("route 66", "ice 1")
     assert label_names.read(put(tmp_path, "/a/sea\nice\n")) == ("/a/sea", "ice")
-    # nor is anything taken away that tells two names apart
+    # nor is anything dropped that distinguishes two names
     assert label_names.read(put(tmp_path, "part 0\npart 1\n")) == ("part 0", "part 1")
     assert label_names.read(put(tmp_path, "/a/bar\n/b/bar\n")) == ("/a/bar", "/b/bar")
 
@@ -59,12 +59,12 @@ def test_names_are_kept_beside_the_labels_and_forgotten(tmp_path):
     assert label_names.stored(tmp_path, "scene", 2) == ()
 
 
-def test_mistakes_are_said(tmp_path):
+def test_mistakes_are_named(tmp_path):
     with pytest.raises(errors.DataError, match="no file of names at"):
         label_names.read(tmp_path / "none.txt")
     with pytest.raises(errors.DataError, match="no file of names at"):
         label_names.read(tmp_path)
-    with pytest.raises(errors.DataError, match="holds no name"):
+    with pytest.raises(errors.DataError, match="has no names"):
         label_names.read(put(tmp_path, "\n"))
     with pytest.raises(errors.DataError, match="'sea' twice"):
         label_names.read(put(tmp_path, "sea\nice\nsea\n"))

@@ -48,10 +48,10 @@ def test_video_with_boxes_in_seven_frames_of_ten_belongs_to_the_stream(
     assert found.num_guessed == guessed
 
 
-def test_boxes_of_other_videos_are_told(split, tmp_path):
+def test_boxes_of_other_videos_are_refused(split, tmp_path):
     path = tmp_path / "others.json"
     path.write_text(json.dumps({"video_0": [[SURE]]}), "utf-8")
-    with pytest.raises(errors.DataError, match=r"none of the 5 .* as 'v0', .*'video_0"):
+    with pytest.raises(errors.DataError, match=r"none of the 5 .*'v0', .*'video_0"):
         masking.open_masked(split, masking.MaskedStream(boxes=str(path)))
 
 

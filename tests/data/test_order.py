@@ -46,7 +46,7 @@ def test_draws_follow_the_probabilities_with_replacement(power, share):
 
 
 @pytest.mark.parametrize("power", [1.0, 0.5])
-def test_position_decides_the_row_whatever_was_asked_before(power):
+def test_position_decides_the_row_whatever_came_before(power):
     whole = rows(order.EpochOrder(LABELS, 5, power), 0, 350)
     assert rows(order.EpochOrder(LABELS, 5, power), 230, 350) == whole[230:]
     backwards = order.EpochOrder(LABELS, 5, power)

@@ -77,9 +77,9 @@ def test_what_a_box_paints(tmp_path, box, painted):
     assert (found != frames).any(axis=-1).sum() == painted
 
 
-def test_box_of_a_larger_size_of_the_video_is_told(tmp_path):
+def test_box_of_a_larger_size_of_the_video_is_refused(tmp_path):
     listed = boxes([[[2 * W, 0, 3 * W, 2, 0.9]]], tmp_path)
-    with pytest.raises(errors.DataError, match=r"lies outside its frame of .* stored"):
+    with pytest.raises(errors.DataError, match=r"is outside its frame of .* stored"):
         people.paint_boxes(np.zeros((1, H, W, 3), np.uint8), np.array([0]), listed)
 
 
@@ -119,7 +119,7 @@ def test_file_of_something_else_is_refused(tmp_path, name, content):
 
 
 @pytest.mark.parametrize("name", ["none.json", "folder.npz", "boxes.txt"])
-def test_missing_file_is_told_with_what_to_do(tmp_path, name):
+def test_missing_file_is_refused_with_what_to_do(tmp_path, name):
     (tmp_path / "folder.npz").mkdir()
     (tmp_path / "boxes.txt").touch()
     with pytest.raises(errors.DataError, match=r"no file of boxes.*person detector"):

@@ -107,7 +107,7 @@ def assert_equal(left, right):
             np.testing.assert_array_equal(one[key]["scene"], other[key]["scene"])
 
 
-def test_batch_holds_what_the_split_says(split):
+def test_batch_holds_the_labels_of_the_split(split):
     batch = train(split, 1)[0]
     assert batch["video"].shape == (4, T, SIZE, SIZE, 3)
     assert batch["video"].dtype == np.uint8
@@ -321,7 +321,7 @@ def test_damaged_record_is_a_bad_video(tmp_path, contents):
     assert bad.reasons == {"undecodable": 1}
 
 
-def test_frames_are_counted_where_the_records_do_not_say(tmp_path, contents):
+def test_frames_are_counted_where_the_records_have_no_count(tmp_path, contents):
     folder = tmp_path / "toy"
     with records.RecordWriter(folder / "videos", 1) as writer:
         writer.write(records.VideoRecord("a", contents[0], 0, 0))

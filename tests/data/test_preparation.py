@@ -22,13 +22,13 @@ def root(tmp_path):
 
 def test_the_papers_data_is_prepared_in_order(root):
     steps = []
-    for dataset, split, wanted in (
+    for dataset, split, aspects in (
         ("kinetics400", "k200db-train", ("scene", "object")),
         ("kinetics400", "k200db-val", ()),
         ("kinetics400", "k200-val", ()),
         ("aras", "aras64", ()),
     ):
-        steps += preparation.commands(root, dataset, split, aspects=wanted)
+        steps += preparation.commands(root, dataset, split, aspects=aspects)
     place = f"--data-root {root} --dataset kinetics400"
     assert preparation.commands(root, "aras", "aras64") == [
         step for step in dict.fromkeys(steps) if "--aspect object" not in step
@@ -47,7 +47,7 @@ def test_the_papers_data_is_prepared_in_order(root):
     ]
 
 
-def test_the_split_by_two_factors_wants_labels_of_both(root):
+def test_the_split_by_two_aspects_needs_labels_of_both(root):
     steps = preparation.commands(
         root, "kinetics400", "k200both-train", aspects=("scene",)
     )
@@ -71,9 +71,9 @@ def test_further_lists_are_added_to_the_videos_that_are_there(root):
 
 
 def test_tags_of_all_aspects_come_from_one_command(root):
-    wanted = ("event", "scene", "attribute", "context")
+    aspects = ("event", "scene", "attribute", "context")
     _, pseudo, hint, tags = preparation.commands(
-        root, "kinetics400", "train", aspects=wanted
+        root, "kinetics400", "train", aspects=aspects
     )
     assert "--aspect scene" in pseudo and hint == HINT
     assert tags.startswith(
@@ -206,8 +206,6 @@ def test_splits_of_the_embedded_benchmark_come_with_it(tmp_path):
         ("mine-images", "web-other"),
     ],
 )
-def test_split_that_no_command_makes_is_said_to_be_written_by_hand(
-    tmp_path, dataset, split
-):
+def test_split_that_no_command_makes_is_to_be_written_by_hand(tmp_path, dataset, split):
     *_, last = preparation.commands(tmp_path, dataset, split)
     assert last.startswith("# write the split's `id label` lines to")

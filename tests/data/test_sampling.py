@@ -73,14 +73,14 @@ def test_unknown_rule_is_refused():
         sampling.test_clips(9, clip_length=2, stride=1, num_clips=3, rule="0.x")
 
 
-def test_ten_clips_of_300_frames_start_where_the_reference_says():
+def test_ten_clips_of_300_frames_start_where_the_reference_starts_them():
     clips = sampling.test_clips(300, clip_length=8, stride=8, num_clips=10)
     starts = [11, 35, 59, 82, 106, 130, 154, 177, 201, 225]
     assert clips[:, 0].tolist() == starts
     assert clips[3].tolist() == list(range(82, 82 + 64, 8))
 
 
-def test_ten_clips_of_100_frames_start_where_the_reference_says():
+def test_ten_clips_of_100_frames_start_where_the_reference_starts_them():
     clips = sampling.test_clips(100, clip_length=8, stride=8, num_clips=10)
     assert clips[:, 0].tolist() == [1, 5, 9, 12, 16, 20, 24, 27, 31, 35]
 

@@ -217,7 +217,7 @@ def test_centre_crop_rounds_its_offset_down():
 
 
 def test_centre_crop_larger_than_the_clip_is_refused():
-    with pytest.raises(ValueError, match="crop of 30 pixels does not fit into 24x40"):
+    with pytest.raises(ValueError, match="crop of 30 pixels does not fit in 24x40"):
         transforms.centre_crop(clip(), 30)
 
 

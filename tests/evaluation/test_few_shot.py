@@ -74,7 +74,7 @@ def test_rules_score_the_worked_examples(supports, scores):
         assert found.item() == pytest.approx(expected, abs=1e-3)
 
 
-def test_orthogonal_classes_are_told_apart_and_equal_ones_by_chance():
+def test_orthogonal_classes_are_separated_and_equal_ones_by_chance():
     labels, ids = np.arange(V) % K, np.arange(V).astype(str)
     found = few_shot.evaluate(np.eye(K, D)[labels], labels, ids, num_shots=5)
     assert (found.accuracy, found.interval) == (1.0, 0.0)

@@ -18,7 +18,7 @@ def example():
 def test_every_group_that_occurs_is_counted():
     found = groups.group_accuracy(*example())
     assert found.label.tolist() == [0, 0, 2]
-    assert found.secondary.tolist() == [1, 3, 0]
+    assert found.aspect.tolist() == [1, 3, 0]
     assert found.num_videos.tolist() == [6, 2, 5]
     assert found.num_correct.tolist() == [3, 1, 4]
     np.testing.assert_allclose(found.accuracy, [0.5, 0.5, 0.8])
@@ -42,7 +42,7 @@ def listed(found, **options):
     rows, sure = groups.worst_groups(found, **options)
     assert sure.tolist() == sorted(sure.tolist(), reverse=True)
     worst = found.take(rows[sure])
-    return list(zip(worst.label.tolist(), worst.secondary.tolist(), strict=True))
+    return list(zip(worst.label.tolist(), worst.aspect.tolist(), strict=True))
 
 
 def test_worst_groups_are_surely_low_the_lowest_first():
@@ -50,13 +50,13 @@ def test_worst_groups_are_surely_low_the_lowest_first():
     assert listed(found) == [(0, 1)]
     # of the class in scene 2 twelve of twenty are right, which may be chance
     rows, sure = groups.worst_groups(found)
-    assert found.secondary[rows].tolist() == [1, 2]
+    assert found.aspect[rows].tolist() == [1, 2]
     assert sure.tolist() == [True, False]
-    # two of two are wrong: low, but less surely than eight of twenty
+    # two of two are wrong: low, but weaker evidence than eight of twenty
     assert listed(found, min_videos=1) == [(0, 1), (1, 3)]
     assert listed(found, min_videos=1, count=1) == [(0, 1)]
     assert groups.worst_group(found) == 1
-    assert found.secondary[groups.worst_group(found, min_videos=1)] == 3
+    assert found.aspect[groups.worst_group(found, min_videos=1)] == 3
 
 
 def test_groups_are_rarely_listed_where_the_scene_does_not_matter():
@@ -105,7 +105,7 @@ def test_worst_class_is_that_of_the_lowest_accuracy():
     assert groups.worst_class(label, predicted) == (0, 0.5)
     unread = np.where(label == 2, -1, predicted)
     assert groups.worst_class(label, unread) == (2, 0.0)
-    with pytest.raises(errors.DataError, match="no video whose class is known"):
+    with pytest.raises(errors.DataError, match="no video"):
         groups.worst_class(label - 9, predicted)
 
 
@@ -154,28 +154,28 @@ def test_without_two_large_groups_there_is_no_spread():
     ],
 )
 def test_thirds_have_the_sizes_of_omnidebias(size, parts):
-    third = groups.rarity_thirds(np.full(size, 4), np.arange(size) % 5)
+    third = groups.equal_thirds(np.full(size, 4), np.arange(size) % 5)
     assert tuple(np.bincount(third, minlength=3)) == parts
 
 
 def test_thirds_go_from_usual_to_unusual_scenes_of_each_class():
     label = np.array([0] * 6 + [1] * 6)
     secondary = np.array([2, 2, 2, 5, 5, 0, 0, 0, 0, 5, 5, 2])
-    third = groups.rarity_thirds(label, secondary)
+    third = groups.equal_thirds(label, secondary)
     assert third.tolist() == [0, 0, 1, 1, 2, 2] * 2
     order = np.random.default_rng(0).permutation(12)
     ids = np.array([f"v{row:02}" for row in range(12)])
-    moved = groups.rarity_thirds(label[order], secondary[order], ids=ids[order])
+    moved = groups.equal_thirds(label[order], secondary[order], ids=ids[order])
     assert moved.tolist() == third[order].tolist()
     secondary[3] = -1
-    assert groups.rarity_thirds(label, secondary)[3] == -1
+    assert groups.equal_thirds(label, secondary)[3] == -1
 
 
 def test_training_set_may_decide_what_is_rare():
     label = np.array([0, 0, 0, 1, 1, 1, 1])
     secondary = np.array([0, 1, 2, 0, 0, 2, -1])
     train = np.array([[1, 9, 5], [4, 0, 8]])
-    third = groups.rarity_thirds(label, secondary, usual=train)
+    third = groups.equal_thirds(label, secondary, usual=train)
     assert third.tolist() == [2, 0, 1, 1, 2, 0, -1]
 
 
@@ -183,9 +183,9 @@ def test_accuracy_of_each_third_and_its_worst_class():
     label = np.repeat([0, 1], 6)
     third = np.tile([0, 0, 1, 1, 2, 2], 2)
     predicted = np.array([0, 0, 0, 0, 0, 9, 1, 1, 9, 1, 9, 9])
-    usual, middling, rare = groups.accuracy_by_third(label, predicted, third)
+    usual, medium, rare = groups.accuracy_by_third(label, predicted, third)
     assert usual == ("usual", 4, 1.0, 0, 1.0)
-    assert middling == ("middling", 4, 0.75, 1, 0.5)
+    assert medium == ("medium", 4, 0.75, 1, 0.5)
     assert rare == ("rare", 4, 0.25, 1, 0.0)
 
 

@@ -63,13 +63,13 @@ def test_entropies_of_groups_are_those_of_their_labels_alone():
     labels = np.array([4, 4, 4, 4, 4, 8, 9, 1, 2, 3, 4, 5])
     groups = np.array([3, 3, 3, 0, 0, 0, 0, 4, 4, 4, 4, 4])
     found = information.group_entropies(labels, groups, num_groups=6)
-    # (.5, .25, .25), nobody, nobody, one label, five equal ones, nobody
+    # (.5, .25, .25), empty, empty, one label, five equal ones, empty
     expected = [1.039721, np.nan, np.nan, 0, np.log(5), np.nan]
     np.testing.assert_allclose(found, expected, atol=5e-7)
     assert found[3] == 0
 
 
-def test_a_factor_that_does_not_vary_tells_nothing():
+def test_constant_labels_share_no_information():
     still = np.zeros(5, int)
     varied = np.arange(5)
     for mean in information.MEANS:
@@ -79,7 +79,7 @@ def test_a_factor_that_does_not_vary_tells_nothing():
     assert information.mutual_information(still, varied) == 0
 
 
-def test_renamed_labels_tell_all_and_never_more():
+def test_renamed_labels_share_all_information_and_never_more():
     rng = np.random.default_rng(1)
     for _ in range(20):
         a = rng.integers(17, size=101)
@@ -92,7 +92,7 @@ def test_renamed_labels_tell_all_and_never_more():
 @pytest.mark.parametrize(
     ("a", "b", "message"),
     [
-        (A, B[:5], "8 labels but 5"),
+        (A, B[:5], "8 and 5"),
         (A[None], B, r"\[1, 8\]"),
         (A, B * 1.0, "float64"),
         (A[:0], B[:0], "at least one"),

@@ -47,7 +47,7 @@ def test_c_is_chosen_on_a_held_out_tenth():
     chosen = linear_svm.choose_c(features, labels)
     assert chosen in linear_svm.SEARCHED_C
     assert chosen == linear_svm.choose_c(features, labels)
-    # so small that the tiny weights of many machines all say the same class
+    # so small that the tiny weights of many machines all predict the same class
     assert linear_svm.choose_c(features, labels, candidates=(1.0, 1e-9)) == 1.0
     assert linear_svm.choose_c(features, labels, candidates=(3.0, 3.0001)) == 3.0
 
@@ -55,9 +55,9 @@ def test_c_is_chosen_on_a_held_out_tenth():
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ((np.ones((3, 2)), [0, 1, 1], np.ones((2, 5))), r"are \[3, 2\] and \[2, 5\]"),
+        ((np.ones((3, 2)), [0, 1, 1], np.ones((2, 5))), r"\[3, 2\] and \[2, 5\]"),
         ((np.ones((3, 2)), [0, 1], np.ones((2, 2))), "3 videos to train on have 2"),
-        ((np.ones((3, 2)), [1, 1, 1], np.ones((2, 2))), "two classes or more"),
+        ((np.ones((3, 2)), [1, 1, 1], np.ones((2, 2))), "two classes"),
     ],
 )
 def test_arrays_that_do_not_go_together_are_refused(arrays, message):

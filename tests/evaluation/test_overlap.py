@@ -18,8 +18,8 @@ def test_overlap_is_the_shared_part_of_both_distributions():
 def test_mixture_has_its_share_in_every_class_and_no_video_twice():
     labels = np.repeat([0, 1, 3], [30, 21, 40])
     head = np.arange(91) % 3 > 0
-    assert overlap.num_per_class(labels, head, wanted=50) == 7
-    assert overlap.num_per_class(labels, head, wanted=4) == 4
+    assert overlap.num_per_class(labels, head, most=50) == 7
+    assert overlap.num_per_class(labels, head, most=4) == 4
     for share, usual in ((0.0, 0), (0.25, 2), (0.5, 4), (1.0, 7)):
         rng = np.random.default_rng(0)
         rows = overlap.mixture(labels, head, share, per_class=7, rng=rng)
@@ -29,11 +29,11 @@ def test_mixture_has_its_share_in_every_class_and_no_video_twice():
             assert (len(inside), head[inside].sum()) == (7, usual)
 
 
-@pytest.mark.parametrize(("kind", "told"), [(1, "rare"), (0, "usual")])
-def test_class_with_one_kind_of_videos_is_refused(kind, told):
+@pytest.mark.parametrize(("kind", "side"), [(1, "rare"), (0, "usual")])
+def test_class_with_one_kind_of_videos_is_refused(kind, side):
     labels = np.repeat([0, 2], 4)
     head = np.array([1, 0, 1, 0, kind, kind, kind, kind], bool)
     with pytest.raises(
-        errors.DataError, match=f"class 2 has no test video with {told}"
+        errors.DataError, match=f"class 2 has no test video with {side}"
     ):
-        overlap.num_per_class(labels, head, wanted=5)
+        overlap.num_per_class(labels, head, most=5)

@@ -4,7 +4,7 @@ import pytest
 from flax import nnx
 
 from smad_jax import errors, methods, models
-from smad_jax.evaluation import cam, predict
+from smad_jax.evaluation import cam, predict, predictions
 from smad_jax.methods import base
 from smad_jax.training import schedules, sharding, train_state
 
@@ -114,7 +114,7 @@ def test_unreadable_video_gets_no_probability():
     found, _ = predictor(8).run(broken(), np.arange(V).astype(str), np.arange(V) % K)
     sums = found.probabilities.sum(axis=1)
     np.testing.assert_allclose(sums, np.arange(V) != 2, atol=1e-6)
-    # a black clip has features too, which would say something of its labels
+    # a black clip has features too, which would reveal something of its labels
     assert found.features.any(axis=1).tolist() == (np.arange(V) != 2).tolist()
     assert found.answers[2] == -1 and found.unreadable == 1
 
@@ -122,15 +122,15 @@ def test_unreadable_video_gets_no_probability():
 def test_predictions_survive_the_disk(tmp_path):
     found, examples = run(8, videos())
     found.save(tmp_path / "deep" / "set.npz")
-    read = predict.Predictions.load(tmp_path / "deep" / "set.npz")
+    read = predictions.Predictions.load(tmp_path / "deep" / "set.npz")
     np.testing.assert_array_equal(read.ids, found.ids)
     np.testing.assert_array_equal(read.probabilities, found.probabilities)
     whole = (tmp_path / "deep" / "set.npz").read_bytes()
     (tmp_path / "deep" / "set.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(errors.DataError, match="holds no predictions of a run"):
-        predict.Predictions.load(tmp_path / "deep" / "set.npz")
+        predictions.Predictions.load(tmp_path / "deep" / "set.npz")
     examples.save(tmp_path / "examples.npz")
-    again = predict.Examples.load(tmp_path / "examples.npz")
+    again = predictions.Examples.load(tmp_path / "examples.npz")
     assert again.actionness is None
     np.testing.assert_array_equal(again.video, examples.video)
 

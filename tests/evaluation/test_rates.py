@@ -13,7 +13,7 @@ def test_interval_of_a_share_is_wilsons(hits, count):
     assert found.share == hits / count
 
 
-def test_nothing_seen_says_nothing():
+def test_rate_of_no_videos_has_the_widest_interval():
     found = rates.of(0, 0)
     assert np.isnan(found.share)
     assert (found.low, found.high) == (0, 1)

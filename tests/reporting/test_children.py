@@ -23,9 +23,9 @@ def wait_for(path, text):
 def test_exit_code_and_output_are_the_commands(tmp_path):
     with (tmp_path / "log").open("w") as console:
         code = children.Children().run(
-            [sys.executable, "-c", "print('told'); raise SystemExit(7)"], console
+            [sys.executable, "-c", "print('printed'); raise SystemExit(7)"], console
         )
-    assert code == 7 and (tmp_path / "log").read_text() == "told\n"
+    assert code == 7 and (tmp_path / "log").read_text() == "printed\n"
 
 
 def test_stop_ends_what_runs_and_nothing_starts_any_more(tmp_path):
@@ -45,7 +45,7 @@ def test_stop_ends_what_runs_and_nothing_starts_any_more(tmp_path):
 
 STUDY = """
 import pathlib, signal, sys
-from smad_jax import command_line
+from smad_jax.commands import command_line
 from smad_jax.reporting import runs
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored under nohup
@@ -63,11 +63,11 @@ raise SystemExit(command_line.run(act, stopped="interrupted; again"))
 
 
 @pytest.mark.parametrize(
-    ("signal", "code", "told"),
+    ("signal", "code", "named"),
     [("SIGINT", 130, "interrupted; again"), ("SIGTERM", 143, "stopped by SIGTERM;")],
 )
 def test_signal_to_a_study_ends_its_run_and_starts_no_other(
-    signal, code, told, tmp_path
+    signal, code, named, tmp_path
 ):
     python = tmp_path / "python"  # takes the command line of main.py
     python.write_text("#!/bin/sh\necho $$ up\nexec sleep 60\n")
@@ -80,9 +80,9 @@ def test_signal_to_a_study_ends_its_run_and_starts_no_other(
     wait_for(tmp_path / "0" / "console.log", "up")
     started = time.monotonic()
     study.send_signal(getattr(signals, signal))
-    _, said = study.communicate(timeout=30)
+    _, printed = study.communicate(timeout=30)
     assert time.monotonic() - started < 20, "it waited for the run"
-    assert study.returncode == code and told in said
+    assert study.returncode == code and named in printed
     assert not (tmp_path / "1").exists()
     pid = int((tmp_path / "0" / "console.log").read_text().split()[0])
     with pytest.raises(ProcessLookupError):

@@ -46,11 +46,11 @@ def arguments(folder, name):
     ]
 
 
-def test_run_without_predictions_is_told_with_what_makes_it(folder, capsys):
+def test_run_without_predictions_is_refused_with_what_makes_it(folder, capsys):
     given = [*arguments(folder, "a"), "--sets", "one", "three"]
     assert command.main(given) == 3
-    told = capsys.readouterr().err
-    assert "scenic/predictions/three.npz; python main.py --config" in told
+    message = capsys.readouterr().err
+    assert "scenic/predictions/three.npz; python main.py --config" in message
 
 
 def test_drop_grows_with_the_distance_only_for_who_reads_the_scene(folder, capsys):

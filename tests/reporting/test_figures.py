@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.evaluation import predict
+from smad_jax.evaluation import predictions
 from smad_jax.reporting import figures
 
 T, H, W = 3, 20, 28
@@ -12,7 +12,7 @@ CLASSES = ("walk", "$x_{", "a name longer than there is room", *"abc")
 
 def examples(count, actionness=True):
     rng = np.random.default_rng(0)
-    return predict.Examples(
+    return predictions.Examples(
         video=rng.integers(0, 256, (count, T, H, W, 3), np.uint8),
         actionness=2 * rng.random((count, T, 5, 7)) if actionness else None,
         labels=np.zeros(count, int),
@@ -21,10 +21,10 @@ def examples(count, actionness=True):
     )
 
 
-@pytest.mark.parametrize(("there", "wanted", "drawn"), [(2, 8, 2), (6, 4, 4)])
-def test_picture_has_a_column_a_clip(there, wanted, drawn, tmp_path):
+@pytest.mark.parametrize(("present", "count", "drawn"), [(2, 8, 2), (6, 4, 4)])
+def test_picture_has_a_column_a_clip(present, count, drawn, tmp_path):
     path = figures.actionness(
-        examples(there), CLASSES, tmp_path / "new" / "picture.png", count=wanted
+        examples(present), CLASSES, tmp_path / "new" / "picture.png", count=count
     )
     assert path == tmp_path / "new" / "picture.png"
     height, width = matplotlib.image.imread(path).shape[:2]

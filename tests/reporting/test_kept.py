@@ -67,7 +67,7 @@ def test_another_command_is_another_run_unless_it_means_the_same(file, job, tmp_
         "    return", "    config.new = 1\n    return"
     )
     (tmp_path / "x.py").write_text(grown)
-    assert records.find(respelled) is None, "who knows what else the argument says"
+    assert records.find(respelled) is None, "the argument may mean something else"
 
 
 def test_run_counts_no_longer_when_its_config_means_other_settings(file, job, tmp_path):
@@ -108,7 +108,7 @@ def test_record_after_a_line_without_its_end_has_a_line_of_its_own(file, job):
     assert len(file.read_text().splitlines()) == 2
 
 
-def test_records_that_are_no_text_or_no_file_are_told(file, tmp_path):
+def test_records_that_are_no_text_or_no_file_are_refused(file, tmp_path):
     with pytest.raises(errors.ConfigError, match="must be a file"):
         kept.Records(tmp_path)
     file.write_bytes(file.read_bytes() + b"\xff\n")

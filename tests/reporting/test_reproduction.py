@@ -10,7 +10,7 @@ from sklearn import metrics
 from smad_jax import errors
 from smad_jax.data import aspect_records, catalog, records
 from smad_jax.evaluation import __main__ as evaluation
-from smad_jax.evaluation import features, predict, reports
+from smad_jax.evaluation import features, predictions, reports
 from smad_jax.reporting import __main__ as command
 from smad_jax.reporting import paper, reproduction, sources
 
@@ -76,7 +76,7 @@ def test_dependence_is_computed_from_predictions_where_the_labels_are(tmp_path):
             }
         )
     )
-    predict.Predictions(
+    predictions.Predictions(
         np.array(ids), label, np.eye(2)[predicted], np.zeros((8, 3))
     ).save(folder / "predictions" / "k200-val.npz")
     text = reproduction.table(4, tmp_path, tmp_path)
@@ -95,7 +95,7 @@ def test_fine_tuning_is_the_mean_over_three_splits(tmp_path):
     put(tmp_path / "finetune-ucf101-split-3", **{"ucf101-val3/top1": 0.55})
     text = reproduction.table(6, tmp_path, tmp_path)
     assert row(text, "+ SMAD K200db-train", "UCF101")[3] == ""
-    assert "finetune.py:ucf101`, split=2 and split=3 likewise" in text
+    assert "finetune.py:ucf101`, and the same with split=2 and split=3" in text
     put(tmp_path / "finetune-ucf101-split-2", **{"ucf101-val2/top1": 0.7})
     put(tmp_path / "finetune-diving48", **{"diving48-v2-val/top1": 0.5})
     text = reproduction.table(6, tmp_path, tmp_path)
@@ -137,14 +137,14 @@ def test_frozen_features_are_judged_by_what_the_commands_leave_beside_them(
     for column in ("GYM-1shot", "HMDB51"):
         *_, line = sources.source(5, "+ SMAD", column).commands
         assert evaluation.main(shlex.split(line)[3:]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     text = reproduction.table(5, tmp_path / "runs", tmp_path)
     for column, pattern in (
         ("GYM-1shot", r"1-shot, 5-way: ([\d.]+)%"),
         ("GYM-5shot", r"5-shot, 5-way: ([\d.]+)%"),
         ("HMDB51", r"mean of 3 splits: ([\d.]+)%"),
     ):
-        assert row(text, "+ SMAD", column)[3] == re.search(pattern, told)[1]
+        assert row(text, "+ SMAD", column)[3] == re.search(pattern, printed)[1]
     assert row(text, "+ SMAD", "UCF101")[3] == ""
     assert (
         "few_shot --features runs/slowonly_smad-k200db/features/gym99-val" not in text

@@ -10,7 +10,7 @@ from concurrent import futures
 import pytest
 
 from smad_jax import errors
-from smad_jax.reporting import runs
+from smad_jax.reporting import children, runs
 
 RECORD = {
     "results": {"iid/top1": 0.5},
@@ -127,10 +127,10 @@ def test_runs_with_other_settings_are_named_before_any_is_made(launched, tmp_pat
         )
     message = str(caught.value)
     assert (
-        f"{tmp_path / 'a'}: optimizer.learning_rate is 0.004, wanted 0.008" in message
+        f"{tmp_path / 'a'}: optimizer.learning_rate is 0.004, expected 0.008" in message
     )
-    assert f"{tmp_path / 'b'}: seed is 3, wanted 4" in message
-    assert f"{tmp_path / 'b'}: model.saar is None, wanted True" in message
+    assert f"{tmp_path / 'b'}: seed is 3, expected 4" in message
+    assert f"{tmp_path / 'b'}: model.saar is None, expected True" in message
     assert "a: seed" not in message
     assert not launched
 
@@ -138,7 +138,7 @@ def test_runs_with_other_settings_are_named_before_any_is_made(launched, tmp_pat
 def test_results_without_a_config_are_not_trusted(launched, tmp_path):
     put(tmp_path / "run")
     (tmp_path / "run" / "config.json").unlink()
-    with pytest.raises(errors.DataError, match="seed is None, wanted 3"):
+    with pytest.raises(errors.DataError, match="seed is None, expected 3"):
         finish(job(tmp_path / "run", "seed=3"))
 
 
@@ -190,7 +190,6 @@ def test_runs_side_by_side_have_cores_of_their_own(monkeypatch, tmp_path):
     monkeypatch.setattr(
         os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False
     )
-    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     both, seen = threading.Barrier(2, timeout=30), []
 
     def launch(job, cores, family):
@@ -204,34 +203,43 @@ def test_runs_side_by_side_have_cores_of_their_own(monkeypatch, tmp_path):
     assert sorted(map(sorted, seen)) == [[0, 1], [0, 1], [2, 3], [2, 3]]
 
 
-@pytest.mark.parametrize("lacking", ["affinity", "taskset"])
-def test_runs_are_not_bound_where_the_system_cannot(lacking, monkeypatch):
-    if lacking == "affinity":
-        monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    else:
-        monkeypatch.setattr(shutil, "which", lambda name: None)
+def test_runs_are_not_bound_where_the_system_cannot(monkeypatch):
+    monkeypatch.delattr(os, "sched_setaffinity", raising=False)
     assert runs._core_shares(3) == [set(), set(), set()]
 
 
-@pytest.mark.parametrize(
-    ("cores", "binding"),
-    [(set(), []), ({2, 5}, ["taskset", "--cpu-list", "2,5"])],
-)
-def test_launch_runs_main_and_keeps_what_it_says(cores, binding, monkeypatch, tmp_path):
+def test_launch_runs_main_and_stores_what_it_prints(tmp_path):
     commands = []
 
     class Family:
         def run(self, command, console):
             commands.append(command)
-            console.write("told")
+            console.write("printed")
             return 7
 
     folder = tmp_path / "new" / "run"
-    assert runs._launch(job(folder, "seed=3"), cores, Family()) == 7
+    assert runs._launch(job(folder, "seed=3"), set(), Family()) == 7
     assert commands == [
         [
-            *(*binding, sys.executable, "main.py", "--config", "x.py"),
+            *(sys.executable, "main.py", "--config", "x.py"),
             *("--workdir", str(folder), "--config.seed=3"),
         ]
     ]
-    assert (folder / "console.log").read_text() == "told"
+    assert (folder / "console.log").read_text() == "printed"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cannot bind")
+def test_launched_process_has_its_cores_and_this_one_all_of_them(tmp_path):
+    before = os.sched_getaffinity(0)
+    core = max(before)
+
+    class Family(children.Children):
+        def run(self, command, console):
+            code = "import os; print(os.sched_getaffinity(0))"
+            return super().run([command[0], "-c", code], console)
+
+    with futures.ThreadPoolExecutor(1) as pool:
+        launched = pool.submit(runs._launch, job(tmp_path, "seed=3"), {core}, Family())
+        assert launched.result() == 0
+    assert (tmp_path / "console.log").read_text() == f"{{{core}}}\n"
+    assert os.sched_getaffinity(0) == before

@@ -73,7 +73,7 @@ def test_arms_of_one_name_and_other_flags_have_folders_of_their_own(
     assert (tmp_path / "smad-epochs-36" / "seed1" / "results.json").is_file()
 
 
-def test_repeated_study_makes_nothing_again_and_says_the_same(
+def test_repeated_study_runs_nothing_again_and_prints_the_same(
     smad, fake_runs, tmp_path
 ):
     before = study.run(smad, tmp_path, SEEDS, 1, silent)
@@ -86,7 +86,7 @@ def test_run_of_another_seed_is_not_taken_for_its_folders(smad, fake_runs, tmp_p
     study.run(smad, tmp_path, SEEDS, 1, silent)
     path = tmp_path / "saar" / "seed2" / "config.json"
     path.write_text((tmp_path / "saar" / "seed1" / "config.json").read_text())
-    with pytest.raises(errors.DataError, match=r"seed2: seed is 1, wanted 2"):
+    with pytest.raises(errors.DataError, match=r"seed2: seed is 1, expected 2"):
         study.run(smad, tmp_path, SEEDS, 1, silent)
 
 
@@ -242,7 +242,7 @@ def test_dependence_on_each_aspect_has_a_table(smad, fake_runs, tmp_path, monkey
     title, part = text[text.index("Dependence on the scene, on iid") :].split("\n\n")[
         :2
     ]
-    assert "in brackets what chance" in title
+    assert "in brackets the value by chance" in title
     rows = [[c.strip() for c in line.split("|")[1:-1]] for line in part.splitlines()]
     assert rows[2] == ["true actions", "0.220 ± 0.014", "", "", "12.0 ± 1.4"]
     assert rows[3][0] == "baseline"
@@ -252,7 +252,7 @@ def test_dependence_on_each_aspect_has_a_table(smad, fake_runs, tmp_path, monkey
     assert len(rows) == 3 + len(smad.arms)
 
 
-def test_command_that_fails_stops_the_study_with_what_it_said(
+def test_command_that_fails_stops_the_study_with_its_message(
     omnidebias, fake_runs, commands, tmp_path
 ):
     with pytest.raises(errors.DataError, match="ended with 3:\nno such split"):
@@ -261,7 +261,7 @@ def test_command_that_fails_stops_the_study_with_what_it_said(
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "named"),
     [
         ({"sets": ("iid", "moon")}, "no test set moon; known: iid, tail, rare"),
         ({"arms": {"baseline": "configs/slowonly_bas.py"}}, "slowonly_bas"),
@@ -271,11 +271,11 @@ def test_command_that_fails_stops_the_study_with_what_it_said(
         ),
     ],
 )
-def test_what_no_run_can_have_is_told_before_any(
-    change, told, smad, fake_runs, tmp_path
+def test_what_no_run_can_have_is_refused_before_any(
+    change, named, smad, fake_runs, tmp_path
 ):
     wrong = dataclasses.replace(smad, pairs=(), **change)
-    with pytest.raises(errors.ConfigError, match=told):
+    with pytest.raises(errors.ConfigError, match=named):
         study.run(wrong, tmp_path, SEEDS, 1, silent)
     assert not fake_runs
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from smad_jax import errors
-from smad_jax.evaluation import predict, rates
+from smad_jax.evaluation import predictions, rates
 from smad_jax.reporting import runs, tables
 
 
@@ -43,7 +43,7 @@ def test_comparison_gives_both_runs_and_the_difference_in_points():
 def keep_predictions(folder, name, right, ids=None, labels=None):
     """Lets a run keep that it is right on some videos of a test set."""
     labels = np.arange(len(right)) % 3 if labels is None else labels
-    predict.Predictions(
+    predictions.Predictions(
         ids=np.array([f"v{n}" for n in range(len(right))]) if ids is None else ids,
         labels=labels,
         probabilities=np.eye(4)[np.where(right, labels, 3)],
@@ -71,7 +71,7 @@ def test_difference_of_runs_with_predictions_is_tested(tmp_path):
     assert rows[3][-2:] == ["", ""], "no predictions are kept of this set"
 
 
-def test_runs_of_one_name_are_told_apart_and_a_tiny_p_value_is_a_bound(tmp_path):
+def test_runs_of_one_name_are_distinguished_and_a_tiny_p_value_is_a_bound(tmp_path):
     before, after = (tmp_path / arm / "seed1" for arm in ("base", "smad"))
     keep_predictions(before, "iid", np.zeros(30, bool))
     keep_predictions(after, "iid", np.ones(30, bool))

@@ -1,1 +1,1 @@
-"""The embedded benchmark: what its videos show, drawn with NumPy alone."""
+"""The embedded benchmark: its videos, drawn with NumPy alone."""

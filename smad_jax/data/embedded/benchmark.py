@@ -1,9 +1,9 @@
-"""The embedded benchmark: videos of stick figures whose scene betrays the action.
+"""The embedded benchmark: videos of stick figures whose scene reveals the action.
 
-Ten actions, sixteen procedural scenes (four of them rare) and eight objects. How
-far scene and object depend on the action is a dial, so the representation bias of
-Sec. 3 can be set, measured and taken away. NumPy only; `data_prep.embedded` stores
-the clips as encoded video and labels them.
+Ten actions, sixteen procedural scenes (four of them rare) and eight objects. A setting
+decides how much scene and object depend on the action, so the representation bias of
+Sec. 3 can be set, measured and removed. NumPy only; `data_prep.embedded` stores the
+clips as encoded video and labels them.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ import numpy as np
 from smad_jax import errors
 from smad_jax.data.embedded import random_draws, scenes, stick_actor
 
-NAME = "embedded"  # what configs call it, whichever draw of it they mean
+NAME = "embedded"  # in configs, for any draw of it
 WEB_NAME = "embedded-web"  # and its web data
 ACTIONS = stick_actor.ACTIONS
 SCENES = tuple(scenes.SCENES)
@@ -24,15 +24,15 @@ NONE = -1  # no actor, or no object
 
 FRAME_SIZE = 32  # pixels
 NUM_FRAMES = 4
-_CHUNK = 32  # clips drawn together: their arrays stay in the processor's cache
+_CHUNK = 32  # clips drawn together, whose arrays fit the processor's cache
 
 
 def folder_name(seed: int, scale: float = 1.0, *, name: str = NAME) -> str:
     """Returns the folder of one draw of the benchmark, or of its web data.
 
     Args:
-        seed: Which draw.
-        scale: Share of the benchmark's number of videos that it has.
+        seed: Number of the draw.
+        scale: Share of the benchmark's videos.
         name: `NAME` or `WEB_NAME`.
 
     Raises:
@@ -47,14 +47,14 @@ def folder_name(seed: int, scale: float = 1.0, *, name: str = NAME) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Bias:
-    """How far scene and object depend on the action; independent given the action.
+    """The dependence of scene and object on the action; independent given the action.
 
-    Action a takes label (a + offset) mod the number of labels with the share that
-    belongs to the offset; what is left goes to the other labels in equal parts.
+    Action a has label (a + offset) mod the number of labels with the share of that
+    offset; the other labels divide the rest equally.
 
     Attributes:
-        strength: 0 for labels independent of the action, 1 for the shares below;
-            between them a mixture.
+        strength: 0 for labels independent of the action, 1 for the shares below, a
+            mixture in between.
         scene_offsets, scene_shares: Of the twelve common scenes.
         object_offsets, object_shares: Of the eight objects.
         object_absent: Share of clips without an object.
@@ -71,7 +71,7 @@ class Bias:
         for name in ("strength", "object_absent"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
-                raise errors.ConfigError(f"{name} must lie in 0..1, but it is {value}")
+                raise errors.ConfigError(f"{name} must be in 0..1, but it is {value}")
         for name in ("scene", "object"):
             shares = getattr(self, f"{name}_shares")
             offsets = getattr(self, f"{name}_offsets")
@@ -93,7 +93,7 @@ class Bias:
         )
 
     def object_given_action(self) -> np.ndarray:
-        """Returns P(object | action, an object is there), [K, 8]."""
+        """Returns P(object | action) of clips with an object, [K, 8]."""
         return self._given_action(self.object_offsets, self.object_shares, len(OBJECTS))
 
     def _given_action(
@@ -105,16 +105,16 @@ class Bias:
 
 @dataclasses.dataclass(frozen=True)
 class WebBias:
-    """How far the scene of web media depends on their action, and what labels say.
+    """The dependence of web media's scene on their action, and their label noise.
 
-    Stronger than that of videos, as in web data (Sec. 5.2), but every scene occurs, the
-    rare ones too. Objects are those of `Bias`.
+    It is stronger than that of videos, as in web data (Sec. 5.2), but every scene
+    occurs, even the rare ones. Objects are those of `Bias`.
 
     Attributes:
         scene_offsets, scene_shares: Favourites of action a among the twelve common
-            scenes, as in `Bias`; the other fourteen scenes share what is left.
-        random_labels: Share of media whose label is drawn at random, the right one
-            among those it may be: searching the web finds wrong things too.
+            scenes, as in `Bias`; the other fourteen scenes divide the rest.
+        random_labels: Share of media with a uniformly random label, the true one
+            included: a web search also returns wrong media.
     """
 
     scene_offsets: tuple[int, ...] = (0, 7)
@@ -140,7 +140,7 @@ def _favourites(
 
 
 class Factors(NamedTuple):
-    """What V clips show; each [V] int64.
+    """The content of V clips; each [V] int64.
 
     Attributes:
         action: Index into `ACTIONS`, or `NONE`.
@@ -184,9 +184,9 @@ def draw_factors(num_videos: int, *, seed: int, stream: int, bias: Bias) -> Fact
     rng = np.random.default_rng((seed, stream))
     action = np.arange(num_videos) % len(ACTIONS)
     scene = _draw_labels(rng, bias.scene_given_action()[action])
-    thing = _draw_labels(rng, bias.object_given_action()[action])
+    item = _draw_labels(rng, bias.object_given_action()[action])
     absent = rng.random(num_videos) < bias.object_absent
-    return Factors(action, scene, np.where(absent, NONE, thing))
+    return Factors(action, scene, np.where(absent, NONE, item))
 
 
 def draw_rare_factors(num_videos: int, *, seed: int, stream: int) -> Factors:
@@ -198,11 +198,11 @@ def draw_rare_factors(num_videos: int, *, seed: int, stream: int) -> Factors:
 
 
 class WebMedia(NamedTuple):
-    """What V web media show, and what they are said to show.
+    """The content of V web media, and their labels.
 
     Attributes:
-        factors: What is to be seen.
-        label: [V] int64, the action that a search for it would have named.
+        factors: Their content.
+        label: [V] int64, the action of the search query.
     """
 
     factors: Factors
@@ -212,7 +212,7 @@ class WebMedia(NamedTuple):
 def draw_web_media(
     num_media: int, *, seed: int, stream: int, bias: WebBias
 ) -> WebMedia:
-    """Returns web media with equally many of each action to be seen.
+    """Returns web media with equally many of each action.
 
     Args:
         num_media: V.
@@ -224,11 +224,11 @@ def draw_web_media(
     objects = Bias()
     action = np.arange(num_media) % len(ACTIONS)
     scene = _draw_labels(rng, bias.scene_given_action()[action])
-    thing = _draw_labels(rng, objects.object_given_action()[action])
+    item = _draw_labels(rng, objects.object_given_action()[action])
     absent = rng.random(num_media) < objects.object_absent
     anything = rng.integers(0, len(ACTIONS), num_media)
     label = np.where(rng.random(num_media) < bias.random_labels, anything, action)
-    return WebMedia(Factors(action, scene, np.where(absent, NONE, thing)), label)
+    return WebMedia(Factors(action, scene, np.where(absent, NONE, item)), label)
 
 
 def _pan(draws: random_draws.Draws, canvas: np.ndarray, num_frames: int) -> np.ndarray:
@@ -283,7 +283,7 @@ def render(
         factors: Of V clips.
         seed: Of the data set.
         stream: Number of the set within the data set.
-        start: Place of the first of these clips in its set.
+        start: Position of the first of these clips in its set.
         num_frames: T.
     """
     num_videos = len(factors.scene)

@@ -1,7 +1,7 @@
 """Random numbers of the embedded benchmark, one independent stream per video.
 
-A video's picture depends on the seed, its set and its place in the set alone, so
-it is the same however many videos are rendered together.
+A video depends only on the seed, its set and its position in the set, so it is the same
+however many videos are rendered together.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Backgrounds and objects of the embedded benchmark, drawn by formula.
 
-Sixteen scene categories, each with jitter of palette and layout: twelve common
-ones and four that training never shows. Eight objects stand in the scene. All
-functions draw V pictures at once on a canvas a little larger than the frame.
+Sixteen scene categories, each with jitter of palette and layout: twelve common ones and
+four that training never shows. Eight objects appear in the scenes. All functions draw V
+pictures at once on a canvas a little larger than the frame.
 """
 
 from collections.abc import Callable
@@ -270,7 +270,7 @@ SCENES: dict[str, Callable[[random_draws.Draws], np.ndarray]] = {
     "tiles": _tiles,
     "curtain": _curtain,
     "crowd": _crowd,
-    "lava": _lava,  # from here on: the rare ones
+    "lava": _lava,  # the first of the rare scenes
     "disco": _disco,
     "ice": _ice,
     "hatch": _hatch,
@@ -327,14 +327,14 @@ OBJECTS: dict[str, tuple[_Shape, tuple[float, float, float]]] = {
 
 
 def draw_objects(
-    draws: random_draws.Draws, pictures: np.ndarray, thing: np.ndarray
+    draws: random_draws.Draws, pictures: np.ndarray, item: np.ndarray
 ) -> np.ndarray:
-    """Returns the pictures with an object each, beside the middle.
+    """Returns the pictures with an object each, to the left or right of the centre.
 
     Args:
         draws: Streams of the V pictures.
         pictures: [V, CANVAS, CANVAS, 3] in 0..1.
-        thing: [V] index into `OBJECTS`, or -1 for none.
+        item: [V] index into `OBJECTS`, or -1 for none.
     """
     radius = draws.uniform(3, 4.5)
     side = np.where(draws.uniform(0, 1) < 0.5, -1, 1)
@@ -344,7 +344,7 @@ def draw_objects(
     jitter = draws.uniform(-0.1, 0.1, 3)
     painted = pictures.copy()
     for label, (shape, colour) in enumerate(OBJECTS.values()):
-        rows = np.flatnonzero(thing == label)
+        rows = np.flatnonzero(item == label)
         if not len(rows):
             continue
         size = _column(radius[rows])

@@ -1,7 +1,7 @@
 """The actor of the embedded benchmark: a stick figure of ten limbs that acts.
 
-A pose is ten angles. Each moves with the phase of the action between rest and
-full swing, or sways about rest; that table is the whole definition of an action.
+A pose is ten angles. With the phase of the action, each swings between rest and full
+swing or sways about rest; the table of these angles defines an action completely.
 """
 
 from typing import NamedTuple
@@ -13,74 +13,86 @@ from smad_jax.data.embedded import random_draws
 # Angles in degrees from straight down towards +x, the way the actor faces; torso
 # and head count their lean from straight up. Each limb: rest, swing, sway; its
 # angle is rest + amplitude * (swing * (1 - cos phase) / 2 + sway * sin phase).
-# "+" is the arm or leg on the +x side (the near one in side view), "-" the other.
-LIMBS = ("torso", "head", "upper arm -", "forearm -", "upper arm +", "forearm +",
-         "thigh -", "shin -", "thigh +", "shin +")  # fmt: skip
+# Of two limbs the one on the -x side comes first, then the one on the +x side,
+# which is the near one in side view.
 _STAND = {
-    "torso": (0, 0, 0), "head": (0, 0, 0),
-    "upper arm -": (-16, 0, 0), "forearm -": (-8, 0, 0),
-    "upper arm +": (16, 0, 0), "forearm +": (8, 0, 0),
-    "thigh -": (-6, 0, 0), "shin -": (-4, 0, 0),
-    "thigh +": (6, 0, 0), "shin +": (4, 0, 0),
-}  # fmt: skip
+    "torso": ((0, 0, 0),),
+    "head": ((0, 0, 0),),
+    "upper arm": ((-16, 0, 0), (16, 0, 0)),
+    "forearm": ((-8, 0, 0), (8, 0, 0)),
+    "thigh": ((-6, 0, 0), (6, 0, 0)),
+    "shin": ((-4, 0, 0), (4, 0, 0)),
+}
 _POSES = {
-    "wave": {"upper arm +": (125, 0, 8), "forearm +": (178, 0, 52)},
+    "wave": {
+        "upper arm": ((-16, 0, 0), (125, 0, 8)),
+        "forearm": ((-8, 0, 0), (178, 0, 52)),
+    },
     "jumping jack": {
-        "upper arm -": (-18, -130, 0), "forearm -": (-12, -150, 0),
-        "upper arm +": (18, 130, 0), "forearm +": (12, 150, 0),
-        "thigh -": (-4, -28, 0), "shin -": (-4, -28, 0),
-        "thigh +": (4, 28, 0), "shin +": (4, 28, 0),
+        "upper arm": ((-18, -130, 0), (18, 130, 0)),
+        "forearm": ((-12, -150, 0), (12, 150, 0)),
+        "thigh": ((-4, -28, 0), (4, 28, 0)),
+        "shin": ((-4, -28, 0), (4, 28, 0)),
     },
     "squat": {
-        "upper arm -": (-16, -68, 0), "forearm -": (-8, -78, 0),
-        "upper arm +": (16, 68, 0), "forearm +": (8, 78, 0),
-        "thigh -": (-8, -66, 0), "shin -": (-4, 24, 0),
-        "thigh +": (8, 66, 0), "shin +": (4, -24, 0),
+        "upper arm": ((-16, -68, 0), (16, 68, 0)),
+        "forearm": ((-8, -78, 0), (8, 78, 0)),
+        "thigh": ((-8, -66, 0), (8, 66, 0)),
+        "shin": ((-4, 24, 0), (4, -24, 0)),
     },
     "walk": {
-        "torso": (4, 0, 0),
-        "upper arm -": (2, 0, 30), "forearm -": (16, 0, 34),
-        "upper arm +": (2, 0, -30), "forearm +": (16, 0, -34),
-        "thigh -": (3, 0, -34), "shin -": (-12, 0, -28),
-        "thigh +": (3, 0, 34), "shin +": (-12, 0, 28),
+        "torso": ((4, 0, 0),),
+        "upper arm": ((2, 0, 30), (2, 0, -30)),
+        "forearm": ((16, 0, 34), (16, 0, -34)),
+        "thigh": ((3, 0, -34), (3, 0, 34)),
+        "shin": ((-12, 0, -28), (-12, 0, 28)),
     },
     "kick": {
-        "torso": (2, -16, 0), "head": (2, -8, 0),
-        "upper arm -": (-22, -20, 0), "forearm -": (-8, -20, 0),
-        "upper arm +": (22, 14, 0), "forearm +": (34, 20, 0),
-        "thigh -": (-3, 0, 0), "shin -": (-3, 0, 0),
-        "thigh +": (-14, 104, 0), "shin +": (-24, 116, 0),
+        "torso": ((2, -16, 0),),
+        "head": ((2, -8, 0),),
+        "upper arm": ((-22, -20, 0), (22, 14, 0)),
+        "forearm": ((-8, -20, 0), (34, 20, 0)),
+        "thigh": ((-3, 0, 0), (-14, 104, 0)),
+        "shin": ((-3, 0, 0), (-24, 116, 0)),
     },
     "punch": {
-        "torso": (2, 8, 0),
-        "upper arm -": (36, -16, 0), "forearm -": (128, -10, 0),
-        "upper arm +": (6, 82, 0), "forearm +": (138, -48, 0),
-        "thigh -": (-16, 0, 0), "shin -": (-12, 0, 0),
-        "thigh +": (16, 0, 0), "shin +": (8, 0, 0),
+        "torso": ((2, 8, 0),),
+        "upper arm": ((36, -16, 0), (6, 82, 0)),
+        "forearm": ((128, -10, 0), (138, -48, 0)),
+        "thigh": ((-16, 0, 0), (16, 0, 0)),
+        "shin": ((-12, 0, 0), (8, 0, 0)),
     },
     "bow": {
-        "torso": (2, 76, 0), "head": (2, 82, 0),
-        "upper arm -": (-2, 58, 0), "forearm -": (2, 74, 0),
-        "upper arm +": (6, 58, 0), "forearm +": (10, 74, 0),
-        "thigh -": (-4, -3, 0), "shin -": (-3, 0, 0),
-        "thigh +": (2, -3, 0), "shin +": (1, 0, 0),
+        "torso": ((2, 76, 0),),
+        "head": ((2, 82, 0),),
+        "upper arm": ((-2, 58, 0), (6, 58, 0)),
+        "forearm": ((2, 74, 0), (10, 74, 0)),
+        "thigh": ((-4, -3, 0), (2, -3, 0)),
+        "shin": ((-3, 0, 0), (1, 0, 0)),
     },
     "clap": {
-        "upper arm -": (-38, 14, 0), "forearm -": (-68, 152, 0),
-        "upper arm +": (38, -14, 0), "forearm +": (68, -152, 0),
+        "upper arm": ((-38, 14, 0), (38, -14, 0)),
+        "forearm": ((-68, 152, 0), (68, -152, 0)),
     },
     "climb": {
-        "upper arm -": (-132, 0, 32), "forearm -": (-172, 0, 14),
-        "upper arm +": (132, 0, 32), "forearm +": (172, 0, 14),
-        "thigh -": (-34, 0, 30), "shin -": (12, 0, -26),
-        "thigh +": (34, 0, 30), "shin +": (-12, 0, -26),
+        "upper arm": ((-132, 0, 32), (132, 0, 32)),
+        "forearm": ((-172, 0, 14), (172, 0, 14)),
+        "thigh": ((-34, 0, 30), (34, 0, 30)),
+        "shin": ((12, 0, -26), (-12, 0, -26)),
     },
     "spin": {
-        "upper arm -": (-88, 0, 0), "forearm -": (-92, 0, 0),
-        "upper arm +": (88, 0, 0), "forearm +": (92, 0, 0),
+        "upper arm": ((-88, 0, 0), (88, 0, 0)),
+        "forearm": ((-92, 0, 0), (92, 0, 0)),
     },
-}  # fmt: skip
+}
 ACTIONS = tuple(_POSES)
+# In the order of the arrays below: upper arm and forearm of one side, of the other,
+# then the legs in the same way.
+_LIMBS = (
+    *(("torso", 0), ("head", 0)),
+    *((part, side) for side in (0, 1) for part in ("upper arm", "forearm")),
+    *((part, side) for side in (0, 1) for part in ("thigh", "shin")),
+)
 
 # Breadth of shoulders and hips, 1 in front view: walking is seen from the side.
 _BREADTH = {"walk": 0.15, "kick": 0.4, "punch": 0.4, "bow": 0.2}
@@ -98,7 +110,7 @@ _OUTLINE, _INK = 0.8, 0.06  # pixels; brightness
 
 
 class Drawing(NamedTuple):
-    """A frame's actor, to be laid over the scene.
+    """The actor in each frame, to be laid over the scene.
 
     Attributes:
         colour: [V, T, H, W, 3] in 0..1.
@@ -111,7 +123,10 @@ class Drawing(NamedTuple):
 
 def _pose_table() -> tuple[np.ndarray, np.ndarray]:
     """[K, 10, 3] angles in radians and [K] breadths."""
-    rows = [[(_STAND | pose)[limb] for limb in LIMBS] for pose in _POSES.values()]
+    rows = [
+        [(_STAND | pose)[part][side] for part, side in _LIMBS]
+        for pose in _POSES.values()
+    ]
     breadth = [_BREADTH.get(action, 1) for action in ACTIONS]
     return np.radians(np.array(rows, np.float32)), np.array(breadth, np.float32)
 
@@ -130,7 +145,7 @@ def _joints(
     rest, swing, sway = np.moveaxis(_ANGLES[action], 2, 0)[:, :, None]
     risen = (0.5 - 0.5 * np.cos(phase))[..., None]
     angle = rest + amplitude * (swing * risen + sway * np.sin(phase)[..., None])
-    angle = angle + draws.normal(0.1, num_frames, len(LIMBS))
+    angle = angle + draws.normal(0.1, num_frames, len(_LIMBS))
 
     direction = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
     direction[:, :, :2, 1] *= -1  # torso and head lean from straight up

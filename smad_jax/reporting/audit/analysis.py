@@ -1,4 +1,4 @@
-"""All numbers of an audit, before any of them is put into words."""
+"""All numbers of an audit; `words` and the page present them."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -15,17 +15,18 @@ _PERMUTATIONS = 99_999
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """One model, one aspect.
+    """Results of one model on one aspect.
 
     Attributes:
         measures: Table 4 of the model.
-        thirds: Accuracy where the value is usual, middling and rare in the class.
+        thirds: Accuracy in each of `groups.THIRDS`.
         gap: The first of them minus the last; NaN if one of them has no video.
         p_gap: Of the two-sided exact test of these two.
-        tells_more: Whether answers share more information with the label than the true
-            actions do, in nats; NMI can be higher because fewer actions are answered.
+        reveals_more: Whether predictions share more information with the label than the
+            true actions do, in nats. NMI alone can be higher because fewer actions are
+            predicted.
         leans: See `leaning.leans`; at most `MAX_LEANS`.
-        num_leans: How many there are altogether.
+        num_leans: How many there are before that limit.
         groups: See `leaning.worst_groups`; at most `MAX_GROUPS`.
     """
 
@@ -33,7 +34,7 @@ class Verdict:
     thirds: tuple[rates.Rate, ...]
     gap: float
     p_gap: float
-    tells_more: bool
+    reveals_more: bool
     leans: list[leaning.Lean]
     num_leans: int
     groups: list[leaning.Group]
@@ -63,8 +64,8 @@ class ClassRow:
     Attributes:
         label: The class.
         rate: Its accuracy.
-        commonest: Its most frequent value of the aspect.
-        share: How many of its videos show that, between 0 and 1.
+        commonest: Its most frequent label of the aspect.
+        share: Share of its videos with that label, 0 to 1.
         there: Its accuracy on these.
         elsewhere: Its accuracy on the others.
     """
@@ -79,14 +80,14 @@ class ClassRow:
 
 @dataclasses.dataclass(frozen=True)
 class Audit:
-    """What was found.
+    """The results of an audit.
 
     Attributes:
-        material: What was looked at.
+        material: Its input.
         accuracy: By model.
         verdicts: By aspect, by model.
-        change: Of accuracy between two models; None if there is one.
-        comparisons: By aspect; empty if there is one model.
+        change: Of accuracy between two models; None for one model.
+        comparisons: By aspect; empty for one model.
         class_rows: For each aspect, of the audited model, the worst class first.
         num_bootstrap: Draws behind the intervals of the measures.
     """
@@ -112,15 +113,15 @@ def analyse(
     Args:
         material: One model, or two to be compared.
         num_bootstrap: Draws behind the intervals of NMI.
-        seed: Of draws and permutations.
-        report: Receives a line about each part that takes time.
+        seed: Random seed.
+        report: Receives a line before each slow step.
     """
     right = {
         name: predicted == material.labels
         for name, predicted in material.models.items()
     }
     thirds = {
-        aspect.name: groups.rarity_thirds(
+        aspect.name: groups.equal_thirds(
             material.labels,
             aspect.values,
             usual=aspect.train if aspect.ordered else None,
@@ -190,7 +191,7 @@ def _verdict(
     parts = tuple(rates.rate(right[third == n]) for n in range(3))
     leans, num_leans = leaning.leans(counts, MAX_LEANS)
     known = (aspect.values >= 0) & (predicted >= 0)
-    told, true = (
+    predictions, true = (
         information.mutual_information(of[known], aspect.values[known])
         for of in (predicted, material.labels)
     )
@@ -199,7 +200,7 @@ def _verdict(
         thirds=parts,
         gap=parts[0].share - parts[2].share,
         p_gap=rates.differ(parts[0], parts[2]),
-        tells_more=told > true,
+        reveals_more=predictions > true,
         leans=leans,
         num_leans=num_leans,
         groups=leaning.worst_groups(
@@ -213,9 +214,9 @@ def _compare(
 ) -> Comparison:
     """McNemar's test in each third, and a permutation test of the gap between them.
 
-    Under its null hypothesis the two answers to a video may be swapped. Only where
-    exactly one is right does that change anything, so the change of a third under
-    random swaps is a binomial draw of such videos.
+    Under the null hypothesis the two predictions for a video may be swapped. A swap
+    matters only where exactly one is correct, so under random swaps the change of a
+    third is a binomial draw of such videos.
     """
     changes = tuple(
         rates.mcnemar(first[third == n], second[third == n]) for n in (0, 1, 2)

@@ -1,9 +1,9 @@
 """Predictions, labels and pseudo-labels from files of any origin.
 
-A table says one thing of every id: a class, by number or by name, or a distribution.
-CSV (also with tabs or semicolons), NPZ, split lists and the TFRecords of our data sets
-are read. What a file may not hold is refused with its line or id; what is left out by
-convention is counted, for the page to tell.
+A table has one value for each id: a class, by number or by name, or a distribution.
+It is read from CSV (also with tabs or semicolons), NPZ, a split list or the TFRecords
+of our data sets. Invalid rows are refused with their line or id; repeated ones are
+counted, so that the page can report them.
 """
 
 import csv
@@ -20,17 +20,17 @@ from smad_jax.data import aspect_records, catalog
 
 _TOLERANCE = 0.01  # of sums of probabilities; float16 labels pass
 _ROUNDING = 0.0005  # of each, if three digits are printed
-_OURS = {"problem", "class_1", "p_1"}  # columns of what our `predict` writes
+_OURS = {"problem", "class_1", "p_1"}  # columns that our `predict` writes
 
 
 class Table(NamedTuple):
-    """What a file says of V ids, each named once.
+    """The values of V ids in a file, each id once.
 
     Attributes:
         path: The file.
         ids: [V] str.
         answers: [V] str or int, a class for each; None if the file has distributions.
-        shares: [V, Z], rows that sum to one, or to zero where nothing is known.
+        shares: [V, Z], rows that sum to one, or to zero for an unknown value.
         names: [Z] names of the columns of `shares`; empty if they are only numbered.
         repeated: How many rows repeated an earlier one and were dropped.
     """
@@ -44,9 +44,9 @@ class Table(NamedTuple):
 
     @property
     def hard(self) -> np.ndarray:
-        """[V] the answers; of distributions the likeliest column, or -1 for none.
+        """[V] the answers; of distributions the likeliest column, -1 if unknown.
 
-        Of answers that are text, none is the empty one.
+        An unknown answer in text is empty.
         """
         if self.shares is None:
             return np.asarray(self.answers)
@@ -59,12 +59,12 @@ def read(path: pathlib.Path, column: str) -> Table:
     Args:
         path: `.csv`, `.tsv`, `.npz`, `.txt` (a split list), an aspect's `.tfrecord`, or
             the folder of one of our data sets, where `column` names the aspect.
-        column: The column wanted, `prediction`, `label` or an aspect's name. Without
-            it, an only column beside the id is taken, or all of them together as a
-            distribution.
+        column: The column to read, `prediction`, `label` or an aspect's name. If the
+            file lacks it, the only column beside the id is read, or all of them
+            together as a distribution.
 
     Raises:
-        DataError: if the file is missing or breaks a rule; it names the id or line.
+        DataError: if the file is missing or breaks a rule, naming the id or line.
     """
     if path.is_dir():
         table = _read_record(path, column)
@@ -79,7 +79,7 @@ def read(path: pathlib.Path, column: str) -> Table:
     else:
         table = _read_csv(path, column)
     if not len(table.ids):
-        raise errors.DataError(f"{path} says nothing of any id")
+        raise errors.DataError(f"{path} has no rows")
     _check_shares(table)
     return _without_repeats(table)
 
@@ -108,7 +108,7 @@ def _read_csv(path: pathlib.Path, column: str) -> Table:
         ids.append(row[id_place])
         if len(places) == 1:
             values.append(row[places[0]])
-        else:  # at once, for as text they take ten times the memory
+        else:  # converted at once: text takes ten times the memory
             values.append(
                 _numbers(path, number, [row[place] for place in places], column)
             )
@@ -120,19 +120,19 @@ def _read_csv(path: pathlib.Path, column: str) -> Table:
 
 
 def _header(lines: Iterator[tuple[int, list[str]]]) -> list[str]:
-    """The first line; our own names in it may be written in capitals."""
+    """The first line; our column names may be written in capitals."""
     ours = ("id", "prediction", "label")
     _, header = next(lines, (1, []))
     return [name.lower() if name.lower() in ours else name for name in header]
 
 
 def _columns(path: pathlib.Path, header: Sequence[str], column: str) -> list[int]:
-    """Places of the column wanted, or of those of probabilities."""
+    """Positions of the requested column, or of the columns of probabilities."""
     if "id" not in header:
         raise errors.DataError(
-            f"{path} must begin with a header that names the columns, one of them "
-            f"`id` and one `{column}` (or one column of probabilities a class), but "
-            f"it begins with {','.join(header)[:80]!r}"
+            f"{path} must begin with a header that names the columns `id` and "
+            f"`{column}` (or one column of probabilities for each class), but it "
+            f"begins with {','.join(header)[:80]!r}"
         )
     if len(set(header)) < len(header):
         twice = next(name for name in header if header.count(name) > 1)
@@ -155,7 +155,7 @@ def _columns(path: pathlib.Path, header: Sequence[str], column: str) -> list[int
 def _numbers(
     path: pathlib.Path, line: int, cells: Sequence[str], column: str
 ) -> np.ndarray:
-    """Cells as float32, zeros if all are empty; what is no number is named."""
+    """Cells as float32; zeros if all are empty."""
     if not any(cells):
         return np.zeros(len(cells), np.float32)
     try:
@@ -195,7 +195,7 @@ def _rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _read_list(path: pathlib.Path) -> Table:
-    """The table of a split list: `id label` lines, the id may hold blanks."""
+    """The table of a split list: `id label` lines, with blanks allowed in the id."""
     ids, answers = [], []
     for number, line in enumerate(file_io.text(path).split("\n"), 1):
         if not line.strip():
@@ -209,7 +209,7 @@ def _read_list(path: pathlib.Path) -> Table:
 
 
 def _read_npz(path: pathlib.Path, column: str) -> Table:
-    """The table of an NPZ file; singular and plural names are the same."""
+    """The table of an NPZ file, whose array names may be singular or plural."""
     with file_io.npz(path, _no_npz(path)) as arrays:
         found = {name.removesuffix("s"): name for name in arrays}
         id_name = found.get("id")
@@ -268,7 +268,7 @@ def _read_record(folder: pathlib.Path, aspect: str) -> Table:
 
 
 def _check_shares(table: Table) -> None:
-    """Refuses rows that are no distributions, naming the first."""
+    """Raises DataError unless all rows are distributions, naming the first other."""
     if table.shares is None:
         return
     sums = table.shares.sum(axis=1, dtype=np.float64)
@@ -289,8 +289,8 @@ def _check_shares(table: Table) -> None:
         )
     if set(np.unique(table.shares[row])) <= {0, 1}:
         raise errors.DataError(
-            f"{where} has {sums[row]:.0f} tags; the audit needs one label a video, so "
-            "give a CSV file with the one to look at"
+            f"{where} has {sums[row]:.0f} tags; the audit needs one label for each "
+            "video, so pass a CSV file with a single tag each"
         )
     raise errors.DataError(
         f"{where} sums to {sums[row]:.4f}; the probabilities of all classes must sum "
@@ -299,7 +299,7 @@ def _check_shares(table: Table) -> None:
 
 
 def _without_repeats(table: Table) -> Table:
-    """Keeps the first of equal rows; refuses rows that contradict each other."""
+    """Keeps the first of equal rows; raises DataError for contradicting ones."""
     _, first, group = np.unique(table.ids, return_index=True, return_inverse=True)
     if len(first) == len(table.ids):
         return table
@@ -314,8 +314,8 @@ def _without_repeats(table: Table) -> Table:
     if len(differs):
         id = str(table.ids[differs[0]])
         raise errors.DataError(
-            f"{table.path} says two different things of {id!r}; "
-            "keep one row for each id"
+            f"{table.path} has rows that contradict each other for {id!r}; keep one "
+            "row for each id"
         )
     keep = np.sort(first)
     return table._replace(

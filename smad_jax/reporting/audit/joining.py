@@ -1,4 +1,4 @@
-"""One row a video from several tables: names become numbers, ids become rows."""
+"""Joins tables by id: one row per video, names as numbers."""
 
 import dataclasses
 import difflib
@@ -13,8 +13,8 @@ from smad_jax import errors
 from smad_jax.reporting.audit import inputs, naming
 
 _NUMBER = re.compile(r"[0-9]+(\.0*)?")  # as tables print whole floats too
-_SEEN = 2 / 3  # of the videos show what training has with their action
-_MOST_NUMBERS = 10_000  # beyond it numbers are hardly labels counted from 0
+_SEEN = 2 / 3  # of the videos show a value that training has with their action
+_MOST_NUMBERS = 10_000  # larger numbers are hardly labels counted from 0
 
 
 class Aspect(NamedTuple):
@@ -22,13 +22,13 @@ class Aspect(NamedTuple):
 
     Attributes:
         name: `scene` for instance.
-        names: [Z] of its values.
+        names: [Z] of its labels.
         values: [V] int, -1 where there is no label.
-        train: [K, Z] number of training videos of each class and value; None if the
+        train: [K, Z] number of training videos of each class and label; None if the
             training set was not given.
-        ordered: Whether these numbers tell usual from rare: most videos show what
-            training has with their class. Where it has not, as in a set made of unseen
-            scenes, all are equally rare, and thirds would be arbitrary.
+        ordered: Whether these numbers separate usual from rare: most videos have a
+            label that training shows with their class. In a set of unseen scenes all
+            are equally rare, and thirds would be arbitrary.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Aspect(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """All that an audit looks at.
+    """The joined input of an audit.
 
     Attributes:
         ids: [V] of the videos.
@@ -48,7 +48,7 @@ class Material:
         labels: [V] int.
         models: By name, [V] int predictions, -1 for a video that could not be read.
         aspects: At least one.
-        notes: What was left out or taken by convention, in words.
+        notes: Sentences about what was left out or decided by convention.
     """
 
     ids: np.ndarray
@@ -77,9 +77,9 @@ def join(
         models: Predictions by the model's name, the audited one first.
         labels: True actions.
         aspects: Pseudo-labels by aspect.
-        classes: Names of the actions; those of the files without them.
-        aspect_names: Names of an aspect's values, likewise.
-        train: Classes of the training videos, whose scenes decide what is rare.
+        classes: Names of the actions; by default those in the files.
+        aspect_names: Names of each aspect's labels; by default those in the files.
+        train: Classes of the training videos; their scenes decide what is rare.
 
     Raises:
         DataError: if ids or names are unknown, or nothing is left to measure.
@@ -94,7 +94,7 @@ def join(
     if len(labels.ids) > len(ids):
         count = len(labels.ids) - len(ids)
         notes.append(
-            f"Labelled, but without prediction and left out: {_videos(count)}."
+            f"Left out, because there is a label but no prediction: {_videos(count)}."
         )
     if len(np.unique(truth)) < 2:
         raise errors.DataError(
@@ -107,7 +107,9 @@ def join(
     }
     for model, values in predicted.items():
         if not (values >= 0).any():
-            raise errors.DataError(f"{models[model].path} has no answer for any video")
+            raise errors.DataError(
+                f"{models[model].path} has no prediction for any video"
+            )
     joined = [
         _join_aspect(
             name, table, ids, (aspect_names or {}).get(name, ()), train, names, truth
@@ -130,7 +132,7 @@ def _join_aspect(
     classes: Sequence[str],
     truth: np.ndarray,
 ) -> Aspect:
-    """One aspect's values for the ids, and its counts in the training set."""
+    """The labels of one aspect for the ids, and its counts in the training set."""
     names = _vocabulary(name, given, [table])
     values = _encode(table.hard, names, name, table, blanks=True)
     known = _rows_of(table.ids, ids)
@@ -139,7 +141,7 @@ def _join_aspect(
         raise errors.DataError(f"{table.path} has no {name} label for any video")
     if not (picked >= 0).any():
         raise errors.DataError(
-            f"no predicted video has a {name} label in {table.path}; its ids are like "
+            f"no predicted video has a {name} label in {table.path}; its ids look like "
             f"{str(table.ids[0])!r}, those of the predictions like {str(ids[0])!r}"
         )
     if len(np.unique(picked[picked >= 0])) < 2:
@@ -154,8 +156,8 @@ def _join_aspect(
         labels = _encode(train.hard, classes, "class", train)
         if not np.isin(labels, truth).any():
             raise errors.DataError(
-                f"no training video of {train.path} has the class of a video: there it "
-                f"is {classes[labels[0]]!r}, here {classes[truth[0]]!r}"
+                f"no training video of {train.path} has the class of a test video: the "
+                f"first is {classes[labels[0]]!r} there, {classes[truth[0]]!r} here"
             )
         if not (scenes >= 0).any():
             raise errors.DataError(
@@ -173,7 +175,7 @@ def _join_aspect(
 def _vocabulary(
     kind: str, given: Sequence[str], tables: Iterable[inputs.Table]
 ) -> tuple[str, ...]:
-    """Names of all values: those given, those of columns, or those that occur."""
+    """Names of all labels: those given, those of columns, or those that occur."""
     tables = list(tables)
     for table in tables if given else ():
         if table.shares is not None and table.shares.shape[1] != len(given):
@@ -200,8 +202,8 @@ def _vocabulary(
         count = max(sizes + highest, default=0)
         if count > _MOST_NUMBERS:
             raise errors.DataError(
-                f"the {kind} numbers go up to {count - 1}, but they count labels from "
-                "0 on; write names in their place, or number the labels anew"
+                f"the {kind} numbers go up to {count - 1}, too far for labels counted "
+                "from 0; use names, or renumber the labels"
             )
         return tuple(f"{kind} {n}" for n in range(count))
     texts = {str(text) for values in answers for text in values}
@@ -226,14 +228,14 @@ def _vocabulary(
 
 
 def _known(values: np.ndarray, table: inputs.Table) -> np.ndarray:
-    """[n] bool: whether a value is given: no row of zeros, -1, NaN or empty text."""
+    """[n] bool: False for a row of zeros, -1, NaN or empty text."""
     if values.dtype.kind != "U":
         return values != -1
     return ~np.isin(np.char.lower(np.char.strip(values)), ("", "-1", "nan"))
 
 
 def _whole_numbers(values: np.ndarray) -> np.ndarray | None:
-    """Values as numbers from 0 on, or None if one of them is a name."""
+    """Values as numbers from 0; None if one of them is a name."""
     if values.dtype.kind in "iu":
         return values
     texts = [str(value).strip() for value in values]
@@ -257,11 +259,11 @@ def _encode(
     known = _known(values, table)
     if not (blanks or known.all()):
         raise errors.DataError(
-            f"{table.path}: {int((~known).sum())} of {len(values)} rows name no {kind}"
+            f"{table.path}: {int((~known).sum())} of {len(values)} rows have no {kind}"
         )
     given = values[known]
     if table.answers is None and table.names and table.names != tuple(names):
-        # the columns of this file stand in an order of their own
+        # the columns of this file are in another order
         given = np.array(table.names, object)[given]
     found, inverse = np.unique(given, return_inverse=True)
     place = {name: n for n, name in enumerate(names)}
@@ -277,8 +279,8 @@ def _encode(
             raise errors.DataError(
                 f"{table.path}: unknown {kind} {text!r}"
                 + (f"; did you mean {near[0]!r}?" if near else "")
-                + f" ({len(names)} are known, {names[0]!r} is the first; if columns of "
-                "probabilities name them, one may be missing there)"
+                + f" ({len(names)} are known, {names[0]!r} first; if columns of "
+                "probabilities name them, one column may be missing)"
             )
     outside = numbers[(numbers < 0) | (numbers >= len(names))]
     if len(outside):
@@ -297,43 +299,43 @@ def _rows_of(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def _pick(table: inputs.Table, ids: np.ndarray, first: inputs.Table) -> np.ndarray:
-    """Answers of a table in the order of `ids`, all of which it must know."""
+    """Answers of a table in the order of `ids`; it must have all of them."""
     rows = _rows_of(table.ids, ids)
     if (unknown := rows < 0).any():
         raise errors.DataError(
             f"{int(unknown.sum())} of {len(ids)} ids in {first.path} are not in "
-            f"{table.path}, for instance {str(ids[np.argmax(unknown)])!r}; there ids "
-            f"are like {str(table.ids[0])!r}"
+            f"{table.path}, for instance {str(ids[np.argmax(unknown)])!r}; its ids "
+            f"look like {str(table.ids[0])!r}"
         )
     return table.hard[rows]
 
 
 def _same_ids(first: inputs.Table, other: inputs.Table) -> None:
-    """Two models are compared video by video, so both must have seen all of them."""
+    """Raises DataError unless two models to be compared predict the same videos."""
     extra = np.setdiff1d(other.ids, first.ids)
     if len(extra):
         raise errors.DataError(
             f"{len(extra)} ids in {other.path} are not in {first.path}, for instance "
-            f"{str(extra[0])!r}; both models must have predicted the same videos"
+            f"{str(extra[0])!r}; both models must predict the same videos"
         )
 
 
 def _gaps(
     predicted: Mapping[str, np.ndarray], aspects: Iterable[Aspect]
 ) -> Iterator[str]:
-    """A note for every model or aspect that does not know all videos."""
+    """A note for every model or aspect that lacks some videos."""
     for model, values in predicted.items():
         if unread := int((values < 0).sum()):
             yield (
-                f"{model} has no answer for {_videos(unread)} (empty, or rows of "
-                "zeros); that counts as wrong, and the measures of dependence leave it "
-                "out."
+                f"{model} has no prediction for {_videos(unread)} (empty, or a row of "
+                "zeros). Such a video counts as wrong and is left out of the measures "
+                "of dependence."
             )
     for aspect in aspects:
         if missing := int((aspect.values < 0).sum()):
             yield (
-                f"Without {aspect.name} label: {_videos(missing)}; what is said about "
-                f"{aspect.name} leaves that out."
+                f"Left out of the results on {aspect.name}, because there is no "
+                f"{aspect.name} label: {_videos(missing)}."
             )
 
 
@@ -343,10 +345,10 @@ def _unheard_of(
     truth: np.ndarray,
     names: tuple[str, ...],
 ) -> Iterator[str]:
-    """A note for every model with answers by name that no video is labelled with.
+    """A note for every model that predicts names that no video is labelled with.
 
-    Numbers and columns of probabilities are another matter: there the test set has
-    fewer classes than the model, and nothing is misspelt.
+    With numbers or columns of probabilities nothing can be misspelt: there the test
+    set merely has fewer classes than the model.
     """
     for model, table in tables.items():
         values = predicted[model]
@@ -356,25 +358,25 @@ def _unheard_of(
         )
         if by_name and len(others):
             count = int(np.isin(values, others).sum())
-            told = ", ".join(naming.quoted(names[n]) for n in others[:3])
+            examples = ", ".join(naming.quoted(names[n]) for n in others[:3])
             more = ", ..." if len(others) > 3 else ""
             yield (
-                f"{model} gives {_videos(count)} an answer that no video is labelled "
-                f"with ({told}{more}); that counts as wrong. Where that is a spelling "
-                "of another class, mend the file."
+                f"{model} predicts a class that no video is labelled with for "
+                f"{_videos(count)} ({examples}{more}). That counts as wrong. If the "
+                "name is a misspelt class, correct the file."
             )
 
 
 def _training(train: inputs.Table | None, aspects: Iterable[Aspect]) -> Iterator[str]:
-    """A note for every aspect on how many training videos say what is rare."""
+    """A note for every aspect whose training counts are unusable or incomplete."""
     for aspect in aspects:
         if train is None or aspect.train is None:
             continue
         if not aspect.ordered:
             yield (
                 f"More than a third of the videos show a {aspect.name} that training "
-                "has not with their action, so that it orders them no further: what is "
-                "usual and rare is counted in this very set."
+                "does not have with their action, so training cannot rank them. Usual "
+                "and rare are counted in this test set."
             )
             continue
         counted = int(aspect.train.sum())
@@ -387,15 +389,15 @@ def _training(train: inputs.Table | None, aspects: Iterable[Aspect]) -> Iterator
 
 
 def _same_as_class(truth: np.ndarray, aspects: Iterable[Aspect]) -> Iterator[str]:
-    """A note for every aspect that says what the class says, and no more."""
+    """A note for every aspect that is determined by the class and determines it."""
     for aspect in aspects:
         known = aspect.values >= 0
         pairs = np.unique([truth[known], aspect.values[known]], axis=1)
         one_each = len(pairs[0]) == len(np.unique(pairs[0])) == len(np.unique(pairs[1]))
         if one_each and known.sum() > len(pairs[0]):
             yield (
-                f"Every action has one {aspect.name} of its own, so that nothing told "
-                f"of it is more than of the action. Is the file that of the actions?"
+                f"Every action has one {aspect.name} of its own, so results on the "
+                f"{aspect.name} are results on the action. Is it the file of actions?"
             )
 
 
@@ -404,10 +406,10 @@ def _videos(count: int) -> str:
 
 
 def _repeats(tables: Iterable[inputs.Table]) -> list[str]:
-    """A note for every table that named ids more than once."""
+    """A note for every table with repeated rows."""
     return [
-        f"{pathlib.PurePath(table.path).name} repeats {table.repeated:,} rows word for "
-        "word; each video counts once."
+        f"{pathlib.PurePath(table.path).name} repeats {table.repeated:,} rows exactly; "
+        "each video counts once."
         for table in tables
         if table.repeated
     ]

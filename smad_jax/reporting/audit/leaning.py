@@ -1,7 +1,7 @@
-"""Which classes lean on which scenes, and the groups that pay for it.
+"""Which classes lean on which scenes, and the groups that suffer from it.
 
-Everything is counted in [K, Z] tables, class by value of an aspect, so the cost grows
-with the number of videos plus K Z, not with their product.
+All counts are [K, Z] tables, class by label of an aspect, so the cost grows with
+V + K Z and not with their product.
 """
 
 import dataclasses
@@ -10,19 +10,19 @@ import numpy as np
 
 from smad_jax.evaluation import groups, rates
 
-_ENOUGH = 10  # videos of other classes, before a share of them means anything
+_ENOUGH = 10  # videos of other classes; of fewer a share means nothing
 
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """Videos of one model and aspect, counted.
+    """Counts of videos for one model and aspect.
 
     Attributes:
-        shown: [K, Z] videos of a class that show a value.
-        right: [K, Z] how many of them are recognised.
-        mistaken: [K, Z] videos of *other* classes that show the value and are taken
-            for the class.
-        confused: [K, K] videos of the first class that are taken for the second.
+        shown: [K, Z] videos of a class with a label.
+        right: [K, Z] those of them that are classified correctly.
+        mistaken: [K, Z] videos of *other* classes with the label that are classified
+            as the class.
+        confused: [K, K] videos of the first class that are classified as the second.
     """
 
     shown: np.ndarray
@@ -33,15 +33,16 @@ class Counts:
 
 @dataclasses.dataclass(frozen=True)
 class Lean:
-    """A class that is answered too often where a value is shown.
+    """A class that is predicted too often with one label of an aspect.
 
     Attributes:
         label: The class.
-        value: The value of the aspect.
-        here: Among videos of other classes with the value, the share taken for it.
-        expected: That share if each of these classes were taken for it as often
-            whatever is shown, 0 to 1.
-        extra: How many more mistakes there are than that.
+        value: The label of the aspect.
+        here: Among videos of other classes with that label, the share classified as
+            the class.
+        expected: That share if the label did not matter to any of these classes, 0
+            to 1.
+        extra: How many mistakes there are beyond the expected share.
         p: One-sided, see `rates.more_than_expected`.
     """
 
@@ -55,15 +56,15 @@ class Lean:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Videos of one class with one value of an aspect.
+    """Videos of one class with one label of an aspect.
 
     Attributes:
         label: The class.
-        value: The value.
+        value: The label of the aspect.
         rate: Its accuracy.
-        class_rate: The accuracy of the class with all other values.
-        sure: Whether it is lower than that beyond chance.
-        wrong: [n] rows of its videos that are got wrong.
+        class_rate: The accuracy of the class with all other labels.
+        sure: Whether its accuracy is lower than that beyond chance.
+        wrong: [n] rows of its misclassified videos.
     """
 
     label: int
@@ -85,7 +86,7 @@ def count(
 
     Args:
         labels: [V] int.
-        predicted: [V] int, -1 for no answer.
+        predicted: [V] int, -1 for no prediction.
         values: [V] int, -1 for no label.
         num_classes: K.
         num_values: Z.
@@ -110,20 +111,20 @@ def count(
 
 
 def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
-    """Returns the leans that are more than chance, most extra mistakes first.
+    """Returns the leans that exceed chance, those with most extra mistakes first.
 
-    Some classes are mistaken for another whatever is shown, and also show a value more
-    often. So mistakes are compared with what each class's own mistakes would give where
-    it shows the value, summed over the classes (as Cochran, Mantel and Haenszel do).
+    A class may be confused with another everywhere and also have a label more often.
+    So mistakes are compared with what the overall confusion of each class predicts for
+    its videos with the label, summed over classes as Cochran, Mantel and Haenszel do.
     One in twenty leans may be chance (Benjamini and Hochberg's rule over all pairs of
-    class and value with ten videos of other classes or more).
+    class and label with at least ten videos of other classes).
 
     Args:
         counts: Of the model.
-        limit: How many are returned at most.
+        limit: The largest number of leans returned.
 
     Returns:
-        The leans, and how many there are without the limit.
+        The leans, and their number without the limit.
     """
     others = counts.shown.sum(axis=0) - counts.shown  # [K, Z], of other classes
     share = counts.confused / np.maximum(counts.shown.sum(axis=1, keepdims=True), 1)
@@ -153,10 +154,10 @@ def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
 
 
 def _trials(counts: Counts, label: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """[n] trials that a class's mistakes where a value is shown are the sum of.
+    """[n] number of trials whose sum is a class's mistakes with a label.
 
-    Of every other class there are as many as it has mistakes or shows the value,
-    whichever is less.
+    Each other class adds the smaller of two counts: how often it is confused with the
+    class, and how many of its videos have the label.
     """
     found = np.zeros(len(label), np.int64)
     for confused, shown in zip(counts.confused, counts.shown, strict=True):
@@ -167,26 +168,26 @@ def _trials(counts: Counts, label: np.ndarray, value: np.ndarray) -> np.ndarray:
 def worst_groups(
     labels: np.ndarray, predicted: np.ndarray, values: np.ndarray, *, limit: int
 ) -> list[Group]:
-    """Returns what `groups.worst_groups` lists, with the rows that are got wrong.
+    """Returns the groups of `groups.worst_groups` with their misclassified rows.
 
     Args:
         labels: [V] int.
-        predicted: [V] int, -1 for no answer.
+        predicted: [V] int, -1 for no prediction.
         values: [V] int, -1 for no label.
-        limit: How many groups at most.
+        limit: The largest number of groups.
     """
     found = groups.group_accuracy(labels, predicted, values)
     others, others_right = groups.elsewhere(found)
     return [
         Group(
             label=int(found.label[row]),
-            value=int(found.secondary[row]),
+            value=int(found.aspect[row]),
             rate=rates.of(found.num_correct[row], found.num_videos[row]),
             class_rate=rates.of(others_right[row], others[row]),
             sure=bool(sure),
             wrong=np.flatnonzero(
                 (labels == found.label[row])
-                & (values == found.secondary[row])
+                & (values == found.aspect[row])
                 & (predicted != labels)
             ),
         )

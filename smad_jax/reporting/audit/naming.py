@@ -1,10 +1,10 @@
-"""Names of anybody's classes, scenes and ids inside a text of ours."""
+"""Makes users' names of classes, scenes and ids safe inside our text."""
 
 import unicodedata
 
 
 def quoted(text: str) -> str:
-    """Returns a name in quotation marks that cannot disturb the text around it.
+    """Returns a name in quotation marks that leaves the text around it intact.
 
     Control and direction characters are dropped, and the rest is isolated, so that an
     Arabic name inside an English sentence leaves its numbers in place.

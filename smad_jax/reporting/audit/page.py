@@ -1,4 +1,4 @@
-"""The page of an audit: one HTML file that loads nothing."""
+"""The page of an audit: one HTML file without external resources."""
 
 import pathlib
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import jinja2
 from smad_jax.evaluation import groups
 from smad_jax.reporting.audit import analysis, naming, words
 
-EXAMPLES = 4  # videos shown of a group
+EXAMPLES = 4  # videos shown for each group
 
 
 def render(audit: analysis.Audit, pictures: Mapping[str, str], seed: int) -> str:
@@ -18,9 +18,9 @@ def render(audit: analysis.Audit, pictures: Mapping[str, str], seed: int) -> str
     can bring markup or turn the direction of the text around it.
 
     Args:
-        audit: What was found.
-        pictures: Data URIs by id, of the videos at hand.
-        seed: Of the draws, to be named in the small print.
+        audit: The results.
+        pictures: Data URIs by id, for the videos that are available.
+        seed: Of the bootstrap draws, named in the small print.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
@@ -54,7 +54,7 @@ def render(audit: analysis.Audit, pictures: Mapping[str, str], seed: int) -> str
 
 
 def examples(audit: analysis.Audit) -> list[str]:
-    """Returns the ids that the page shows, whose pictures would help."""
+    """Returns the ids of the videos that the page shows as examples."""
     model = next(iter(audit.accuracy))
     rows = [
         row

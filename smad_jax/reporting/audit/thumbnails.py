@@ -1,4 +1,4 @@
-"""Small pictures of videos, as data URIs for a page that loads nothing."""
+"""Thumbnails of videos as data URIs, to be embedded in a page."""
 
 import base64
 import pathlib
@@ -20,8 +20,8 @@ def thumbnails(folder: pathlib.Path, ids: Iterable[str]) -> dict[str, str]:
 
     Args:
         folder: One of our data sets, or a folder of files named by id, with or without
-            their ending, in any folder below.
-        ids: Of the videos wanted.
+            their extension, in any folder below.
+        ids: Of the videos.
 
     Returns:
         By id, a JPEG of at most 96 pixels a side, as a data URI.
@@ -53,7 +53,7 @@ def _stored(folder: pathlib.Path, ids: list[str]) -> dict[str, bytes]:
 
 
 def _files(folder: pathlib.Path, ids: list[str]) -> dict[str, bytes]:
-    """Videos from files, the whole path below the folder before the bare name."""
+    """Videos from files, found by path below the folder or by name."""
     paths: dict[str, pathlib.Path] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in _ENDINGS and path.is_file():

@@ -1,4 +1,4 @@
-"""An audit in plain words: what was found, and what to do about it."""
+"""The findings of an audit in sentences, and what to do about them."""
 
 import math
 
@@ -12,7 +12,7 @@ _FEW = 200  # videos in a third whose interval is too wide to decide by
 
 
 def percent(share: float) -> str:
-    """Returns a share in per cent, to a tenth; a dash for that of no videos."""
+    """Returns a share in per cent, to a tenth; a dash for NaN."""
     if math.isnan(share):
         return "\u2013"
     return f"{100 * share:.1f}\u00a0%"
@@ -24,7 +24,7 @@ def points(difference: float) -> str:
 
 
 def number_of_points(difference: float) -> str:
-    """Returns a difference of shares in points, without the word; a dash for none."""
+    """Returns a difference of shares in points, without the unit; a dash for NaN."""
     if math.isnan(difference):
         return "\u2013"
     return f"{100 * difference:.1f}".replace("-", "\u2212")
@@ -48,45 +48,45 @@ def interval(rate: rates.Rate) -> str:
 def findings(audit: analysis.Audit) -> list[str]:
     """Returns the first paragraphs of the page, a sentence or three each."""
     model, rate = next(iter(audit.accuracy.items()))
-    said = [
-        f"{naming.quoted(model)} is right on {percent(rate.share)} of "
-        f"{rate.num_videos:,} videos ({interval(rate)} at 95 % confidence)."
+    paragraphs = [
+        f"{naming.quoted(model)} classifies {percent(rate.share)} of "
+        f"{rate.num_videos:,} videos correctly (95 % interval: {interval(rate)})."
     ]
-    said += _about_majority(audit)
+    paragraphs += _about_majority(audit)
     for aspect in audit.material.aspects:
         verdict = audit.verdicts[aspect.name][model]
-        said.append(_about_thirds(aspect, verdict))
-        said.append(_about_measures(aspect, verdict))
-        said.append(_about_leans(audit, aspect, verdict))
+        paragraphs.append(_about_thirds(aspect, verdict))
+        paragraphs.append(_about_measures(aspect, verdict))
+        paragraphs.append(_about_leans(audit, aspect, verdict))
     if audit.change is not None:
-        said.append(_about_change(audit, audit.change))
-    return said
+        paragraphs.append(_about_change(audit, audit.change))
+    return paragraphs
 
 
 def _about_majority(audit: analysis.Audit) -> list[str]:
-    """What a model is worth that may be no better than one answer to everything."""
+    """A warning if always predicting one action may be as accurate."""
     rate = next(iter(audit.accuracy.values()))
     commonest, share = _commonest(audit)
     if rate.low > share:
         return []
-    said = (
-        f"That is not surely better than to answer {naming.quoted(commonest)} every "
-        f"time, which is right on {percent(share)}."
+    text = (
+        f"Always predicting {naming.quoted(commonest)} may be as accurate: it is "
+        f"correct on {percent(share)}."
     )
     if _has_learned_nothing(audit):
-        said += " What follows says little of such a model."
-    return [said]
+        text += " The findings below mean little for such a model."
+    return [text]
 
 
 def _has_learned_nothing(audit: analysis.Audit) -> bool:
-    """Whether one answer to everything is as good, or is all that is given."""
+    """Whether one constant prediction is as good, or is all the model makes."""
     rate = next(iter(audit.accuracy.values()))
     given = next(iter(audit.material.models.values()))
     return rate.high <= _commonest(audit)[1] or len(np.unique(given[given >= 0])) < 2
 
 
 def _commonest(audit: analysis.Audit) -> tuple[str, float]:
-    """The commonest action, and its share of the videos."""
+    """The most frequent action, and its share of the videos."""
     counts = np.bincount(audit.material.labels)
     return audit.material.classes[int(counts.argmax())], counts.max() / counts.sum()
 
@@ -95,54 +95,53 @@ def _about_thirds(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
     usual, rare = verdict.thirds[0], verdict.thirds[2]
     if math.isnan(verdict.gap):
         return (
-            f"Which {aspect.name} is usual and which rare cannot be told: that takes "
-            "three videos of an action or more."
+            f"Accuracy cannot be compared between usual and rare {aspect.name} labels: "
+            "that takes at least three videos of an action."
         )
     if verdict.p_gap >= 0.05:
-        judged = "This may be chance"
+        judged = "The gap may be chance"
     elif verdict.gap > 0:
         judged = "The gap is larger than chance explains"
     else:
-        judged = "It is surely better where it is rare, which is no sign of this bias"
+        judged = f"A model that is better where the {aspect.name} is rare shows no bias"
     return (
-        f"Where the {aspect.name} is usual for the action it is right on "
-        f"{percent(usual.share)}, where it is rare on {percent(rare.share)}: a gap of "
+        f"Accuracy is {percent(usual.share)} where the {aspect.name} is usual for the "
+        f"action and {percent(rare.share)} where it is rare: a gap of "
         f"{number_of_points(verdict.gap)} points. {judged} ({p_value(verdict.p_gap)})."
     )
 
 
 def _about_measures(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
     found, extra = verdict.measures, verdict.measures.amplified
+    independence, oracle = number(found.independence.value), number(found.oracle.value)
+    separation, chance = (
+        number(value) for value in (found.separation.value, found.separation.control)
+    )
     if math.isnan(extra.low):
         return (
-            f"NMI of its answers and the {aspect.name} is "
-            f"{number(found.independence.value)}, of the true actions "
-            f"{number(found.oracle.value)}; separation is "
-            f"{number(found.separation.value)}, chance alone shows "
-            f"{number(found.separation.control)}. Without bootstrap draws nothing is "
-            "said of how sure that is."
+            f"NMI with the {aspect.name} is {independence} for the predictions and "
+            f"{oracle} for the true actions. Separation is {separation}, and {chance} "
+            "by chance. Without bootstrap draws these numbers have no intervals."
         )
-    if extra.low > 0 and verdict.tells_more:
-        first = "tell more about the {} than the true actions do: bias is amplified"
+    if extra.low > 0 and verdict.reveals_more:
+        first = "more about the {} than the true actions do: the model amplifies bias"
     elif extra.low > 0:
         first = (
-            "tell no more about the {} than the true actions do, though their NMI is "
-            "higher, for fewer actions are answered"
+            "no more about the {} than the true actions do; their NMI is higher "
+            "because fewer actions are predicted"
         )
     elif extra.high < 0:
-        first = "tell less about the {} than the true actions do"
+        first = "less about the {} than the true actions do"
     else:
-        first = "tell about as much of the {} as the true actions do"
-    within = found.separation
-    if within.low > within.control:
-        second = "Among videos of one and the same action they still depend on it"
+        first = "about as much about the {} as the true actions do"
+    if found.separation.low > found.separation.control:
+        second = "they still depend on it"
     else:
-        second = "Among videos of one and the same action no dependence is certain"
+        second = "no dependence is certain"
     return (
-        f"Its answers {first.format(aspect.name)} (NMI "
-        f"{number(found.independence.value)} against {number(found.oracle.value)}). "
-        f"{second} (separation {number(within.value)}, chance alone shows "
-        f"{number(within.control)})."
+        f"The predictions reveal {first.format(aspect.name)} (NMI {independence} "
+        f"against {oracle}). Among videos of the same action {second} (separation "
+        f"{separation}; {chance} by chance)."
     )
 
 
@@ -151,37 +150,40 @@ def _about_leans(
 ) -> str:
     if not verdict.leans:
         return (
-            f"With no {aspect.name} is any action answered more often than by chance."
+            f"No action is predicted with any {aspect.name} more often than chance "
+            "explains."
         )
     first = verdict.leans[0]
     label, value = audit.material.classes[first.label], aspect.names[first.value]
-    one = verdict.num_leans == 1
-    stand = "1 pair" if one else f"{verdict.num_leans} pairs"
+    if verdict.num_leans == 1:
+        count = f"1 pair of action and {aspect.name} exceeds chance: "
+    else:
+        count = (
+            f"{verdict.num_leans} pairs of action and {aspect.name} exceed chance, "
+            "most of all "
+        )
     return (
-        f"{stand} of action and {aspect.name} {'stands' if one else 'stand'} out more "
-        f"than chance explains{':' if one else '; most of all'} "
-        f"{naming.quoted(label)} with {naming.quoted(value)}, the answer to "
-        f"{percent(first.here.share)} of the other videos there, where "
-        f"{percent(first.expected)} would be if the {aspect.name} did not matter."
+        f"{count}{naming.quoted(label)} with {naming.quoted(value)}. Of the videos of "
+        f"other actions there, {percent(first.here.share)} are classified as "
+        f"{naming.quoted(label)}; {percent(first.expected)} would be if the "
+        f"{aspect.name} did not matter."
     )
 
 
 def _about_change(audit: analysis.Audit, change: rates.Change) -> str:
     first, second = map(naming.quoted, audit.accuracy)
+    tested = f"({points(change.difference)}, McNemar's test: {p_value(change.p)})"
     if change.p >= 0.05:
         return (
-            f"{second} and {first} do not differ surely over all videos "
-            f"({points(change.difference)}, McNemar's test: {p_value(change.p)})."
+            f"The overall accuracies of {second} and {first} do not differ "
+            f"significantly {tested}."
         )
-    better = "better" if change.difference > 0 else "worse"
-    return (
-        f"{second} is {better} than {first} over all videos "
-        f"({points(change.difference)}, McNemar's test: {p_value(change.p)})."
-    )
+    better = "higher" if change.difference > 0 else "lower"
+    return f"{second} has {better} overall accuracy than {first} {tested}."
 
 
 def advice(audit: analysis.Audit) -> list[str]:
-    """Returns what to do next, the most useful first."""
+    """Returns what to do next, the most useful step first."""
     model = next(iter(audit.accuracy))
     steps, small = [], []
     aspects = audit.material.aspects
@@ -190,10 +192,11 @@ def advice(audit: analysis.Audit) -> list[str]:
         rare = verdict.thirds[2]
         if verdict.gap > _GAP and verdict.p_gap < 0.05:
             steps.append(
-                f"Train against the {aspect.name}: an adversarial head on these labels "
-                "(SMAD; configs/slowonly_smad.py is an example), or one of more weight "
-                f"if there is one already, aims at the {100 * verdict.gap:.1f} points "
-                "between usual and rare. Judge it by the rare third, not by all videos."
+                f"Train against the {aspect.name} to close the gap of "
+                f"{100 * verdict.gap:.1f} points between usual and rare. Add an "
+                "adversarial head on these labels (SMAD; configs/slowonly_smad.py is "
+                "an example), or raise its weight if there is one. Judge the result by "
+                "accuracy on the rare third, not by overall accuracy."
             )
         if verdict.leans:
             steps.append(_collect(audit, aspect, verdict))
@@ -203,25 +206,25 @@ def advice(audit: analysis.Audit) -> list[str]:
     if _has_learned_nothing(audit):
         steps.insert(
             0,
-            "Find out first why the model is hardly right: classes in another order "
-            "than the labels', predictions of other videos or a training that came to "
-            "nothing look like this. Bias shows in a model that has learned something.",
+            "First find out why accuracy is so low. Either the classes are in another "
+            "order than the labels', the predictions belong to other videos, or "
+            "training failed. Only a model that has learned something can show bias.",
         )
     if not steps:
         steps.append(
-            "Nothing here asks for a remedy. Audit another aspect, or videos with "
-            "rarer scenes, before calling the model unbiased."
+            "No finding calls for a remedy. Audit another aspect, or videos with rarer "
+            "scenes, before calling the model unbiased."
         )
     if small:
         steps.append(
             f"Add test videos: the rare third by {' and '.join(small)} has fewer than "
-            f"{_FEW}, and its accuracy is known to some points only."
+            f"{_FEW}, so its accuracy is uncertain by several points."
         )
     if any(audit.verdicts[aspect.name][model].groups for aspect in aspects):
         labels = " or ".join(aspect.name for aspect in aspects)
         steps.append(
             f"Look at the examples below. Labels of {labels} usually come from a "
-            "network; where they are wrong, the group is no finding."
+            "network; where they are wrong, ignore the group."
         )
     return steps
 
@@ -235,26 +238,26 @@ def _collect(
         for lean in verdict.leans[:3]
     ]
     return (
-        f"Collect training videos that break the habit: {'; '.join(pairs)}, and other "
-        f"actions with them. Of web data keep the third with the "
-        "rarest labels (OmniDebias)."
+        f"Collect training videos that break these associations: {'; '.join(pairs)}, "
+        f"and other actions with the same {aspect.name}. From web data, keep the third "
+        "with the rarest labels (OmniDebias)."
     )
 
 
 def _choice(audit: analysis.Audit) -> list[str]:
-    """Which of two models to take, where a test tells."""
+    """Which of two models to prefer, where a test decides."""
     if audit.change is None:
         return []
     first, second = audit.accuracy
-    told = []
+    steps = []
     for aspect, comparison in audit.comparisons.items():
         rare, p = comparison.thirds[2], comparison.adjusted[2]
         if p < 0.05 and comparison.p_gap < 0.05:
             better = second if rare.difference > 0 else first
-            told.append(
-                f"Where the {aspect} may change after deployment, prefer "
-                f"{naming.quoted(better)}: on the rare third "
-                f"{naming.quoted(second)} is at {points(rare.difference)} "
+            steps.append(
+                f"If the {aspect} may change after deployment, prefer "
+                f"{naming.quoted(better)}: on the rare third the accuracy of "
+                f"{naming.quoted(second)} differs by {points(rare.difference)} "
                 f"({p_value(p)})."
             )
-    return told
+    return steps

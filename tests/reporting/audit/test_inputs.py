@@ -48,7 +48,7 @@ def test_split_list_is_read_though_ids_hold_blanks(tmp_path):
     assert table.hard.tolist() == ["3", "0"]
 
 
-def test_table_that_our_predict_writes_says_its_likeliest_class(tmp_path):
+def test_table_that_our_predict_writes_has_its_likeliest_class(tmp_path):
     rows = "id,problem,class_1,p_1,class_2,p_2\na.mp4,,wave,0.7,walk,0.2\n"
     path = put(tmp_path, rows + "cut.mp4,truncated: 3 of 9,,,,\n")
     found = inputs.read(path, "prediction")
@@ -68,14 +68,14 @@ def test_equal_rows_count_once_and_are_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "named"),
     [
-        ("", "says nothing|must begin with a header"),
-        ("id,label\n", "says nothing of any id"),
-        ("x,1\ny,2\n", "begin with a header.*one of them `id`"),
+        ("", "has no rows|must begin with a header"),
+        ("id,label\n", "has no rows"),
+        ("x,1\ny,2\n", "begin with a header.*`id`"),
         ("id,label,label\nx,1,2\n", "two columns called 'label'"),
         ("id,label\nx,1\ny\n", "line 3: 1 cells, the header has 2"),
-        ("id,label\nx,1\nx,2\n", "two different things of 'x'"),
+        ("id,label\nx,1\nx,2\n", "contradict each other for 'x'"),
         ("id,note\nx,1\n", "neither a column `prediction` nor"),
         ("id,0,1\nx,.5,.5\nlast,.5,.4\n", "'last' sums to 0.9000.*1 of 2 rows"),
         ("id,0,1\nx,nan,.5\n", "'x' holds NaN or infinity"),
@@ -88,15 +88,15 @@ def test_equal_rows_count_once_and_are_counted(tmp_path):
         (b"id,label\n\xff\xfe,1\n", "UTF-8, which line 2 is not"),
     ],
 )
-def test_faulty_csv_is_refused_with_its_line_or_id(tmp_path, text, told):
+def test_faulty_csv_is_refused_with_its_line_or_id(tmp_path, text, named):
     path = put(tmp_path, text)
     column = "label" if b"label" in path.read_bytes() else "prediction"
-    with pytest.raises(errors.DataError, match=told):
+    with pytest.raises(errors.DataError, match=named):
         inputs.read(path, column)
 
 
 @pytest.mark.parametrize(
-    ("arrays", "told"),
+    ("arrays", "named"),
     [
         ({"ids": ["x"]}, "must hold `ids` and `predictions`.*it holds ids"),
         ({"ids": ["x"], "predictions": [1, 2]}, r"predictions must be \[1\]"),
@@ -108,18 +108,18 @@ def test_faulty_csv_is_refused_with_its_line_or_id(tmp_path, text, told):
         ({"ids": np.array([{}]), "predictions": [1]}, "not an NPZ file of plain"),
     ],
 )
-def test_faulty_npz_is_refused(tmp_path, arrays, told):
+def test_faulty_npz_is_refused(tmp_path, arrays, named):
     np.savez(tmp_path / "p.npz", **arrays)
-    with pytest.raises(errors.DataError, match=told):
+    with pytest.raises(errors.DataError, match=named):
         inputs.read(tmp_path / "p.npz", "prediction")
 
 
 @pytest.mark.parametrize("content", [b"no archive", b"PK\x03\x04 cut short"])
-def test_file_that_is_no_npz_is_refused_whatever_is_asked_of_it(tmp_path, content):
+def test_file_that_is_no_npz_is_refused_for_every_column(tmp_path, content):
     path = put(tmp_path, content, "p.npz")
-    for ask in (inputs.has_labels, lambda path: inputs.read(path, "prediction")):
+    for read in (inputs.has_labels, lambda path: inputs.read(path, "prediction")):
         with pytest.raises(errors.DataError, match="is not an NPZ file"):
-            ask(path)
+            read(path)
 
 
 def test_probabilities_of_many_classes_may_be_rounded_to_three_digits(tmp_path):
@@ -134,7 +134,7 @@ def test_probabilities_of_many_classes_may_be_rounded_to_three_digits(tmp_path):
 def test_repeated_probabilities_may_differ_in_their_last_digits(tmp_path):
     text = "id,0,1\nx,0.3,0.7\nx,0.3000001,0.6999999\n"
     assert inputs.read(put(tmp_path, text), "prediction").repeated == 1
-    with pytest.raises(errors.DataError, match="two different things of 'x'"):
+    with pytest.raises(errors.DataError, match="contradict each other for 'x'"):
         inputs.read(put(tmp_path, text + "x,0.4,0.6\n"), "prediction")
 
 

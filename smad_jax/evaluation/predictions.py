@@ -1,0 +1,100 @@
+"""Predictions of a network on a test set, stored as NPZ files; NumPy alone.
+
+`predict` makes them; every measure of accuracy and bias is computed from them, on any
+machine and without JAX.
+"""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from smad_jax import file_io
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """Predictions for every video of a split, in the split's order.
+
+    Attributes:
+        ids: [V] names of the videos.
+        labels: [V] int, true actions.
+        probabilities: [V, K]; a row of zeros for a video that could not be read.
+        features: [V, D], mean over the views; zeros for such a video.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+    features: np.ndarray
+
+    @property
+    def answers(self) -> np.ndarray:
+        """[V] int, the likeliest class; -1 for a video that could not be read."""
+        read = self.probabilities.any(axis=1)
+        return np.where(read, self.probabilities.argmax(axis=1), -1)
+
+    @property
+    def unreadable(self) -> int:
+        """How many videos could not be read; they count as wrong."""
+        return int((self.answers < 0).sum())
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes an NPZ file with one array a field."""
+        with file_io.whole(path) as partial, open(partial, "wb") as file:
+            np.savez(file, allow_pickle=False, **dataclasses.asdict(self))
+
+    @staticmethod
+    def load(path: pathlib.Path) -> "Predictions":
+        """Reads an NPZ file that `save` wrote.
+
+        Raises:
+            DataError: if it is no such file.
+        """
+        broken = f"{path} holds no predictions of a run; test the run again"
+        with file_io.npz(path, broken) as arrays:
+            return Predictions(**arrays)
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """A few test clips and where the network looked in them.
+
+    Attributes:
+        video: [n, T, H, W, 3] uint8, the first view.
+        actionness: [n, t, h, w] H W A', which averages 1 over a frame, t of them
+            where time is strided; None without SAAR.
+        labels: [n] int.
+        predictions: [n] int.
+        ids: [n] names of the videos; empty in files that older runs wrote.
+    """
+
+    video: np.ndarray
+    actionness: np.ndarray | None
+    labels: np.ndarray
+    predictions: np.ndarray
+    ids: np.ndarray
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes an NPZ file with one array for each field but None."""
+        arrays = dataclasses.asdict(self)
+        if self.actionness is None:
+            del arrays["actionness"]
+        np.savez(path, **arrays)
+
+    @staticmethod
+    def load(path: pathlib.Path) -> "Examples":
+        """Reads an NPZ file that `save` wrote.
+
+        Raises:
+            DataError: if it is no such file.
+        """
+        broken = f"{path} holds no examples of a run; test the run again"
+        with file_io.npz(path, broken) as arrays:
+            return Examples(
+                video=arrays["video"],
+                actionness=arrays.get("actionness"),
+                labels=arrays["labels"],
+                predictions=arrays["predictions"],
+                ids=arrays.get("ids", np.full(len(arrays["labels"]), "")),
+            )
