@@ -1,0 +1,145 @@
+"""Options that several commands share, and what they stand for."""
+
+import argparse
+import dataclasses
+import hashlib
+import pathlib
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+
+from data_prep.lists import class_folders, list_formats, wanted_videos
+from smad_jax import errors, sections
+from smad_jax.data import catalog, video
+
+T = typing.TypeVar("T")
+
+
+def pick(kind: type[T], options: Mapping[str, object]) -> T:
+    """Returns the dataclass `kind` with the options named like its fields.
+
+    Args:
+        kind: A frozen dataclass.
+        options: By destination, those of other dataclasses among them.
+    """
+    names = typing.get_type_hints(kind)
+    return sections.read(kind, "", {k: v for k, v in options.items() if k in names})
+
+
+def add_dataset(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Adds `--data-root` and `--dataset`, required where it has no default."""
+    add = parser.add_argument
+    add("--data-root", type=pathlib.Path, required=True, help="folder of the data sets")
+    add(
+        "--dataset",
+        required=default is None,
+        default=default,
+        help="name of the data set",
+    )
+
+
+def open_place(
+    data_root: pathlib.Path, place: str, option: str, aspects: Sequence[str] = ()
+) -> catalog.Split:
+    """Returns the split that an option names as DATASET/SPLIT.
+
+    Raises:
+        ConfigError: if the name has another form.
+        DataError: if the split or labels of `aspects` are missing.
+    """
+    dataset, _, split = place.rpartition("/")
+    if not dataset or not split:
+        raise errors.ConfigError(f"{option} must be DATASET/SPLIT, not {place!r}")
+    return catalog.open_split(data_root, dataset, split, aspects=aspects)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lists:
+    """The videos that a command reads, from lists or class folders.
+
+    Attributes:
+        videos: Folder that all paths are relative to.
+        list_file: List of the videos; None for class folders.
+        val_list: List of the validation videos.
+        format: A name of `list_formats.FORMATS`, or `auto`.
+        images: Whether the class folders hold images.
+        classes: File of class names in label order.
+    """
+
+    videos: pathlib.Path
+    list_file: pathlib.Path | None = None
+    val_list: pathlib.Path | None = None
+    format: str = "auto"
+    images: bool = False
+    classes: pathlib.Path | None = None
+
+    def source(self) -> wanted_videos.Source:
+        """Returns the wanted videos.
+
+        Raises:
+            ConfigError: if the options contradict each other.
+            DataError: if the folder is missing, a list is malformed or names nothing.
+        """
+        if not self.videos.is_dir():
+            raise errors.DataError(f"--videos {self.videos} is not a folder")
+        if self.list_file is None:
+            if self.val_list is not None:
+                raise errors.ConfigError("--val-list needs --list")
+            if self.format != "auto":
+                raise errors.ConfigError("--format needs --list")
+            return class_folders.find_videos(
+                self.videos,
+                video.IMAGE_EXTENSIONS if self.images else video.EXTENSIONS,
+            )
+        if self.images:
+            raise errors.ConfigError(
+                "--images is for class folders; leave it out with --list, which may "
+                "name images"
+            )
+        return list_formats.read(
+            self.videos, self.list_file, self.val_list, self.format
+        )
+
+    def class_names(self) -> list[str] | None:
+        """Returns the names in `classes`, None without such a file."""
+        return wanted_videos.read_classes(self.classes) if self.classes else None
+
+    def digests(self) -> Iterator[tuple[str, pathlib.Path, str]]:
+        """Yields option, path and SHA-256 of each path given, empty for a folder."""
+        for option, path in (
+            ("videos", self.videos),
+            ("list", self.list_file),
+            ("val_list", self.val_list),
+            ("classes", self.classes),
+        ):
+            if path is not None:
+                content = path.read_bytes() if path.is_file() else None
+                digest = "" if content is None else hashlib.sha256(content).hexdigest()
+                yield option, path, digest
+
+
+def add_lists(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that `Lists` holds, without `--videos` and `--val-list`."""
+    add, path = parser.add_argument, pathlib.Path
+    add(
+        "--list",
+        dest="list_file",
+        type=path,
+        help="list of the videos; without it, class folders",
+    )
+    add_format(parser)
+    add("--images", action="store_true", help="class folders hold images, not videos")
+    add("--classes", type=path, help="file of class names in label order, one a line")
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Adds `--format`."""
+    forms = "; ".join(
+        f"{name}: {row.form}" for name, row in list_formats.FORMATS.items()
+    )
+    parser.add_argument(
+        "--format",
+        choices=("auto", *list_formats.FORMATS),
+        default="auto",
+        metavar="FORM",
+        help=f"form of the lists; auto detects it from the first lines; {forms}",
+    )
