@@ -1,4 +1,4 @@
-"""How much the scene or object tells of the action: Tables 10 and 12, Fig. 1 and 6.
+"""Measures how far the scene or object reveals the action: Tables 10, 12, Fig. 1, 6.
 
     python -m data_prep.nmi_report table --data-root R --pool kinetics400/train \
         --splits kinetics400/k200db-train kinetics400/k200db-val --out report/table10
@@ -10,212 +10,154 @@
         --splits kinetics400/train googleimage/all --out report/fig6
 
 Each split is compared with random ones of its size in each class, drawn from the pool
-that it was cut from; small sets have a higher NMI for being small, so its difference
-from those is what counts. The entropy is the mean over the classes of H(S | Y = y), in
-nats (Sec. 5.2).
+that it was cut from: a small set has a higher NMI because it is small, so only the
+difference counts. The entropy is the mean over the classes of H(S | Y = y), in nats
+(Sec. 5.2).
 """
 
 import argparse
-import logging
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from data_prep.bias import scene_figures, z_frequency
+from data_prep.bias import association, scene_figures, z_frequency
+from data_prep.lists import command_options
 from smad_jax import errors
 from smad_jax.commands import command_line
 from smad_jax.data import catalog, label_names, selection
-from smad_jax.evaluation import information
 
-_LOG = logging.getLogger(__name__)
-
-
-class Row(NamedTuple):
-    """A line of Table 10 or 12: a split and an aspect.
-
-    Attributes:
-        split: DATASET/SPLIT.
-        aspect: Whose labels.
-        videos: That have a label.
-        classes: That have such videos.
-        nmi: Of action and label.
-        random: Mean NMI of random parts of the pool of this size in each class.
-        random_std: Standard deviation of these; NaN of one.
-        entropy: Mean over the classes of the labels' entropy, in nats.
-        random_entropy: Mean of the same over the random parts.
-    """
-
-    split: str
-    aspect: str
-    videos: int
-    classes: int
-    nmi: float
-    random: float
-    random_std: float
-    entropy: float
-    random_entropy: float
+HELP = "measure how far scene or object reveal the action, as table and figure"
 
 
-def mean_entropy(actions: np.ndarray, factors: np.ndarray, num_classes: int) -> float:
-    """Returns the mean over the classes of H(S | Y = y) in nats (Sec. 5.2).
-
-    A class without videos is left out, which is logged.
-
-    Args:
-        actions: [V] int, 0..K - 1.
-        factors: [V] int, none missing.
-        num_classes: K.
-    """
-    found = information.group_entropies(factors, actions, num_groups=num_classes)
-    empty = int(np.isnan(found).sum())
-    if empty:
-        _LOG.info("%d of %d classes have no labelled video", empty, num_classes)
-    return float(np.nanmean(found))
-
-
-def measure(
-    name: str,
-    aspect: str,
-    part: tuple[np.ndarray, np.ndarray],
-    pool: tuple[np.ndarray, np.ndarray],
-    classes: Sequence[str],
+def table(
+    data_root: pathlib.Path,
+    splits: Sequence[str],
+    pool: str,
+    aspects: Sequence[str] = ("scene",),
     *,
-    num_draws: int,
-    seed: int,
-) -> Row:
-    """Returns the line of a split and an aspect.
+    draws: int = 5,
+    seed: int = 0,
+) -> list[association.Row]:
+    """Returns NMI and entropy of splits (Tables 10 and 12).
 
     Args:
-        name: DATASET/SPLIT.
-        aspect: Whose labels.
-        part: Actions and labels of the split, each [V] int; negative where missing.
-        pool: The same of what random parts are drawn from; negative actions for other
-            classes.
-        classes: [K] names, for both.
-        num_draws: Random parts.
-        seed: Of the draws.
+        data_root: The folder of the data sets.
+        splits: DATASET/SPLIT each.
+        pool: DATASET/SPLIT that they were cut from.
+        aspects: Names of the aspects.
+        draws: Number of random parts.
+        seed: Random seed of the first.
 
     Raises:
-        DataError: if the split has no labels, or the pool has fewer videos of a class.
+        DataError: if data are missing, or the pool has fewer videos of a class.
     """
-    actions, factors = _labelled(*part)
-    if not len(actions):
-        raise errors.DataError(f"no video of {name} has a label for {aspect!r}")
-    pool_actions, pool_factors = _labelled(*pool)
-    wanted = np.bincount(actions, minlength=len(classes))
-    there = np.bincount(pool_actions, minlength=len(classes))
-    if (there < wanted).any():
-        label = int(np.argmax(there < wanted))
-        raise errors.DataError(
-            f"the pool has {there[label]} videos of {classes[label]!r}, but {name} has "
-            f"{wanted[label]}; --pool must be the split that it was cut from"
-        )
-    drawn = []
-    for draw in range(num_draws):
-        rows = z_frequency.draw_per_class(pool_actions, wanted, seed=seed + draw)
-        drawn.append(_measures(pool_actions[rows], pool_factors[rows], len(classes)))
-    nmi, entropy = _measures(actions, factors, len(classes))
-    random, random_entropy = np.mean(drawn, axis=0)
-    spread = float(np.std(drawn, axis=0, ddof=1)[0]) if num_draws > 1 else float("nan")
-    return Row(
-        split=name,
-        aspect=aspect,
-        videos=len(actions),
-        classes=int((wanted > 0).sum()),
-        nmi=nmi,
-        random=float(random),
-        random_std=spread,
-        entropy=entropy,
-        random_entropy=float(random_entropy),
-    )
-
-
-def _labelled(
-    actions: np.ndarray, factors: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Actions and labels of the videos that have both."""
-    usable = (actions >= 0) & (factors >= 0)
-    return actions[usable], factors[usable]
-
-
-def _measures(
-    actions: np.ndarray, factors: np.ndarray, num_classes: int
-) -> tuple[float, float]:
-    """NMI and mean entropy of labelled videos."""
-    return (
-        information.normalized_mutual_information(actions, factors),
-        mean_entropy(actions, factors, num_classes),
-    )
-
-
-def markdown(rows: Sequence[Row]) -> str:
-    """Returns the table as Tables 10 and 12 have it, with the random parts beside."""
-    lines = [
-        "| split | aspect | videos | NMI | random part | difference | entropy, nats "
-        "| random part |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for row in rows:
-        spread = "" if np.isnan(row.random_std) else f" ± {row.random_std:.4f}"
-        lines.append(
-            f"| {row.split} | {row.aspect} | {row.videos} | {row.nmi:.4f} "
-            f"| {row.random:.4f}{spread} | {row.nmi - row.random:+.4f} "
-            f"| {row.entropy:.3f} | {row.random_entropy:.3f} |"
-        )
-    return "\n".join(lines)
-
-
-def _label_names(
-    chosen: argparse.Namespace, place: str, split: catalog.Split
-) -> Sequence[str]:
-    """Names of the aspect's labels: of --names, of the data set, or numbers."""
-    num_labels = split.aspects[chosen.aspect].num_labels
-    if chosen.names:
-        return label_names.read(chosen.names, num_labels)
-    folder = chosen.data_root / place.rpartition("/")[0]
-    stored = label_names.stored(folder, chosen.aspect, num_labels)
-    return stored or [str(label) for label in range(num_labels)]
-
-
-def _beside(out: pathlib.Path, ending: str) -> pathlib.Path:
-    """The file of an output; dots in its name are the user's."""
-    return out.with_name(f"{out.name}.{ending}")
-
-
-def _open(root: pathlib.Path, place: str, aspects: Sequence[str]) -> catalog.Split:
-    dataset, _, name = place.rpartition("/")
-    if not dataset or not name:
-        raise errors.ConfigError(f"a split is DATASET/SPLIT, but got {place!r}")
-    return catalog.open_split(root, dataset, name, aspects=aspects)
-
-
-def _run_table(chosen: argparse.Namespace) -> str:
-    """Writes the table as CSV and Markdown; returns it."""
-    pool = _open(chosen.data_root, chosen.pool, chosen.aspects)
-    pool_factors = {a: selection.hard_labels(pool, a) for a in chosen.aspects}
+    source = command_options.open_place(data_root, pool, "--pool", aspects)
+    pool_factors = {aspect: selection.hard_labels(source, aspect) for aspect in aspects}
     rows = []
-    for place in chosen.splits:
-        split = _open(chosen.data_root, place, chosen.aspects)
-        actions = z_frequency.renumber(pool.labels, pool.classes, split.classes)
+    for place in splits:
+        split = command_options.open_place(data_root, place, "--splits", aspects)
+        actions = z_frequency.renumber(source.labels, source.classes, split.classes)
         rows += [
-            measure(
+            association.measure(
                 place,
                 aspect,
                 (split.labels, selection.hard_labels(split, aspect)),
                 (actions, pool_factors[aspect]),
                 split.classes,
-                num_draws=chosen.draws,
-                seed=chosen.seed,
+                num_draws=draws,
+                seed=seed,
             )
-            for aspect in chosen.aspects
+            for aspect in aspects
         ]
-    scene_figures.write_csv(_beside(chosen.out, "csv"), rows)
-    text = markdown(rows)
-    _beside(chosen.out, "md").write_text(f"{text}\n", "utf-8")
-    return text
+    return rows
+
+
+def class_counts(
+    data_root: pathlib.Path,
+    pool: str,
+    action: str,
+    aspect: str = "scene",
+    names: pathlib.Path | None = None,
+    *,
+    val_per_class: int = 50,
+) -> list[scene_figures.CountRow]:
+    """Returns the scenes of one class and the cut between them (Fig. 1).
+
+    Args:
+        data_root: The folder of the data sets.
+        pool: DATASET/SPLIT.
+        action: Name of the class.
+        aspect: Aspect of the labels.
+        names: File of the labels' names; None for those of the data set.
+        val_per_class: Videos held out, as for `k200db`.
+
+    Raises:
+        ConfigError: if there is no such class.
+        DataError: if data are missing.
+    """
+    split = command_options.open_place(data_root, pool, "--pool", (aspect,))
+    labels = _label_names(data_root, pool, split, aspect, names)
+    factors = selection.hard_labels(split, aspect)
+    here = factors[split.labels == _class_number(split, action)]
+    return scene_figures.counts_of_class(here, labels, num_val=val_per_class)
+
+
+def class_shares(
+    data_root: pathlib.Path,
+    splits: Sequence[str],
+    actions: Sequence[str],
+    aspect: str = "scene",
+    names: pathlib.Path | None = None,
+    *,
+    top: int = 10,
+    order: scene_figures.Order = "own",
+) -> list[scene_figures.ShareRow]:
+    """Returns the scenes of classes in several sources (Fig. 6).
+
+    Args:
+        data_root: The folder of the data sets.
+        splits: DATASET/SPLIT of each source.
+        actions: Names of classes.
+        aspect: Aspect of the labels.
+        names: File of the labels' names; None for those of the data set.
+        top: Scenes shown.
+        order: Each source's `own` order of scenes, or the `first` source's for all.
+
+    Raises:
+        ConfigError: if there is no such class.
+        DataError: if data are missing.
+    """
+    sources, labels = {}, []
+    for place in splits:
+        split = command_options.open_place(data_root, place, "--splits", (aspect,))
+        labels = _label_names(data_root, place, split, aspect, names)
+        counts = z_frequency.label_counts(
+            split.labels,
+            selection.hard_labels(split, aspect),
+            num_classes=len(split.classes),
+            num_labels=len(labels),
+        )
+        sources[place] = counts[[_class_number(split, action) for action in actions]]
+    return scene_figures.shares_of_classes(
+        sources, actions, labels, top=top, order=order
+    )
+
+
+def _label_names(
+    data_root: pathlib.Path,
+    place: str,
+    split: catalog.Split,
+    aspect: str,
+    names: pathlib.Path | None,
+) -> Sequence[str]:
+    """Names of the aspect's labels: of the file, of the data set, or numbers."""
+    num_labels = split.aspects[aspect].num_labels
+    if names:
+        return label_names.read(names, num_labels)
+    folder = data_root / place.rpartition("/")[0]
+    stored = label_names.stored(folder, aspect, num_labels)
+    return stored or [str(label) for label in range(num_labels)]
 
 
 def _class_number(split: catalog.Split, name: str) -> int:
@@ -227,101 +169,125 @@ def _class_number(split: catalog.Split, name: str) -> int:
     return split.classes.index(name)
 
 
-def _run_class(chosen: argparse.Namespace) -> str:
-    """Writes Fig. 1; returns where."""
-    split = _open(chosen.data_root, chosen.pool, (chosen.aspect,))
-    names = _label_names(chosen, chosen.pool, split)
-    factors = selection.hard_labels(split, chosen.aspect)
-    here = factors[split.labels == _class_number(split, chosen.action)]
-    rows = scene_figures.counts_of_class(here, names, num_val=chosen.val_per_class)
-    scene_figures.write_csv(_beside(chosen.out, "csv"), rows)
-    paths = scene_figures.draw_counts(rows, chosen.action, chosen.out)
+def _beside(out: pathlib.Path, ending: str) -> pathlib.Path:
+    """The file of an output; dots in its name are the user's."""
+    return out.with_name(f"{out.name}.{ending}")
+
+
+def _write_csv(out: pathlib.Path, rows: Sequence[NamedTuple]) -> pathlib.Path:
+    path = _beside(out, "csv")
+    scene_figures.write_csv(path, rows)
+    return path
+
+
+def _run_table(
+    *,
+    data_root: pathlib.Path,
+    out: pathlib.Path,
+    splits: Sequence[str],
+    pool: str,
+    aspects: Sequence[str],
+    draws: int,
+    seed: int,
+) -> str:
+    """Writes the table as CSV and Markdown; returns it."""
+    rows = table(data_root, splits, pool, aspects, draws=draws, seed=seed)
+    _write_csv(out, rows)
+    text = association.markdown(rows)
+    _beside(out, "md").write_text(f"{text}\n", "utf-8")
+    return text
+
+
+def _run_class(
+    *,
+    data_root: pathlib.Path,
+    out: pathlib.Path,
+    pool: str,
+    action: str,
+    aspect: str,
+    names: pathlib.Path | None,
+    val_per_class: int,
+) -> str:
+    """Writes Fig. 1; returns the paths."""
+    rows = class_counts(
+        data_root, pool, action, aspect, names, val_per_class=val_per_class
+    )
+    written = [_write_csv(out, rows), *scene_figures.draw_counts(rows, action, out)]
     held = sum(row.videos for row in rows if row.side == "val")
     return (
-        f"{chosen.action}: {len(rows)} scenes, {held} of "
-        f"{sum(row.videos for row in rows)} videos on the side of validation\n"
-        f"{_beside(chosen.out, 'csv')}, {', '.join(map(str, paths))}"
+        f"{action}: {len(rows)} scenes, {held} of {sum(row.videos for row in rows)} "
+        f"videos held out for validation\n{', '.join(map(str, written))}"
     )
 
 
-def _run_shares(chosen: argparse.Namespace) -> str:
-    """Writes Fig. 6; returns where."""
-    sources, names = {}, []
-    for place in chosen.splits:
-        split = _open(chosen.data_root, place, (chosen.aspect,))
-        names = _label_names(chosen, place, split)
-        factors = selection.hard_labels(split, chosen.aspect)
-        labels = [_class_number(split, action) for action in chosen.actions]
-        counts = z_frequency.label_counts(
-            split.labels,
-            factors,
-            num_classes=len(split.classes),
-            num_labels=len(names),
-        )
-        sources[place] = counts[labels]
-    rows = scene_figures.shares_of_classes(
-        sources, chosen.actions, names, top=chosen.top, order=chosen.order
-    )
-    scene_figures.write_csv(_beside(chosen.out, "csv"), rows)
-    paths = scene_figures.draw_shares(rows, chosen.out)
-    return f"{_beside(chosen.out, 'csv')}, {', '.join(map(str, paths))}"
+def _run_shares(
+    *,
+    data_root: pathlib.Path,
+    out: pathlib.Path,
+    splits: Sequence[str],
+    actions: Sequence[str],
+    aspect: str,
+    names: pathlib.Path | None,
+    top: int,
+    order: scene_figures.Order,
+) -> str:
+    """Writes Fig. 6; returns the paths."""
+    rows = class_shares(data_root, splits, actions, aspect, names, top=top, order=order)
+    written = [_write_csv(out, rows), *scene_figures.draw_shares(rows, out)]
+    return ", ".join(map(str, written))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.nmi_report",
-        description="How much scene or object tell of the action, as table and figure.",
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the three reports and their options."""
+    commands = parser.add_subparsers(required=True, metavar="REPORT")
     path = pathlib.Path
 
-    def command(name: str, text: str) -> argparse.ArgumentParser:
+    def report(name: str, text: str, run: Callable[..., str]):
         made = commands.add_parser(
             name,
             help=text,
             description=text,
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
-        made.add_argument("--data-root", type=path, required=True, help="data sets")
-        made.add_argument("--out", type=path, required=True, help="without ending")
-        return made
+        made.set_defaults(report=run)
+        add = made.add_argument
+        add("--data-root", type=path, required=True, help="folder of the data sets")
+        add("--out", type=path, required=True, help="path of the output, no ending")
+        return add
 
-    table = command("table", "NMI and entropy of splits (Tables 10 and 12)")
-    table.add_argument("--splits", nargs="+", required=True, help="DATASET/SPLIT each")
-    table.add_argument("--pool", required=True, help="DATASET/SPLIT they were cut from")
-    table.add_argument("--aspects", nargs="+", default=["scene"], help="names")
-    table.add_argument("--draws", type=int, default=5, help="random parts")
-    table.add_argument("--seed", type=int, default=0, help="of the random parts")
-    table.set_defaults(run=_run_table)
+    add = report("table", "NMI and entropy of splits (Tables 10, 12)", _run_table)
+    add("--splits", nargs="+", required=True, help="DATASET/SPLIT each")
+    add("--pool", required=True, help="DATASET/SPLIT that they were cut from")
+    add("--aspects", nargs="+", default=["scene"], help="names of aspects")
+    add("--draws", type=int, default=5, help="number of random parts")
+    add("--seed", type=int, default=0, help="random seed of the random parts")
 
-    one = command("class", "scenes of one class and the cut between them (Fig. 1)")
-    one.add_argument("--pool", required=True, help="DATASET/SPLIT")
-    one.add_argument("--action", required=True, help="name of the class")
-    one.add_argument("--val-per-class", type=int, default=50, help="as for k200db")
-    one.set_defaults(run=_run_class)
+    one = report("class", "scenes of a class and the cut between them", _run_class)
+    one("--pool", required=True, help="DATASET/SPLIT")
+    one("--action", required=True, help="name of the class")
+    one("--val-per-class", type=int, default=50, help="as for k200db")
 
-    shares = command("shares", "scenes of classes in several sources (Fig. 6)")
-    shares.add_argument("--splits", nargs="+", required=True, help="DATASET/SPLIT each")
-    shares.add_argument("--actions", nargs="+", required=True, help="names of classes")
-    shares.add_argument("--top", type=int, default=10, help="scenes shown")
-    shares.add_argument(
+    shares = report("shares", "scenes of classes in several sources", _run_shares)
+    shares("--splits", nargs="+", required=True, help="DATASET/SPLIT each")
+    shares("--actions", nargs="+", required=True, help="names of classes")
+    shares("--top", type=int, default=10, help="number of scenes shown")
+    shares(
         "--order",
         choices=("own", "first"),
         default="own",
         help="each source's own order of scenes, or the first source's for all",
     )
-    shares.set_defaults(run=_run_shares)
-    for figure in (one, shares):
-        figure.add_argument("--aspect", default="scene", help="whose labels")
-        figure.add_argument("--names", type=path, help="label names, one a line")
-    return parser
+    for add in (one, shares):
+        add("--aspect", default="scene", help="aspect of the labels")
+        add("--names", type=path, help="file of the labels' names, one a line")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code."""
-    chosen = _parser().parse_args(arguments)
-    return command_line.run(lambda: chosen.run(chosen))
+def run(*, report: Callable[..., str], **options: object) -> str:
+    """Writes a report; returns the table, or the paths of the figures."""
+    return report(**options)
 
+
+main = command_line.Program("python -m data_prep.nmi_report", HELP, add_arguments, run)
 
 if __name__ == "__main__":
     sys.exit(main())
