@@ -121,15 +121,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, path = parser.add_argument, pathlib.Path
     command_options.add_dataset(parser)
     add("--name", required=True, help="the splits are called NAME-train, NAME-val")
-    add(
-        "--list",
-        dest="list_file",
-        type=path,
-        required=True,
-        help="list of videos and their classes",
-    )
-    add("--val-list", type=path, help="list of the validation videos")
-    add("--classes", type=path, help="file of class names in label order, one a line")
+    add("--list", dest="list_file", type=path, required=True, help="list of videos")
+    command_options.add_options(parser, command_options.Lists, "val_list", "classes")
     add("--overwrite", action="store_true", help="replace splits of that name")
     command_options.add_format(parser)
 

@@ -33,14 +33,18 @@ class Options:
     """The choices of the splits.
 
     Attributes:
+        list_file: The list aras_test_balance.txt.
+        names: The file k400_actions.txt, in label order.
         dataset: Data set of the clips.
         kinetics: Data set trained on.
         k200: Its split with K200db's classes.
-        unique: Whether each clip counts once.
-        against: DATASET/SPLIT of each list whose near-duplicates are left out.
-        jobs: Videos hashed at once.
+        unique: Count each clip once.
+        against: Lists, DATASET/SPLIT each, whose near-duplicates are left out.
+        jobs: Videos hashed at once, for --against.
     """
 
+    list_file: pathlib.Path
+    names: pathlib.Path
     dataset: str = "aras"
     kinetics: str = "kinetics400"
     k200: str = "k200db-train"
@@ -161,19 +165,8 @@ def write_split(
     return Written(name, len(rows), len(set(ids)), len(set(labels)), missing)
 
 
-def write_splits(
-    data_root: pathlib.Path,
-    list_file: pathlib.Path,
-    names: pathlib.Path,
-    options: Options,
-) -> Result:
+def write_splits(data_root: pathlib.Path, options: Options) -> Result:
     """Writes `aras104`, and `aras64` where K200db's classes are known.
-
-    Args:
-        data_root: The folder of the data sets.
-        list_file: `aras_test_balance.txt`.
-        names: `k400_actions.txt`, in label order.
-        options: The choices of the splits.
 
     Raises:
         DataError: if data are missing or malformed.
@@ -181,7 +174,8 @@ def write_splits(
     folder, kinetics = data_root / options.dataset, data_root / options.kinetics
     catalog.read_dataset_file(folder)
     all_classes = catalog.read_dataset_file(kinetics).classes
-    lines = read_list(list_file, wanted_videos.read_classes(names))
+    names = wanted_videos.read_classes(options.names)
+    lines = read_list(options.list_file, names)
     if options.unique:
         lines = list(dict.fromkeys(lines))
     id_of = find_ids(lines, records.RecordReader(folder, "videos").ids)
@@ -216,31 +210,14 @@ def _seen(data_root: pathlib.Path, options: Options) -> tuple[set[str], list[str
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     add, path = parser.add_argument, pathlib.Path
-    command_options.add_dataset(parser, default="aras")
-    add(
-        "--list",
-        dest="list_file",
-        type=path,
-        required=True,
-        help="aras_test_balance.txt",
-    )
-    add("--names", type=path, required=True, help="k400_actions.txt")
-    add("--kinetics", default="kinetics400", help="data set trained on")
-    add("--k200", default="k200db-train", help="its split with K200db's classes")
-    add("--unique", action="store_true", help="each clip once")
-    near_duplicates.add_options(parser)
+    add("--data-root", type=path, required=True, help="folder of the data sets")
+    command_options.add_options(parser, Options)
 
 
-def run(
-    *,
-    data_root: pathlib.Path,
-    list_file: pathlib.Path,
-    names: pathlib.Path,
-    **options: object,
-) -> str:
+def run(*, data_root: pathlib.Path, **options: object) -> str:
     """Writes the splits; returns their sizes."""
     chosen = sections.read(Options, "", options)
-    result = write_splits(data_root, list_file, names, chosen)
+    result = write_splits(data_root, chosen)
     lines = [*result.duplicates, *map(str, result.splits)]
     if len(result.splits) == 1:
         kinetics = data_root / chosen.kinetics

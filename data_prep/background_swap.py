@@ -21,7 +21,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 
@@ -44,10 +44,10 @@ class Options:
 
     Attributes:
         split: Split of the videos.
-        background: `swap`, the scene of another class, or `stripes`.
+        background: Scene of another class, or stripes.
         name: Data set to make; empty for DATASET-swap.
         masks: Folder of masks of people.
-        boxes: File of boxes around people, in place of masks.
+        boxes: File of boxes around people, JSON or NPZ, in place of masks.
         seed: Random seed of the backgrounds.
     """
 
@@ -56,7 +56,7 @@ class Options:
     name: str = ""
     masks: pathlib.Path | None = None
     boxes: pathlib.Path | None = None
-    seed: int = 0
+    seed: Annotated[int, sections.Range(least=0)] = 0
 
 
 class Written(NamedTuple):
@@ -216,24 +216,8 @@ def _pairs(labels: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[int, 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    add, path = parser.add_argument, pathlib.Path
     command_options.add_dataset(parser)
-    add("--split", default="val", help="split of the videos")
-    add(
-        "--background",
-        choices=("swap", "stripes"),
-        default="swap",
-        help="scene of another class, or stripes",
-    )
-    add("--name", default="", help="data set to make; empty for DATASET-swap")
-    add("--masks", type=path, metavar="FOLDER", help="masks of people")
-    add("--boxes", type=path, metavar="FILE", help="boxes of people, JSON or NPZ")
-    add(
-        "--seed",
-        type=command_line.whole_number(0),
-        default=0,
-        help="random seed of the backgrounds",
-    )
+    command_options.add_options(parser, Options)
 
 
 def run(*, data_root: pathlib.Path, dataset: str, **options: object) -> str:

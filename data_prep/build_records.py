@@ -145,37 +145,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--videos", type=path, help="folder of the videos")
     add("--name", help="name of the data set")
     add("--out", type=path, help="folder of the data sets")
-    command_options.add_lists(parser)
+    command_options.add_options(
+        parser, command_options.Lists, "list_file", "images", "classes"
+    )
+    command_options.add_format(parser)
     held = parser.add_mutually_exclusive_group()
-    held.add_argument("--val-list", type=path, help="list of the validation videos")
-    held.add_argument(
-        "--holdout",
-        type=float,
-        default=build.DEFAULT_HOLDOUT,
-        help="share of each class held out for validation where no list names it; 0 "
-        "for none",
-    )
+    command_options.add_options(held, command_options.Lists, "val_list")
+    command_options.add_options(held, build.Options, "holdout")
     video_files.add_options(parser)
-    add(
-        "--short-side",
-        type=int,
-        default=0,
-        help="short side in pixels that larger videos are reduced to (256 or 340 are "
-        "usual); 0 stores the files unchanged",
+    command_options.add_options(parser, video_files.Rules, "short_side")
+    command_options.add_options(
+        parser, build.Options, "num_shards", "file_format", "overwrite"
     )
-    add(
-        "--file-format",
-        choices=record_files.FILE_FORMATS,
-        default="tfrecord",
-        help="format of the records",
-    )
-    add(
-        "--num-shards",
-        type=command_line.whole_number(0),
-        default=0,
-        help="number of record files; 0 for one every 256 MiB",
-    )
-    add("--overwrite", action="store_true", help="replace a data set of that name")
     add("--reindex", type=path, help="only rewrite the index files of this folder")
 
 

@@ -74,9 +74,12 @@ def check(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     add, path = parser.add_argument, pathlib.Path
-    add("--videos", type=path, required=True, help="folder of the videos")
-    command_options.add_lists(parser)
-    add("--val-list", type=path, help="list of the validation videos")
+    command_options.add_options(
+        parser,
+        command_options.Lists,
+        *("videos", "list_file", "val_list", "images", "classes"),
+    )
+    command_options.add_format(parser)
     video_files.add_options(parser)
     add("--out", type=path, help="folder of classes.csv, summary.json, files.jsonl")
     add(

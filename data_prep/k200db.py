@@ -37,15 +37,15 @@ class Options:
     Attributes:
         split: Split to re-distribute.
         aspect: Aspect whose pseudo-labels decide.
-        second_aspect: Another one, to split by both; empty for none.
+        second_aspect: Another aspect, to split by both.
         mode: By both: train on videos that neither holds out, or on all not drawn.
         num_classes: Number of classes, those with most videos.
         classes: File of class names to use instead, one a line.
         val_per_class: Least number of validation videos of a class.
         train_per_class: Exact number of training videos of a class.
-        allow_short: Whether a class with fewer is taken whole or is an error.
+        allow_short: Take a class with fewer whole.
         seed: Random seed of the choice of training videos.
-        name: Start of the splits' names.
+        name: The splits are called NAME-train, NAME-val.
         official_val: Official validation split.
         val_name: Name of its part in these classes.
     """
@@ -219,26 +219,8 @@ def summary(written: Written, options: Options) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    add = parser.add_argument
     command_options.add_dataset(parser)
-    add("--split", default="train", help="split to re-distribute")
-    add("--aspect", default="scene", help="aspect whose pseudo-labels decide")
-    add("--second-aspect", default="", help="another aspect, to split by both")
-    add(
-        "--mode",
-        choices=("strict", "remaining"),
-        default="strict",
-        help="by both: train on videos that neither holds out, or on all not drawn",
-    )
-    add("--num-classes", type=int, default=200, help="number of classes, the largest")
-    add("--classes", type=pathlib.Path, help="file of class names to use instead")
-    add("--val-per-class", type=int, default=50, help="least number of videos")
-    add("--train-per-class", type=int, default=400, help="exact number of videos")
-    add("--allow-short", action="store_true", help="take smaller classes whole")
-    add("--seed", type=int, default=0, help="random seed of the training videos")
-    add("--name", default="k200db", help="the splits are called NAME-train, NAME-val")
-    add("--official-val", default="val", help="official validation split")
-    add("--val-name", default="k200-val", help="name of its part in these classes")
+    command_options.add_options(parser, Options)
 
 
 def run(*, data_root: pathlib.Path, dataset: str, **options: object) -> str:

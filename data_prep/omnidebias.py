@@ -34,11 +34,11 @@ class Options:
     Attributes:
         split: Split to divide.
         aspect: Aspect whose pseudo-labels decide.
-        target: DATASET/SPLIT whose class numbers the parts get; None keeps them.
+        target: DATASET/SPLIT whose classes and class numbers to use.
         seed: Random seed of the part `rand`.
-        name: Start of the parts' names.
-        against: DATASET/SPLIT of each list whose near-duplicates are left out.
-        jobs: Videos hashed at once.
+        name: The splits are called NAME-bias and so on.
+        against: Lists, DATASET/SPLIT each, whose near-duplicates are left out.
+        jobs: Videos hashed at once, for --against.
     """
 
     split: str = "positive"
@@ -132,14 +132,8 @@ def _classes(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    add = parser.add_argument
     command_options.add_dataset(parser)
-    add("--split", default="positive", help="split to divide")
-    add("--aspect", default="scene", help="aspect whose pseudo-labels decide")
-    add("--target", help="DATASET/SPLIT whose classes and class numbers to use")
-    add("--seed", type=int, default=0, help="random seed of the part `rand`")
-    add("--name", default="web", help="the splits are called NAME-bias and so on")
-    near_duplicates.add_options(parser)
+    command_options.add_options(parser, Options)
 
 
 def run(*, data_root: pathlib.Path, dataset: str, **options: object) -> str:

@@ -33,11 +33,11 @@ class Options:
     """The choices of a filter.
 
     Attributes:
-        threshold: Least probability of the label, above 0 and at most 1; None requires
-            that no class is more probable.
+        threshold: Least probability of the label, above 0 and at most 1, in place of
+            agreement.
         name: Name of the split to write.
-        against: DATASET/SPLIT of each list whose near-duplicates are left out.
-        jobs: Videos hashed at once.
+        against: Lists, DATASET/SPLIT each, whose near-duplicates are left out.
+        jobs: Videos hashed at once, for --against.
     """
 
     threshold: float | None = None
@@ -250,11 +250,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument("--teacher", type=path, help="folder of a finished run")
     who.add_argument("--predictions", type=path, help="NPZ of a network's predictions")
-    add("--threshold", type=float, help="least probability, in place of agreement")
     add("--views", type=int, default=0, help="test views; 0 for those of the run")
     add("--save", type=path, help="store the teacher's predictions as this NPZ")
-    add("--name", default="positive", help="name of the split to write")
-    near_duplicates.add_options(parser)
+    command_options.add_options(parser, Options)
 
 
 def run(

@@ -7,7 +7,6 @@ comparisons (Norouzi et al., 2012); the remaining cost grows with the product of
 numbers of frames.
 """
 
-import argparse
 import csv
 import itertools
 import pathlib
@@ -214,20 +213,6 @@ def leave_out(
         ]
     _write_pairs(folder / "splits" / f"{report}.duplicates.csv", listed)
     return Screened(rows[kept], lines)
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that `leave_out` needs to a command."""
-    parser.add_argument(
-        "--against",
-        nargs="+",
-        default=[],
-        metavar="DATASET/SPLIT",
-        help="leave out near-duplicates of videos in these lists",
-    )
-    parser.add_argument(
-        "--jobs", type=int, default=2, help="videos hashed at once, for --against"
-    )
 
 
 def _write_pairs(path: pathlib.Path, pairs: Sequence[tuple[str, str, int]]) -> None:

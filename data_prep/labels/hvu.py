@@ -129,7 +129,7 @@ def read_annotations(
             found = collections.defaultdict(set)
             for category, number in (place[tag] for tag in names if tag in place):
                 found[category].add(number)
-            start, end = (_seconds(text, where) for text in times)
+            start, end = (list_readers.seconds(text, where) for text in times)
             clips.append(Clip(_names(id, start, end), _frozen(found), where))
     if not clips:
         raise errors.DataError("the annotations hold no clip")
@@ -249,10 +249,3 @@ def _read_tags_json(path: pathlib.Path) -> dict[str, list[str]]:
     ):
         raise errors.DataError(f"{path} must hold lists of tags by category")
     return content
-
-
-def _seconds(text: str, where: str) -> fractions.Fraction:
-    try:
-        return fractions.Fraction(text)
-    except (ValueError, ZeroDivisionError) as error:
-        raise errors.DataError(f"{where}: {text!r} is no time in seconds") from error

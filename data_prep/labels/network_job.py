@@ -22,7 +22,7 @@ class Options:
         jobs: Videos that a worker decodes at once.
         batch_size: Images that go through the network at once.
         part_size: Videos of a part, at most lost by a stop.
-        num_workers: Processes; several use no accelerator.
+        num_workers: Number of processes; several use no accelerator.
         runner: Runner of Apache Beam, in place of processes.
         runner_options: The runner's own options.
     """

@@ -1,4 +1,4 @@
-"""Videos or images in one folder a class, the simplest form of a data set."""
+"""Reads videos or images from one folder a class, the simplest form of a data set."""
 
 import collections
 import pathlib
@@ -21,24 +21,24 @@ def find_videos(
     """Returns the videos in the class folders of `root`, in order of their names.
 
     Where `root` holds `train` and `val` folders (or `videos_train` and `videos_val`),
-    the class folders are looked for in those.
+    the class folders are in those.
 
     Args:
         root: The folder.
-        extensions: Of the files wanted, `IMAGE_EXTENSIONS` for images.
+        extensions: Of the wanted files, `IMAGE_EXTENSIONS` for images.
 
     Raises:
         DataError: if there are none.
     """
-    for train, val in _SPLIT_FOLDERS:
+    parts = {"train": ""}
+    for train, val in reversed(_SPLIT_FOLDERS):
         if (root / train).is_dir() and (root / val).is_dir():
             parts = {"train": train, "val": val}
-            break
-    else:
-        parts = {"train": ""}
-    splits, notes = {}, []
-    for split, part in parts.items():
-        splits[split] = _in_classes(root, part, extensions, notes)
+    notes: list[str] = []
+    splits = {
+        split: _in_classes(root, part, extensions, notes)
+        for split, part in parts.items()
+    }
     if not splits["train"]:
         raise errors.DataError(
             f"no class folder in {root} holds one of {', '.join(extensions)}; give a "
@@ -53,7 +53,7 @@ def _in_classes(
 ) -> list[wanted_videos.Entry]:
     """The files of these extensions in the class folders of `root / part`.
 
-    What is passed over is said in `notes`: other files, and folders without any.
+    Other files, and folders without any, are counted in `notes`.
     """
     entries = []
     others: collections.Counter[str] = collections.Counter()
@@ -76,12 +76,12 @@ def _in_classes(
     if others:
         counts = ", ".join(f"{count} {kind}" for kind, count in others.most_common(8))
         notes.append(
-            f"{others.total()} files in the class folders of {root / part} are none of "
-            f"{' '.join(extensions)} and were passed over: {counts}"
+            f"ignored {others.total()} files in the class folders of {root / part}, "
+            f"which are none of {' '.join(extensions)}: {counts}"
         )
     if empty:
         notes.append(
-            f"{len(empty)} folders in {root / part} hold nothing of the kind and are "
-            f"no classes: {', '.join(map(repr, empty[:8]))}{', ...' * (len(empty) > 8)}"
+            f"ignored {len(empty)} folders in {root / part} without such files: "
+            f"{', '.join(map(repr, empty[:8]))}{', ...' * (len(empty) > 8)}"
         )
     return entries

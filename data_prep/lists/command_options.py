@@ -3,7 +3,10 @@
 import argparse
 import dataclasses
 import hashlib
+import inspect
 import pathlib
+import re
+import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -12,6 +15,52 @@ from smad_jax import errors, sections
 from smad_jax.data import catalog, video
 
 T = typing.TypeVar("T")
+
+
+def add_options(parser: argparse._ActionsContainer, kind: type, *names: str) -> None:
+    """Adds an option for fields of a dataclass, so that each is described once.
+
+    The field gives name, type and default, its line under `Attributes:` in the class's
+    docstring the help. A field `list_file` becomes `--list`.
+
+    Args:
+        parser: A parser, or a group of one.
+        kind: The dataclass.
+        names: Its fields; by default all.
+    """
+    hints = typing.get_type_hints(kind)
+    helps = _attribute_texts(kind)
+    for name in names or hints:
+        flag = f"--{name.removesuffix('_file').replace('_', '-')}"
+        settings: dict[str, typing.Any] = {"dest": name, "help": helps[name]}
+        hint = hints[name]
+        if typing.get_origin(hint) is types.UnionType:
+            hint = typing.get_args(hint)[0]
+        if hint is bool:
+            settings["action"] = "store_true"
+        elif typing.get_origin(hint) is typing.Literal:
+            settings["choices"] = typing.get_args(hint)
+        else:
+            is_list = typing.get_origin(hint) is tuple
+            settings["type"] = typing.get_args(hint)[0] if is_list else hint
+            settings["nargs"] = "+" if is_list else None
+            settings["metavar"] = flag[2:].upper()
+        if hasattr(kind, name):
+            settings["default"] = getattr(kind, name)
+        else:
+            settings["required"] = True
+        parser.add_argument(flag, **settings)
+
+
+def _attribute_texts(kind: type) -> dict[str, str]:
+    """The texts under `Attributes:` in a docstring, by name, as phrases."""
+    listed = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")[2]
+    parts = re.split(r"^    (\w+): ", listed, flags=re.M)
+    texts = (" ".join(text.split()).removesuffix(".") for text in parts[2::2])
+    return {
+        name: text[:1].lower() + text[1:]
+        for name, text in zip(parts[1::2], texts, strict=True)
+    }
 
 
 def pick(kind: type[T], options: Mapping[str, object]) -> T:
@@ -57,12 +106,12 @@ class Lists:
     """The videos that a command reads, from lists or class folders.
 
     Attributes:
-        videos: Folder that all paths are relative to.
-        list_file: List of the videos; None for class folders.
+        videos: Folder of the videos.
+        list_file: List of the videos; without it, class folders.
         val_list: List of the validation videos.
         format: A name of `list_formats.FORMATS`, or `auto`.
-        images: Whether the class folders hold images.
-        classes: File of class names in label order.
+        images: Class folders hold images, not videos.
+        classes: File of class names in label order, one a line.
     """
 
     videos: pathlib.Path
@@ -115,20 +164,6 @@ class Lists:
                 content = path.read_bytes() if path.is_file() else None
                 digest = "" if content is None else hashlib.sha256(content).hexdigest()
                 yield option, path, digest
-
-
-def add_lists(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that `Lists` holds, without `--videos` and `--val-list`."""
-    add, path = parser.add_argument, pathlib.Path
-    add(
-        "--list",
-        dest="list_file",
-        type=path,
-        help="list of the videos; without it, class folders",
-    )
-    add_format(parser)
-    add("--images", action="store_true", help="class folders hold images, not videos")
-    add("--classes", type=path, help="file of class names in label order, one a line")
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:

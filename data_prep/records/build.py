@@ -5,14 +5,12 @@ import dataclasses
 import pathlib
 import shutil
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from data_prep.lists import wanted_videos
 from data_prep.records import shards, tfds_metadata, video_files
-from smad_jax import errors
+from smad_jax import errors, sections
 from smad_jax.data import catalog, record_files
-
-DEFAULT_HOLDOUT = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,16 +19,17 @@ class Options:
 
     Attributes:
         rules: Requirements on the files.
-        holdout: Share of each class held out as `val` where no list names it, 0..1.
-        num_shards: Files to spread the videos over; 0 for one every 256 MiB.
-        file_format: `tfrecord` or `array_record`.
-        jobs: Files checked at the same time.
-        overwrite: Replace a data set of the same name.
+        holdout: Share of each class held out for validation where no list names it; 0
+            for none.
+        num_shards: Number of record files; 0 for one every 256 MiB.
+        file_format: Format of the records.
+        jobs: Files checked at once.
+        overwrite: Replace a data set of that name.
     """
 
     rules: video_files.Rules = dataclasses.field(default_factory=video_files.Rules)
-    holdout: float = DEFAULT_HOLDOUT
-    num_shards: int = 0
+    holdout: float = 0.2
+    num_shards: Annotated[int, sections.Range(least=0)] = 0
     file_format: record_files.FileFormat = "tfrecord"
     jobs: int = 1
     overwrite: bool = False

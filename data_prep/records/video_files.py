@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from data_prep.lists import wanted_videos
+from data_prep.lists import command_options, wanted_videos
 from data_prep.records import transcode
 from smad_jax import errors
 from smad_jax.commands import command_line
@@ -33,11 +33,11 @@ class Rules:
     """Requirements on a file, and its conversion.
 
     Attributes:
-        check: `decode` every frame, `open` each file and decode one, or `none`.
+        check: Decode every frame, open each file and decode one frame, or trust all.
         min_frames: Least number of frames.
-        keep_truncated: Keep videos whose end is missing, with the frames that decode.
-        short_side: Pixels that a larger short side is reduced to; 0 leaves the file
-            unchanged.
+        keep_truncated: Keep videos that end early, with the frames that decode.
+        short_side: Short side in pixels that larger videos are reduced to (256 or 340
+            are usual); 0 stores the files unchanged.
         frame_template: File names of frames where a video is a folder of images.
     """
 
@@ -69,25 +69,10 @@ class Rules:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options that `Rules` holds, without `--short-side`, and `--jobs`."""
-    add = parser.add_argument
-    add(
-        "--check",
-        choices=("decode", "open", "none"),
-        default="decode",
-        help="decode every frame, open each file, or trust the files",
+    command_options.add_options(
+        parser, Rules, "check", "min_frames", "keep_truncated", "frame_template"
     )
-    add("--min-frames", type=int, default=1, help="least number of frames")
-    add(
-        "--keep-truncated",
-        action="store_true",
-        help="keep videos that end early, with the frames that decode",
-    )
-    add(
-        "--frame-template",
-        default=transcode.TEMPLATE,
-        help="file names of frames where a video is a folder of images",
-    )
-    add(
+    parser.add_argument(
         "--jobs",
         type=command_line.whole_number(1),
         default=os.cpu_count() or 1,

