@@ -16,48 +16,95 @@ difference counts. The entropy is the mean over the classes of H(S | Y = y), in 
 """
 
 import argparse
+import dataclasses
 import pathlib
 import sys
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from data_prep.bias import association, scene_figures, z_frequency
 from data_prep.lists import command_options
-from smad_jax import errors
+from smad_jax import errors, sections
 from smad_jax.commands import command_line
 from smad_jax.data import catalog, label_names, selection
 
 HELP = "measure how far scene or object reveal the action, as table and figure"
 
 
-def table(
-    data_root: pathlib.Path,
-    splits: Sequence[str],
-    pool: str,
-    aspects: Sequence[str] = ("scene",),
-    *,
-    draws: int = 5,
-    seed: int = 0,
-) -> list[association.Row]:
-    """Returns NMI and entropy of splits (Tables 10 and 12).
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """NMI and entropy of splits (Tables 10 and 12).
 
-    Args:
-        data_root: The folder of the data sets.
-        splits: DATASET/SPLIT each.
-        pool: DATASET/SPLIT that they were cut from.
-        aspects: Names of the aspects.
+    Attributes:
+        pool: Split DATASET/SPLIT that the others were cut from.
+        splits: Splits, DATASET/SPLIT each.
+        aspects: Names of aspects.
         draws: Number of random parts.
-        seed: Random seed of the first.
+        seed: Random seed of the first random part.
+    """
+
+    pool: str
+    splits: tuple[str, ...]
+    aspects: tuple[str, ...] = ("scene",)
+    draws: int = 5
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class OneClass:
+    """Scenes of one class and the cut between them (Fig. 1).
+
+    Attributes:
+        pool: Split of the class, DATASET/SPLIT.
+        action: Name of the class.
+        val_per_class: Least number of videos held out, as in k200db.
+        aspect: Aspect of the labels.
+        names: File of the labels' names, one a line.
+    """
+
+    pool: str
+    action: str
+    val_per_class: int = 50
+    aspect: str = "scene"
+    names: pathlib.Path | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Shares:
+    """Scenes of classes in several sources (Fig. 6).
+
+    Attributes:
+        splits: Sources, DATASET/SPLIT each.
+        actions: Names of classes.
+        top: Number of scenes shown.
+        order: Each source's own order of scenes, or the first source's for all.
+        aspect: Aspect of the labels.
+        names: File of the labels' names, one a line.
+    """
+
+    splits: tuple[str, ...]
+    actions: tuple[str, ...]
+    top: int = 10
+    order: scene_figures.Order = "own"
+    aspect: str = "scene"
+    names: pathlib.Path | None = None
+
+
+_REPORTS = {"table": Table, "class": OneClass, "shares": Shares}
+
+
+def table(data_root: pathlib.Path, report: Table) -> list[association.Row]:
+    """Returns the rows of a table.
 
     Raises:
         DataError: if data are missing, or the pool has fewer videos of a class.
     """
-    source = command_options.open_place(data_root, pool, "--pool", aspects)
-    pool_factors = {aspect: selection.hard_labels(source, aspect) for aspect in aspects}
+    aspects = report.aspects
+    pool = command_options.open_place(data_root, report.pool, "--pool", aspects)
+    pool_factors = {aspect: selection.hard_labels(pool, aspect) for aspect in aspects}
     rows = []
-    for place in splits:
+    for place in report.splits:
         split = command_options.open_place(data_root, place, "--splits", aspects)
-        actions = z_frequency.renumber(source.labels, source.classes, split.classes)
+        actions = z_frequency.renumber(pool.labels, pool.classes, split.classes)
         rows += [
             association.measure(
                 place,
@@ -65,8 +112,8 @@ def table(
                 (split.labels, selection.hard_labels(split, aspect)),
                 (actions, pool_factors[aspect]),
                 split.classes,
-                num_draws=draws,
-                seed=seed,
+                num_draws=report.draws,
+                seed=report.seed,
             )
             for aspect in aspects
         ]
@@ -74,89 +121,60 @@ def table(
 
 
 def class_counts(
-    data_root: pathlib.Path,
-    pool: str,
-    action: str,
-    aspect: str = "scene",
-    names: pathlib.Path | None = None,
-    *,
-    val_per_class: int = 50,
+    data_root: pathlib.Path, report: OneClass
 ) -> list[scene_figures.CountRow]:
-    """Returns the scenes of one class and the cut between them (Fig. 1).
-
-    Args:
-        data_root: The folder of the data sets.
-        pool: DATASET/SPLIT.
-        action: Name of the class.
-        aspect: Aspect of the labels.
-        names: File of the labels' names; None for those of the data set.
-        val_per_class: Videos held out, as for `k200db`.
+    """Returns the bars of Fig. 1.
 
     Raises:
         ConfigError: if there is no such class.
         DataError: if data are missing.
     """
-    split = command_options.open_place(data_root, pool, "--pool", (aspect,))
-    labels = _label_names(data_root, pool, split, aspect, names)
-    factors = selection.hard_labels(split, aspect)
-    here = factors[split.labels == _class_number(split, action)]
-    return scene_figures.counts_of_class(here, labels, num_val=val_per_class)
+    split = command_options.open_place(
+        data_root, report.pool, "--pool", (report.aspect,)
+    )
+    names = _label_names(data_root, report.pool, split, report)
+    factors = selection.hard_labels(split, report.aspect)
+    here = factors[split.labels == _class_number(split, report.action)]
+    return scene_figures.counts_of_class(here, names, num_val=report.val_per_class)
 
 
 def class_shares(
-    data_root: pathlib.Path,
-    splits: Sequence[str],
-    actions: Sequence[str],
-    aspect: str = "scene",
-    names: pathlib.Path | None = None,
-    *,
-    top: int = 10,
-    order: scene_figures.Order = "own",
+    data_root: pathlib.Path, report: Shares
 ) -> list[scene_figures.ShareRow]:
-    """Returns the scenes of classes in several sources (Fig. 6).
-
-    Args:
-        data_root: The folder of the data sets.
-        splits: DATASET/SPLIT of each source.
-        actions: Names of classes.
-        aspect: Aspect of the labels.
-        names: File of the labels' names; None for those of the data set.
-        top: Scenes shown.
-        order: Each source's `own` order of scenes, or the `first` source's for all.
+    """Returns the bars of Fig. 6.
 
     Raises:
         ConfigError: if there is no such class.
         DataError: if data are missing.
     """
-    sources, labels = {}, []
-    for place in splits:
-        split = command_options.open_place(data_root, place, "--splits", (aspect,))
-        labels = _label_names(data_root, place, split, aspect, names)
+    sources, names = {}, []
+    for place in report.splits:
+        split = command_options.open_place(
+            data_root, place, "--splits", (report.aspect,)
+        )
+        names = _label_names(data_root, place, split, report)
         counts = z_frequency.label_counts(
             split.labels,
-            selection.hard_labels(split, aspect),
+            selection.hard_labels(split, report.aspect),
             num_classes=len(split.classes),
-            num_labels=len(labels),
+            num_labels=len(names),
         )
-        sources[place] = counts[[_class_number(split, action) for action in actions]]
+        labels = [_class_number(split, action) for action in report.actions]
+        sources[place] = counts[labels]
     return scene_figures.shares_of_classes(
-        sources, actions, labels, top=top, order=order
+        sources, report.actions, names, top=report.top, order=report.order
     )
 
 
 def _label_names(
-    data_root: pathlib.Path,
-    place: str,
-    split: catalog.Split,
-    aspect: str,
-    names: pathlib.Path | None,
+    data_root: pathlib.Path, place: str, split: catalog.Split, report: OneClass | Shares
 ) -> Sequence[str]:
     """Names of the aspect's labels: of the file, of the data set, or numbers."""
-    num_labels = split.aspects[aspect].num_labels
-    if names:
-        return label_names.read(names, num_labels)
+    num_labels = split.aspects[report.aspect].num_labels
+    if report.names:
+        return label_names.read(report.names, num_labels)
     folder = data_root / place.rpartition("/")[0]
-    stored = label_names.stored(folder, aspect, num_labels)
+    stored = label_names.stored(folder, report.aspect, num_labels)
     return stored or [str(label) for label in range(num_labels)]
 
 
@@ -174,117 +192,49 @@ def _beside(out: pathlib.Path, ending: str) -> pathlib.Path:
     return out.with_name(f"{out.name}.{ending}")
 
 
-def _write_csv(out: pathlib.Path, rows: Sequence[NamedTuple]) -> pathlib.Path:
-    path = _beside(out, "csv")
-    scene_figures.write_csv(path, rows)
-    return path
-
-
-def _run_table(
-    *,
-    data_root: pathlib.Path,
-    out: pathlib.Path,
-    splits: Sequence[str],
-    pool: str,
-    aspects: Sequence[str],
-    draws: int,
-    seed: int,
-) -> str:
-    """Writes the table as CSV and Markdown; returns it."""
-    rows = table(data_root, splits, pool, aspects, draws=draws, seed=seed)
-    _write_csv(out, rows)
-    text = association.markdown(rows)
-    _beside(out, "md").write_text(f"{text}\n", "utf-8")
-    return text
-
-
-def _run_class(
-    *,
-    data_root: pathlib.Path,
-    out: pathlib.Path,
-    pool: str,
-    action: str,
-    aspect: str,
-    names: pathlib.Path | None,
-    val_per_class: int,
-) -> str:
-    """Writes Fig. 1; returns the paths."""
-    rows = class_counts(
-        data_root, pool, action, aspect, names, val_per_class=val_per_class
-    )
-    written = [_write_csv(out, rows), *scene_figures.draw_counts(rows, action, out)]
-    held = sum(row.videos for row in rows if row.side == "val")
-    return (
-        f"{action}: {len(rows)} scenes, {held} of {sum(row.videos for row in rows)} "
-        f"videos held out for validation\n{', '.join(map(str, written))}"
-    )
-
-
-def _run_shares(
-    *,
-    data_root: pathlib.Path,
-    out: pathlib.Path,
-    splits: Sequence[str],
-    actions: Sequence[str],
-    aspect: str,
-    names: pathlib.Path | None,
-    top: int,
-    order: scene_figures.Order,
-) -> str:
-    """Writes Fig. 6; returns the paths."""
-    rows = class_shares(data_root, splits, actions, aspect, names, top=top, order=order)
-    written = [_write_csv(out, rows), *scene_figures.draw_shares(rows, out)]
-    return ", ".join(map(str, written))
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the three reports and their options."""
-    commands = parser.add_subparsers(required=True, metavar="REPORT")
-    path = pathlib.Path
-
-    def report(name: str, text: str, run: Callable[..., str]):
+    commands = parser.add_subparsers(dest="report", required=True, metavar="REPORT")
+    for name, kind in _REPORTS.items():
+        text = (kind.__doc__ or "").partition("\n")[0].removesuffix(".")
         made = commands.add_parser(
             name,
-            help=text,
+            help=text[:1].lower() + text[1:],
             description=text,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=parser.formatter_class,
         )
-        made.set_defaults(report=run)
-        add = made.add_argument
+        add, path = made.add_argument, pathlib.Path
         add("--data-root", type=path, required=True, help="folder of the data sets")
         add("--out", type=path, required=True, help="path of the output, no ending")
-        return add
-
-    add = report("table", "NMI and entropy of splits (Tables 10, 12)", _run_table)
-    add("--splits", nargs="+", required=True, help="DATASET/SPLIT each")
-    add("--pool", required=True, help="DATASET/SPLIT that they were cut from")
-    add("--aspects", nargs="+", default=["scene"], help="names of aspects")
-    add("--draws", type=int, default=5, help="number of random parts")
-    add("--seed", type=int, default=0, help="random seed of the random parts")
-
-    one = report("class", "scenes of a class and the cut between them", _run_class)
-    one("--pool", required=True, help="DATASET/SPLIT")
-    one("--action", required=True, help="name of the class")
-    one("--val-per-class", type=int, default=50, help="as for k200db")
-
-    shares = report("shares", "scenes of classes in several sources", _run_shares)
-    shares("--splits", nargs="+", required=True, help="DATASET/SPLIT each")
-    shares("--actions", nargs="+", required=True, help="names of classes")
-    shares("--top", type=int, default=10, help="number of scenes shown")
-    shares(
-        "--order",
-        choices=("own", "first"),
-        default="own",
-        help="each source's own order of scenes, or the first source's for all",
-    )
-    for add in (one, shares):
-        add("--aspect", default="scene", help="aspect of the labels")
-        add("--names", type=path, help="file of the labels' names, one a line")
+        command_options.add_options(made, kind)
 
 
-def run(*, report: Callable[..., str], **options: object) -> str:
+def run(
+    *, report: str, data_root: pathlib.Path, out: pathlib.Path, **options: object
+) -> str:
     """Writes a report; returns the table, or the paths of the figures."""
-    return report(**options)
+    csv = _beside(out, "csv")
+    if report == "table":
+        measured = table(data_root, sections.read(Table, "", options))
+        scene_figures.write_csv(csv, measured)
+        text = association.markdown(measured)
+        _beside(out, "md").write_text(f"{text}\n", "utf-8")
+        return text
+    if report == "class":
+        one = sections.read(OneClass, "", options)
+        counts = class_counts(data_root, one)
+        scene_figures.write_csv(csv, counts)
+        paths = scene_figures.draw_counts(counts, one.action, out)
+        held = sum(row.videos for row in counts if row.side == "val")
+        return (
+            f"{one.action}: {len(counts)} scenes, {held} of "
+            f"{sum(row.videos for row in counts)} videos held out for validation\n"
+            f"{csv}, {', '.join(map(str, paths))}"
+        )
+    shares = class_shares(data_root, sections.read(Shares, "", options))
+    scene_figures.write_csv(csv, shares)
+    paths = scene_figures.draw_shares(shares, out)
+    return f"{csv}, {', '.join(map(str, paths))}"
 
 
 main = command_line.Program("python -m data_prep.nmi_report", HELP, add_arguments, run)

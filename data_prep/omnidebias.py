@@ -34,7 +34,7 @@ class Options:
     Attributes:
         split: Split to divide.
         aspect: Aspect whose pseudo-labels decide.
-        target: DATASET/SPLIT whose classes and class numbers to use.
+        target: Split DATASET/SPLIT whose classes and class numbers to use.
         seed: Random seed of the part `rand`.
         name: The splits are called NAME-bias and so on.
         against: Lists, DATASET/SPLIT each, whose near-duplicates are left out.

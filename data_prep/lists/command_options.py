@@ -36,19 +36,21 @@ def add_options(parser: argparse._ActionsContainer, kind: type, *names: str) -> 
         hint = hints[name]
         if typing.get_origin(hint) is types.UnionType:
             hint = typing.get_args(hint)[0]
+        is_list = typing.get_origin(hint) is tuple
         if hint is bool:
             settings["action"] = "store_true"
         elif typing.get_origin(hint) is typing.Literal:
             settings["choices"] = typing.get_args(hint)
         else:
-            is_list = typing.get_origin(hint) is tuple
             settings["type"] = typing.get_args(hint)[0] if is_list else hint
             settings["nargs"] = "+" if is_list else None
             settings["metavar"] = flag[2:].upper()
-        if hasattr(kind, name):
-            settings["default"] = getattr(kind, name)
+        default = getattr(kind, name, dataclasses.MISSING)
+        settings["required"] = default is dataclasses.MISSING
+        if default not in ((), dataclasses.MISSING):  # else left to the dataclass
+            settings["default"] = list(default) if is_list else default
         else:
-            settings["required"] = True
+            settings["default"] = argparse.SUPPRESS
         parser.add_argument(flag, **settings)
 
 
@@ -74,16 +76,11 @@ def pick(kind: type[T], options: Mapping[str, object]) -> T:
     return sections.read(kind, "", {k: v for k, v in options.items() if k in names})
 
 
-def add_dataset(parser: argparse.ArgumentParser, default: str | None = None) -> None:
-    """Adds `--data-root` and `--dataset`, required where it has no default."""
+def add_dataset(parser: argparse.ArgumentParser) -> None:
+    """Adds `--data-root` and `--dataset`."""
     add = parser.add_argument
     add("--data-root", type=pathlib.Path, required=True, help="folder of the data sets")
-    add(
-        "--dataset",
-        required=default is None,
-        default=default,
-        help="name of the data set",
-    )
+    add("--dataset", required=True, help="name of the data set")
 
 
 def open_place(
