@@ -1,14 +1,13 @@
-"""More splits of a data set that is there, from lists; no video is stored again.
+"""Adds splits to a data set from further lists of its videos.
 
     python -m data_prep.add_splits --data-root R --dataset kinetics400 --name mini \
         --list train_ytid_list.txt --val-list val_ytid_list.txt \
         --classes k200_actions.txt
 
-Lists are in one of the forms of `list_formats` that name files, not folders of frames,
-and name videos as they were named when the data set was built. The splits are called
-`mini-train` and `mini-val`, and may number other classes than the data set: its videos
-and the labels of its aspects serve both. Without `--classes` numbers are the data
-set's.
+No video is stored again. Lists have one of the forms of `list_formats` that name files,
+not folders of frames, and the videos keep the names under which they were stored. The
+splits `mini-train` and `mini-val` may number other classes than the data set; they use
+its videos and aspect labels. Without `--classes`, numbers are the data set's.
 """
 
 import argparse
@@ -18,20 +17,21 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from data_prep import build_records
-from data_prep.lists import list_formats, wanted_videos
+from data_prep.lists import command_options, list_formats, wanted_videos
 from smad_jax import errors
 from smad_jax.commands import command_line
 from smad_jax.data import catalog, records
+
+HELP = "add splits to a data set from lists of its videos"
 
 
 class Added(NamedTuple):
     """A split that was written.
 
     Attributes:
-        name: Of it.
+        name: Of the split.
         num_videos: V.
-        num_absent: Videos of the list that the data set does not have.
+        num_absent: Listed videos that the data set does not have.
     """
 
     name: str
@@ -54,16 +54,21 @@ def add(
         folder: The data set's.
         stored: Ids of its videos.
         source: The wanted videos; those that the data set lacks are left out.
-        name: What the splits are called by.
+        name: Start of the splits' names: letters, digits, `_`, `-`, `.` and `+`.
         classes: Class names in order; None takes those of the lists, of the data set
             where labels are numbers, or of the labels.
         overwrite: Replace splits of these names.
 
     Raises:
-        ConfigError: if there is such a split.
-        DataError: if there is no such data set, a list breaks a rule, or nothing of a
-            split is there.
+        ConfigError: if the name is malformed or such a split exists.
+        DataError: if there is no such data set, a list breaks a rule, or no video of a
+            split is stored.
     """
+    if not re.fullmatch(r"\w[\w.+-]*", name):
+        raise errors.ConfigError(
+            f"--name {name!r} must be of letters, digits, '_', '-', '.' and '+': it "
+            "begins the splits' names"
+        )
     facts = catalog.read_dataset_file(folder)
     stored = frozenset(stored)
     taken = [
@@ -84,7 +89,7 @@ def add(
         split: [id for id in ids if id in stored]
         for split, ids in wanted.splits.items()
     }
-    for split, ids in there.items():  # all is checked before anything is written
+    for split, ids in there.items():  # every split is checked before one is written
         if not ids:
             raise errors.DataError(
                 f"{folder} has none of the {len(wanted.splits[split])} videos of "
@@ -111,63 +116,49 @@ def add(
     ]
 
 
-def run(chosen: argparse.Namespace) -> str:
-    """Adds what the command line asks for; returns what there is to say.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    add, path = parser.add_argument, pathlib.Path
+    command_options.add_dataset(parser)
+    add("--name", required=True, help="the splits are called NAME-train, NAME-val")
+    add("--list", dest="list_file", type=path, required=True, help="list of videos")
+    command_options.add_options(parser, command_options.Lists, "val_list", "classes")
+    add("--overwrite", action="store_true", help="replace splits of that name")
+    command_options.add_format(parser)
 
-    Raises:
-        UserError: for whatever the user can put right.
-    """
-    if not re.fullmatch(r"\w[\w.+-]*", chosen.name):
-        raise errors.ConfigError(
-            f"--name {chosen.name!r} must be of letters, digits, '_', '-', '.' and "
-            "'+', for it begins the splits' names"
-        )
-    folder = chosen.data_root / chosen.dataset
-    catalog.read_dataset_file(folder)  # whose error says how to make it
+
+def run(
+    *,
+    data_root: pathlib.Path,
+    dataset: str,
+    name: str,
+    list_file: pathlib.Path,
+    val_list: pathlib.Path | None,
+    classes: pathlib.Path | None,
+    format: str,
+    overwrite: bool,
+) -> str:
+    """Adds the splits of the lists; returns their sizes."""
+    folder = data_root / dataset
+    catalog.read_dataset_file(folder)  # first: its error names the building command
     ids = records.RecordReader(folder, "videos").ids
-    source = list_formats.read(
-        folder, chosen.list, chosen.val_list, chosen.format, stored=ids
-    )
-    classes = wanted_videos.read_classes(chosen.classes) if chosen.classes else None
-    lines = list(source.notes)
+    source = list_formats.read(folder, list_file, val_list, format, stored=ids)
     added = add(
         folder,
         ids,
         source,
-        name=chosen.name,
-        classes=classes,
-        overwrite=chosen.overwrite,
+        name=name,
+        classes=wanted_videos.read_classes(classes) if classes else None,
+        overwrite=overwrite,
     )
+    lines = list(source.notes)
     for split in added:
-        absent = f", {split.num_absent} are not there" if split.num_absent else ""
-        lines.append(
-            f"{chosen.dataset}/{split.name}: {split.num_videos} videos{absent}"
-        )
+        absent = f", {split.num_absent} are not stored" if split.num_absent else ""
+        lines.append(f"{dataset}/{split.name}: {split.num_videos} videos{absent}")
     return "\n".join(lines)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.add_splits",
-        description="Adds splits to a data set from lists; no video is stored again.",
-    )
-    add_flag, path = parser.add_argument, pathlib.Path
-    add_flag("--data-root", type=path, required=True, help="folder of the data sets")
-    add_flag("--dataset", required=True, help="whose videos")
-    add_flag("--name", required=True, help="the splits become NAME-train, NAME-val")
-    add_flag("--list", type=path, required=True, help="videos and their classes")
-    add_flag("--val-list", type=path, help="those of `val`, where --list has none")
-    add_flag("--classes", type=path, help="class names in order, one a line")
-    add_flag("--overwrite", action="store_true", help="replace splits of that name")
-    build_records.add_format(parser)
-    return parser
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code."""
-    chosen = _parser().parse_args(arguments)
-    return command_line.run(lambda: run(chosen))
-
+main = command_line.Program("python -m data_prep.add_splits", HELP, add_arguments, run)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,17 +1,17 @@
-"""The ARAS test sets: every action in scenes rare for it (Sec. 6.1, Table 3).
+"""Writes the ARAS test splits: every action in scenes rare for it (Sec. 6.1, Table 3).
 
     python -m data_prep.aras --data-root R --list LIST --names NAMES
 
 LIST is `aras_test_balance.txt` of the ARAS data set, NAMES its `k400_actions.txt`; the
-clips are those of its `aras_clips`, stored by `build_records` as the data set `aras`.
-Writes the splits `aras104`, with the class numbers of the Kinetics data set, and
-`aras64`, the clips of K200db's classes with their numbers. The list repeats clips of
-small classes (1038 lines, 921 clips); the paper counts the repeats, `--unique` drops
-them. `--against` names lists that were trained on, as kinetics400/train; clips that
-show the same as one of their videos are dropped.
+clips are those of `aras_clips`, stored by `build_records` as the data set `aras`. The
+split `aras104` has the class numbers of the Kinetics data set; `aras64` has the clips
+and numbers of K200db's classes. The list repeats clips of small classes (1038 lines,
+921 clips); the paper counts the repeats, `--unique` drops them. `--against` names
+training lists, as kinetics400/train: near-duplicates of their videos are dropped.
 """
 
 import argparse
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,37 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.bias import near_duplicates
-from data_prep.lists import wanted_videos
-from smad_jax import errors
+from data_prep.lists import command_options, wanted_videos
+from smad_jax import errors, sections
 from smad_jax.commands import command_line
 from smad_jax.data import catalog, records
+
+HELP = "write the ARAS test splits in the training data's class numbers"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The choices of the splits.
+
+    Attributes:
+        list_file: The list aras_test_balance.txt.
+        names: The file k400_actions.txt, in label order.
+        dataset: Data set of the clips.
+        kinetics: Data set trained on.
+        k200: Its split with K200db's classes.
+        unique: Count each clip once.
+        against: Lists, DATASET/SPLIT each, whose near-duplicates are left out.
+        jobs: Videos hashed at once, for --against.
+    """
+
+    list_file: pathlib.Path
+    names: pathlib.Path
+    dataset: str = "aras"
+    kinetics: str = "kinetics400"
+    k200: str = "k200db-train"
+    unique: bool = False
+    against: tuple[str, ...] = ()
+    jobs: int = 2
 
 
 class Line(NamedTuple):
@@ -31,6 +58,35 @@ class Line(NamedTuple):
 
     path: str
     action: str
+
+
+class Written(NamedTuple):
+    """Numbers of a split that was written; `num_missing` lines have no stored clip."""
+
+    name: str
+    num_lines: int
+    num_clips: int
+    num_classes: int
+    num_missing: int
+
+    def __str__(self) -> str:
+        """Returns the numbers as one line."""
+        missing = (
+            f"; {self.num_missing} lines left out, their clips are missing"
+            if self.num_missing
+            else ""
+        )
+        return (
+            f"{self.name}: {self.num_lines} lines, {self.num_clips} clips, "
+            f"{self.num_classes} classes{missing}"
+        )
+
+
+class Result(NamedTuple):
+    """The splits that were written, and a line for each list compared with."""
+
+    splits: list[Written]
+    duplicates: list[str]
 
 
 def read_list(path: pathlib.Path, names: Sequence[str]) -> list[Line]:
@@ -57,7 +113,7 @@ def read_list(path: pathlib.Path, names: Sequence[str]) -> list[Line]:
 def find_ids(lines: Sequence[Line], known: Sequence[str]) -> dict[str, str]:
     """Returns the stored id of each listed path that has a record.
 
-    Ids are the listed paths, or what follows their first folder `aras_clips`.
+    Ids are the listed paths, with or without their first folder `aras_clips`.
 
     Raises:
         DataError: if there is none.
@@ -82,15 +138,15 @@ def write_split(
     lines: Sequence[Line],
     id_of: Mapping[str, str],
     classes: Sequence[str],
-) -> str:
-    """Writes the part of `lines` in `classes` as a split; returns its one-line report.
+) -> Written:
+    """Writes the part of `lines` in `classes` as a split.
 
     Args:
         folder: The data set's folder.
         name: The split's name.
         lines: The wanted clips.
         id_of: The stored id of each path; clips without one are left out.
-        classes: Class names of the training data; a blank may be `_` there.
+        classes: Class names of the training data, with blanks or `_`.
 
     Raises:
         DataError: if no clip is left.
@@ -105,78 +161,71 @@ def write_split(
     labels = [number_of[line.action.replace("_", " ")] for line in rows]
     ids = [id_of[line.path] for line in rows]
     catalog.write_split(folder, name, ids, labels, classes)
-    report = (
-        f"{name}: {len(rows)} lines, {len(set(ids))} clips, {len(set(labels))} classes"
-    )
-    if len(rows) < len(wanted):
-        report += f"; {len(wanted) - len(rows)} lines left out, their clips are missing"
-    return report
+    missing = len(wanted) - len(rows)
+    return Written(name, len(rows), len(set(ids)), len(set(labels)), missing)
 
 
-def write_splits(chosen: argparse.Namespace) -> list[str]:
-    """Writes the splits that the command line asks for; returns what there is to say.
+def write_splits(data_root: pathlib.Path, options: Options) -> Result:
+    """Writes `aras104`, and `aras64` where K200db's classes are known.
 
     Raises:
         DataError: if data are missing or malformed.
     """
-    folder, kinetics = (
-        chosen.data_root / name for name in (chosen.dataset, chosen.kinetics)
-    )
+    folder, kinetics = data_root / options.dataset, data_root / options.kinetics
     catalog.read_dataset_file(folder)
     all_classes = catalog.read_dataset_file(kinetics).classes
-    lines = read_list(chosen.list, wanted_videos.read_classes(chosen.names))
-    if chosen.unique:
+    names = wanted_videos.read_classes(options.names)
+    lines = read_list(options.list_file, names)
+    if options.unique:
         lines = list(dict.fromkeys(lines))
     id_of = find_ids(lines, records.RecordReader(folder, "videos").ids)
-    report = [write_split(folder, "aras104", lines, id_of, all_classes)]
-    if chosen.against:
-        seen, report = _seen(chosen)
+    splits = [write_split(folder, "aras104", lines, id_of, all_classes)]
+    duplicates = []
+    if options.against:
+        seen, duplicates = _seen(data_root, options)
         lines = [line for line in lines if id_of.get(line.path) not in seen]
-        report.append(write_split(folder, "aras104", lines, id_of, all_classes))
-    if not (kinetics / "splits" / f"{chosen.k200}.txt").is_file():
-        return [*report, f"no split {chosen.k200!r} in {kinetics}, so no 'aras64'"]
-    classes = catalog.read_classes(kinetics, chosen.k200)
-    return [*report, write_split(folder, "aras64", lines, id_of, classes)]
+        splits = [write_split(folder, "aras104", lines, id_of, all_classes)]
+    if (kinetics / "splits" / f"{options.k200}.txt").is_file():
+        classes = catalog.read_classes(kinetics, options.k200)
+        splits.append(write_split(folder, "aras64", lines, id_of, classes))
+    return Result(splits, duplicates)
 
 
-def _seen(chosen: argparse.Namespace) -> tuple[set[str], list[str]]:
-    """Ids of clips that show the same as a training video, and what there is to say."""
-    split = catalog.open_split(chosen.data_root, chosen.dataset, "aras104")
+def _seen(data_root: pathlib.Path, options: Options) -> tuple[set[str], list[str]]:
+    """Ids of clips that show the same as a training video, and a line for each list."""
+    split = catalog.open_split(data_root, options.dataset, "aras104")
     _, first = np.unique(np.array(split.ids), return_index=True)  # lines repeat clips
     screened = near_duplicates.leave_out(
-        chosen.data_root,
+        data_root,
         split,
         np.sort(first),
-        chosen.against,
+        options.against,
         report="aras104",
-        num_jobs=chosen.jobs,
+        num_jobs=options.jobs,
     )
     kept = {split.ids[row] for row in screened.rows}
     return set(split.ids) - kept, screened.lines
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.aras",
-        description="Writes the ARAS test splits in the training data's class numbers.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
     add, path = parser.add_argument, pathlib.Path
     add("--data-root", type=path, required=True, help="folder of the data sets")
-    add("--dataset", default="aras", help="data set of the clips (default: aras)")
-    add("--list", type=path, required=True, help="aras_test_balance.txt")
-    add("--names", type=path, required=True, help="k400_actions.txt, in label order")
-    add("--kinetics", default="kinetics400", help="data set trained on")
-    add("--k200", default="k200db-train", help="its split with K200db's classes")
-    add("--unique", action="store_true", help="each clip once")
-    near_duplicates.add_options(parser)
-    return parser
+    command_options.add_options(parser, Options)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code."""
-    chosen = _parser().parse_args(arguments)
-    return command_line.run(lambda: "\n".join(write_splits(chosen)))
+def run(*, data_root: pathlib.Path, **options: object) -> str:
+    """Writes the splits; returns their sizes."""
+    chosen = sections.read(Options, "", options)
+    result = write_splits(data_root, chosen)
+    lines = [*result.duplicates, *map(str, result.splits)]
+    if len(result.splits) == 1:
+        kinetics = data_root / chosen.kinetics
+        lines.append(f"no split {chosen.k200!r} in {kinetics}, so no 'aras64'")
+    return "\n".join(lines)
 
+
+main = command_line.Program("python -m data_prep.aras", HELP, add_arguments, run)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,42 +1,99 @@
-r"""Re-distributed splits: rare scenes of each action to test, the rest to train.
+r"""Writes re-distributed splits: rare scenes of each action to test, the rest to train.
 
     python -m data_prep.k200db --data-root R --dataset kinetics400 --split train
     python -m data_prep.k200db --data-root R --dataset kinetics400 --name k200both \
         --second-aspect object
 
 The first reads a split and its scene pseudo-labels and writes the splits `k200db-train`
-and `k200db-val` beside it (App. A.1). Whole factor labels go to one side or the other,
-so that no scene of an action's training videos is met again in its test. Where the
-data set has an official validation split, `k200-val` is its part in these classes.
-The second is K200-both-split (Table 8), by scene and object at once.
+and `k200db-val` beside it (App. A.1). Whole factor labels go to one side, so no scene
+of an action's training videos appears in its test videos. Where the data set has an
+official validation split, `k200-val` is its part in these classes. The second command
+writes K200-both-split (Table 8), by scene and object at once.
 """
 
 import argparse
+import dataclasses
 import difflib
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from data_prep.bias import redistribution, z_frequency
-from smad_jax import errors
+from data_prep.lists import command_options
+from smad_jax import errors, sections
 from smad_jax.commands import command_line
 from smad_jax.data import catalog, selection
 
+HELP = "write splits whose validation shows each action in rare scenes"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The choices of a re-distribution.
+
+    Attributes:
+        split: Split to re-distribute.
+        aspect: Aspect whose pseudo-labels decide.
+        second_aspect: Another aspect, to split by both.
+        mode: By both: train on videos that neither holds out, or on all not drawn.
+        num_classes: Number of classes, those with most videos.
+        classes: File of class names to use instead, one a line.
+        val_per_class: Least number of validation videos of a class.
+        train_per_class: Exact number of training videos of a class.
+        allow_short: Take a class with fewer whole.
+        seed: Random seed of the choice of training videos.
+        name: The splits are called NAME-train, NAME-val.
+        official_val: Official validation split.
+        val_name: Name of its part in these classes.
+    """
+
+    split: str = "train"
+    aspect: str = "scene"
+    second_aspect: str = ""
+    mode: Literal["strict", "remaining"] = "strict"
+    num_classes: int = 200
+    classes: pathlib.Path | None = None
+    val_per_class: int = 50
+    train_per_class: int = 400
+    allow_short: bool = False
+    seed: int = 0
+    name: str = "k200db"
+    official_val: str = "val"
+    val_name: str = "k200-val"
+
+
+class Written(NamedTuple):
+    """The splits that were written.
+
+    Attributes:
+        classes: Class names in order.
+        num_unlabelled: Videos left out because a label is missing.
+        short: Classes with fewer training videos than wanted.
+        parts: Size and NMI of each split, by each aspect.
+        official: Videos of the official validation split in these classes, and in all;
+            None where there is no such split.
+    """
+
+    classes: list[str]
+    num_unlabelled: int
+    short: tuple[str, ...]
+    parts: list[z_frequency.PartNmi]
+    official: tuple[int, int] | None
+
 
 def most_frequent_classes(counts: Mapping[str, int], num_classes: int) -> list[str]:
-    """Returns the classes with most videos, sorted by name: that is their numbering.
-
-    Equal counts go by name.
+    """Returns the classes with most videos, equal counts by name, sorted by name.
 
     Raises:
         DataError: if there are fewer than `num_classes`.
     """
     if num_classes > len(counts):
         raise errors.DataError(
-            f"{num_classes} classes were asked for, but there are {len(counts)}; give "
-            "--num-classes a smaller number"
+            f"--num-classes {num_classes} is more than the {len(counts)} classes of "
+            "the split"
         )
     by_size = sorted(counts, key=lambda name: (-counts[name], name))
     return sorted(by_size[:num_classes])
@@ -67,128 +124,112 @@ def read_classes(path: pathlib.Path, known: Sequence[str]) -> list[str]:
     return sorted(names)
 
 
-def write_splits(chosen: argparse.Namespace) -> list[str]:
-    """Writes the splits that the command line asks for; returns what there is to say.
+def write_splits(data_root: pathlib.Path, dataset: str, options: Options) -> Written:
+    """Writes the re-distributed splits of a data set.
 
     Raises:
-        DataError: if data are missing or a class cannot be split so.
+        ConfigError: if both aspects are the same.
+        DataError: if data are missing or a class cannot be split.
     """
-    folder = chosen.data_root / chosen.dataset
-    aspects = tuple(filter(None, (chosen.aspect, chosen.second_aspect)))
+    aspects = tuple(filter(None, (options.aspect, options.second_aspect)))
     if len(set(aspects)) < len(aspects):
         raise errors.ConfigError(
             f"--second-aspect must not be --aspect, {aspects[0]!r}"
         )
-    source = catalog.open_split(
-        chosen.data_root, chosen.dataset, chosen.split, aspects=aspects
-    )
+    source = catalog.open_split(data_root, dataset, options.split, aspects=aspects)
     factors = {name: selection.hard_labels(source, name) for name in aspects}
-    if chosen.classes:
-        classes = read_classes(chosen.classes, source.classes)
+    if options.classes:
+        classes = read_classes(options.classes, source.classes)
     else:
         usable = np.bincount(source.labels, minlength=len(source.classes))
         counts = dict(zip(source.classes, usable.tolist(), strict=True))
-        classes = most_frequent_classes(counts, chosen.num_classes)
+        classes = most_frequent_classes(counts, options.num_classes)
     actions = z_frequency.renumber(source.labels, source.classes, classes)
     sizes = redistribution.Sizes(
-        chosen.val_per_class, chosen.train_per_class, chosen.allow_short
+        options.val_per_class, options.train_per_class, options.allow_short
     )
-    videos = (source.ids, actions, factors[chosen.aspect])
-    if chosen.second_aspect:
+    seed = options.seed
+    if options.second_aspect:
         parts = redistribution.redistribute_both(
-            *videos,
-            factors[chosen.second_aspect],
+            source.ids,
+            actions,
+            factors[options.aspect],
+            factors[options.second_aspect],
             classes,
             sizes,
-            mode=chosen.mode,
-            seed=chosen.seed,
+            mode=options.mode,
+            seed=seed,
         )
     else:
-        parts = redistribution.redistribute(*videos, classes, sizes, seed=chosen.seed)
-    lines = []
-    if parts.num_unlabelled:
-        lines.append(
-            f"{parts.num_unlabelled} videos without {' or '.join(aspects)} label "
-            "left out"
+        parts = redistribution.redistribute(
+            source.ids, actions, factors[options.aspect], classes, sizes, seed=seed
         )
-    if parts.short:
-        lines.append(
-            f"{len(parts.short)} classes have fewer than {sizes.train} videos to train "
-            "on: "
-            f"{', '.join(parts.short[:10])}"
-        )
-    for name, rows in (("train", parts.train), ("val", parts.val)):
+    measured = []
+    for part, rows in (("train", parts.train), ("val", parts.val)):
+        name = f"{options.name}-{part}"
         ids = [source.ids[row] for row in rows]
-        catalog.write_split(
-            folder, f"{chosen.name}-{name}", ids, actions[rows], classes
-        )
-        lines += [
-            z_frequency.describe_part(
-                f"{chosen.name}-{name}"
-                + (f" by {aspect}" if chosen.second_aspect else ""),
-                rows,
-                actions,
-                factor,
-                chosen.seed,
+        catalog.write_split(data_root / dataset, name, ids, actions[rows], classes)
+        for aspect, factor in factors.items():
+            by = f" by {aspect}" if options.second_aspect else ""
+            measured.append(
+                z_frequency.measure_part(f"{name}{by}", rows, actions, factor, seed)
             )
-            for aspect, factor in factors.items()
-        ]
-    return lines + _restrict_official(chosen, folder, classes)
+    official = _restrict_official(data_root, dataset, options, classes)
+    return Written(classes, parts.num_unlabelled, parts.short, measured, official)
 
 
 def _restrict_official(
-    chosen: argparse.Namespace, folder: pathlib.Path, classes: Sequence[str]
-) -> list[str]:
-    """Writes these classes' part of the official validation split, if it is there."""
-    path = folder / "splits" / f"{chosen.official_val}.txt"
-    if not path.is_file():
-        return [f"no split {chosen.official_val!r}, so no {chosen.val_name!r}"]
-    official = catalog.open_split(chosen.data_root, chosen.dataset, chosen.official_val)
+    data_root: pathlib.Path, dataset: str, options: Options, classes: Sequence[str]
+) -> tuple[int, int] | None:
+    """Writes the part of the official validation split in these classes, if any."""
+    folder = data_root / dataset
+    if not (folder / "splits" / f"{options.official_val}.txt").is_file():
+        return None
+    official = catalog.open_split(data_root, dataset, options.official_val)
     actions = z_frequency.renumber(official.labels, official.classes, classes)
     rows = np.flatnonzero(actions >= 0)
     ids = [official.ids[row] for row in rows]
-    catalog.write_split(folder, chosen.val_name, ids, actions[rows], classes)
-    return [
-        f"{chosen.val_name}: {len(rows)} of {len(official)} videos of "
-        f"{chosen.official_val!r}"
-    ]
+    catalog.write_split(folder, options.val_name, ids, actions[rows], classes)
+    return len(rows), len(official)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.k200db",
-        description="Writes splits whose validation shows each action in rare scenes.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--data-root", type=pathlib.Path, required=True, help="folder of the data sets")
-    add("--dataset", required=True, help="name of the data set")
-    add("--split", default="train", help="split to re-distribute")
-    add("--aspect", default="scene", help="factor whose pseudo-labels decide")
-    add("--second-aspect", default="", help="another factor, to split by both")
-    add(
-        "--mode",
-        choices=("strict", "remaining"),
-        default="strict",
-        help="by both: train on videos held out by neither, or on all not drawn",
-    )
-    add("--num-classes", type=int, default=200, help="classes with most videos")
-    add("--classes", type=pathlib.Path, help="class names, one a line, instead")
-    add("--val-per-class", type=int, default=50, help="at least")
-    add("--train-per-class", type=int, default=400, help="exactly")
-    add("--allow-short", action="store_true", help="take smaller classes whole")
-    add("--seed", type=int, default=0, help="of the choice of training videos")
-    add("--name", default="k200db", help="the splits are called NAME-train, NAME-val")
-    add("--official-val", default="val", help="official validation split")
-    add("--val-name", default="k200-val", help="name of its part in these classes")
-    return parser
+def summary(written: Written, options: Options) -> str:
+    """Returns the sizes and NMIs as lines of text."""
+    lines = []
+    if written.num_unlabelled:
+        aspects = " or ".join(filter(None, (options.aspect, options.second_aspect)))
+        lines.append(
+            f"{written.num_unlabelled} videos without {aspects} label left out"
+        )
+    if written.short:
+        lines.append(
+            f"{len(written.short)} classes have fewer than {options.train_per_class} "
+            f"videos to train on: {', '.join(written.short[:10])}"
+        )
+    lines += map(str, written.parts)
+    if written.official is None:
+        lines.append(f"no split {options.official_val!r}, so no {options.val_name!r}")
+    else:
+        part, whole = written.official
+        lines.append(
+            f"{options.val_name}: {part} of {whole} videos of {options.official_val!r}"
+        )
+    return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code."""
-    chosen = _parser().parse_args(arguments)
-    return command_line.run(lambda: "\n".join(write_splits(chosen)))
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    command_options.add_dataset(parser)
+    command_options.add_options(parser, Options)
 
+
+def run(*, data_root: pathlib.Path, dataset: str, **options: object) -> str:
+    """Writes the splits; returns their sizes."""
+    chosen = sections.read(Options, "", options)
+    return summary(write_splits(data_root, dataset, chosen), chosen)
+
+
+main = command_line.Program("python -m data_prep.k200db", HELP, add_arguments, run)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,16 +1,17 @@
-"""Keeps the web media that a teacher takes for what they were searched for (App. B).
+"""Keeps the web media whose label a teacher also predicts (App. B).
 
     python -m data_prep.teacher_filter --data-root R --dataset insvideo --teacher RUN
 
-The teacher is a finished run, or a file of what some network said. A medium is kept if
-the teacher's first answer is its label, the class whose query found it; that is the
-rule of OmniSource, whose author states it without a threshold. `--threshold` asks for
-a probability of that class instead. `--against` names the lists that will be tested
-on, as kinetics400/val; what shows the same as one of their videos is left out. Writes
-the split `positive` beside the other; the label stays the query's.
+The teacher is a finished run, or a file of any network's predictions. A medium is kept
+if the teacher's most probable class is its label, the class whose query found it; this
+is the rule of OmniSource, whose author states no threshold. `--threshold` requires a
+probability of that class instead. `--against` names test lists, as kinetics400/val:
+near-duplicates of their videos are left out. Writes the split `positive` beside the
+other; the label stays the query's.
 """
 
 import argparse
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -19,19 +20,38 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.bias import near_duplicates, z_frequency
-from smad_jax import errors, file_io
+from data_prep.lists import command_options
+from smad_jax import errors, file_io, sections
 from smad_jax.commands import command_line
 from smad_jax.data import catalog
-from smad_jax.experiment import trained
-from smad_jax.training import log
+
+HELP = "keep the web media whose label a teacher also predicts"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The choices of a filter.
+
+    Attributes:
+        threshold: Least probability of the label, above 0 and at most 1, in place of
+            agreement.
+        name: Name of the split to write.
+        against: Lists, DATASET/SPLIT each, whose near-duplicates are left out.
+        jobs: Videos hashed at once, for --against.
+    """
+
+    threshold: float | None = None
+    name: str = "positive"
+    against: tuple[str, ...] = ()
+    jobs: int = 2
 
 
 class Answers(NamedTuple):
-    """What a teacher says of V media.
+    """A teacher's predictions of V media.
 
     Attributes:
         ids: [V] ids.
-        probabilities: [V, K]; a row of zeros for a medium that could not be read.
+        probabilities: [V, K]; a row of zeros for an unreadable medium.
         classes: [K] names.
     """
 
@@ -40,18 +60,36 @@ class Answers(NamedTuple):
     classes: tuple[str, ...]
 
 
+class Written(NamedTuple):
+    """The split that was written.
+
+    Attributes:
+        agreed: [V] bool, media of the source whose label the teacher predicts.
+        rows: Rows of the source that were written, without near-duplicates.
+        num_unreadable: Media that the teacher could not read.
+        num_unknown: Media of classes that the teacher does not know.
+        duplicates: Near-duplicates left out, a line for each list.
+    """
+
+    agreed: np.ndarray
+    rows: np.ndarray
+    num_unreadable: int
+    num_unknown: int
+    duplicates: list[str]
+
+
 def agrees(
     probabilities: np.ndarray, labels: np.ndarray, *, threshold: float | None = None
 ) -> np.ndarray:
-    """Returns [V] bool: whether the teacher takes each medium for what it is called.
+    """Returns [V] bool: whether the teacher predicts the label of each medium.
 
     Args:
-        probabilities: [V, K], a video's being the mean over its views; zeros for a
-            medium that could not be read, which is never kept.
-        labels: [V] int, the class of each medium's query; negative for a class that
-            the teacher does not know, and then the medium is not kept.
-        threshold: Least probability of that class, inclusive; None to ask that none be
-            more probable, where of equal ones the first counts.
+        probabilities: [V, K], the mean over a video's views; zeros for an unreadable
+            medium, which is never kept.
+        labels: [V] int, the class of each medium's query; a medium whose class the
+            teacher does not know (negative) is not kept.
+        threshold: Least probability of that class, inclusive; None requires that no
+            class is more probable, where the first of equal ones counts.
     """
     rows = np.arange(len(labels))
     known = (labels >= 0) & (probabilities.sum(axis=1) > 0)
@@ -60,10 +98,31 @@ def agrees(
     return known & (probabilities[rows, labels] >= threshold)
 
 
-def read_answers(path: pathlib.Path, classes: Sequence[str]) -> Answers:
-    """Returns the answers in an NPZ file: `ids`, `probabilities`, perhaps `classes`.
+def predict(
+    data_root: pathlib.Path, source: catalog.Split, run: pathlib.Path, views: int = 0
+) -> Answers:
+    """Returns the predictions of a finished run.
 
-    A file of `predictions/` in a run's folder is one.
+    Args:
+        data_root: The folder of the data sets.
+        source: The media.
+        run: The run's folder.
+        views: Test views; 0 for those of the run's own test.
+
+    Raises:
+        DataError: if there is no such run, or too many media are unreadable.
+    """
+    from smad_jax.experiment import trained  # takes seconds, which --help must not
+
+    teacher = trained.load(run, data_root, test_views=views)
+    predicted = teacher.predict(source)
+    return Answers(predicted.ids.tolist(), predicted.probabilities, teacher.classes)
+
+
+def read_answers(path: pathlib.Path, classes: Sequence[str]) -> Answers:
+    """Returns the predictions in an NPZ file: `ids`, `probabilities`, maybe `classes`.
+
+    The files in `predictions/` of a run's folder have this form.
 
     Args:
         path: The file.
@@ -74,8 +133,8 @@ def read_answers(path: pathlib.Path, classes: Sequence[str]) -> Answers:
     """
     if not path.is_file():
         raise errors.DataError(f"no file of predictions at {path}")
-    told = f"{path} must be an NPZ with `ids` and `probabilities`"
-    with file_io.npz(path, told) as content:
+    fault = f"{path} must be an NPZ with `ids` and `probabilities`"
+    with file_io.npz(path, fault) as content:
         ids, values = content["ids"].tolist(), content["probabilities"]
         if "classes" in content:
             classes = content["classes"].tolist()
@@ -92,20 +151,8 @@ def read_answers(path: pathlib.Path, classes: Sequence[str]) -> Answers:
 def _save(path: pathlib.Path, answers: Answers) -> None:
     """Writes what `read_answers` reads."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:  # not by name: NumPy would add an ending to it
+    with open(path, "wb") as file:  # NumPy would add an ending to a name
         np.savez(file, **answers._asdict())
-
-
-def _ask(chosen: argparse.Namespace, source: catalog.Split) -> Answers:
-    """What the teacher of the command line says of every medium of the split."""
-    if chosen.predictions:
-        return read_answers(chosen.predictions, source.classes)
-    asked = trained.load(chosen.teacher, chosen.data_root, test_views=chosen.views)
-    said = asked.predict(source)
-    answers = Answers(said.ids.tolist(), said.probabilities, asked.classes)
-    if chosen.save:
-        _save(chosen.save, answers)
-    return answers
 
 
 def _rows_of(answers: Answers, split: catalog.Split) -> np.ndarray:
@@ -120,102 +167,130 @@ def _rows_of(answers: Answers, split: catalog.Split) -> np.ndarray:
     return np.array([row_of[id] for id in split.ids])
 
 
-def write_split(chosen: argparse.Namespace) -> list[str]:
-    """Writes the split that the command line asks for; returns what there is to say.
+def write_split(
+    folder: pathlib.Path, source: catalog.Split, answers: Answers, options: Options
+) -> Written:
+    """Writes the media whose label the teacher predicts as a split.
+
+    Args:
+        folder: The data set's folder, beside those of `against`.
+        source: The media.
+        answers: The teacher's predictions of them, in any order.
+        options: The choices of the filter.
 
     Raises:
-        ConfigError: if the threshold is no probability.
-        DataError: if data, run or predictions are missing, or nothing is kept.
+        DataError: if predictions are missing, or nothing is kept.
     """
-    if chosen.threshold is not None and not 0 < chosen.threshold <= 1:
-        raise errors.ConfigError(
-            f"--threshold must be above 0 and at most 1, but it is {chosen.threshold}"
-        )
-    source = catalog.open_split(chosen.data_root, chosen.dataset, chosen.split)
-    answers = _ask(chosen, source)
     labels = z_frequency.renumber(source.labels, source.classes, answers.classes)
     if (labels < 0).all():
         raise errors.DataError(
-            f"the teacher knows no class of {chosen.dataset}/{chosen.split}; its first "
+            f"the teacher knows no class of {source.dataset}/{source.name}; its first "
             f"is {answers.classes[0]!r}, that of the data {source.classes[0]!r}"
         )
     probabilities = answers.probabilities[_rows_of(answers, source)]
-    kept = agrees(probabilities, labels, threshold=chosen.threshold)
-    if not kept.any():
+    agreed = agrees(probabilities, labels, threshold=options.threshold)
+    if not agreed.any():
         raise errors.DataError(
-            f"the teacher takes none of {len(source)} media for what they are called; "
-            "is it trained to its end, on classes of these names?"
+            f"the teacher agrees with none of the {len(source)} labels; did its "
+            "training finish, on classes of these names?"
         )
     screened = near_duplicates.leave_out(
-        chosen.data_root,
+        folder.parent,
         source,
-        np.flatnonzero(kept),
-        chosen.against,
-        report=chosen.name,
-        num_jobs=chosen.jobs,
+        np.flatnonzero(agreed),
+        options.against,
+        report=options.name,
+        num_jobs=options.jobs,
     )
     rows = screened.rows
     catalog.write_split(
-        chosen.data_root / chosen.dataset,
-        chosen.name,
+        folder,
+        options.name,
         [source.ids[row] for row in rows],
         source.labels[rows],
         source.classes,
     )
     unreadable = int((probabilities.sum(axis=1) == 0).sum())
-    return [
-        *_counts(source, kept),
-        *([f"{unreadable} media cannot be read"] if unreadable else []),
-        *(
-            [f"{(labels < 0).sum()} media of classes that the teacher does not know"]
-            if (labels < 0).any()
-            else []
-        ),
-        *screened.lines,
-        f"{chosen.name}: {len(rows)} of {len(source)} media, "
-        f"{len(rows) / len(source):.1%}",
-    ]
+    unknown = int((labels < 0).sum())
+    return Written(agreed, rows, unreadable, unknown, screened.lines)
 
 
-def _counts(source: catalog.Split, kept: np.ndarray) -> list[str]:
-    """A line for each class that has media: how many are kept, of how many."""
+def summary(source: catalog.Split, written: Written, name: str) -> str:
+    """Returns the numbers of each class that has media, and of all, as lines."""
     whole = np.bincount(source.labels, minlength=len(source.classes))
-    found = np.bincount(source.labels[kept], minlength=len(source.classes))
+    kept = np.bincount(source.labels[written.agreed], minlength=len(source.classes))
     width = max(map(len, source.classes))
-    return [
-        f"{name:<{width}} {count:>8} of {total}"
-        for name, count, total in zip(source.classes, found, whole, strict=True)
+    lines = [
+        f"{label:<{width}} {count:>8} of {total}"
+        for label, count, total in zip(source.classes, kept, whole, strict=True)
         if total
     ]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.teacher_filter",
-        description="Keeps web media that a teacher takes for what they are called.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    if written.num_unreadable:
+        lines.append(f"{written.num_unreadable} media cannot be read")
+    if written.num_unknown:
+        lines.append(
+            f"{written.num_unknown} media of classes that the teacher does not know"
+        )
+    num_kept = len(written.rows)
+    share = num_kept / len(source)
+    return "\n".join(
+        [
+            *lines,
+            *written.duplicates,
+            f"{name}: {num_kept} of {len(source)} media, {share:.1%}",
+        ]
     )
-    add = parser.add_argument
-    add("--data-root", type=pathlib.Path, required=True, help="folder of the data sets")
-    add("--dataset", required=True, help="name of the web data set")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    add, path = parser.add_argument, pathlib.Path
+    command_options.add_dataset(parser)
     add("--split", default="all", help="split to filter")
     who = parser.add_mutually_exclusive_group(required=True)
-    who.add_argument("--teacher", type=pathlib.Path, help="folder of a finished run")
-    who.add_argument("--predictions", type=pathlib.Path, help="NPZ of what one said")
-    add("--threshold", type=float, help="least probability, instead of agreement")
-    add("--views", type=int, default=0, help="test views; 0: as the run was tested")
-    add("--save", type=pathlib.Path, help="keep the teacher's answers as this NPZ")
-    add("--name", default="positive", help="name of the split to write")
-    near_duplicates.add_options(parser)
-    return parser
+    who.add_argument("--teacher", type=path, help="folder of a finished run")
+    who.add_argument("--predictions", type=path, help="NPZ of a network's predictions")
+    add("--views", type=int, default=0, help="test views; 0 for those of the run")
+    add("--save", type=path, help="store the teacher's predictions as this NPZ")
+    command_options.add_options(parser, Options)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code."""
-    chosen = _parser().parse_args(arguments)
+def run(
+    *,
+    data_root: pathlib.Path,
+    dataset: str,
+    split: str,
+    teacher: pathlib.Path | None,
+    predictions: pathlib.Path | None,
+    views: int,
+    save: pathlib.Path | None,
+    **options: object,
+) -> str:
+    """Writes the split; returns its numbers."""
+    from smad_jax.training import log
+
+    chosen = sections.read(Options, "", options)
+    if chosen.threshold is not None and not 0 < chosen.threshold <= 1:
+        raise errors.ConfigError(
+            f"--threshold must be above 0 and at most 1, but it is {chosen.threshold}"
+        )
     with log.on_standard_error():
-        return command_line.run(lambda: "\n".join(write_split(chosen)))
+        source = catalog.open_split(data_root, dataset, split)
+        if predictions:
+            answers = read_answers(predictions, source.classes)
+        elif teacher:
+            answers = predict(data_root, source, teacher, views)
+            if save:
+                _save(save, answers)
+        else:
+            raise errors.ConfigError("--teacher or --predictions is required")
+        written = write_split(data_root / dataset, source, answers, chosen)
+    return summary(source, written, chosen.name)
 
+
+main = command_line.Program(
+    "python -m data_prep.teacher_filter", HELP, add_arguments, run
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,6 +11,7 @@ import pytest
 
 from configs import arguments
 from data_prep import build_records
+from data_prep.records import build
 from smad_jax import errors
 from smad_jax.data import catalog, preparation, records
 from smad_jax.experiment import run_folder
@@ -157,9 +158,7 @@ def test_command_for_a_missing_index_is_complete(root, check):
 
 
 def test_commands_after_a_build_are_complete(root, check):
-    report = build_records.Report(
-        root / NAME, 1, 1, {"train": 1}, 1, collections.Counter(), {}
-    )
+    report = build.Report(root / NAME, 1, 1, {"train": 1}, 1, collections.Counter(), {})
     text = build_records.summary(report)
     assert check(text) == ["pseudo_label"]
     [line] = re.findall(r"^.*main\.py.*$", text, re.M)

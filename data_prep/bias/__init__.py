@@ -1,1 +1,1 @@
-"""How usual a scene is for an action, and splits made by that (Sec. 4, App. A)."""
+"""Scene frequency by action, and splits and figures made from it (Sec. 4, App. A)."""

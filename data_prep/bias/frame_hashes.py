@@ -1,16 +1,15 @@
 """Perceptual hashes of frames: numbers that change little when a picture does.
 
-Two of 64 bits each: the signs of the lowest frequencies (pHash) and of the differences
-between neighbours (dHash). Re-encoding, resizing and a change of brightness or
-contrast flip a few bits; another picture flips half. Frames without detail, a black one
-for instance, have no meaningful hash and are left out. Cropped, mirrored or rotated
+There are two of 64 bits: the signs of the lowest frequencies (pHash) and of the
+differences between neighbours (dHash). Re-encoding, resizing and a change of brightness
+or contrast flip a few bits; another picture flips half. Frames without detail, such as
+black ones, have no meaningful hash and are left out. Cropped, mirrored or rotated
 copies are not recognised.
 """
 
 import concurrent.futures
 import contextlib
 import hashlib
-import itertools
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,9 +21,9 @@ import numpy as np
 from smad_jax import errors, file_io
 from smad_jax.data import catalog, sampling, video
 
-_SIDE = 32  # pixels; the picture that frequencies are taken of
+_SIDE = 32  # pixels of the picture whose frequencies are computed
 _LOW = 8  # frequencies each way
-_LEAST_DETAIL = 4.0  # standard deviation of grey levels; below it is noise and rounding
+_LEAST_DETAIL = 4.0  # standard deviation of grey levels; less is noise and rounding
 _PART = 2000  # videos hashed between two saves
 
 
@@ -51,9 +50,9 @@ def _cosines() -> np.ndarray:
 def perceptual_hash(grey: np.ndarray) -> np.ndarray:
     """Returns [N] uint64: which of 8 x 8 low frequencies exceed their median.
 
-    Frequencies 1 to 8 each way, so that neither brightness nor a gradient along one
-    side alone plays a part. Half of the bits are set, so two hashes differ in an even
-    number. Bits go by rows, the first being the highest.
+    Frequencies 1 to 8 each way, so brightness and a gradient along one side have no
+    influence. Half of the bits are set, so two hashes differ in an even number. Bits go
+    by rows, the highest first.
 
     Args:
         grey: [N, 32, 32], any scale.
@@ -69,7 +68,7 @@ def perceptual_hash(grey: np.ndarray) -> np.ndarray:
 def difference_hash(grey: np.ndarray) -> np.ndarray:
     """Returns [N] uint64: where a pixel of 8 x 9 is darker than the next of its row.
 
-    Bits go by rows, the first being the highest.
+    Bits go by rows, the highest first.
 
     Args:
         grey: [N, 8, 9], any scale.
@@ -121,14 +120,13 @@ def of_split(
     num_frames: int,
     num_jobs: int = 2,
 ) -> Hashes:
-    """Returns the hashes of some of a split's videos, computed once and then kept.
+    """Returns the hashes of some of a split's videos, computed once and then stored.
 
-    Stopped, it goes on where it was. A video that cannot be read has no hashes and is
-    named on stderr.
+    After a stop it resumes. An unreadable video has no hashes and is named on stderr.
 
     Args:
         split: The videos.
-        folder: The data set's folder; the hashes are kept in `hashes` in it.
+        folder: The data set's folder; its folder `hashes` stores them.
         rows: [V] rows of the split; owners are positions in them.
         num_frames: Frames of a video, evenly spaced; fewer of a shorter one.
         num_jobs: Videos decoded at the same time.
@@ -166,7 +164,7 @@ def of_split(
 def _hash_video(
     split: catalog.Split, row: int, num_frames: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both hashes of a video's frames, none if it cannot be read."""
+    """Both hashes of a video's frames, none if it is unreadable."""
     try:
         stored = split.video(row)
         length = stored.num_frames or video.probe(stored.video).num_frames
@@ -178,7 +176,7 @@ def _hash_video(
 
 
 def _joined(found: Iterator[tuple[np.ndarray, np.ndarray]], first: int) -> Hashes:
-    """Hashes of videos in a row, whose owners start with `first`."""
+    """Hashes of consecutive videos, whose owners start at `first`."""
     videos = list(found)
     lengths = [len(perceptual) for perceptual, _ in videos]
     owner = np.repeat(np.arange(first, first + len(videos)), lengths)
@@ -186,9 +184,9 @@ def _joined(found: Iterator[tuple[np.ndarray, np.ndarray]], first: int) -> Hashe
 
 
 def _digest(ids: Sequence[str], num_frames: int) -> str:
-    """What tells these videos and this number of frames apart from others."""
+    """A digest that identifies these videos and this number of frames."""
     found = hashlib.sha256(f"{num_frames}".encode())
-    for id in itertools.chain(ids):
+    for id in ids:
         found.update(f"\n{id}".encode())
     return found.hexdigest()[:12]
 

@@ -1,13 +1,12 @@
-"""Videos and images that show the same as one of another list (App. B, Sec. 6.1).
+"""Finds videos and images that show the same as one of another list (App. B, Sec. 6.1).
 
-Web data contains clips and frames of the very videos that are tested on, and ARAS clips
-may come from videos that were trained on. Frames are compared by their hashes
-(`frame_hashes`), all of one list with all of another; multi-index buckets spare all but
-about a thousandth of the comparisons (Norouzi et al., 2012). What cost remains grows
-with the product of both numbers of frames.
+Web data contains clips and frames of test videos, and ARAS clips may come from training
+videos. All frames of one list are compared with all of another by their hashes
+(`frame_hashes`). Multi-index buckets spare all but about a thousandth of the
+comparisons (Norouzi et al., 2012); the remaining cost grows with the product of both
+numbers of frames.
 """
 
-import argparse
 import csv
 import itertools
 import pathlib
@@ -17,18 +16,19 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.bias import frame_hashes
-from smad_jax import errors, file_io
+from data_prep.lists import command_options
+from smad_jax import file_io
 from smad_jax.data import catalog
 
-# Bits of 64 that may differ. Of real frames that were compressed hard, resized and made
-# brighter, darker or richer in contrast nine in ten and more stay within; frames of
-# different videos among those tried differed by 18 and 14 at least.
+# Bits of 64 that may differ. More than nine in ten real frames that were compressed
+# hard, resized, or changed in brightness or contrast stay within these; frames of
+# different videos among those tried differed by at least 18 and 14.
 PERCEPTUAL_RADIUS = 6
 DIFFERENCE_RADIUS = 10
-# Frames of a video: some of what is looked at, and enough of the others that one of
-# them is near any moment; of ten seconds every sixth.
+# Frames hashed of a video: few of each candidate, and enough of each video compared
+# with that one is near any moment; of ten seconds every sixth.
 _FRAMES, _OTHER_FRAMES = 10, 50
-_LEAST_FRAMES = 2  # that a video must have in common; one where it has only one
+_LEAST_FRAMES = 2  # in common, to count as a duplicate; 1 of a video of one frame
 
 _BLOCKS, _BLOCK_BITS = 4, 16
 _CANDIDATES = 1 << 22  # compared at once
@@ -44,13 +44,13 @@ class Pairs(NamedTuple):
 def close_pairs(queries: np.ndarray, targets: np.ndarray, *, radius: int) -> Pairs:
     """Returns all pairs of hashes that differ in no more than `radius` bits.
 
-    Two such numbers agree, in at least one of their four parts of 16 bits, but for a
-    quarter of those bits; only targets in such buckets are compared. Exact: it finds
-    what comparing all with all would.
+    Two such numbers differ, in at least one of their four parts of 16 bits, by no more
+    than a quarter of the radius; only targets in such buckets are compared. The result
+    is exact.
 
     Args:
         queries: [Q] uint64.
-        targets: [T] uint64; best the smaller of the two.
+        targets: [T] uint64; fastest if fewer than the queries.
         radius: In bits, 0 to 15.
 
     Returns:
@@ -71,13 +71,13 @@ def close_pairs(queries: np.ndarray, targets: np.ndarray, *, radius: int) -> Pai
 def _close_in_block(
     queries: np.ndarray, targets: np.ndarray, block: int, radius: int
 ) -> Iterator[np.ndarray]:
-    """Close pairs, as query * T + target, of which one part of the bits is alike."""
+    """Close pairs, as query * T + target, that are alike in one part of the bits."""
     order, starts = _buckets(_part(targets, block))
     here = _part(queries, block)
     for flips in _flips(radius // _BLOCKS):
         bucket = here ^ flips
         counts = starts[bucket + 1] - starts[bucket]
-        # runs of queries with so many candidates that memory holds them
+        # runs of queries whose candidates fit into memory
         before = np.cumsum(counts) - counts
         cuts = np.flatnonzero(np.diff(before // _CANDIDATES)) + 1
         for first, last in itertools.pairwise([0, *cuts.tolist(), len(queries)]):
@@ -113,9 +113,9 @@ def _flips(number: int) -> list[int]:
 
 
 class Matches(NamedTuple):
-    """Near-duplicates: [M] rows of videos, of what they show too, and frames in common.
+    """Near-duplicates: [M] rows of videos, of their originals, and frames in common.
 
-    Ordered by video; of several candidates that with most frames in common, the first.
+    Ordered by video; of several originals the first with most frames in common.
     """
 
     video: np.ndarray
@@ -126,8 +126,8 @@ class Matches(NamedTuple):
 def find(videos: frame_hashes.Hashes, others: frame_hashes.Hashes) -> Matches:
     """Returns the videos that show the same as one of the others, each once.
 
-    Frames are the same if both of their hashes are close. Two frames of a video must be
-    found in one of the others; of an image, or a video with one usable frame, that one.
+    Frames are the same if both of their hashes are close. Two frames of a video must
+    appear in one of the others, or the only usable one of an image or video.
 
     Args:
         videos: Hashes of V videos or images.
@@ -150,7 +150,7 @@ def find(videos: frame_hashes.Hashes, others: frame_hashes.Hashes) -> Matches:
 
 
 class Screened(NamedTuple):
-    """Rows that remain of some, and what there is to say of those that do not."""
+    """Rows without near-duplicates, and a line of text for each list compared with."""
 
     rows: np.ndarray
     lines: list[str]
@@ -167,22 +167,24 @@ def leave_out(
 ) -> Screened:
     """Returns the rows of a split that show nothing of other splits.
 
-    The pairs found are listed in `splits/<report>.duplicates.csv`, for a person to look
-    at: the split's id, the other's, and how many frames they share.
+    The pairs found are listed in `splits/<report>.duplicates.csv`, for inspection: the
+    split's id, the other's, and the number of frames in common.
 
     Args:
         data_root: The folder of the data sets.
         split: The videos or images.
-        rows: [V] rows of it to look at.
+        rows: [V] rows of it to compare.
         against: DATASET/SPLIT of each list to compare with.
-        report: Name of the list.
+        report: Name of the list of pairs.
         num_jobs: Videos decoded at the same time.
 
     Raises:
         ConfigError: if an item of `against` is not DATASET/SPLIT.
         DataError: if one is missing.
     """
-    others = [_open(data_root, place) for place in against]
+    others = [
+        command_options.open_place(data_root, place, "--against") for place in against
+    ]
     if not others:
         return Screened(rows, [])
     folder = data_root / split.dataset
@@ -211,27 +213,6 @@ def leave_out(
         ]
     _write_pairs(folder / "splits" / f"{report}.duplicates.csv", listed)
     return Screened(rows[kept], lines)
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that `leave_out` needs to a command."""
-    parser.add_argument(
-        "--against",
-        nargs="+",
-        default=[],
-        metavar="DATASET/SPLIT",
-        help="leave out what shows the same as a video of these lists",
-    )
-    parser.add_argument(
-        "--jobs", type=int, default=2, help="videos hashed at once, for --against"
-    )
-
-
-def _open(data_root: pathlib.Path, place: str) -> catalog.Split:
-    dataset, _, name = place.rpartition("/")
-    if not dataset or not name:
-        raise errors.ConfigError(f"--against wants DATASET/SPLIT, but got {place!r}")
-    return catalog.open_split(data_root, dataset, name)
 
 
 def _write_pairs(path: pathlib.Path, pairs: Sequence[tuple[str, str, int]]) -> None:

@@ -1,8 +1,8 @@
-"""Videos of each action divided so that training and test show different things.
+"""Divides the videos of each action so that training and test show different scenes.
 
-The rule of K200db (App. A.1): whole factor labels go to one side or the other, the
-rarest to validation. For K200-both-split, by two factors at once, the paper has one
-sentence; what is here is our reading.
+The rule of K200db (App. A.1): whole factor labels go to one side, the rarest to
+validation. K200-both-split, by two factors at once, is our reading of the paper's one
+sentence about it.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ class Redistribution(NamedTuple):
         val: Rows ordered by class and id; 50 or a few more of each class by one
             factor, 50 by two.
         num_unlabelled: Videos left out because their factor label is missing.
-        short: Classes that have fewer training videos than asked for.
+        short: Classes that have fewer training videos than `Sizes.train`.
     """
 
     train: np.ndarray
@@ -34,11 +34,11 @@ class Redistribution(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """How many videos of each class go where.
+    """Videos of each class.
 
     Attributes:
-        val: At least so many; the last factor label taken goes whole.
-        train: Exactly so many, drawn from the rest.
+        val: Least number for validation; the last factor label held out goes whole.
+        train: Exact number for training, drawn from the rest.
         allow_short: Whether a smaller rest is taken whole instead of being an error.
     """
 
@@ -55,8 +55,8 @@ def held_out_labels(counts: np.ndarray, num_val: int) -> list[int]:
         num_val: Videos wanted.
 
     Returns:
-        Labels from rare to frequent; equal counts go by label. All labels, if even
-        they are too few.
+        Labels from rare to frequent, equal counts by label; all labels if they have
+        fewer videos.
     """
     present = np.flatnonzero(counts)
     order = present[np.argsort(counts[present], kind="stable")]
@@ -75,8 +75,8 @@ def redistribute(
 ) -> Redistribution:
     """Returns train and val of a split by one factor (App. A.1).
 
-    The order of the videos has no influence, the seed only on train. Each class draws
-    from a random stream of its own, so other classes have no influence either.
+    The order of the videos has no influence, the seed only on train. Each class has a
+    random generator of its own, so other classes have no influence either.
 
     Args:
         ids: [V] video ids.
@@ -84,37 +84,12 @@ def redistribute(
         factors: [V] int, hard labels of the factor; negative where missing.
         classes: [K] names.
         sizes: Videos of each class.
-        seed: Of the choice of training videos.
+        seed: Random seed of the choice of training videos.
 
     Raises:
-        DataError: if an id comes twice or a class cannot be split so.
+        DataError: if an id comes twice or a class cannot be split.
     """
-    order = z_frequency.order_by_id(ids)
-    actions, factors = np.asarray(actions), np.asarray(factors)
-    counts = z_frequency.label_counts(
-        np.where(actions >= 0, actions, len(classes)),
-        factors,
-        num_classes=len(classes) + 1,
-    )
-    listed = order[(actions[order] >= 0) & (factors[order] >= 0)]
-    groups = z_frequency.by_class(actions[listed], len(classes))
-    train, val, short, faults = [], [], [], []
-    for label, name in enumerate(classes):
-        rows = listed[groups[label]]
-        held = np.isin(factors[rows], held_out_labels(counts[label], sizes.val))
-        pool = rows[~held]
-        if fault := _fault(name, len(rows), len(pool), sizes):
-            faults.append(fault)
-        if len(pool) < sizes.train:
-            short.append(name)
-        draw = z_frequency.class_generator(seed, name)
-        train.append(_draw(pool, sizes.train, draw))
-        val.append(rows[held])
-    _refuse(faults, len(classes))
-    num_unlabelled = int(((actions >= 0) & (factors < 0)).sum())
-    return Redistribution(
-        np.concatenate(train), np.concatenate(val), num_unlabelled, tuple(short)
-    )
+    return _divide(ids, actions, (factors,), classes, sizes, "whole", seed)
 
 
 def redistribute_both(
@@ -131,10 +106,10 @@ def redistribute_both(
     """Returns train and val of K200-both-split, by two factors at once.
 
     The videos that either factor's own split holds out are candidates; validation is
-    drawn from them, exactly `sizes.val` of each class. Of the rest, `strict` trains
-    on those that are no candidates, so that a training video shares neither its first
-    nor its second label with the held-out ones of its class; `remaining`, the literal
-    reading, on all that were not drawn.
+    drawn from them, exactly `sizes.val` of each class. `strict` trains on videos that
+    are no candidates, so that a training video shares neither its first nor its second
+    label with the held-out ones of its class; `remaining`, the literal reading, trains
+    on all that were not drawn.
 
     Args:
         ids: [V] video ids; their order has no influence.
@@ -143,44 +118,59 @@ def redistribute_both(
         second: [V] int, of the other.
         classes: [K] names.
         sizes: Videos of each class.
-        mode: What may be trained on.
-        seed: Of the choice of videos; each class has a random stream of its own.
+        mode: Videos that may be trained on.
+        seed: Random seed of the choice of videos.
 
     Raises:
-        DataError: if an id comes twice or a class cannot be split so.
+        DataError: if an id comes twice or a class cannot be split.
     """
     if mode not in ("strict", "remaining"):
         raise ValueError(f"unknown mode {mode!r}; known: strict, remaining")
+    return _divide(ids, actions, (first, second), classes, sizes, mode, seed)
+
+
+def _divide(
+    ids: Sequence[str] | np.ndarray,
+    actions: np.ndarray,
+    factors: Sequence[np.ndarray],
+    classes: Sequence[str],
+    sizes: Sizes,
+    mode: Literal["whole", "strict", "remaining"],
+    seed: int,
+) -> Redistribution:
+    """The split by any number of factors; `whole` validates on all that is held out."""
     order = z_frequency.order_by_id(ids)
-    actions, factors = np.asarray(actions), (np.asarray(first), np.asarray(second))
+    actions = np.asarray(actions)
+    factors = [np.asarray(factor) for factor in factors]
+    # other classes' videos are counted as one more class, since a negative one is wrong
+    counted = np.where(actions >= 0, actions, len(classes))
     counts = [
-        z_frequency.label_counts(
-            np.where(actions >= 0, actions, len(classes)),
-            factor,
-            num_classes=len(classes) + 1,
-        )
+        z_frequency.label_counts(counted, factor, num_classes=len(classes) + 1)
         for factor in factors
     ]
-    complete = (actions >= 0) & (factors[0] >= 0) & (factors[1] >= 0)
+    complete = (actions >= 0) & np.all([factor >= 0 for factor in factors], axis=0)
     listed = order[complete[order]]
     groups = z_frequency.by_class(actions[listed], len(classes))
     train, val, short, faults = [], [], [], []
     for label, name in enumerate(classes):
         rows = listed[groups[label]]
-        candidate = np.zeros(len(rows), bool)
+        held = np.zeros(len(rows), bool)
         for factor, table in zip(factors, counts, strict=True):
-            rare = held_out_labels(table[label], sizes.val)
-            candidate |= np.isin(factor[rows], rare)
-        draw = z_frequency.class_generator(seed, name)
-        drawn = _draw(rows[candidate], sizes.val, draw)
-        pool = rows[~candidate] if mode == "strict" else rows[~np.isin(rows, drawn)]
-        if fault := _fault(name, int(candidate.sum()), len(pool), sizes):
+            held |= np.isin(factor[rows], held_out_labels(table[label], sizes.val))
+        rng = z_frequency.class_generator(seed, name)
+        kept = rows[held] if mode == "whole" else _draw(rows[held], sizes.val, rng)
+        pool = rows[~np.isin(rows, kept)] if mode == "remaining" else rows[~held]
+        if fault := _fault(name, int(held.sum()), len(pool), sizes):
             faults.append(fault)
         if len(pool) < sizes.train:
             short.append(name)
-        train.append(_draw(pool, sizes.train, draw))
-        val.append(drawn)
-    _refuse(faults, len(classes))
+        train.append(_draw(pool, sizes.train, rng))
+        val.append(kept)
+    if faults:
+        raise errors.DataError(
+            f"{len(faults)} of {len(classes)} classes cannot be split: "
+            f"{'; '.join(faults[:5])}{'; ...' if len(faults) > 5 else ''}"
+        )
     num_unlabelled = int(((actions >= 0) & ~complete).sum())
     return Redistribution(
         np.concatenate(train), np.concatenate(val), num_unlabelled, tuple(short)
@@ -188,31 +178,22 @@ def redistribute_both(
 
 
 def _draw(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """So many of the rows, or all where there are fewer, in their order."""
+    """`count` of the rows, or all where there are fewer, in their order."""
     return rows[np.sort(rng.permutation(len(rows))[:count])]
 
 
-def _refuse(faults: Sequence[str], num_classes: int) -> None:
-    """Raises DataError if some class cannot be split."""
-    if faults:
-        raise errors.DataError(
-            f"{len(faults)} of {num_classes} classes cannot be split: "
-            f"{'; '.join(faults[:5])}{'; ...' if len(faults) > 5 else ''}"
-        )
-
-
-def _fault(name: str, num_videos: int, pool_size: int, sizes: Sizes) -> str:
+def _fault(name: str, num_held: int, pool_size: int, sizes: Sizes) -> str:
     """Why a class cannot be split, empty if it can."""
-    if num_videos < sizes.val:
-        return f"{name!r} has {num_videos} videos, but {sizes.val} go to validation"
+    if num_held < sizes.val:
+        return f"{name!r} has {num_held} videos, but {sizes.val} go to validation"
     if pool_size == 0:
         return (
-            f"{name!r} has too few different labels: all {num_videos} videos would go "
-            "to validation; leave the class out (--classes)"
+            f"{name!r} has too few different labels: all {num_held} videos would go to "
+            "validation; leave the class out (--classes)"
         )
     if pool_size < sizes.train and not sizes.allow_short:
         return (
-            f"{name!r} has {pool_size} videos left to train on, but {sizes.train} were "
-            "asked for (--allow-short takes what is there)"
+            f"{name!r} has {pool_size} videos left to train on, fewer than "
+            f"{sizes.train} (--allow-short takes them all)"
         )
     return ""

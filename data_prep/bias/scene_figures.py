@@ -1,8 +1,8 @@
-"""Fig. 1 and 6: which scenes an action is seen in, as table and picture.
+"""Fig. 1 and 6: the scenes of an action, as table and picture.
 
-Fig. 1 shows one class: its videos by scene, from frequent to rare, and where the
-re-distributed split cuts. Fig. 6 sets classes of two data sources side by side. The
-tables hold what the pictures show; nothing is computed in drawing.
+Fig. 1 shows one class: its videos by scene, from frequent to rare, and the cut of the
+re-distributed split. Fig. 6 shows classes of several data sources side by side. The
+tables hold all numbers of the pictures; drawing computes nothing.
 """
 
 import csv
@@ -11,19 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 from matplotlib import figure as figures
-from matplotlib import pyplot as plt
 
 from data_prep.bias import redistribution
 from smad_jax import errors
 
 Order = Literal["own", "first"]
 OTHER = "other"
-_NAMED = 110  # bars whose names can be read below each other
+_NAMED = 110  # bars, above which names would overlap
 _TRAIN, _VAL, _REST = "#4c72b0", "#dd8452", "#b0b0b0"
 
 
@@ -54,8 +50,8 @@ def counts_of_class(
 ) -> list[CountRow]:
     """Returns the bars of Fig. 1, from the most frequent scene to the rarest.
 
-    The side is what `k200db` decides: the rarest scenes that together have `num_val`
-    videos are for validation. Equal counts go by label, as there.
+    As in `k200db`, the rarest scenes that together have `num_val` videos are on the
+    side of validation, and equal counts are ordered by label.
 
     Args:
         factors: [V] int, scenes of the videos of one class; negative where missing.
@@ -68,7 +64,7 @@ def counts_of_class(
     counts = np.bincount(factors[factors >= 0], minlength=len(names))
     if not counts.sum():
         raise errors.DataError("no video of the class has a label")
-    # the rarest last, and of equal ones the lowest label: it is held out first
+    # the rarest last, and of equal ones the lowest label, which is held out first
     present = np.flatnonzero(counts)
     order = present[np.argsort(counts[present], kind="stable")][::-1]
     held_out = set(redistribution.held_out_labels(counts, num_val))
@@ -100,8 +96,8 @@ def shares_of_classes(
         actions: [K] names of the classes.
         names: [Z] names of the scenes.
         top: Scenes shown for each class.
-        order: `own`, each source's scenes from frequent to rare; `first`, the first
-            source's scenes in the first source's order, for every source.
+        order: `own`: each source's scenes from frequent to rare; `first`: the first
+            source's scenes in its order, for every source.
 
     Raises:
         DataError: if a source has no labelled video of a class.
@@ -134,10 +130,8 @@ def shares_of_classes(
     return rows
 
 
-def write_csv(
-    path: pathlib.Path, rows: Sequence[NamedTuple], *, digits: int = 6
-) -> None:
-    """Writes rows with their names on top; numbers that are not whole are rounded."""
+def write_csv(path: pathlib.Path, rows: Sequence[NamedTuple], digits: int = 6) -> None:
+    """Writes rows under their field names; floats are rounded to `digits`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -153,7 +147,8 @@ def draw_counts(
 ) -> list[pathlib.Path]:
     """Draws Fig. 1 as SVG and PNG; returns their paths."""
     width = min(max(0.14 * len(rows), 5), 16)
-    figure, axes = plt.subplots(figsize=(width, 3.8), layout="constrained")
+    figure = figures.Figure(figsize=(width, 3.8), layout="constrained")
+    axes = figure.subplots()
     sides = np.array([row.side for row in rows])
     places, counts = np.arange(len(rows)), np.array([row.videos for row in rows])
     for side, colour in (("train", _TRAIN), ("val", _VAL)):
@@ -170,7 +165,7 @@ def draw_counts(
     axes.set_xticks(
         places[:named], [row.name for row in rows[:named]], rotation=90, fontsize=6
     )
-    # scenes of a single video are what the cut is about: on a plain scale they vanish
+    # logarithmic, since scenes of a single video, which are held out, would vanish
     axes.set(yscale="log", ylim=(0.5, None), xlim=(-0.7, len(rows) - 0.3))
     axes.set(ylabel="videos", title=f"scenes of {action!r}")
     axes.legend(frameon=False)
@@ -181,14 +176,9 @@ def draw_shares(rows: Sequence[ShareRow], stem: pathlib.Path) -> list[pathlib.Pa
     """Draws Fig. 6 as SVG and PNG; returns their paths."""
     actions = list(dict.fromkeys(row.action for row in rows))
     sources = list(dict.fromkeys(row.source for row in rows))
-    figure, axes = plt.subplots(
-        len(actions),
-        len(sources),
-        figsize=(4.2 * len(sources), 2.9 * len(actions)),
-        layout="constrained",
-        sharey="row",
-        squeeze=False,
-    )
+    size = (4.2 * len(sources), 2.9 * len(actions))
+    figure = figures.Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(actions), len(sources), sharey="row", squeeze=False)
     for line, action in enumerate(actions):
         for column, source in enumerate(sources):
             bars = [r for r in rows if (r.action, r.source) == (action, source)]
@@ -207,9 +197,8 @@ def draw_shares(rows: Sequence[ShareRow], stem: pathlib.Path) -> list[pathlib.Pa
 def _save(figure: figures.Figure, stem: pathlib.Path) -> list[pathlib.Path]:
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("svg", "png")]
-    # without a date and with names that do not vary, equal data give equal files
-    with plt.rc_context({"svg.hashsalt": "smad_jax"}):
+    # without a date and with constant names, equal data give equal files
+    with matplotlib.rc_context({"svg.hashsalt": "smad_jax"}):
         figure.savefig(paths[0], metadata={"Date": None})
     figure.savefig(paths[1], dpi=110)
-    plt.close(figure)
     return paths

@@ -1,16 +1,16 @@
-"""How often each label of a factor occurs inside each action class (App. A.1).
+"""Frequency of each label of a factor inside each action class (App. A.1).
 
 The z-frequency of a video is the share of its class that has the same label of the
-factor Z: 164 of 989 'abseiling' videos show a rope bridge, so each of them has
-0.166. Here is also what else the scripts share that cut data by it (`k200db`,
-`omnidebias`): class numbers, random parts to compare with, and the
-normalised mutual information of Tables 10 and 12. All functions take V labels at once,
-millions if need be.
+factor Z: 164 of 989 'abseiling' videos show a rope bridge, so each of them has 0.166.
+The commands that divide data by it (`k200db`, `omnidebias`) also share what follows:
+class numbers, random parts for comparison, and the normalised mutual information of
+Tables 10 and 12. All functions take V labels at once, millions if need be.
 """
 
 import hashlib
 import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,7 +64,7 @@ def label_counts(
 
 
 def _size(name: str, labels: np.ndarray, size: int | None) -> int:
-    """Number of labels, given or found."""
+    """The number of labels, by default the largest plus one."""
     largest = int(labels.max(initial=-1))
     if size is None:
         return largest + 1
@@ -80,8 +80,8 @@ def z_frequency(actions: np.ndarray, factors: np.ndarray) -> np.ndarray:
 
     Args:
         actions: [V] int.
-        factors: [V] int; where it is negative (missing) the frequency is 0, and the
-            video does not count in its class.
+        factors: [V] int; a video with a negative (missing) label has frequency 0 and
+            does not count in its class.
     """
     counts = label_counts(actions, factors)
     if not counts.size:
@@ -92,21 +92,21 @@ def z_frequency(actions: np.ndarray, factors: np.ndarray) -> np.ndarray:
 
 
 def rank(actions: np.ndarray, factors: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Returns [V] rows ordered by class, in it from frequent to rare factor labels.
+    """Returns [V] rows by class, within it from frequent to rare factor labels.
 
-    Equal frequencies go by factor label, equal labels by id, so the order of the
-    input has no influence.
+    Equal frequencies are ordered by factor label, equal labels by id, so the order of
+    the input has no influence.
     """
     frequency = z_frequency(actions, factors)
     return np.lexsort((np.asarray(ids), factors, -frequency, actions))
 
 
 def normalized_mutual_information(actions: np.ndarray, factors: np.ndarray) -> float:
-    """Returns I(Y; Z) over the mean of both entropies, 0 to 1 (Table 10).
+    """Returns I(Y; Z) over the arithmetic mean of both entropies, 0..1 (Table 10).
 
-    Arithmetic mean; 0 where either factor is constant, which carries no information.
-    Videos whose factor label is missing (negative) are left out. Larger is more
-    biased. It grows when the set shrinks, so compare sets of one size only.
+    It is 0 where either factor is constant. Videos whose factor label is missing
+    (negative) are left out. Larger is more biased. It grows as the set shrinks, so
+    compare sets of one size only.
     """
     actions, factors = _integers("action", actions), _integers("factor", factors)
     known = factors >= 0
@@ -118,12 +118,12 @@ def normalized_mutual_information(actions: np.ndarray, factors: np.ndarray) -> f
 def renumber(
     labels: np.ndarray, classes: Sequence[str], chosen: Sequence[str]
 ) -> np.ndarray:
-    """Returns [V] labels as positions in `chosen`, -1 for classes that are not there.
+    """Returns [V] labels as positions in `chosen`, -1 for classes not in it.
 
     Args:
         labels: [V] int, positions in `classes`.
-        classes: Names of the numbering there is.
-        chosen: Names of the numbering wanted.
+        classes: Names of the present numbering.
+        chosen: Names of the wanted numbering.
     """
     place = {name: label for label, name in enumerate(chosen)}
     table = np.array([place.get(name, -1) for name in classes])
@@ -134,8 +134,8 @@ def order_by_id(ids: Sequence[str] | np.ndarray) -> np.ndarray:
     """Returns [V] rows in the order of their ids.
 
     Args:
-        ids: [V] strings, or an array of them, of `str` or of UTF-8 bytes; an array
-            costs far less memory.
+        ids: [V] strings, or an array of `str` or UTF-8 bytes, which needs far less
+            memory.
 
     Raises:
         DataError: naming the first id that comes twice.
@@ -153,7 +153,7 @@ def order_by_id(ids: Sequence[str] | np.ndarray) -> np.ndarray:
 
 
 def _as_bytes(names: np.ndarray) -> np.ndarray:
-    """Strings at a byte a letter where all are ASCII, in the same order."""
+    """ASCII strings at one byte a letter, others unchanged; the order is the same."""
     width = names.dtype.itemsize // 4
     if names.dtype.kind != "U" or not width:
         return names
@@ -176,7 +176,7 @@ def by_class(actions: np.ndarray, num_classes: int) -> list[np.ndarray]:
 
 
 def class_generator(seed: int, name: str) -> np.random.Generator:
-    """Returns the random numbers of the class called `name`, its own ones."""
+    """Returns a random generator that depends on the seed and one class's name only."""
     digest = hashlib.sha256(name.encode()).digest()
     return np.random.default_rng((seed, int.from_bytes(digest[:8], "big")))
 
@@ -187,18 +187,18 @@ def random_control(actions: np.ndarray, rows: np.ndarray, *, seed: int) -> np.nd
     Args:
         actions: [V] int; negative for videos that may not be drawn.
         rows: Rows of the part to compare with.
-        seed: Of the draw.
+        seed: Random seed.
     """
     return draw_per_class(actions, np.bincount(actions[rows]), seed=seed)
 
 
 def draw_per_class(actions: np.ndarray, sizes: np.ndarray, *, seed: int) -> np.ndarray:
-    """Returns random rows, so many of each class, or all where there are fewer.
+    """Returns `sizes` random rows of each class, or all where there are fewer.
 
     Args:
         actions: [V] int; negative for videos that may not be drawn.
         sizes: [K] int, videos wanted of each class.
-        seed: Of the draw.
+        seed: Random seed.
     """
     shuffled = np.random.default_rng(seed).permutation(len(actions))
     drawn = by_class(actions[shuffled], len(sizes))
@@ -207,17 +207,33 @@ def draw_per_class(actions: np.ndarray, sizes: np.ndarray, *, seed: int) -> np.n
     ]
 
 
-def describe_part(
+class PartNmi(NamedTuple):
+    """Size of a part, its NMI of action and label, and that of a random part."""
+
+    name: str
+    num_videos: int
+    nmi: float
+    random_nmi: float
+
+    def __str__(self) -> str:
+        """Returns the numbers as one line."""
+        return (
+            f"{self.name}: {self.num_videos} videos; NMI of action and label "
+            f"{self.nmi:.3f}, of a random part of this size {self.random_nmi:.3f}"
+        )
+
+
+def measure_part(
     name: str, rows: np.ndarray, actions: np.ndarray, factors: np.ndarray, seed: int
-) -> str:
-    """Returns one line: size and NMI of a part, beside a random one of its size.
+) -> PartNmi:
+    """Returns size and NMI of a part, beside a random one of its size.
 
     Args:
-        name: What to call the part.
+        name: Of the part.
         rows: Its rows, among those with an action and a factor label.
         actions: [V] int, negative for other classes' videos.
         factors: [V] int, negative where missing.
-        seed: Of the random part.
+        seed: Random seed of the other part.
     """
     usable = np.where(factors >= 0, actions, -1)
     control = random_control(usable, rows, seed=seed)
@@ -225,7 +241,4 @@ def describe_part(
         normalized_mutual_information(actions[part], factors[part])
         for part in (rows, control)
     )
-    return (
-        f"{name}: {len(rows)} videos; NMI of action and label {here:.3f}, "
-        f"of a random part of this size {random:.3f}"
-    )
+    return PartNmi(name, len(rows), here, random)

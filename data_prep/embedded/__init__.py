@@ -1,1 +1,1 @@
-"""The embedded benchmark as a data set folder: rendered, labelled and split."""
+"""Makes the embedded benchmark: rendered, encoded, labelled and split videos."""

@@ -1,4 +1,4 @@
-"""A picture of the embedded benchmark: videos of every action, with what they show."""
+"""A picture of the embedded benchmark: captioned videos of every action."""
 
 import pathlib
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ def draw(folder: pathlib.Path, *, columns: int = 4, zoom: int = 3) -> np.ndarray
     """Returns [H, W, 3] uint8 RGB: stored videos of each action, rare scenes last.
 
     Args:
-        folder: A data set that `embedded.prepare` made.
-        columns: Videos in a row, half of them from `pool` and half from `rare`.
-        zoom: Screen pixels for each stored one.
+        folder: A data set of `make.prepare`.
+        columns: Videos a row, half of them from `pool` and half from `rare`.
+        zoom: Pixels a side for each stored pixel.
     """
     rows = []
     splits = [

@@ -1,4 +1,4 @@
-"""A data set folder that is made once, by one process, and appears when it is whole."""
+"""A data set folder that one process makes once and that appears when complete."""
 
 import contextlib
 import fcntl
@@ -27,20 +27,20 @@ def make_once(
     fill: Fill,
     log: Log,
 ) -> None:
-    """Makes a folder of the embedded benchmark, unless it is there by this recipe.
+    """Makes a folder of the embedded benchmark, unless one of this recipe exists.
 
     Args:
-        folder: Where it shall be; the folder above is made where it is missing.
-        num_videos: How many videos it will hold.
-        recipe: All that decides what it will hold; JSON knows its types.
-        fill: Writes everything but `dataset.json` into an empty folder, and tells
-            about progress.
-        log: Told about progress, one line at a time.
+        folder: Its place; the folder above is made if it is missing.
+        num_videos: Number of its videos.
+        recipe: All that determines its content, in types of JSON.
+        fill: Writes everything but `dataset.json` into an empty folder, and reports
+            progress.
+        log: Receives progress, one line at a time.
 
     Raises:
-        DataError: if the folder is taken by something else.
+        DataError: if the folder holds something else.
     """
-    # as it will be read: tuples become lists
+    # as it is read back: tuples become lists
     stored: Recipe = json.loads(json.dumps(recipe))
     if _is_there(folder, stored, log):
         return
@@ -51,7 +51,7 @@ def make_once(
 
 
 def _is_there(folder: pathlib.Path, recipe: Recipe, log: Log) -> bool:
-    """Whether `folder` holds what this recipe makes."""
+    """Whether `folder` holds a data set of this recipe."""
     if not folder.exists():
         return False
     if not (folder / "dataset.json").is_file():
@@ -60,7 +60,7 @@ def _is_there(folder: pathlib.Path, recipe: Recipe, log: Log) -> bool:
         )
     if catalog.read_dataset_file(folder).recipe == recipe:
         return True
-    log(f"{folder.name} was made by another recipe; it is made anew")
+    log(f"{folder.name} was made by another recipe; making it again")
     return False
 
 
@@ -71,7 +71,7 @@ def _make(
     fill: Fill,
     log: Log,
 ) -> None:
-    """Makes the data set beside its place and moves it there when it is complete."""
+    """Makes the data set in a temporary folder and moves it into place."""
     began = time.monotonic()
 
     def progress(text: str) -> None:
@@ -99,7 +99,7 @@ def _make(
 
 
 def _aspects() -> dict[str, aspect_table.Aspect]:
-    """The aspects that the two labellers label, in every folder."""
+    """The aspects of the two labellers, in every folder."""
     source = "a small {} network trained on rendered still pictures"
     return {
         "scene": aspect_table.Aspect(
@@ -112,7 +112,7 @@ def _aspects() -> dict[str, aspect_table.Aspect]:
 
 
 def _inode(path: pathlib.Path) -> int | None:
-    """The number of the file at `path`, None if there is none."""
+    """The inode of the file at `path`, None if there is none."""
     try:
         return path.stat().st_ino
     except FileNotFoundError:
@@ -121,7 +121,7 @@ def _inode(path: pathlib.Path) -> int | None:
 
 @contextlib.contextmanager
 def alone(path: pathlib.Path, log: Log) -> Iterator[None]:
-    """Waits until no other process makes the same data set; leaves no file behind."""
+    """Waits until no other process makes the same data set; removes its lock file."""
     while True:
         with path.open("w") as lock:
             try:
@@ -129,7 +129,7 @@ def alone(path: pathlib.Path, log: Log) -> Iterator[None]:
             except BlockingIOError:
                 log(f"waiting for the process that holds {path}")
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            # who held it before has removed the file, so others may hold a new one
+            # the previous holder removed the file, so others may hold a new one
             if _inode(path) != os.fstat(lock.fileno()).st_ino:
                 continue
             try:

@@ -3,12 +3,11 @@
     python -m data_prep.embedded --seed 0 --out DATA_ROOT
     python -m data_prep.embedded --seed 0 --out DATA_ROOT --web
 
-Renders a pool, a held-out set of the same bias (`iid`) and a set in scenes never
-trained on (`rare`, the analogue of ARAS); stores them as encoded video; lets two small
-networks pseudo-label them; and splits the pool by pseudo-scene (App. A.1) into
-`train` and `tail`, the analogues of K200db-train and K200db-val. Another seed is
-another benchmark: tune on one, report on others. `--web` makes the web data that
-belongs to it instead (`embedded_web`).
+Renders a pool, a held-out set of the same bias (`iid`) and a set in scenes not trained
+on (`rare`, the analogue of ARAS); stores them as encoded video; pseudo-labels them by
+two small networks; and splits the pool by pseudo-scene (App. A.1) into `train` and
+`tail`, the analogues of K200db-train and K200db-val. Another seed is another benchmark:
+tune on one, report on others. `--web` makes the benchmark's web data (`web_media`).
 """
 
 import argparse
@@ -16,7 +15,6 @@ import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,6 +23,8 @@ from data_prep.embedded import contact_sheet, dataset_folder, render, web_media
 from smad_jax.commands import command_line
 from smad_jax.data import catalog
 from smad_jax.data.embedded import benchmark
+
+HELP = "make the embedded benchmark, unless it exists"
 
 Log = dataset_folder.Log
 
@@ -37,8 +37,8 @@ class Sizes:
         pool: Videos to be split into train and tail.
         iid: Held-out videos of the pool's distribution.
         rare: Videos in the rare scenes.
-        tail_per_class: Tail has at least so many videos of each class.
-        train_per_class: Train has exactly so many.
+        tail_per_class: Least number of tail's videos of each class.
+        train_per_class: Exact number of train's videos of each class.
         stills: Pictures to train each labeller on.
     """
 
@@ -57,18 +57,17 @@ class Sizes:
 def _draw_sets(
     sizes: Sizes, bias: benchmark.Bias, seed: int
 ) -> dict[str, benchmark.Factors]:
-    """What each set shows."""
-    return {
-        "pool": benchmark.draw_factors(
-            sizes.pool, seed=seed, stream=render.STREAMS["pool"], bias=bias
-        ),
-        "iid": benchmark.draw_factors(
-            sizes.iid, seed=seed, stream=render.STREAMS["iid"], bias=bias
-        ),
-        "rare": benchmark.draw_rare_factors(
-            sizes.rare, seed=seed, stream=render.STREAMS["rare"]
-        ),
+    """The contents of each set."""
+    sets = {
+        name: benchmark.draw_factors(
+            count, seed=seed, stream=render.STREAMS[name], bias=bias
+        )
+        for name, count in (("pool", sizes.pool), ("iid", sizes.iid))
     }
+    rare = benchmark.draw_rare_factors(
+        sizes.rare, seed=seed, stream=render.STREAMS["rare"]
+    )
+    return {**sets, "rare": rare}
 
 
 def _write_splits(
@@ -95,15 +94,13 @@ def _write_splits(
         redistribution.Sizes(sizes.tail_per_class, sizes.train_per_class),
         seed=seed,
     )
-    for name, rows in (("train", parts.train), ("tail", parts.val)):
+    measured = {"pool": np.arange(sizes.pool), "train": parts.train, "tail": parts.val}
+    for name in ("train", "tail"):
+        rows = measured[name]
         catalog.write_split(folder, name, [ids[row] for row in rows], actions[rows])
     return {
         name: z_frequency.normalized_mutual_information(actions[rows], scene[rows])
-        for name, rows in (
-            ("pool", np.arange(sizes.pool)),
-            ("train", parts.train),
-            ("tail", parts.val),
-        )
+        for name, rows in measured.items()
     }
 
 
@@ -139,25 +136,25 @@ def prepare(
     sizes: Sizes | None = None,
     bias: benchmark.Bias | None = None,
 ) -> pathlib.Path:
-    """Makes the benchmark of one seed, unless it is there; returns its folder.
+    """Makes the benchmark of one seed, unless it exists; returns its folder.
 
-    The folder appears only when it is complete. It holds the splits `train`, `tail`,
-    `iid`, `rare` and `pool`, the aspects `scene` and `object`, the truth in
-    `factors.npz` (`action`, `scene`, `object`, and `actor`, bits packed along the last
-    axis) and measured biases in `report.json`.
+    The folder appears once it is complete. It holds the splits `train`, `tail`, `iid`,
+    `rare` and `pool`, the aspects `scene` and `object`, the truth in `factors.npz`
+    (`action`, `scene`, `object`, and `actor`, bits packed along the last axis) and
+    measured biases in `report.json`.
 
     Args:
         data_root: Folder of the data sets.
-        seed: At least 0; another seed shares no video.
-        log: Told about progress, one line at a time.
+        seed: At least 0; seeds share no video.
+        log: Receives progress, one line at a time.
         scale: Share of the benchmark's videos to make; part of the folder's name.
         sizes: Numbers of videos; by default the benchmark's.
-        bias: How far the scene betrays the action; by default the benchmark's.
+        bias: Dependence of scene and action; by default the benchmark's.
 
     Raises:
         ConfigError: if there is no benchmark of this seed and scale.
-        DataError: if the folder is taken by something else, or the sizes leave a class
-            too small to split.
+        DataError: if the folder holds something else, or the sizes leave a class too
+            small to split.
     """
     sizes, bias = sizes or Sizes().scaled(scale), bias or benchmark.Bias()
     recipe = {
@@ -178,26 +175,30 @@ def prepare(
     return folder
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.embedded",
-        description="Makes the embedded benchmark, unless it is there already.",
-    )
-    add = parser.add_argument
-    add("--seed", type=int, default=0, help="which benchmark")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    add, path = parser.add_argument, pathlib.Path
+    add("--seed", type=int, default=0, help="number of the benchmark")
     add("--scale", type=float, default=1.0, help="share of its videos to make")
-    add("--out", type=pathlib.Path, required=True, help="folder of the data sets")
+    add("--out", type=path, required=True, help="folder of the data sets")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--web", action="store_true", help="make its web data instead")
-    what.add_argument("--sheet", type=pathlib.Path, help="write pictures as this PNG")
-    chosen = parser.parse_args(arguments)
-    make = web_media.prepare if chosen.web else prepare
+    what.add_argument("--web", action="store_true", help="make its web data")
+    what.add_argument("--sheet", type=path, help="write sample frames to this PNG")
 
-    def act() -> str:
-        folder = make(chosen.out, chosen.seed, scale=chosen.scale)
-        if chosen.sheet:
-            contact_sheet.write(folder, chosen.sheet)
-        return str(folder)
 
-    return command_line.run(act)
+def run(
+    *,
+    seed: int,
+    scale: float,
+    out: pathlib.Path,
+    web: bool,
+    sheet: pathlib.Path | None,
+) -> str:
+    """Makes the benchmark or its web data; returns the folder."""
+    folder = (web_media.prepare if web else prepare)(out, seed, scale=scale)
+    if sheet:
+        contact_sheet.write(folder, sheet)
+    return str(folder)
+
+
+main = command_line.Program("python -m data_prep.embedded", HELP, add_arguments, run)

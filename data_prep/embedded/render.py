@@ -1,6 +1,7 @@
 """Renders, encodes, labels and stores the embedded benchmark, on all cores."""
 
 import concurrent.futures
+import functools
 import io
 import os
 import pathlib
@@ -12,29 +13,29 @@ import av.video.reformatter
 import cv2
 import numpy as np
 
-from data_prep.embedded import small_labellers
 from smad_jax.data import aspect_records, label_names, records, video
 from smad_jax.data.embedded import benchmark
 
 Log = Callable[[str], object]
+Label = Callable[[np.ndarray], np.ndarray]  # frames [V, H, W, 3] to [V, Z]
 
-VERSION = 1  # of pictures, encoding and labels; a new one makes everything anew
-# Random streams of the sets: a number that is in use never changes its meaning, or
-# data sets that are there would no longer be what their recipe makes.
+VERSION = 1  # of pictures, encoding and labels; a new one makes every data set again
+# Random streams of the sets: a number in use never changes its meaning, or existing
+# data sets would no longer be those of their recipe.
 STREAMS = {"pool": 0, "iid": 1, "rare": 2, "clip": 4, "image": 5}
 _STILLS_STREAM = 3
 _IMAGES = ("image",)  # sets of one frame, stored as PNG
-_LABELLED_FRAMES = (0, 2)  # of each video, as pseudo-labels average over frames
+_LABELLED_FRAMES = (0, 2)  # of each video; pseudo-labels average over frames
 _NUM_SHARDS = 4
 _NAMES = {"scene": benchmark.SCENES, "object": benchmark.OBJECTS}
 _CHUNK = 100  # videos a task
-# Chunks before a labeller: late enough that the stills are there, early enough not to
-# run alone at the end, one after the other so that progress can be seen.
+# Chunks before a labeller: late enough that the stills exist, early enough not to run
+# alone at the end, one after the other so that progress is visible.
 _TRAIN_AFTER = {"object": 10, "scene": 35}
 
 
 class Chunk(NamedTuple):
-    """Some consecutive videos of one set, stored and looked at again."""
+    """Some consecutive videos of one set, encoded and decoded again."""
 
     videos: list[bytes]
     frames: np.ndarray  # [V, frames, H, W, 3] uint8, decoded
@@ -42,7 +43,7 @@ class Chunk(NamedTuple):
 
 
 class _Stills(NamedTuple):
-    """Pictures that the labellers learn from, and what they show."""
+    """Pictures that the labellers learn from, and their labels."""
 
     frames: np.ndarray
     scene: np.ndarray
@@ -50,19 +51,19 @@ class _Stills(NamedTuple):
 
 
 class Made(NamedTuple):
-    """Everything that takes long: the stored videos in order, and the labellers."""
+    """All that takes long: the encoded videos in order, and the labellers."""
 
     chunks: list[Chunk]
-    labellers: dict[str, small_labellers.Labeller]
+    labellers: dict[str, Label]
 
 
 class Stored(NamedTuple):
-    """What is known of V stored videos.
+    """V stored videos.
 
     Attributes:
         ids: [V] ids, set after set.
         pseudo_labels: By aspect, [V, Z] soft labels.
-        labeller_accuracy: By aspect, the share of videos whose label is right.
+        labeller_accuracy: By aspect, the share of videos whose label is correct.
     """
 
     ids: list[str]
@@ -73,8 +74,8 @@ class Stored(NamedTuple):
 def encode(frames: np.ndarray) -> bytes:
     """Returns frames [T, H, W, 3] uint8 RGB as an MP4 file (H.264), 4 frames a second.
 
-    Full colour resolution: at 32 pixels the usual halved one loses arms and objects
-    (mean error 9 levels against 4). Equal frames give equal bytes.
+    Colour has full resolution: at 32 pixels the usual half resolution loses arms and
+    objects (mean error 9 levels against 4). Equal frames give equal bytes.
     """
     # mbtree is not reproducible on small pictures, even with one thread
     options = {
@@ -114,12 +115,12 @@ def store(
 
     Args:
         folder: The data set's, empty.
-        sets: What the videos of each set show; its name is one of `STREAMS`.
-        labels: By set, [V] the class that each record names.
-        num_stills: Pictures to train each labeller on. With the seed it decides what
-            the labellers are, so another data set's are the same.
-        seed: Of everything.
-        progress: Told about progress, one line at a time.
+        sets: Contents of the videos of each set; its name is one of `STREAMS`.
+        labels: By set, [V] class of each record.
+        num_stills: Pictures to train each labeller on. It determines, with the seed,
+            the labellers, so those of two data sets can be the same.
+        seed: Random seed of everything.
+        progress: Receives progress, one line at a time.
     """
     made = make(sets, num_stills, seed, progress)
     ids = [
@@ -148,13 +149,12 @@ def store(
 def _label(
     made: Made, sets: Mapping[str, benchmark.Factors]
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Pseudo-labels [V, Z] of both aspects, and the share of them that are right."""
+    """Pseudo-labels [V, Z] of both aspects, and the share of correct ones."""
     frames = np.concatenate([chunk.frames for chunk in made.chunks])
     flat = frames.reshape(-1, *frames.shape[2:])
     values, right = {}, {}
-    for name, labeller in made.labellers.items():
-        each = small_labellers.probabilities(labeller, flat)
-        values[name] = each.reshape(*frames.shape[:2], -1).mean(axis=1)
+    for name, label in made.labellers.items():
+        values[name] = label(flat).reshape(*frames.shape[:2], -1).mean(axis=1)
         truth = np.concatenate([getattr(factors, name) for factors in sets.values()])
         there = truth != benchmark.NONE
         right[name] = float((values[name].argmax(1) == truth)[there].mean())
@@ -167,10 +167,10 @@ def _write_factors(
     sets: Mapping[str, benchmark.Factors],
     chunks: Sequence[Chunk],
 ) -> None:
-    """The truth: labels of every video, and which pixels are the actor's."""
+    """Writes the truth: labels of every video, and the actor's pixels."""
     truth = {
         name: np.concatenate([getattr(factors, name) for factors in sets.values()])
-        for name in benchmark.Factors._fields
+        for name in ("action", "scene", "object")
     }
     actor = np.concatenate([chunk.actor for chunk in chunks])
     np.savez_compressed(
@@ -186,7 +186,7 @@ def _write_factors(
 def make(
     sets: Mapping[str, benchmark.Factors], num_stills: int, seed: int, progress: Log
 ) -> Made:
-    """Renders, encodes and trains with all cores; NumPy, x264 and XLA free the lock."""
+    """Renders, encodes and trains in threads: NumPy, x264 and XLA release the lock."""
     with concurrent.futures.ThreadPoolExecutor(max(2, _num_cores())) as pool:
         stills = pool.submit(_make_stills, num_stills, seed)
         tasks, training = [], {}
@@ -257,25 +257,22 @@ def _make_stills(num_stills: int, seed: int) -> _Stills:
 
 def _train_labeller(
     name: str, stills: "concurrent.futures.Future[_Stills]", seed: int
-) -> small_labellers.Labeller:
+) -> Label:
+    from data_prep.embedded import small_labellers  # JAX: not before it is needed
+
     pictures = stills.result()
-    labels, names = {
-        "scene": (pictures.scene, benchmark.SCENES),
-        "object": (pictures.object, benchmark.OBJECTS),
-    }[name]
-    return small_labellers.train(
-        pictures.frames,
-        labels,
-        len(names),
-        small_labellers.PLANS[name],
-        seed=seed,
+    labels = pictures.scene if name == "scene" else pictures.object
+    plan = small_labellers.PLANS[name]
+    labeller = small_labellers.train(
+        pictures.frames, labels, len(_NAMES[name]), plan, seed=seed
     )
+    return functools.partial(small_labellers.probabilities, labeller)
 
 
 def _watched(
     tasks: "Sequence[concurrent.futures.Future[Chunk]]", progress: Log
 ) -> Iterator[Chunk]:
-    """The tasks' results in order, with a word every tenth of the way."""
+    """The tasks' results in order; reports every tenth of the way."""
     for number, task in enumerate(tasks, start=1):
         yield task.result()
         if number * 10 // len(tasks) > (number - 1) * 10 // len(tasks):

@@ -1,9 +1,9 @@
-"""Two small networks that name scene and object of the embedded benchmark's frames.
+"""Two small networks that predict scene and object of the embedded benchmark's frames.
 
-They stand in for the ResNet-50s of Places365 and ImageNet (App. A.1): trained on
-still pictures of their own, never on a video, and right most of the time. A scene
-fills the frame, so its network averages over locations; an object is small, so its
-network takes the maximum.
+They stand in for the ResNet-50s of Places365 and ImageNet (App. A.1): trained on still
+pictures of their own, never on a video, and correct for most frames. A scene fills the
+frame, so its network averages over locations; an object is small, so its network takes
+the maximum.
 """
 
 import functools
@@ -18,7 +18,7 @@ from flax import nnx
 
 
 class Layer(NamedTuple):
-    """A convolution: channels it gives, kernel size and stride in pixels."""
+    """A convolution: output channels, kernel size and stride in pixels."""
 
     channels: int
     size: int
@@ -26,7 +26,7 @@ class Layer(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How a labeller is built and trained.
+    """Network and training of a labeller.
 
     Attributes:
         layers: Convolutions, a ReLU after each.
@@ -93,7 +93,7 @@ class Labeller(nnx.Module):
 
 
 def _he_normal(rng: np.random.Generator) -> nnx.Initializer:
-    """He's initial weights, drawn by NumPy: XLA compiles two seconds for the same."""
+    """He's initial weights, drawn by NumPy: in XLA they take two seconds to compile."""
 
     def initial(key, shape, dtype, out_sharding=None):
         deviation = math.sqrt(2 / math.prod(shape[:-1]))
@@ -116,11 +116,11 @@ def train(
     """Returns a labeller trained on still pictures.
 
     Args:
-        frames: [V, H, W, 3] uint8, at least one batch of them.
+        frames: [V, H, W, 3] uint8, at least one batch.
         labels: [V] int, 0..num_labels - 1.
         num_labels: Z.
         plan: Network and training.
-        seed: Of initial weights and order.
+        seed: Random seed of initial weights and order.
     """
     labeller = Labeller(plan, num_labels, seed=seed)
     graph, parameters = nnx.split(labeller)
@@ -144,7 +144,7 @@ def train(
     state = optimizer.init(parameters)
     for _ in range(plan.epochs):
         order = rng.permutation(len(frames))[: steps_an_epoch * plan.batch_size]
-        # not a scan: inside a loop XLA's convolutions on CPU are six times slower
+        # no scan, since in a loop XLA's convolutions on CPU are six times slower
         for rows in order.reshape(-1, plan.batch_size):
             parameters, state = step(parameters, state, frames[rows], labels[rows])
     return nnx.merge(graph, parameters)

@@ -1,10 +1,10 @@
-"""Web data for the embedded benchmark: 3,600 images and clips with unsure labels.
+"""Web data for the embedded benchmark: 3,600 images and clips with noisy labels.
 
-The analogue of GoogleImg and InsVideo (Sec. 5.2): the scenes of an action are fewer
-still than in the benchmark's videos, but every scene occurs, the four rare ones too;
-two fifths are images; every fifth label is drawn at random, as a search finds wrong
-things. `teacher_filter` and `omnidebias` make of it what training takes. A folder of
-its own: whoever asks for no web data neither makes it nor is changed by it.
+The analogue of GoogleImg and InsVideo (Sec. 5.2): an action has even fewer scenes than
+in the benchmark's videos, but every scene occurs, the four rare ones too; two fifths
+are images; every fifth label is random, like a wrong search result. `teacher_filter`
+and `omnidebias` turn it into training data. Its folder is separate, so the benchmark
+does not depend on it.
 """
 
 import dataclasses
@@ -88,23 +88,23 @@ def prepare(
     sizes: Sizes | None = None,
     bias: benchmark.WebBias | None = None,
 ) -> pathlib.Path:
-    """Makes the web data of one benchmark, unless they are there; returns the folder.
+    """Makes the web data of one benchmark, unless they exist; returns the folder.
 
     It holds the split `raw`, the aspects `scene` and `object` by the benchmark's own
-    labellers, the truth in `factors.npz` as `data_prep.embedded.prepare` writes it, and
-    in `report.json` how many labels are right.
+    labellers, the truth in `factors.npz` in the form of `make.prepare`, and the shares
+    of correct labels in `report.json`.
 
     Args:
         data_root: Folder of the data sets.
-        seed: Of the benchmark that they belong to.
-        log: Told about progress, one line at a time.
+        seed: Seed of the benchmark.
+        log: Receives progress, one line at a time.
         scale: Share of the media to make, as of the benchmark.
         sizes: Numbers of media; by default those of the benchmark.
-        bias: How far the scene betrays the action, and how many labels are wrong.
+        bias: Dependence of scene and action, and the share of wrong labels.
 
     Raises:
         ConfigError: if there is no benchmark of this seed and scale.
-        DataError: if the folder is taken by something else.
+        DataError: if the folder holds something else.
     """
     sizes, bias = sizes or Sizes().scaled(scale), bias or benchmark.WebBias()
     folder = pathlib.Path(data_root) / benchmark.folder_name(

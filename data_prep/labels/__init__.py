@@ -1,1 +1,1 @@
-"""Pseudo-labels of aspects: by networks, in parallel parts, from files, by looks."""
+"""Labels of aspects: by networks, from files, by appearance, and HVU's tags."""

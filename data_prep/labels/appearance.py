@@ -1,7 +1,7 @@
-"""Soft labels of what a scene looks like, where no network is at hand.
+"""Soft labels of a scene by its appearance, where no network is available.
 
-Videos are clustered by colour and edges of a few frames. The clusters have no names;
-they tell videos of one surrounding from those of another.
+Videos are clustered by colour and edges of a few frames. The clusters separate
+surroundings and have no names.
 """
 
 import concurrent.futures
@@ -16,19 +16,19 @@ from data_prep.labels import label_files
 from smad_jax import errors
 from smad_jax.data import records, sampling, video
 
-MOST_LABELS = 16  # where nobody says how many
-_VIDEOS_A_LABEL = 4  # at least so many on average, where nobody says how many labels
+MOST_LABELS = 16  # by default
+_VIDEOS_A_LABEL = 4  # least mean number of videos a label, by default
 
-_SIDE = 64  # pixels; frames are shrunk to a square before they are described
+_SIDE = 64  # pixels of the square that frames are reduced to
 _ATTEMPTS = 20
 
 
 def describe_frames(frames: np.ndarray) -> np.ndarray:
-    """Returns one descriptor of what frames look like, [D] float64.
+    """Returns one descriptor of the appearance of frames, [D] float64.
 
     Histograms of colour (4 x 4 x 4) and of gradient orientation (8, weighted by
-    strength) in quarters of the frame; each sums to one over the frame, then the root
-    is taken, so that Euclidean distance compares distributions. Mean over the frames.
+    strength, in quarters of the frame) each sum to one and are averaged over the
+    frames. Their root makes Euclidean distance compare distributions.
 
     Args:
         frames: [T, H, W, 3] uint8, RGB.
@@ -61,13 +61,13 @@ def describe_frames(frames: np.ndarray) -> np.ndarray:
 def cluster(descriptors: np.ndarray, num_labels: int, *, seed: int) -> np.ndarray:
     """Returns [V, Z] float32 soft labels: softmax of squared distances to k means.
 
-    The temperature is set so that a middling video is e^2 times likelier to belong to
-    its own cluster than to the next. Clusters are numbered from large to small.
+    The temperature makes the median video e^2 times likelier to belong to its own
+    cluster than to the next. Clusters are numbered from large to small.
 
     Args:
         descriptors: [V, D] float64.
         num_labels: Z, at least 2.
-        seed: Of the first means.
+        seed: Random seed of the first means.
 
     Raises:
         DataError: if there are too few different videos for so many clusters.
@@ -85,11 +85,11 @@ def cluster(descriptors: np.ndarray, num_labels: int, *, seed: int) -> np.ndarra
                 descriptors, num_labels, iter=50, minit="++", missing="raise", rng=rng
             )
             break
-        except scipy.cluster.vq.ClusterError:  # a cluster ran empty; start elsewhere
+        except scipy.cluster.vq.ClusterError:  # a cluster became empty; start again
             continue
     else:
         raise errors.DataError(
-            f"{num_labels} clusters do not stay filled; ask for fewer (--num-labels)"
+            f"some of {num_labels} clusters stay empty; use fewer (--num-labels)"
         )
     size = np.bincount(member, minlength=num_labels)
     means = means[np.argsort(-size, kind="stable")]
@@ -109,7 +109,7 @@ def label_by_appearance(
     seed: int,
     num_jobs: int,
 ) -> label_files.Labels:
-    """Returns soft labels of a data set's videos by clustering how they look.
+    """Returns soft labels of a data set's videos by clustering their appearance.
 
     A video that cannot be decoded, or whose record is damaged, gets no label
     (training masks it) and is named on stderr.
@@ -117,8 +117,8 @@ def label_by_appearance(
     Args:
         folder: The data set's folder.
         num_labels: Z; None for `MOST_LABELS`, or fewer where there are few videos.
-        num_frames: Frames of each video to look at, evenly spaced.
-        seed: Of the clustering.
+        num_frames: Frames of each video, evenly spaced.
+        seed: Random seed of the clustering.
         num_jobs: Videos decoded at the same time.
     """
     reader = records.RecordReader(folder, "videos")
@@ -135,7 +135,7 @@ def label_by_appearance(
             return None
         return describe_frames(frames)
 
-    # by id: how the videos were written must not decide the clusters
+    # by id, since the order of the records must not influence the clusters
     positions = sorted(range(len(reader)), key=lambda position: reader.ids[position])
     with concurrent.futures.ThreadPoolExecutor(num_jobs) as pool:
         found = list(zip(positions, pool.map(describe, positions), strict=True))
@@ -149,10 +149,10 @@ def label_by_appearance(
 
 
 def warning(values: np.ndarray) -> str:
-    """Returns what is wrong with clusters of [V, Z] soft labels; empty if nothing is.
+    """Returns a warning where most of [V, Z] soft labels have one video, else "".
 
-    Where most labels are those of one video, a label says which video it is and not
-    where it plays, and an adversary that reads it learns nothing of use.
+    Such a label identifies the video and not its scene, so an adversary that predicts
+    it learns nothing of use.
     """
     num_labels = values.shape[1]
     sizes = np.bincount(values.argmax(axis=1), minlength=num_labels)
@@ -161,6 +161,6 @@ def warning(values: np.ndarray) -> str:
         return ""
     return (
         f"{alone} of {num_labels} labels have no more than one of the {len(values)} "
-        "videos, so they say which video it is and not where it plays; ask for fewer "
+        "videos, so they identify the video and not its scene; use fewer "
         "(--num-labels), or add videos"
     )

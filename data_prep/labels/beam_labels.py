@@ -1,9 +1,9 @@
-"""The parts of a labelling job on Apache Beam: a laptop, Flink, Spark or Dataflow.
+"""Runs the parts of a labelling job on Apache Beam: a laptop, Flink, Spark, Dataflow.
 
-A pipeline that hands out numbers of parts; what becomes of one is `label_parts`'
-business, as without Beam. Workers need this package and its requirements, and must see
-the data set, the weights and the folder of parts under the paths of the job, on a file
-system that they share. Apache Beam is optional: `pip install -r requirements-beam.txt`.
+The pipeline distributes numbers of parts; `label_parts` does each, as without Beam.
+Workers need this package and its requirements, and a shared file system on which the
+data set, the weights and the folder of parts have the paths of the job. Apache Beam is
+optional: `pip install -r requirements-beam.txt`.
 """
 
 import functools
@@ -37,25 +37,28 @@ def run(
 ) -> dict[str, int]:
     """Does parts of a job on a runner; returns its counters once all are done.
 
-    A part that was done twice, after a fault or by two workers at once, leaves the same
-    file. A part that a worker could not do fails the pipeline after the runner's
-    retries, and the next run goes on with what is missing.
+    A part done twice, after a fault or by two workers at once, leaves the same file. A
+    part that fails ends the pipeline after the runner's retries, and the next run
+    resumes with the missing parts.
 
     Args:
-        job: What to do.
+        job: The labelling job.
         parts: Numbers of the parts.
-        runner: Beam's name of the runner, `DirectRunner` for instance.
-        options: Further options of the pipeline, as Beam's command line has them.
+        runner: Beam's name of the runner, such as `DirectRunner`.
+        options: Further options of the pipeline, in the form of Beam's command line.
 
     Raises:
-        ConfigError: if Apache Beam is not installed.
+        ConfigError: if Apache Beam is not installed or knows no such runner.
     """
     beam = import_beam()
-    pipeline = beam.Pipeline(argv=[f"--runner={runner}", *options])
+    try:
+        pipeline = beam.Pipeline(argv=[f"--runner={runner}", *options])
+    except ValueError as error:
+        raise errors.ConfigError(f"--runner {runner}: {error}") from error
     _ = (
         pipeline
         | "Parts" >> beam.Create(list(parts))
-        # otherwise one worker would get them all
+        # otherwise Beam fuses the steps, and one worker gets all parts
         | "Spread" >> beam.Reshuffle()
         | "Label" >> beam.Map(functools.partial(_label, job))
     )
@@ -70,7 +73,7 @@ def run(
 
 
 def _label(job: label_parts.Job, part: int) -> int:
-    """Does a part in a worker and counts what came of it."""
+    """Does a part in a worker and counts its videos."""
     report = label_parts.label_part(job, part)
     counter = import_beam().metrics.Metrics.counter
     counter(NAMESPACE, "labelled").inc(report.num_labelled)

@@ -1,4 +1,4 @@
-"""Soft labels computed elsewhere, read from CSV or NPZ and checked row by row."""
+"""Reads soft labels computed elsewhere from CSV or NPZ, checked row by row."""
 
 import csv
 import difflib
@@ -10,7 +10,7 @@ import numpy as np
 
 from smad_jax import errors, file_io
 
-_TOLERANCE = 0.01  # of a row's sum; files often round to two or three digits
+_TOLERANCE = 0.01  # of a row's sum, since files often round to two or three digits
 
 
 class Labels(NamedTuple):
@@ -21,11 +21,11 @@ class Labels(NamedTuple):
 
 
 def read_csv(path: pathlib.Path, *, num_labels: int | None = None) -> Labels:
-    """Returns the labels of a CSV, `id,p0,p1,...` or `id,label`; a header may lead.
+    """Returns the labels of a CSV, `id,p0,p1,...` or `id,label`, maybe with a header.
 
     Args:
         path: The file.
-        num_labels: Z. Rows of probabilities need not state it; hard labels must.
+        num_labels: Z; required for hard labels.
 
     Raises:
         DataError: naming file and line, if a row breaks a rule.
@@ -58,7 +58,7 @@ def read_csv(path: pathlib.Path, *, num_labels: int | None = None) -> Labels:
 
 
 def csv_rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each row but a header."""
+    """Yields line number and cells of each row except a header."""
     if not path.is_file():
         raise errors.DataError(f"no file of labels at {path}")
     with open(path, encoding="utf-8-sig", newline="") as file:
@@ -79,7 +79,7 @@ def _numbers(cells: Sequence[str], where: str) -> np.ndarray:
 def _one_hot(label: float, num_labels: int | None, where: str) -> np.ndarray:
     if num_labels is None:
         raise errors.DataError(
-            f"{where}: hard labels do not say how many there are; give --num-labels"
+            f"{where}: hard labels do not state their number; give --num-labels"
         )
     if label != int(label if np.isfinite(label) else -1) or not 0 <= label < num_labels:
         raise errors.DataError(
@@ -115,8 +115,8 @@ def read_npz(path: pathlib.Path, *, num_labels: int | None = None) -> Labels:
     """
     if not path.is_file():
         raise errors.DataError(f"no file of labels at {path}")
-    told = f"{path} must be an NPZ with `ids` and `probabilities`"
-    with file_io.npz(path, told) as content:
+    fault = f"{path} must be an NPZ with `ids` and `probabilities`"
+    with file_io.npz(path, fault) as content:
         ids, values = content["ids"].tolist(), content["probabilities"]
     if values.ndim != 2 or len(values) != len(ids) or not ids:
         raise errors.DataError(
@@ -137,10 +137,10 @@ def read_npz(path: pathlib.Path, *, num_labels: int | None = None) -> Labels:
 
 
 def check_ids(ids: Iterable[str], known: Sequence[str]) -> None:
-    """Does nothing if every id is that of a stored video.
+    """Checks that every id is that of a stored video.
 
     Raises:
-        DataError: naming the first unknown ids and the nearest known one.
+        DataError: naming the first unknown id and the nearest known one.
     """
     stored = set(known)
     unknown = [id for id in ids if id not in stored]

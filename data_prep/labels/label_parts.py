@@ -1,10 +1,9 @@
-"""Labelling in parts: restartable, by any number of processes or machines.
+"""Labels a data set in parts, restartable, by any number of processes or machines.
 
-The work is cut into runs of so many videos, in the order of the records. A part's
-labels are a shard of their own, written whole or not at all, so a command that was
-stopped goes on with the parts that it lacks. Processes here and machines elsewhere
-(`beam_labels`) do them by the same function, `label_part`, and none needs to know of
-the others: they share a file system, nothing else.
+A part is a run of consecutive records. Its labels are a shard of their own, written
+whole or not at all, so a stopped command resumes with the missing parts. Local
+processes and other machines (`beam_labels`) call the same function, `label_part`, and
+share nothing but a file system.
 """
 
 import collections
@@ -30,13 +29,15 @@ from smad_jax.data import aspect_records, records
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """All that a worker must know; small, so that it can be sent to any machine.
+    """All that a worker needs; small, so that it can be sent to any machine.
+
+    All workers see the three folders under these paths.
 
     Attributes:
-        folder: The data set's folder, which every worker sees under this path.
-        weights: Folder of the network's weights, likewise.
+        folder: The data set's folder.
+        weights: Folder of the network's weights.
         labeller: The network's name.
-        parts: Folder for what the parts give, likewise.
+        parts: Folder for the labels and reports of the parts.
         num_videos: V.
         part_size: Videos of a part.
         num_frames: Frames of a video.
@@ -56,7 +57,7 @@ class Job:
 
     @property
     def num_parts(self) -> int:
-        """How many parts there are; the last may be smaller."""
+        """The number of parts; the last may be smaller."""
         return -(-self.num_videos // self.part_size)
 
     def positions(self, part: int) -> range:
@@ -69,21 +70,21 @@ class Job:
         return self.parts / f"part-{part:05}.tfrecord"
 
     def report(self, part: int) -> pathlib.Path:
-        """Returns the path of a part's report; where it is, the part is done."""
+        """Returns the path of a part's report, which exists once the part is done."""
         return self.parts / f"part-{part:05}.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What came of a part.
+    """The outcome of a part.
 
     Attributes:
         part: Its number.
         num_labelled: Videos that have a label now.
         bad: Id, reason and detail of each video that cannot be labelled.
-        seconds: Of the whole part.
-        network_seconds: Of these, those that the network took.
-        decoding_seconds: Those of decoding, in all threads together.
+        seconds: Time of the whole part.
+        network_seconds: Time in the network.
+        decoding_seconds: Time of decoding, summed over all threads.
     """
 
     part: int
@@ -100,13 +101,13 @@ class Report:
 
 
 def label_part(job: Job, part: int) -> Report:
-    """Labels the videos of a part, unless that was done; returns what came of it.
+    """Labels the videos of a part, unless it is done; returns its report.
 
     A video that cannot be decoded, or whose record is damaged, is counted and gets no
     label; training masks it.
 
     Args:
-        job: What to do.
+        job: The labelling job.
         part: Number of the part, 0 to `job.num_parts` - 1.
 
     Raises:
@@ -134,7 +135,8 @@ def label_part(job: Job, part: int) -> Report:
         network_seconds=clock.network,
         decoding_seconds=clock.decoding,
     )
-    _write_report(job.report(part), report)  # last: it says that the part is done
+    # last, since the report marks the part as done
+    file_io.write_text(job.report(part), json.dumps(dataclasses.asdict(report)) + "\n")
     return report
 
 
@@ -149,13 +151,13 @@ class _Clock:
     def timed(self, classify: network_labels.Classify) -> network_labels.Classify:
         """The network, its time counted."""
 
-        def ask(images: np.ndarray) -> np.ndarray:
+        def timed(images: np.ndarray) -> np.ndarray:
             start = time.perf_counter()
-            answers = classify(images)
+            probabilities = classify(images)
             self.network += time.perf_counter() - start
-            return answers
+            return probabilities
 
-        return ask
+        return timed
 
 
 def _good(
@@ -163,7 +165,7 @@ def _good(
     bad: list[tuple[str, str, str]],
     clock: _Clock,
 ) -> Iterator[tuple[str, network_labels.Frames]]:
-    """Ids and frames of the videos that can be had; the others go to `bad`."""
+    """Ids and frames of the readable videos; the others go to `bad`."""
     for one in looked:
         clock.decoding += one.seconds
         if one.frames is None:
@@ -173,29 +175,21 @@ def _good(
 
 
 def _looked(job: Job, part: int) -> Generator[network_labels.Looked]:
-    """What is looked at of each video of a part, decoded some videos ahead."""
+    """The frames of each video of a part, decoded some videos ahead."""
     reader = records.RecordReader(job.folder, "videos")
-    positions = iter(job.positions(part))
     with (
         contextlib.closing(reader),
         concurrent.futures.ThreadPoolExecutor(job.num_threads) as pool,
     ):
-        ahead = collections.deque(
+        # a generator: submits a video whenever one is drawn from it
+        submitted = (
             pool.submit(network_labels.look_at, reader, position, job.num_frames)
-            for position in itertools.islice(positions, 2 * job.num_threads)
+            for position in job.positions(part)
         )
+        ahead = collections.deque(itertools.islice(submitted, 2 * job.num_threads))
         while ahead:
             yield ahead.popleft().result()
-            for position in itertools.islice(positions, 1):
-                ahead.append(
-                    pool.submit(
-                        network_labels.look_at, reader, position, job.num_frames
-                    )
-                )
-
-
-def _write_report(path: pathlib.Path, report: Report) -> None:
-    file_io.write_text(path, json.dumps(dataclasses.asdict(report)) + "\n")
+            ahead.extend(itertools.islice(submitted, 1))
 
 
 def _read_report(path: pathlib.Path) -> Report:
@@ -205,7 +199,7 @@ def _read_report(path: pathlib.Path) -> Report:
 
 
 def digest(ids: Sequence[str]) -> str:
-    """Returns what tells this list of ids apart from others."""
+    """Returns a digest that identifies this list of ids."""
     found = hashlib.sha256()
     for id in ids:
         found.update(f"{id}\n".encode())
@@ -215,14 +209,13 @@ def digest(ids: Sequence[str]) -> str:
 def parts_folder(
     folder: pathlib.Path, aspect: str, identity: Mapping[str, str | int]
 ) -> pathlib.Path:
-    """Returns the folder for the parts of a job, another for every identity.
+    """Returns the folder for the parts of a job, a different one for every identity.
 
-    Parts of other weights, or of another data set under the same name, are so never
-    taken for this job's.
+    It keeps parts of other weights, or of another data set under the same name, apart.
 
     Args:
         folder: The data set's folder.
-        aspect: What is labelled.
+        aspect: Name of the aspect.
         identity: All that the labels depend on.
     """
     text = json.dumps(identity, sort_keys=True)
@@ -231,25 +224,25 @@ def parts_folder(
 
 
 def undone(job: Job) -> list[int]:
-    """Returns the numbers of the parts that are still to be done."""
+    """Returns the numbers of the missing parts."""
     return [part for part in range(job.num_parts) if not job.report(part).is_file()]
 
 
 def run(job: Job, parts: Sequence[int], *, num_workers: int) -> Iterator[Report]:
-    """Yields the report of each part as it is done, here or in other processes.
+    """Yields the report of each part once it is done, here or in other processes.
 
     Args:
-        job: What to do.
+        job: The labelling job.
         parts: Numbers of the parts.
-        num_workers: Processes; with 1 it is done in this one, with all of its devices.
-            Others take one processor core each and no accelerator.
+        num_workers: Number of processes; 1 is this one, with all of its devices.
+            Several use one processor core each and no accelerator.
     """
     if num_workers == 1:
         yield from (label_part(job, part) for part in parts)
         return
     with concurrent.futures.ProcessPoolExecutor(
         min(num_workers, max(len(parts), 1)),
-        # forking is no choice: JAX has threads
+        # not forked, since JAX has threads
         multiprocessing.get_context("spawn"),
         initializer=_use_one_core,
     ) as pool:
@@ -259,7 +252,7 @@ def run(job: Job, parts: Sequence[int], *, num_workers: int) -> Iterator[Report]
 
 
 def _use_one_core() -> None:
-    """Keeps JAX to one thread; several processes on few cores hinder each other."""
+    """Keeps JAX to one thread, since several processes would slow each other down."""
     os.environ["JAX_PLATFORMS"] = "cpu"
     os.environ["NPROC"] = "1"  # the size of XLA's pool of threads
     flags = os.environ.get("XLA_FLAGS", "")
@@ -269,7 +262,7 @@ def _use_one_core() -> None:
 def gather(job: Job, path: pathlib.Path) -> list[Report]:
     """Writes the labels of all parts to one shard at `path`; returns the reports.
 
-    The records come in the order of the data set, whoever made them in which order.
+    The records have the order of the data set, in whatever order parts were done.
 
     Raises:
         DataError: if no video has a label.
@@ -306,12 +299,12 @@ def write_bad(path: pathlib.Path, reports: Sequence[Report]) -> None:
 
 
 def count_reasons(reports: Sequence[Report]) -> collections.Counter[str]:
-    """Returns how many videos cannot be labelled for which reason."""
+    """Returns the number of videos without label, by reason."""
     return collections.Counter(
         reason for report in reports for _, reason, _ in report.bad
     )
 
 
 def remove_parts(job: Job) -> None:
-    """Removes the folder of the parts, once their labels are gathered."""
+    """Removes the folder of the parts after their labels were gathered."""
     shutil.rmtree(job.parts)

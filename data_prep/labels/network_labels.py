@@ -1,8 +1,8 @@
-"""A network that labels pictures, and the frames of a video that it looks at.
+"""Labels the frames of videos by a network.
 
-Of a video 25 frames, each the centre of one of 25 equal parts, of an image one: short
-side 256 pixels, central 224, the network's softmax averaged (Sec. 6.1, App. A.1).
-Which network it is and where its answers go is the caller's business.
+A video gives 25 frames, the centres of 25 equal parts, an image gives one: short side
+256 pixels, central 224. The network's softmax is averaged over them (Sec. 6.1,
+App. A.1).
 """
 
 import collections
@@ -34,21 +34,21 @@ _loading = threading.Lock()
 
 
 class Frames(NamedTuple):
-    """What is looked at of one video: [T, 224, 224, 3] uint8, and [T] weights."""
+    """The network's input of one video: [T, 224, 224, 3] uint8, and [T] weights."""
 
     pixels: np.ndarray
     weights: np.ndarray
 
 
 class Looked(NamedTuple):
-    """A video after decoding, or why there is nothing to see, and the seconds it took.
+    """A video after decoding, or why it failed.
 
     Attributes:
         id: The video's.
-        frames: None if they cannot be had.
-        reason: Then, one of `video.REASONS`, or `damaged_record`.
-        detail: What happened, in words.
-        seconds: Spent on reading and decoding.
+        frames: None after a failure.
+        reason: Of the failure, one of `video.REASONS` or `damaged_record`.
+        detail: Of the failure, in words.
+        seconds: Time of reading and decoding.
     """
 
     id: str
@@ -59,17 +59,17 @@ class Looked(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """What is known of a labeller's weights: Z, and a digest that tells them apart."""
+    """Z of a labeller's weights, and a digest that identifies them."""
 
     num_labels: int
     digest: str
 
 
 def check_weights(folder: pathlib.Path, labeller: str) -> Weights:
-    """Returns what a folder of weights holds, if it is those of `labeller`.
+    """Returns Z and digest of a folder of weights.
 
     Raises:
-        ConfigError: if they are of another network, or have no head.
+        ConfigError: if they are not those of `labeller`, or have no head.
         DataError: if the folder is missing or damaged.
     """
     arrays, manifest = weight_folders.load_arrays(folder)
@@ -90,12 +90,12 @@ def check_weights(folder: pathlib.Path, labeller: str) -> Weights:
 
 
 def load_network(weights: pathlib.Path, labeller: str) -> Classify:
-    """Returns a labeller as a function, loaded once in a process.
+    """Returns a labeller as a function, loaded once a process.
 
     Raises:
         DataError: if the folder is missing or damaged.
     """
-    with _loading:  # threads of a runner may ask at the same time
+    with _loading:  # threads of a runner may call at the same time
         return _load(weights, labeller)
 
 
@@ -112,7 +112,7 @@ def _load(weights: pathlib.Path, labeller: str) -> Classify:
 
 
 def look_at(reader: records.RecordReader, position: int, num_frames: int) -> Looked:
-    """Returns the frames of a stored video, `num_frames` or fewer, or why not."""
+    """Returns the frames of a stored video, `num_frames` or fewer, or the failure."""
     start = time.perf_counter()
     frames, reason, detail = None, "", ""
     try:
@@ -146,8 +146,8 @@ def average(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yields id and [Z] averaged softmax of each video, in order.
 
-    Frames of several videos share a batch and a video may span several, so that the
-    network always sees full batches, of one shape; only the last is padded.
+    Frames of several videos share a batch and a video may span several, so all batches
+    are full and of one shape; only the last is padded.
 
     Args:
         videos: Ids and frames.
@@ -157,19 +157,17 @@ def average(
     waiting: collections.deque[tuple[str, int]] = collections.deque()
     pixels = np.zeros((batch_size, _SIDE, _SIDE, 3), np.uint8)
     filled = 0
-    answers: list[np.ndarray] = []  # weighted rows of frames not yet summed up
+    outputs: list[np.ndarray] = []  # weighted rows of frames not yet summed up
     shares = np.zeros(batch_size, np.float32)
 
-    def ask() -> None:
+    def classify_batch() -> Iterator[tuple[str, np.ndarray]]:
         nonlocal filled
-        answers.extend(classify(pixels)[:filled] * shares[:filled, None])
+        outputs.extend(classify(pixels)[:filled] * shares[:filled, None])
         filled = 0
-
-    def finished() -> Iterator[tuple[str, np.ndarray]]:
-        while waiting and waiting[0][1] <= len(answers):
+        while waiting and waiting[0][1] <= len(outputs):
             id, count = waiting.popleft()
-            yield id, np.sum(answers[:count], axis=0)
-            del answers[:count]
+            yield id, np.sum(outputs[:count], axis=0)
+            del outputs[:count]
 
     for id, frames in videos:
         waiting.append((id, len(frames.pixels)))
@@ -177,9 +175,7 @@ def average(
             pixels[filled], shares[filled] = frame, weight
             filled += 1
             if filled == batch_size:
-                ask()
-                yield from finished()
+                yield from classify_batch()
     if filled:
         pixels[filled:] = 0
-        ask()
-        yield from finished()
+        yield from classify_batch()

@@ -1,1 +1,1 @@
-"""Lists of videos and folders of classes, read into ids, files and labels."""
+"""Reads lists of videos and class folders into ids, files and labels."""

@@ -1,4 +1,4 @@
-"""Videos or images in one folder a class, the simplest form of a data set."""
+"""Reads videos or images from one folder a class, the simplest form of a data set."""
 
 import collections
 import itertools
@@ -22,7 +22,7 @@ def find_videos(
 
     Args:
         root: The folder.
-        extensions: Of the files wanted, `IMAGE_EXTENSIONS` for images.
+        extensions: Of the wanted files, `IMAGE_EXTENSIONS` for images.
 
     Raises:
         DataError: if there are none, or the parts hold videos but no class folders.
@@ -99,7 +99,7 @@ def _in_classes(
 ) -> list[wanted_videos.Entry]:
     """The files of these extensions in the class folders of `part`.
 
-    `notes` gets what is passed over: other files, and folders without any.
+    Other files, and folders without any, are counted in `notes`.
     """
     entries = []
     others: collections.Counter[str] = collections.Counter()
@@ -117,12 +117,12 @@ def _in_classes(
     if others:
         counts = ", ".join(f"{count} {kind}" for kind, count in others.most_common(8))
         notes.append(
-            f"{others.total()} files in the class folders of {part} are none of "
-            f"{' '.join(extensions)} and were passed over: {counts}"
+            f"ignored {others.total()} files in the class folders of {part}, "
+            f"which are none of {' '.join(extensions)}: {counts}"
         )
     if empty:
         notes.append(
-            f"{len(empty)} folders in {part} hold nothing of the kind and are "
-            f"no classes: {', '.join(map(repr, empty[:8]))}{', ...' * (len(empty) > 8)}"
+            f"ignored {len(empty)} folders in {part} without such files: "
+            f"{', '.join(map(repr, empty[:8]))}{', ...' * (len(empty) > 8)}"
         )
     return entries

@@ -1,7 +1,4 @@
-"""Readers for the lists of Kinetics and of what was made from its videos.
-
-Kinetics itself, Mini-Kinetics, ARAS, and the raw videos of OmniSource.
-"""
+"""Readers for the lists of Kinetics, Mini-Kinetics, ARAS and OmniSource's videos."""
 
 import pathlib
 import re
@@ -10,7 +7,7 @@ from collections.abc import Sequence
 from data_prep.lists import list_readers, wanted_videos
 from smad_jax import errors
 
-# What Kinetics calls the parts, and the splits' names here.
+# Kinetics' names of the parts, and the splits' names here.
 _KINETICS_SPLITS = {
     "train": "train",
     "val": "val",
@@ -37,7 +34,7 @@ def read_kinetics(path: pathlib.Path, files: list_readers.Files) -> list_readers
                 f"{where}: expected a label and a YouTube id of 11 characters, found "
                 f"{label!r} and {id!r}"
             )
-        start, end = (_seconds(text, where) for text in times)
+        start, end = (int(list_readers.seconds(text, where)) for text in times)
         found = files.find((f"{id}_{start:06}_{end:06}", id), label, where)
         split = _KINETICS_SPLITS[part]
         entries.append(wanted_videos.Entry(found, label, where, split))
@@ -47,14 +44,13 @@ def read_kinetics(path: pathlib.Path, files: list_readers.Files) -> list_readers
 def read_minikinetics(
     path: pathlib.Path, files: list_readers.Files
 ) -> list_readers.Listed:
-    """Reads one YouTube id a line; a video's class is the folder it lies in."""
-    entries = []
-    for where, id in wanted_videos.numbered_lines(path):
-        if not re.fullmatch(r"[\w-]{11}", id):
-            raise errors.DataError(
-                f"{where}: expected a YouTube id of 11 characters, found {id!r}"
-            )
+    """Reads one YouTube id a line; a video's class is its folder."""
+    entries, missing = [], 0
+    form = "a YouTube id of 11 characters"
+    for where, match in list_readers.matches(path, r"[\w-]{11}", form):
+        id = match[0]
         found = files.with_id(id)
+        missing += not found
         if len(found) > 1:
             raise errors.DataError(
                 f"{where}: {id!r} could be {found[0]!r} or {found[1]!r}"
@@ -63,14 +59,11 @@ def read_minikinetics(
             label = pathlib.PurePath(name).parent.name
             if not label:
                 raise errors.DataError(
-                    f"{where}: {name!r} lies in no class folder; this list has no "
-                    "labels, the folders must give them"
+                    f"{where}: {name!r} is in no class folder; the list has no labels, "
+                    "so folders must name the classes"
                 )
             entries.append(wanted_videos.Entry(name, label, where))
-    missing = sum(not files.with_id(id) for _, id in wanted_videos.numbered_lines(path))
-    note = (
-        f"{path}: {missing} ids have no video in {files.root}, their class is unknown"
-    )
+    note = f"{path}: {missing} ids have no video in {files.root} and so no class"
     return list_readers.Listed(entries, notes=[note] if missing else ())
 
 
@@ -79,18 +72,15 @@ def read_raw_videos(
 ) -> list_readers.Listed:
     """Reads `folder label parts number ...`: parts `part_{number}.mp4` show the action.
 
-    Long videos of OmniSource cut into parts; the others are left out.
+    They are long videos of OmniSource cut into parts; the other parts are left out.
     """
     del files
     entries = []
-    for where, line in wanted_videos.numbered_lines(path):
-        folder, *numbers = line.split()
-        if len(numbers) < 2 or not all(map(str.isdecimal, numbers)):
-            raise errors.DataError(
-                f"{where}: expected `folder label parts number ...`, found {line!r}"
-            )
-        label, count, *positive = numbers
-        entries += _parts(folder, label, int(count), [int(n) for n in positive], where)
+    form = "`folder label parts number ...`"
+    for where, match in list_readers.matches(path, r"\s*\S+(\s+\d+){2,}\s*", form):
+        folder, label, *numbers = match[0].split()
+        count, *positive = map(int, numbers)
+        entries += _parts(folder, label, count, positive, where)
     return list_readers.Listed(entries)
 
 
@@ -133,8 +123,8 @@ def _parts(
 def read_aras(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
     """Reads `aras_clips/CLASS/ID_k.mp4 label`, the balanced test list.
 
-    Labels are positions in `k400_actions.txt`, read where it lies beside the list. The
-    folder of videos may be `aras_clips` or the one around it. Repeated lines give one
+    Labels are positions in `k400_actions.txt`, read if it is beside the list. The
+    folder of videos may be `aras_clips` or the one above. Repeated lines give one
     record; `data_prep.aras` makes the test splits, repeats included.
     """
     around = (files.root / "aras_clips").is_dir()
@@ -146,10 +136,3 @@ def read_aras(path: pathlib.Path, files: list_readers.Files) -> list_readers.Lis
     return list_readers.Listed(
         entries, classes=wanted_videos.read_classes(names) if names.is_file() else None
     )
-
-
-def _seconds(text: str, where: str) -> int:
-    try:
-        return int(float(text))
-    except ValueError as error:
-        raise errors.DataError(f"{where}: {text!r} is no time in seconds") from error

@@ -1,8 +1,8 @@
-"""The forms in which lists of videos are handed round, and which one a list has.
+"""The forms of published lists of videos, and their detection.
 
 `FORMATS` holds a reader for each; `kinetics_lists` and `published_lists` have those of
-single data sets. Where `--format` does not say which, it is told by the first lines,
-and refused where two forms would read them differently.
+single data sets. Without `--format`, the first lines decide; a list that two forms
+would read differently is refused.
 """
 
 import itertools
@@ -20,7 +20,7 @@ from data_prep.lists import (
 )
 from smad_jax import errors, tables
 
-_LOOKED_AT = 20  # lines that tell the form of a list
+_LOOKED_AT = 20  # lines that decide the form of a list
 
 
 class Head(NamedTuple):
@@ -40,12 +40,12 @@ class Head(NamedTuple):
 
 
 class Format(NamedTuple):
-    """How one form of list is read.
+    """One form of list.
 
     Attributes:
-        read: Gives the entries of a list.
+        read: Returns the content of a list.
         fits: Whether a list looks like one.
-        form: A line, or what the list holds, in words.
+        form: Description of a line, or of the content.
     """
 
     read: Callable[[pathlib.Path, list_readers.Files], list_readers.Listed]
@@ -63,19 +63,18 @@ def read(
 ) -> wanted_videos.Source:
     """Returns the wanted videos of a list, and of a second one for validation.
 
-    A list that says itself what is for training and what for validation needs no
-    second one.
+    A list that names its splits needs no second one.
 
     Args:
         root: The folder of the videos.
         path: The list.
         val: The list of validation videos, in the same form.
         form: A name of `FORMATS`, or `auto`.
-        stored: Ids of videos, in the place of the files in the folder.
+        stored: Ids of videos, in place of the files in the folder.
 
     Raises:
-        ConfigError: if it cannot be told which form a list has.
-        DataError: naming file, line, value and rule of what is malformed.
+        ConfigError: if the form of a list is ambiguous.
+        DataError: naming file, line, value and rule of a fault.
     """
     files = list_readers.Files(root, stored)
     splits: dict[str, list[wanted_videos.Entry]] = {}
@@ -85,13 +84,14 @@ def read(
             continue
         content = FORMATS[detect(root, list_path, form)].read(list_path, files)
         if not content.entries:
-            told = "; ".join(content.notes) or f"the list {list_path} is empty"
-            raise errors.DataError(told)
+            raise errors.DataError(
+                "; ".join(content.notes) or f"the list {list_path} is empty"
+            )
         for entry in content.entries:
             if role == "val" and entry.split not in ("", "val", "test"):
                 raise errors.DataError(
                     f"{entry.where}: {entry.id!r} is for {entry.split!r}, but the list "
-                    "was given as --val-list"
+                    "is the --val-list"
                 )
             split = "val" if role == "val" else entry.split or "train"
             splits.setdefault(split, []).append(entry)
@@ -100,7 +100,7 @@ def read(
     if len(editions) > 1:
         raise errors.DataError(
             f"{path} and {val} are of different editions ({', '.join(editions)}) with "
-            "different labels; take both of one"
+            "different labels; use one edition"
         )
     return wanted_videos.Source(
         splits,
@@ -111,10 +111,10 @@ def read(
 
 
 def detect(root: pathlib.Path, path: pathlib.Path, form: str = "auto") -> str:
-    """Returns which form of `FORMATS` a list has, `form` itself unless it is `auto`.
+    """Returns the form of a list, a name of `FORMATS`; `form` itself unless `auto`.
 
     Raises:
-        ConfigError: if several fit, or none.
+        ConfigError: if several forms fit, or none.
     """
     if form != "auto":
         return form
@@ -122,7 +122,7 @@ def detect(root: pathlib.Path, path: pathlib.Path, form: str = "auto") -> str:
     fitting = [name for name, format in FORMATS.items() if format.fits(head)]
     if len(fitting) > 1:
         raise errors.ConfigError(
-            f"{path} could be any of {', '.join(fitting)}; say which with --format"
+            f"{path} could be any of {', '.join(fitting)}; choose one with --format"
         )
     if fitting:
         return fitting[0]
@@ -131,7 +131,7 @@ def detect(root: pathlib.Path, path: pathlib.Path, form: str = "auto") -> str:
     if not head.lines or head.item is not None:
         known = "; ".join(f"{name}: {format.form}" for name, format in FORMATS.items())
         raise errors.ConfigError(f"{path} has none of the known forms ({known})")
-    return "list"  # whose reader says what is wrong with a line
+    return "list"  # its reader names the fault of a line
 
 
 def _head(root: pathlib.Path, path: pathlib.Path) -> Head:
@@ -144,7 +144,7 @@ def _head(root: pathlib.Path, path: pathlib.Path) -> Head:
 
 
 def _all_match(pattern: str) -> Callable[[Head], bool]:
-    """Whether every line matches and there are some."""
+    """Returns whether every line matches and there is one."""
     compiled = re.compile(pattern)
 
     def fits(head: Head) -> bool:
@@ -154,7 +154,7 @@ def _all_match(pattern: str) -> Callable[[Head], bool]:
 
 
 def _has_key(*keys: str) -> Callable[[Head], bool]:
-    """Whether the items have the first key and one of the others."""
+    """Returns whether the items have the first key and one of the others."""
 
     def fits(head: Head) -> bool:
         item = head.item or {}
@@ -165,13 +165,13 @@ def _has_key(*keys: str) -> Callable[[Head], bool]:
 
 def _fits_list(head: Head) -> bool:
     """Whether lines are a path with a file's extension, then a label."""
-    if _fits_aras(head) or _fits_ucf101(head):  # the same lines of another meaning
+    if _fits_aras(head) or _fits_ucf101(head):  # equal lines with another meaning
         return False
     return bool(head.lines) and all(map(wanted_videos.LIST_LINE.fullmatch, head.lines))
 
 
 def _fits_frames(numbers: int) -> Callable[[Head], bool]:
-    """Whether lines are a folder and so many numbers; one of the folders is there."""
+    """Returns whether lines are a folder and `numbers` numbers, one folder present."""
     pattern = re.compile(rf"(.*\S)((?:\s+\d+){{{numbers}}})")
 
     def fits(head: Head) -> bool:
@@ -186,7 +186,7 @@ def _fits_frames(numbers: int) -> Callable[[Head], bool]:
 
 
 def _fits_raw_videos(head: Head) -> bool:
-    """Whether lines are `folder label parts number ...`, one of the folders there."""
+    """Whether lines are `folder label parts number ...`, one of the folders present."""
     rows = [line.split() for line in head.lines]
     return (
         bool(rows)
@@ -235,7 +235,7 @@ def _found(
 
 
 def _frame_lists(numbers: int) -> Callable[..., list_readers.Listed]:
-    """A reader of `folder [offset] frames label` lines."""
+    """Returns a reader of `folder [offset] frames label` lines."""
     names = "folder offset frames label" if numbers == 3 else "folder frames label"
 
     def entries(path: pathlib.Path) -> Iterator[wanted_videos.Entry]:
@@ -247,10 +247,10 @@ def _frame_lists(numbers: int) -> Callable[..., list_readers.Listed]:
             offset, count = (0, *map(int, counts))[-2:]
             if count < 1:
                 raise errors.DataError(
-                    f"{where}: {parts[0]!r} has {count} frames; a video has at least 1"
+                    f"{where}: {parts[0]!r} has {count} frames, fewer than 1"
                 )
             frames = wanted_videos.Frames(parts[0], offset + 1, count)
-            # a folder may hold several videos, told apart by their offsets
+            # a folder may hold several videos, which their offsets identify
             id = f"{parts[0]}#{offset}" if numbers == 3 else parts[0]
             yield wanted_videos.Entry(id, label, where, frames=frames)
 

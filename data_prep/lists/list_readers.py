@@ -1,6 +1,7 @@
-"""What every reader of lists gives and needs: entries, files by name, JSON items."""
+"""Shared by the readers of lists: entries, files by name, lines, CSV and JSON items."""
 
 import csv
+import fractions
 import functools
 import json
 import os
@@ -21,8 +22,8 @@ class Listed(NamedTuple):
 
     Attributes:
         entries: The wanted videos.
-        classes: Class names in order, where they come with the list.
-        notes: What its reader should know.
+        classes: Class names in order, where the list has them.
+        notes: Remarks for the user.
         edition: Of a data set whose labels were revised.
     """
 
@@ -36,8 +37,8 @@ class Files:
     """The videos below a folder, found by their names without extension.
 
     Args:
-        root: The folder; looked through when a name is first asked for.
-        stored: Their paths below it, if the videos lie elsewhere, in a data set.
+        root: The folder; searched at the first request.
+        stored: Paths of the videos if they are in a data set instead.
     """
 
     def __init__(self, root: pathlib.Path, stored: Sequence[str] | None = None):
@@ -47,17 +48,16 @@ class Files:
     def find(self, names: Sequence[str], label: str, where: str) -> str:
         """Returns the path of the video with one of `names`, relative to the folder.
 
-        The first name that is found counts. Of several files of a name the one in the
-        class's folder is taken. Where there is none, the path is made up of the first
-        name, so that the video counts as missing.
+        The first name with a file counts; of several files the one in the class's
+        folder. Without any, the path is that of a missing file of the first name.
 
         Args:
             names: File names without extension.
             label: Of the class.
-            where: What wants it, for the message.
+            where: File and line of the list, for the message.
 
         Raises:
-            DataError: if several files could be meant.
+            DataError: if several files match.
         """
         for name in names:
             paths = self._paths.get(name, [])
@@ -71,8 +71,8 @@ class Files:
                 paths = inside or paths
             if len(paths) > 1:
                 raise errors.DataError(
-                    f"{where}: {name!r} could be {paths[0]!r} or {paths[1]!r}; only "
-                    "one of them may be there"
+                    f"{where}: {name!r} could be {paths[0]!r} or {paths[1]!r}; keep "
+                    "one of them"
                 )
             if paths:
                 return paths[0]
@@ -112,6 +112,21 @@ class Files:
         return found
 
 
+def matches(
+    path: pathlib.Path, pattern: str, form: str
+) -> Iterator[tuple[str, re.Match[str]]]:
+    """Yields `FILE, line N` and the match of each line with a pattern.
+
+    Raises:
+        DataError: naming a line without a match and the form that was expected.
+    """
+    for where, line in wanted_videos.numbered_lines(path):
+        match = re.fullmatch(pattern, line)
+        if not match:
+            raise errors.DataError(f"{where}: expected {form}, found {line!r}")
+        yield where, match
+
+
 def items(path: pathlib.Path) -> Iterator[tuple[str, Item]]:
     """Yields `FILE, item N` and each item of a JSON list of objects.
 
@@ -148,7 +163,7 @@ def csv_rows(
 
     Args:
         path: The file; its first line names the columns, upper or lower case.
-        columns: Names of those wanted, in lower case.
+        columns: Names of the wanted ones, in lower case.
 
     Raises:
         DataError: if a column is missing, or naming a line with more or fewer cells.
@@ -158,7 +173,7 @@ def csv_rows(
     names = [name.strip().lower() for name in next(csv.reader([header]), [])]
     if missing := [name for name in columns if name not in names]:
         raise errors.DataError(
-            f"{where}: no column {missing[0]!r} among {', '.join(names)}; needed are "
+            f"{where}: no column {missing[0]!r} among {', '.join(names)}; expected "
             f"{', '.join(columns)}"
         )
     for where, line in lines:
@@ -194,6 +209,18 @@ def whole(item: Item, key: str, where: str) -> int:
     return value
 
 
+def seconds(text: str, where: str) -> fractions.Fraction:
+    """Returns a time.
+
+    Raises:
+        DataError: if `text` is no number.
+    """
+    try:
+        return fractions.Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise errors.DataError(f"{where}: {text!r} is no time in seconds") from error
+
+
 def _plain(name: str) -> str:
-    """A class name as folders may spell it."""
+    """A class name in the letters that folders share."""
     return re.sub(r"[^\w]", "", name.replace("_", " ").lower())

@@ -57,8 +57,8 @@ def read_activitynet(
 def read_ucf101(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
     """Reads the folder of `classInd.txt`, `trainlist0k.txt` and `testlist0k.txt`.
 
-    Gives the splits `train1`, `val1` and so on; `train` and `val` are those of the
-    first. Given a train list instead of the folder, only its split.
+    The splits are `train1`, `val1` and so on; `train` and `val` are the first. A train
+    list instead of the folder gives its split only.
     """
     del files
     folder = path if path.is_dir() else path.parent
@@ -68,18 +68,17 @@ def read_ucf101(path: pathlib.Path, files: list_readers.Files) -> list_readers.L
     for number in numbers:
         for kind, split in (("train", "train"), ("test", "val")):
             lines = folder / f"{kind}list0{number}.txt"
-            for where, line in wanted_videos.numbered_lines(lines):
-                match = re.fullmatch(r"(([^/]+)/\S+)(?:\s+(\d+))?", line)
-                if not match or match[2] not in names:
-                    raise errors.DataError(
-                        f"{where}: expected `Class/video.avi` of a class in "
-                        f"classInd.txt, found {line!r}"
-                    )
+            known = "|".join(map(re.escape, names))
+            for where, match in list_readers.matches(
+                lines,
+                rf"(({known})/\S+)(?:\s+(\d+))?",
+                "`Class/video.avi` of a class in classInd.txt",
+            ):
                 label = names.index(match[2])
                 if match[3] and int(match[3]) != label + 1:
                     raise errors.DataError(
-                        f"{where}: {match[1]!r} has class {match[3]}, but classInd.txt "
-                        f"says {label + 1}"
+                        f"{where}: {match[1]!r} has class {match[3]}, but class "
+                        f"{label + 1} in classInd.txt"
                     )
                 entry = wanted_videos.Entry(match[1], str(label), where, split)
                 entries += _numbered(entry, number, numbers)
@@ -102,7 +101,7 @@ def _ucf101_classes(path: pathlib.Path) -> list[str]:
 def _numbered(
     entry: wanted_videos.Entry, number: str, numbers: str
 ) -> list[wanted_videos.Entry]:
-    """The entry in its numbered split; in the plain one too, if that is the first."""
+    """The entry in its numbered split, and in the plain one if that is the first."""
     named = [entry._replace(split=f"{entry.split}{number}")] if len(numbers) > 1 else []
     return [*named, *([entry] if number == numbers[0] else [])]
 
@@ -110,8 +109,8 @@ def _numbered(
 def read_hmdb51(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
     """Reads the folder of `CLASS_test_splitK.txt`, lines `name.avi 0`, `1` or `2`.
 
-    1 is for training, 2 for test, 0 for neither. The splits are named as for UCF101,
-    and what no split uses is left out.
+    1 is for training, 2 for test, 0 for neither. The splits are named as for UCF101;
+    videos of no split are left out.
     """
     del files
     folder = path if path.is_dir() else path.parent
@@ -122,14 +121,11 @@ def read_hmdb51(path: pathlib.Path, files: list_readers.Files) -> list_readers.L
     for number in numbers:
         for name in names:
             lines = folder / f"{name}_test_split{number}.txt"
-            for where, line in wanted_videos.numbered_lines(lines):
-                file, _, use = line.rpartition(" ")
-                if not file.strip() or use not in splits:
-                    raise errors.DataError(
-                        f"{where}: expected `name.avi 0`, `1` or `2`, found {line!r}"
-                    )
-                if split := splits[use]:
-                    id = f"{name}/{file.strip()}"
+            for where, match in list_readers.matches(
+                lines, r"\s*(\S.*?)\s* ([012])", "`name.avi 0`, `1` or `2`"
+            ):
+                if split := splits[match[2]]:
+                    id = f"{name}/{match[1]}"
                     entry = wanted_videos.Entry(id, name, where, split)
                     entries += _numbered(entry, number, numbers)
     return list_readers.Listed(entries, classes=names)
@@ -138,7 +134,7 @@ def read_hmdb51(path: pathlib.Path, files: list_readers.Files) -> list_readers.L
 def read_diving48(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
     """Reads objects of `vid_name, label, start_frame, end_frame`.
 
-    Both editions look alike and are told apart by `V2` in the name of the file.
+    Both editions have one form; `V2` in the file's name marks the second.
     """
     entries = []
     for where, item in list_readers.items(path):
@@ -160,13 +156,9 @@ def read_diving48(path: pathlib.Path, files: list_readers.Files) -> list_readers
 def read_gym99(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
     """Reads `ID_E_ssssss_eeeeee_A_ssss_eeee label`: event in video, action in event."""
     entries = []
-    for where, line in wanted_videos.numbered_lines(path):
-        match = re.fullmatch(rf"({GYM_NAME})\s+(\d+)", line)
-        if not match or int(match[2]) > 98:
-            raise errors.DataError(
-                f"{where}: expected `ID_E_ssssss_eeeeee_A_ssss_eeee label`, the "
-                f"label 0 to 98, found {line!r}"
-            )
+    form = "`ID_E_ssssss_eeeeee_A_ssss_eeee label`, the label 0 to 98"
+    label = "0*([0-9]|[1-8][0-9]|9[0-8])"
+    for where, match in list_readers.matches(path, rf"({GYM_NAME})\s+({label})", form):
         found = files.find((match[1],), match[2], where)
         entries.append(wanted_videos.Entry(found, match[2], where))
     return list_readers.Listed(entries)
@@ -175,8 +167,8 @@ def read_gym99(path: pathlib.Path, files: list_readers.Files) -> list_readers.Li
 def read_hvu(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
     """Reads objects of `filename` or `frame_dir, total_frames`, and tags by category.
 
-    The class is the action tag; a video of several, or of none, is left out, since a
-    stored video has one class. The other tags are `hvu_tags`' business.
+    The class is the action tag; videos with several or none are left out, since a
+    stored video has one class. `hvu_tags` stores the other tags.
     """
     del files
     entries, left_out = [], 0

@@ -1,7 +1,7 @@
 """Wanted videos and their classes, read from lists and checked.
 
-Labels are numbers from 0 or class names. Every fault names its file, line, value and
-rule. `list_formats` knows the forms that lists come in, `class_folders` reads folders.
+Labels are numbers from 0 or class names. Errors name file, line, value and rule.
+`list_formats` reads other forms of lists, `class_folders` reads folders.
 """
 
 import collections
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from smad_jax import errors, tables
 from smad_jax.data import label_names, video
 
-_HIGHEST_LABEL = 999_999  # more is another column, as ids are
+_HIGHEST_LABEL = 999_999  # larger numbers are ids, so another column
 _ENDINGS = "|".join(map(re.escape, (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)))
 LIST_LINE = re.compile(
     rf"(?P<path>.*({_ENDINGS}))"
@@ -26,12 +26,12 @@ LIST_LINE = re.compile(
 
 
 class Frames(NamedTuple):
-    """Where the frames of a video lie that is stored as one image a frame.
+    """The frames of a video that is a folder of images.
 
     Attributes:
         folder: Relative to the folder of videos.
         first: Number in the name of the first frame.
-        num_frames: Of them.
+        num_frames: T.
     """
 
     folder: str
@@ -45,8 +45,8 @@ class Entry(NamedTuple):
     Attributes:
         id: Its path, relative to the folder of videos.
         label: Class name or number, as written.
-        where: File and line that want it.
-        split: `train`, `val` or another name; empty where the list does not say.
+        where: File and line of the list.
+        split: `train`, `val` or another name; empty where the list names none.
         frames: Its frames, if it is a folder of images.
     """
 
@@ -62,9 +62,9 @@ class Source(NamedTuple):
 
     Attributes:
         splits: By name of the split, in the order of the lists.
-        hold_out: Whether some of `train` are to become `val`.
-        classes: Class names in order, where the lists come with them.
-        notes: What a reader of the lists should know.
+        hold_out: Whether a part of `train` becomes `val`.
+        classes: Class names in order, where the lists have them.
+        notes: Remarks of the reader of the lists.
     """
 
     splits: Mapping[str, Sequence[Entry]]
@@ -80,7 +80,7 @@ class Resolved(NamedTuple):
         classes: Class names in order.
         label_of: The class number of each id, in the order of the lists.
         splits: The ids of each split, each once.
-        frames: Of the ids that are folders of images.
+        frames: Frames of the ids that are folders of images.
     """
 
     classes: list[str]
@@ -102,9 +102,9 @@ def numbered_lines(path: pathlib.Path) -> Iterator[tuple[str, str]]:
 def read_list(path: pathlib.Path) -> list[Entry]:
     """Returns the entries of a list file, `relative/path label` a line.
 
-    A comma or tab may stand between the two, and quotes around them as in CSV. Names
-    may hold spaces; the label is what follows the file's extension, or the last space
-    where there is none. Lines that begin with `# ` are comments.
+    A comma or tab may separate the two, and quotes enclose them as in CSV. Names may
+    hold spaces; the label follows the file's extension, or the last space where there
+    is none. Lines that begin with `# ` are comments.
 
     Raises:
         DataError: naming file, line and rule.
@@ -162,8 +162,8 @@ def resolve(
 
     Raises:
         DataError: if a path leads out of `root`, a label is unknown or out of range, a
-            video has two labels or stands in the lists for training and for
-            validation, or a class has no training video.
+            video has two labels or is in training and validation, or a class has no
+            training video.
     """
     everything = [entry for entries in source.splits.values() for entry in entries]
     names, number_of = _number_classes(everything, classes or source.classes)
@@ -179,8 +179,7 @@ def resolve(
             if label_of.setdefault(id, label) != label:
                 raise errors.DataError(
                     f"{entry.where}: {id!r} has label {entry.label!r}, but "
-                    f"{first[id].where} says {first[id].label!r}; one video has one "
-                    "label"
+                    f"{first[id].label!r} in {first[id].where}; one video has one label"
                 )
             if entry.frames:
                 frames[id] = entry.frames
@@ -201,15 +200,15 @@ def _check_apart(train: Mapping[str, Entry], val: Mapping[str, Entry]) -> None:
     for id, entry in train.items():
         if id in val:
             raise errors.DataError(
-                f"{entry.where}: {id!r} is in the validation list too; a video may be "
-                "in one of them only"
+                f"{entry.where}: {id!r} is in the validation list too; keep it in one"
             )
 
 
 def hold_out(label_of: Mapping[str, int], share: float) -> set[str]:
     """Returns the ids held out, about `share` of each class, by the hash of the id.
 
-    A class of one video keeps it for training; a larger one gives up at least one.
+    A class of one video keeps it for training; of a larger class at least one is held
+    out.
     """
     by_class = collections.defaultdict(list)
     for id, label in label_of.items():
@@ -236,13 +235,13 @@ def check_classes(names: Sequence[str], labels: Iterable[int], after: str = "") 
     Args:
         names: Class names in order.
         labels: Class numbers of the training videos.
-        after: Said first.
+        after: Start of the message.
     """
     present = set(labels)
     if empty := [name for label, name in enumerate(names) if label not in present]:
         hint = ""
         if 0 not in present and names == [str(label) for label in range(len(names))]:
-            hint = "; labels count from 0, does the list count from 1?"
+            hint = "; labels count from 0; does the list count from 1?"
         raise errors.DataError(
             f"{after}{len(empty)} of {len(names)} classes have no training video: "
             f"{', '.join(map(repr, empty[:5]))}{', ...' * (len(empty) > 5)}{hint}"
@@ -284,7 +283,7 @@ def _number_classes(
 
 
 def _inside(root: pathlib.Path, entry: Entry) -> str:
-    """The id of an entry: its path relative to `root`, which it may not leave."""
+    """The id of an entry: its path relative to `root` and inside it."""
     name = os.path.normpath(entry.id)
     if os.path.isabs(name):
         name = os.path.relpath(name, os.path.abspath(root))

@@ -1,1 +1,1 @@
-"""Video files and the record shards that they are stored in."""
+"""Stores videos as records, in parallel, shard by shard."""

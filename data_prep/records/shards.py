@@ -1,9 +1,9 @@
-"""Writing the records of a data set, shard by shard, so that a stop costs one shard.
+"""Writes the records of a data set shard by shard, so that a stop costs one shard.
 
-The shards grow in a hidden folder beside the data set's place. Each is finished with a
-list of the files left out of it; what is finished stays when the work is stopped, and
-the same command goes on there. Shard s holds every N-th listed video from s on, so the
-bytes are the same however often the work was stopped, and no shard is all one class.
+The shards grow in a hidden folder beside the data set's place. A list of the files left
+out marks each as finished; after a stop, the same command resumes with the others.
+Shard s holds every N-th listed video from s on, so the bytes do not depend on stops and
+no shard is all one class.
 """
 
 import contextlib
@@ -27,21 +27,21 @@ _PLAN = "plan.json"
 
 
 class Stored(NamedTuple):
-    """What became of the wanted videos: ids stored, and errors by id."""
+    """The outcome for the wanted videos: ids stored, and errors by id."""
 
     good: set[str]
     bad: dict[str, video.VideoError]
 
 
 class Plan(NamedTuple):
-    """What is to be stored.
+    """The videos to be stored, and how.
 
     Attributes:
         root: The folder of videos.
         label_of: The class of each id, in the order of the lists.
-        frames: Of the ids that are folders of images.
-        rules: What the files must hold.
-        num_shards: Files to write; 0 for one every 256 MiB.
+        frames: Frames of the ids that are folders of images.
+        rules: Requirements on the files.
+        num_shards: Number of record files; 0 for one every 256 MiB.
         file_format: `tfrecord` or `array_record`.
     """
 
@@ -54,10 +54,10 @@ class Plan(NamedTuple):
 
 
 def claim(out: pathlib.Path, name: str, *, overwrite: bool) -> pathlib.Path:
-    """Returns the data set's folder, free or to be replaced.
+    """Returns the data set's folder, which is free or may be replaced.
 
     Raises:
-        ConfigError: if it is taken and may not be replaced.
+        ConfigError: if it exists and must not be replaced.
     """
     folder = out / name
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
@@ -75,9 +75,9 @@ def claim(out: pathlib.Path, name: str, *, overwrite: bool) -> pathlib.Path:
 
 
 def workplace(out: pathlib.Path, name: str, plan: Plan) -> pathlib.Path:
-    """Returns the hidden folder to write in: one that a stopped run of the plan left.
+    """Returns the hidden folder to write in, that of a stopped run of the plan if any.
 
-    What runs of other plans left is removed, unless they still run.
+    Folders of other plans are removed, unless their processes still run.
     """
     sizes = video_files.sizes(plan.root, list(plan.label_of), plan.frames)
     num_shards = plan.num_shards or 1 + sum(size for size, _ in sizes) // _SHARD_BYTES
@@ -93,7 +93,7 @@ def workplace(out: pathlib.Path, name: str, plan: Plan) -> pathlib.Path:
         elif left != folder:
             os.replace(left, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob(".*.partial-*"):  # cut short by a kill
+    for path in folder.glob(".*.partial-*"):  # of a killed process
         path.unlink()
     (folder / _PLAN).write_text(json.dumps(wanted))
     return folder
@@ -103,7 +103,7 @@ def store(plan: Plan, folder: pathlib.Path, num_jobs: int) -> Stored:
     """Writes the shards that `folder` lacks, and `bad_videos.jsonl`.
 
     Args:
-        plan: What is wanted.
+        plan: The videos to be stored.
         folder: From `workplace`.
         num_jobs: Files checked at the same time.
 
@@ -121,7 +121,7 @@ def store(plan: Plan, folder: pathlib.Path, num_jobs: int) -> Stored:
         len(part) for part, is_done in zip(shards, finished, strict=True) if is_done
     )
     if done:
-        print(f"going on after {done} of {len(ids)} videos", file=sys.stderr)
+        print(f"resuming after {done} of {len(ids)} videos", file=sys.stderr)
     progress = video_files.Progress(len(ids), done)
     bad: dict[str, video.VideoError] = {}
     for shard, part in enumerate(shards):
@@ -146,20 +146,20 @@ def _is_finished(
     num_shards: int,
     file_format: record_files.FileFormat,
 ) -> bool:
-    """Whether a shard was finished and is as it was left, by its index."""
+    """Whether a shard was finished and has not changed since, by its index."""
     if not (folder / f"bad-{shard:05}.json").is_file():
         return False
     path = folder / f"videos-{shard:05}-of-{num_shards:05}.{file_format}"
     try:
         records.check_index(path)
     except (errors.DataError, OSError) as error:
-        print(f"once more, since {error}", file=sys.stderr)
+        print(f"writing a shard again: {error}", file=sys.stderr)
         return False
     return True
 
 
 def publish(partial: pathlib.Path, folder: pathlib.Path) -> None:
-    """Puts the finished folder in its place, without what only the work needed."""
+    """Moves the finished folder into place, without the files of unfinished work."""
     for path in [partial / _PLAN, *partial.glob("bad-*.json")]:
         path.unlink(missing_ok=True)
     if folder.exists():
@@ -178,7 +178,7 @@ def _write_shard(
     num_jobs: int,
     progress: video_files.Progress,
 ) -> None:
-    """One shard of what can be read of `ids`, then the list of what cannot."""
+    """Writes one shard of the readable videos, then the list of the others."""
     bad = []
     with records.ShardWriter(f"{path}.{plan.file_format}") as writer:
         for id, (content, num_frames, error) in video_files.check_all(
@@ -191,20 +191,20 @@ def _write_shard(
             label = plan.label_of[id]
             fields = records.VideoRecord(id, content, label, num_frames)._asdict()
             writer.write(fields.pop("id"), fields)
-    # its name tells that the shard is finished, so it appears whole
+    # the presence of this file marks the shard as finished, so it appears whole
     done = path.with_name(f"bad-{path.name.split('-')[1]}.json")
     file_io.write_text(done, json.dumps(bad, ensure_ascii=False))
 
 
 @contextlib.contextmanager
 def full_disk_explained(folder: pathlib.Path) -> Iterator[None]:
-    """Makes a full disk an error that says what to do.
+    """Turns a full disk into an error that names the remedy.
 
     Args:
         folder: From `workplace`.
 
     Raises:
-        DataError: if there is no room left.
+        DataError: if there is no space left.
     """
     try:
         yield
@@ -213,13 +213,13 @@ def full_disk_explained(folder: pathlib.Path) -> Iterator[None]:
             raise
         done = len(list(folder.glob("bad-*.json")))
         raise errors.DataError(
-            f"no space left for {folder.parent} after {done} finished shards; make "
-            "room and run the same command again, it goes on there"
+            f"no space left for {folder.parent} after {done} finished shards; free "
+            "some and run the same command again, which resumes there"
         ) from error
 
 
 def _read_plan(folder: pathlib.Path) -> dict[str, str | int] | None:
-    """What a run left in its folder, None if nothing useful."""
+    """The plan of the run that made a folder, None if it is unreadable."""
     try:
         return json.loads((folder / _PLAN).read_text())
     except (OSError, ValueError):

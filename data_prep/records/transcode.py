@@ -1,13 +1,13 @@
-"""Videos made smaller, and folders of frames made into one file each.
+"""Reduces the size of videos, and joins folders of frames into one file each.
 
-A smaller video keeps every frame: frame i shows what frame i showed. It is written so
-that taking a clip is cheap, with a key frame every twelve, and so that equal input
-gives equal bytes. Frames that are JPEG files are put into a container as they are,
-without decoding: nothing is lost, and every frame can be reached at once.
+A smaller video keeps every frame, has a key frame every twelve, so that reading a clip
+is cheap, and equal input gives equal bytes. Frames that are JPEG files are stored in a
+container without decoding: nothing is lost, and every frame is a key frame.
 """
 
 import fractions
 import io
+import itertools
 import pathlib
 from collections.abc import Iterator
 
@@ -21,22 +21,22 @@ import numpy as np
 from data_prep.lists import wanted_videos
 from smad_jax.data import images, video
 
-TEMPLATE = "img_{:05}.jpg"  # of the names of frames, as mmaction2 and denseflow write
+TEMPLATE = "img_{:05}.jpg"  # names of frames in mmaction2 and denseflow
 
-_KEY_FRAMES = 12  # frames from one to the next; clips start anywhere
-_QUALITY = "20"  # x264's constant rate factor, little to be seen of it
+_KEY_FRAMES = 12  # frames from one to the next, since clips start anywhere
+_QUALITY = "20"  # x264's constant rate factor, hardly visible
 _JPEG_QUALITY = 95
-# with mbtree, x264 gives other bytes from time to time on small pictures
+# with mbtree, x264 sometimes gives other bytes on small pictures
 _X264 = "threads=1:no-mbtree=1:log-level=none"
-_FRAME_RATE = 30  # of folders of frames, which do not say; sampling counts frames
+_FRAME_RATE = 30  # of folders of frames, which have none; sampling counts frames
 
 
 def shorten_side(content: bytes, short_side: int, *, time_limit: float) -> bytes:
     """Returns a video or image with its short side reduced to `short_side` pixels.
 
-    One that is not larger comes back as it is. Videos become H.264 in MP4 with the
-    average frame rate, upright, without sound; images become JPEG. Both sides of a
-    video are even. Where decoding fails, what came before is kept.
+    One that is not larger is returned unchanged. Videos become H.264 in MP4 with the
+    average frame rate, even sides, upright, without sound; images become JPEG. Where
+    decoding fails, the frames before are kept.
 
     Args:
         content: The encoded file.
@@ -44,7 +44,7 @@ def shorten_side(content: bytes, short_side: int, *, time_limit: float) -> bytes
         time_limit: Seconds for decoding.
 
     Raises:
-        VideoError: if not even one frame decodes, or time runs out.
+        VideoError: if no frame decodes, or time runs out.
     """
     pictures = video.frames(content, time_limit=time_limit)
     first = next(pictures)
@@ -73,12 +73,12 @@ def join_frames(
 ) -> bytes:
     """Returns the images of a folder as one video, motion JPEG in Matroska.
 
-    JPEG files are taken over byte by byte; others become JPEG.
+    JPEG files are copied byte by byte; others become JPEG.
 
     Args:
         root: The folder that `frames.folder` is relative to.
         frames: The folder, and the numbers of its frames.
-        template: Of the file names, with the number.
+        template: Template of the file names, with the number.
 
     Raises:
         VideoError: if a frame is missing or is no image.
@@ -97,7 +97,7 @@ def join_frames(
         stream = file.add_stream("mjpeg", rate=_FRAME_RATE)
         stream.height, stream.width = picture.shape[:2]
         stream.pix_fmt = "yuvj420p"
-        for number, content in enumerate(_chain(first, contents)):
+        for number, content in enumerate(itertools.chain([first], contents)):
             packet = av.packet.Packet(content)
             packet.stream = stream
             packet.time_base = fractions.Fraction(1, _FRAME_RATE)
@@ -113,7 +113,7 @@ def _h264_stream(
     rate: fractions.Fraction,
     size: tuple[int, int],
 ) -> av.video.stream.VideoStream:
-    """A stream of pictures of [width, height] pixels."""
+    """A stream of pictures of (width, height) pixels."""
     stream = container.add_stream(
         "libx264",
         rate=rate,
@@ -134,11 +134,6 @@ def _readable(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndar
     except video.VideoError as error:
         if error.reason == "timeout":
             raise
-
-
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
 
 
 def _scaled(side: int, other: int, short_side: int) -> int:

@@ -1,16 +1,20 @@
-"""Reading the files of a list: content, frames, or what is wrong with each."""
+"""Reads listed video files: the content and frames of each, or why it is unusable."""
 
+import argparse
 import collections
 import concurrent.futures
 import dataclasses
+import os
 import pathlib
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from data_prep.lists import wanted_videos
+from data_prep.lists import command_options, wanted_videos
 from data_prep.records import transcode
+from smad_jax import errors
+from smad_jax.commands import command_line
 from smad_jax.data import video
 
 CHECK_TIME = 120.0  # seconds a file; checking decodes all of it
@@ -26,22 +30,54 @@ class Checked(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """What a file must hold, and what becomes of it.
+    """Requirements on a file, and its conversion.
 
     Attributes:
-        check: `decode` every frame, `open` each file and decode one, or `none`.
-        min_frames: Fewer frames are too few.
-        keep_truncated: Keep videos whose end is missing, with the frames that decode.
-        short_side: Pixels that a larger short side is reduced to; 0 leaves the file as
-            it is.
-        frame_template: Of the file names where a video is a folder of images.
+        check: Decode every frame, open each file and decode one frame, or trust all.
+        min_frames: Least number of frames.
+        keep_truncated: Keep videos that end early, with the frames that decode.
+        short_side: Short side in pixels that larger videos are reduced to (256 or 340
+            are usual); 0 stores the files unchanged.
+        frame_template: File names of frames where a video is a folder of images.
     """
 
-    check: str = "decode"
+    check: Literal["decode", "open", "none"] = "decode"
     min_frames: int = 1
     keep_truncated: bool = False
     short_side: int = 0
     frame_template: str = transcode.TEMPLATE
+
+    def __post_init__(self):
+        """Raises ConfigError if the rules are wrong or contradict each other."""
+        if self.min_frames > 1 and self.check == "none":
+            raise errors.ConfigError("--min-frames needs --check decode or open")
+        side = self.short_side
+        if side < 0 or side % 2 or 0 < side < 16:
+            raise errors.ConfigError(
+                f"--short-side must be an even number of at least 16, not {side}"
+            )
+        try:
+            distinct = {self.frame_template.format(number) for number in (1, 2)}
+        except (LookupError, ValueError):
+            distinct = set()
+        if len(distinct) < 2:
+            raise errors.ConfigError(
+                f"--frame-template {self.frame_template!r} must hold the frame's "
+                "number, as in 'img_{:05}.jpg'"
+            )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that `Rules` holds, without `--short-side`, and `--jobs`."""
+    command_options.add_options(
+        parser, Rules, "check", "min_frames", "keep_truncated", "frame_template"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=command_line.whole_number(1),
+        default=os.cpu_count() or 1,
+        help="files checked at once; by default one for each core",
+    )
 
 
 def check(
@@ -50,15 +86,15 @@ def check(
     rules: Rules,
     frames: wanted_videos.Frames | None = None,
 ) -> Checked:
-    """Returns the file's content and its number of frames, or what is wrong with it.
+    """Returns the file's content and number of frames, or its fault.
 
     Without checks the number is 0, unknown.
 
     Args:
         root: The folder of videos.
-        id: The file, relative to it.
-        rules: What it must hold.
-        frames: Where its frames lie, if it is a folder of images.
+        id: Path of the file, relative to `root`.
+        rules: Requirements on it.
+        frames: Its frames, if it is a folder of images.
     """
     try:
         if frames is None:
@@ -79,7 +115,7 @@ def check(
 
 
 def _count(content: bytes, rules: Rules) -> int:
-    """The frames of a video that keeps the rules, 0 if nobody looks."""
+    """The frames of a video that meets the rules, 0 if unchecked."""
     if rules.check == "none":
         return 0
     facts = video.probe(
@@ -103,13 +139,13 @@ def check_all(
     frames: Mapping[str, wanted_videos.Frames],
     num_jobs: int,
 ) -> Iterator[tuple[str, Checked]]:
-    """Checks files at the same time, yields in order; few are in memory at once.
+    """Checks several files at once and yields them in order; few are in memory.
 
     Args:
         root: The folder of videos.
-        ids: The files, relative to it.
-        rules: What they must hold.
-        frames: Of the ids that are folders of images.
+        ids: Paths of the files, relative to `root`.
+        rules: Requirements on them.
+        frames: The frames of ids that are folders of images.
         num_jobs: Files checked at once.
     """
     with concurrent.futures.ThreadPoolExecutor(num_jobs) as pool:
@@ -130,23 +166,23 @@ def check_all(
 
 
 class Progress:
-    """Says on stderr every few seconds how far a long work is.
+    """Reports progress on stderr every five seconds.
 
     Args:
-        total: Files to do.
-        done: Of them, those done before.
+        total: Number of files.
+        done: Files done before.
     """
 
     def __init__(self, total: int, done: int = 0):
         self._total, self._done, self._before, self._bad = total, done, done, 0
-        self._start = self._said = time.monotonic()
+        self._start = self._reported = time.monotonic()
 
     def add(self, error: object) -> None:
         """Counts one more file, bad if there is an error."""
         self._done += 1
         self._bad += error is not None
         now = time.monotonic()
-        if now - self._said < 5 and self._done < self._total:
+        if now - self._reported < 5 and self._done < self._total:
             return
         pace = (now - self._start) / (self._done - self._before)
         print(
@@ -154,7 +190,7 @@ class Progress:
             f"{pace * (self._total - self._done):.0f} s to go",
             file=sys.stderr,
         )
-        self._said = now
+        self._reported = now
 
 
 def sizes(
@@ -162,7 +198,7 @@ def sizes(
     ids: Sequence[str],
     frames: Mapping[str, wanted_videos.Frames],
 ) -> list[tuple[int, int]]:
-    """Returns size and time of change of each file, zeros where there is none."""
+    """Returns size and modification time of each file, zeros for a missing one."""
     found = []
     for id in ids:
         try:

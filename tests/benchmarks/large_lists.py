@@ -15,8 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_prep import omnidebias
-from data_prep.bias import redistribution, z_frequency
+from data_prep.bias import redistribution, thirds, z_frequency
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ids, actions, factors, classes, sizes, seed=0
         ),
     )
-    timed("thirds", lambda: omnidebias.divide(ids, actions, factors, classes, seed=0))
+    timed("thirds", lambda: thirds.divide(ids, actions, factors, classes, seed=0))
     timed("nmi", lambda: z_frequency.normalized_mutual_information(actions, factors))
     timed(
         "random part",

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from data_prep import background_swap
+from data_prep.bias import backgrounds
 from smad_jax import errors
 from smad_jax.data import catalog, video
 from smad_jax.evaluation import __main__
@@ -20,7 +21,7 @@ def test_actor_moves_over_a_still_background_and_the_twin_is_frozen():
     for t in range(T):
         mask[t, 4:9, 3 * t : 3 * t + 4] = True
     background = np.full((2 * H, 2 * W, 3), 200, np.uint8)
-    moving, frozen = background_swap.compose(frames, mask, background)
+    moving, frozen = backgrounds.compose(frames, mask, background)
     np.testing.assert_array_equal(moving[mask], frames[mask])
     assert (moving[~mask] == 200).all()
     assert (frozen == moving[T // 2]).all()
@@ -32,11 +33,11 @@ def test_what_moves_is_masked():
     pattern = np.random.default_rng(0).integers(0, 256, (10, 8, 3))
     for t in range(T):
         frames[t, 5:15, 4 + t : 12 + t] = pattern
-    mask = background_swap.motion_mask(frames)
+    mask = backgrounds.motion_mask(frames)
     assert mask.shape == (T, H, W)
     assert mask.mean() == 0.5
     assert mask[0, 8:12, 5:14].all()
-    assert not background_swap.motion_mask(frames[:1]).any(), "a picture has no motion"
+    assert not backgrounds.motion_mask(frames[:1]).any(), "a picture has no motion"
 
 
 def test_mask_of_a_file_is_resized_and_may_be_one_for_all_frames(tmp_path):
@@ -44,13 +45,13 @@ def test_mask_of_a_file_is_resized_and_may_be_one_for_all_frames(tmp_path):
     small[1, 2:4, 3:6] = 1
     np.savez(tmp_path / "a.npz", mask=small)
     cv2.imwrite(str(tmp_path / "b.png"), 255 * small[1])
-    found = background_swap.read_mask(tmp_path, "a.mp4", (T, H, W))
+    found = backgrounds.read_mask(tmp_path, "a.mp4", (T, H, W))
     assert found.sum() == 4 * 6 and found[1, 4:8, 6:12].all()
-    everywhere = background_swap.read_mask(tmp_path, "b", (T, H, W))
+    everywhere = backgrounds.read_mask(tmp_path, "b", (T, H, W))
     assert everywhere.sum() == T * 4 * 6
-    assert not background_swap.read_mask(tmp_path, "none", (T, H, W)).any()
+    assert not backgrounds.read_mask(tmp_path, "none", (T, H, W)).any()
     with pytest.raises(errors.DataError, match=r"`mask` \[4, H, W\] for the 4 frames"):
-        background_swap.read_mask(tmp_path, "a", (4, H, W))
+        backgrounds.read_mask(tmp_path, "a", (4, H, W))
 
 
 def test_actor_is_painted_over():
@@ -58,13 +59,13 @@ def test_actor_is_painted_over():
     mask = np.zeros((H, W), bool)
     mask[5:12, 9:14] = True
     frame[mask] = 255
-    scene = background_swap.scene_without_actor(frame, mask)
+    scene = backgrounds.scene_without_actor(frame, mask)
     assert np.abs(scene.astype(int) - 80).max() <= 2
 
 
 def test_stripes_differ_and_use_the_whole_picture():
     rng = np.random.default_rng(0)
-    one, other = (background_swap.stripes(H, W, rng) for _ in range(2))
+    one, other = (backgrounds.stripes(H, W, rng) for _ in range(2))
     assert one.shape == (H, W, 3)
     assert one.std() > 10
     assert (one != other).any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_prep import omnidebias
-from data_prep.bias import z_frequency
+from data_prep.bias import thirds, z_frequency
 from smad_jax import aspect_table, errors
 from smad_jax.data import aspect_records, catalog, records
 
@@ -21,12 +21,12 @@ def long_tailed(num_media=1000, seed=0):
 
 @pytest.fixture(scope="module")
 def parts():
-    return omnidebias.divide(*long_tailed(), CLASSES, seed=0)
+    return thirds.divide(*long_tailed(), CLASSES, seed=0)
 
 
 def of_one_class(ids, factors, seed=0):
     actions = np.zeros(len(ids), int)
-    return omnidebias.divide(ids, actions, np.asarray(factors), ("zumba",), seed=seed)
+    return thirds.divide(ids, actions, np.asarray(factors), ("zumba",), seed=seed)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_bias_tells_the_action_most_and_unbias_least():
     actions = np.repeat(np.arange(30), 300)
     own = 2 * actions + rng.integers(0, 2, 9000)
     factors = np.where(rng.random(9000) < 0.5, own, rng.integers(0, 60, 9000))
-    parts = omnidebias.divide(
+    parts = thirds.divide(
         [f"m{row:04}" for row in range(9000)],
         actions,
         factors,
@@ -116,7 +116,7 @@ def test_rand_has_the_size_of_bias_in_each_class_and_media_of_every_third(parts)
 
 
 def test_another_seed_changes_rand_only(parts):
-    other = omnidebias.divide(*long_tailed(), CLASSES, seed=1)
+    other = thirds.divide(*long_tailed(), CLASSES, seed=1)
     assert other.rand.tolist() != parts.rand.tolist()
     for name in ("bias", "mid", "unbias", "all"):
         assert getattr(other, name).tolist() == getattr(parts, name).tolist()
@@ -125,7 +125,7 @@ def test_another_seed_changes_rand_only(parts):
 def test_the_order_of_the_input_has_no_influence(parts):
     ids, actions, factors = long_tailed()
     shuffled = np.random.default_rng(1).permutation(len(ids))
-    again = omnidebias.divide(
+    again = thirds.divide(
         [ids[row] for row in shuffled],
         actions[shuffled],
         factors[shuffled],
@@ -138,7 +138,7 @@ def test_the_order_of_the_input_has_no_influence(parts):
 
 def test_other_classes_have_no_influence_on_a_class(parts):
     ids, actions, factors = long_tailed()
-    alone = omnidebias.divide(
+    alone = thirds.divide(
         ids, np.where(actions == 1, 0, -1), factors, CLASSES[1:2], seed=0
     )
     for here, there in zip(alone, parts, strict=True):
@@ -196,7 +196,7 @@ def test_the_command_writes_five_splits(data_root, capsys):
     assert "web-unbias: 9 videos; NMI" in told
     splits = {
         part: catalog.open_split(data_root, "web", f"web-{part}", aspects=("scene",))
-        for part in omnidebias.Parts._fields
+        for part in thirds.Parts._fields
     }
     sizes = {part: len(split) for part, split in splits.items()}
     assert sizes == {"bias": 8, "mid": 9, "unbias": 9, "rand": 8, "all": 26}

@@ -7,6 +7,7 @@ import pytest
 from data_prep import build_records, pseudo_label
 from data_prep.labels import network_labels
 from smad_jax.data import catalog, label_names
+from smad_jax.models import labellers
 from smad_jax.torch_weights import __main__ as torch_weights_main
 from smad_jax.torch_weights import networks
 from smad_jax.torch_weights import weights as weight_folders
@@ -169,9 +170,13 @@ def test_what_does_not_fit_a_network_is_refused(
 
 
 def test_options_of_a_runner_without_runner_are_refused(data_root, capsys):
-    with pytest.raises(SystemExit):
-        run(data_root, "--labeller", "appearance", "--", "--flink_master=here")
-    assert "without --runner" in capsys.readouterr().err
+    flags = ("--labeller", "appearance", "--", "--flink_master=here")
+    assert run(data_root, *flags) == 2
+    assert "--flink_master=here" in capsys.readouterr().err
+
+
+def test_every_network_can_be_chosen():
+    assert pseudo_label.NETWORKS == labellers.NAMES
 
 
 # ImageNet's numbers, as in the labellers' own test: keyboards and their keys, bow tie,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from data_prep.embedded import make as maker
-from data_prep.embedded import render, small_labellers, web_media
+from data_prep.embedded import render, web_media
 from smad_jax.data import catalog, images, video
 from smad_jax.data.embedded import benchmark
 
@@ -110,8 +110,8 @@ def test_labels_are_those_of_the_benchmarks_labellers(raw):
     labellers = render.make(sets, BASE.stills, 5, str).labellers
     rows = range(33, 54)  # the images: of one frame each
     frames = np.concatenate([video.decode(raw.video(row).video, [0]) for row in rows])
-    for aspect, labeller in labellers.items():
-        values = small_labellers.probabilities(labeller, frames)
+    for aspect, label in labellers.items():
+        values = label(frames)
         np.testing.assert_allclose(
             raw.aspect_labels[aspect][33:], values.astype(np.float16), atol=1e-3
         )

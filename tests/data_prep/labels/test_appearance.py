@@ -69,4 +69,4 @@ def test_few_videos_get_fewer_labels_where_nobody_says_how_many(data_root):
 def test_labels_of_single_videos_are_warned_of_where_they_are_many(hard, told):
     warning = appearance.warning(np.eye(6)[hard])
     assert bool(warning) == told
-    assert ("4 of 6 labels have no more than one of the 6 v" in warning) == told
+    assert ("4 of 6 labels" in warning) == told

@@ -25,6 +25,12 @@ def test_a_runner_gives_the_same_labels_and_counts_them(job, tmp_path):
     assert here.read_bytes() == there.read_bytes()
 
 
+def test_an_unknown_runner_is_refused(job):
+    pytest.importorskip("apache_beam")
+    with pytest.raises(errors.ConfigError, match="NoRunner"):
+        beam_labels.run(job, [0], runner="NoRunner", options=[])
+
+
 def test_a_runner_without_beam_is_refused_with_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     with pytest.raises(errors.ConfigError, match=r"install -r requirements-beam\.txt"):

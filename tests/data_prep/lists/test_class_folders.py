@@ -106,7 +106,7 @@ def test_classes_that_differ_in_capitals_alone_are_noted(tmp_path):
 
 
 def test_folder_without_videos_is_a_data_error(tmp_path):
-    with pytest.raises(errors.DataError, match="no class folder"):
+    with pytest.raises(errors.DataError, match="--list"):
         class_folders.find_videos(tmp_path)
 
 
@@ -116,9 +116,8 @@ def test_what_is_passed_over_is_said(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir() if name.endswith("/") else path.touch()
     files, folders = class_folders.find_videos(tmp_path).notes
-    assert files.startswith("3 files in the class folders of")
-    assert files.endswith("were passed over: 2 .srt, 1 .jpg")
-    assert folders.startswith("2 folders in") and folders.endswith("'jump', 'run'")
+    assert "3 files" in files and files.endswith(": 2 .srt, 1 .jpg")
+    assert "2 folders" in folders and folders.endswith("'jump', 'run'")
     images = class_folders.find_videos(tmp_path, video.IMAGE_EXTENSIONS)
     assert [entry.id for entry in images.splits["train"]] == ["jump/a.jpg"]
 

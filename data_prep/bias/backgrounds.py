@@ -1,0 +1,106 @@
+"""Actors cut out of videos and put over other backgrounds, for SCUBA and SCUFO."""
+
+import os
+import pathlib
+
+import cv2
+import numpy as np
+
+from smad_jax import errors, file_io
+
+MOVING_SHARE = 0.5  # of the picture, where only motion shows the actor
+
+
+def motion_mask(frames: np.ndarray) -> np.ndarray:
+    """Returns [T, H, W] bool, the half of the picture that changes most, for all T.
+
+    Mean absolute difference of neighbouring frames, blurred over a tenth of the
+    picture; FAME also refines such a mask by colour. It is empty where nothing moves.
+
+    Args:
+        frames: [T, H, W, 3] uint8.
+    """
+    height, width = frames.shape[1:3]
+    change = np.zeros((height, width), np.float32)
+    if len(frames) > 1:
+        steps = np.abs(np.diff(frames.astype(np.float32), axis=0))
+        change = steps.sum(axis=-1).mean(axis=0)
+    if not change.any():
+        return np.zeros(frames.shape[:3], bool)
+    size = max(1, round(min(height, width) / 10)) // 2 * 2 + 1
+    change = cv2.GaussianBlur(change, (size, size), size / 3)
+    order = np.argsort(change, axis=None, kind="stable")[::-1]
+    mask = np.zeros(height * width, bool)
+    mask[order[: round(MOVING_SHARE * len(order))]] = True
+    return np.broadcast_to(mask.reshape(height, width), frames.shape[:3])
+
+
+def read_mask(folder: pathlib.Path, id: str, shape: tuple[int, int, int]) -> np.ndarray:
+    """Returns the mask of a video from a folder of masks, [T, H, W] bool.
+
+    Args:
+        folder: Holds `ID.npz` or `ID.png`, the id with or without the video's ending.
+        id: Of the video.
+        shape: T, H, W of the video. Masks of another H and W are resized; a mask of one
+            frame holds for all. Without a file the mask is empty.
+
+    Raises:
+        DataError: if the file holds something else.
+    """
+    names = (id, os.path.splitext(id)[0])
+    paths = [folder / f"{name}{end}" for name in names for end in (".npz", ".png")]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        return np.zeros(shape, bool)
+    fault = (
+        f"{path} must be a picture, or an NPZ file with `mask` [{shape[0]}, H, W] for "
+        f"the {shape[0]} frames of {id!r}"
+    )
+    if path.suffix == ".png":
+        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        mask = None if picture is None else picture[None] > 127
+    else:
+        with file_io.npz(path, fault) as arrays:
+            mask = arrays["mask"] > 0
+    if mask is None or mask.ndim != 3 or len(mask) not in (1, shape[0]):
+        raise errors.DataError(fault)
+    height, width = shape[1:]
+    if mask.shape[1:] != (height, width):
+        how = {"dsize": (width, height), "interpolation": cv2.INTER_NEAREST}
+        mask = np.stack([cv2.resize(part, **how) for part in mask.astype(np.uint8)])
+    return np.broadcast_to(mask.astype(bool), shape)
+
+
+def scene_without_actor(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Returns a frame [H, W, 3] with the area of the mask [H, W] painted over."""
+    grown = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
+    return cv2.inpaint(frame, grown, 3, cv2.INPAINT_TELEA)
+
+
+def stripes(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns [H, W, 3] uint8: sinusoidal stripes of random colour and direction."""
+    angle, phase = rng.uniform(0, np.pi), rng.uniform(0, 2 * np.pi)
+    rows, columns = np.mgrid[:height, :width]
+    across = rows * np.sin(angle) + columns * np.cos(angle)
+    wave = np.sin(across * 2 * np.pi / (min(height, width) / 4) + phase)
+    share = (wave[..., None] + 1) / 2
+    first, second = rng.uniform(0, 255, (2, 3))
+    return np.rint(share * first + (1 - share) * second).astype(np.uint8)
+
+
+def compose(
+    frames: np.ndarray, mask: np.ndarray, background: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns SCUBA and SCUFO, both [T, H, W, 3] uint8.
+
+    Args:
+        frames: [T, H, W, 3] uint8.
+        mask: [T, H, W] bool, true on the actor.
+        background: [H', W', 3] uint8, resized where it has another size.
+    """
+    height, width = frames.shape[1:3]
+    if background.shape[:2] != (height, width):
+        background = cv2.resize(background, (width, height))
+    moving = np.where(mask[..., None], frames, background)
+    frozen = np.repeat(moving[len(moving) // 2][None], len(moving), axis=0)
+    return moving, frozen

@@ -1,0 +1,168 @@
+"""Builds a data set of wanted videos: records, splits and their description."""
+
+import collections
+import dataclasses
+import pathlib
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Annotated, NamedTuple
+
+from data_prep.lists import wanted_videos
+from data_prep.records import shards, tfds_metadata, video_files
+from smad_jax import errors, sections
+from smad_jax.data import catalog, record_files
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The choices of a build.
+
+    Attributes:
+        rules: Requirements on the files.
+        holdout: Share of each class held out for validation where no list names it; 0
+            for none.
+        num_shards: Number of record files; 0 for one every 256 MiB.
+        file_format: Format of the records.
+        jobs: Files checked at once.
+        overwrite: Replace a data set of that name.
+    """
+
+    rules: video_files.Rules = dataclasses.field(default_factory=video_files.Rules)
+    holdout: float = 0.2
+    num_shards: Annotated[int, sections.Range(least=0)] = 0
+    file_format: record_files.FileFormat = "tfrecord"
+    jobs: int = 1
+    overwrite: bool = False
+
+
+class Report(NamedTuple):
+    """The outcome of a build.
+
+    Attributes:
+        folder: The data set's.
+        num_listed: Videos wanted.
+        num_stored: Videos stored.
+        split_sizes: Videos of each split.
+        num_classes: K.
+        reasons: Videos left out, by reason.
+        examples: One of them for each reason.
+        notes: Remarks of the reader of the lists.
+    """
+
+    folder: pathlib.Path
+    num_listed: int
+    num_stored: int
+    split_sizes: dict[str, int]
+    num_classes: int
+    reasons: collections.Counter[str]
+    examples: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def build(
+    root: pathlib.Path,
+    source: wanted_videos.Source,
+    *,
+    name: str,
+    out: pathlib.Path,
+    classes: Sequence[str] | None = None,
+    options: Options | None = None,
+    recipe: Mapping[str, catalog.Json] | None = None,
+) -> Report:
+    """Makes the data set `<out>/<name>`, which appears complete or not at all.
+
+    After a stop or a full disk, finished shards stay hidden in `out`, and the same call
+    resumes with them.
+
+    Args:
+        root: The folder that all ids are relative to.
+        source: The wanted videos.
+        name: The data set's name.
+        out: The folder of data sets.
+        classes: Class names in order; None derives them from the labels.
+        options: The choices of the build.
+        recipe: Noted in `dataset.json`.
+
+    Raises:
+        ConfigError: if the data set exists.
+        DataError: if the list breaks a rule or too little can be read.
+    """
+    options = options or Options()
+    wanted = wanted_videos.resolve(root, source, classes)
+    folder = shards.claim(out, name, overwrite=options.overwrite)
+    plan = shards.Plan(
+        root=root,
+        label_of=wanted.label_of,
+        frames=wanted.frames,
+        rules=options.rules,
+        num_shards=options.num_shards,
+        file_format=options.file_format,
+    )
+    partial = shards.workplace(out, name, plan)
+    with shards.full_disk_explained(partial):
+        stored = shards.store(plan, partial, options.jobs)
+        try:
+            sizes = _write_splits(partial, wanted, stored, source, options.holdout)
+        except errors.DataError:
+            shutil.rmtree(partial)  # a resumed build would fail here again
+            raise
+        bad = stored.bad
+        report = Report(
+            folder=folder,
+            num_listed=len(wanted.label_of),
+            num_stored=len(stored.good),
+            split_sizes=sizes,
+            num_classes=len(wanted.classes),
+            reasons=collections.Counter(error.reason for error in bad.values()),
+            examples={e.reason: f"{id} ({e.detail})" for id, e in bad.items()},
+            notes=tuple(source.notes),
+        )
+        counts = {"listed": report.num_listed, "bad": dict(report.reasons)}
+        catalog.write_dataset_file(
+            partial,
+            name=name,
+            classes=wanted.classes,
+            num_videos=report.num_stored,
+            recipe={**(recipe or {}), **counts},
+        )
+        tfds_metadata.write(partial)
+        shards.publish(partial, folder)
+    return report
+
+
+def _write_splits(
+    folder: pathlib.Path,
+    wanted: wanted_videos.Resolved,
+    stored: shards.Stored,
+    source: wanted_videos.Source,
+    holdout: float,
+) -> dict[str, int]:
+    """Writes the lists of the splits and of `all`; returns their sizes."""
+    good = stored.good
+    if not good:
+        reasons = collections.Counter(error.reason for error in stored.bad.values())
+        counts = ", ".join(f"{key} {n}" for key, n in reasons.most_common())
+        id, error = next(iter(stored.bad.items()))
+        raise errors.DataError(
+            f"none of the {len(wanted.label_of)} videos can be used: {counts}; the "
+            f"first, {id!r}: {error.detail}"
+        )
+    label_of = {id: label for id, label in wanted.label_of.items() if id in good}
+    parts = {
+        split: [id for id in ids if id in good] for split, ids in wanted.splits.items()
+    }
+    if source.hold_out:
+        held_out = wanted_videos.hold_out(label_of, holdout)
+        parts["train"] = [id for id in label_of if id not in held_out]
+        parts["val"] = [id for id in label_of if id in held_out]
+    for split, ids in parts.items():
+        if split.startswith("train"):
+            wanted_videos.check_classes(
+                wanted.classes,
+                (label_of[id] for id in ids),
+                "after leaving out bad videos, ",
+            )
+    parts = {split: ids for split, ids in parts.items() if ids} | {"all": [*label_of]}
+    for split, ids in parts.items():
+        catalog.write_split(folder, split, ids, [label_of[id] for id in ids])
+    return {split: len(ids) for split, ids in parts.items()}
