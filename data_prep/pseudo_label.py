@@ -78,10 +78,9 @@ def read_labels(
     if path.suffix == ".npz":
         labels = label_files.read_npz(path, num_labels=num_labels)
     else:
-        first = next(label_files.csv_rows(path), (0, []))[1]
-        if num_labels is None and len(first) == 2:  # a hard label
-            num_labels = aspect.num_labels
-        labels = label_files.read_csv(path, num_labels=num_labels)
+        labels = label_files.read_csv(
+            path, num_labels=num_labels, usual=aspect.num_labels
+        )
     label_files.check_ids(labels.ids, known)
     return labels
 

@@ -43,21 +43,6 @@ def npz(path: pathlib.Path, message: str) -> Iterator[np.lib.npyio.NpzFile]:
         raise errors.DataError(message) from error
 
 
-def text(path: pathlib.Path) -> str:
-    """Returns the text of a file in UTF-8, without a byte-order mark.
-
-    Raises:
-        DataError: naming the line that is not UTF-8.
-    """
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise errors.DataError(
-            f"{path} must be text in UTF-8, which line "
-            f"{error.object.count(10, 0, error.start) + 1} is not"
-        ) from error
-
-
 def files_below(folder: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Yields the files of a folder and of those in it, in the order of their paths.
 

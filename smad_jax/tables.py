@@ -23,15 +23,14 @@ from smad_jax import errors
 
 _SEPARATORS = ",;\t|"
 _GZIP = b"\x1f\x8b"
+# A pickle runs code when it is loaded, so only who wrote it should.
+_FROM_PICKLE = "load it where it was written, np.savez(OUT, ids=..., probabilities=...)"
 # The first bytes of files that are no text, what they are, and what makes text of them.
 _OTHER_KINDS = (
     (b"PAR1", "a Parquet file", "pandas.read_parquet(PATH).to_csv(OUT, index=False)"),
     (b"PK\x03\x04", "an Excel workbook or another ZIP archive", "Save As, CSV UTF-8"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save As, CSV UTF-8"),
-    (b"\x80\x02", "a Python pickle", "its own program, with ids, as CSV or NPZ"),
-    (b"\x80\x03", "a Python pickle", "its own program, with ids, as CSV or NPZ"),
-    (b"\x80\x04", "a Python pickle", "its own program, with ids, as CSV or NPZ"),
-    (b"\x80\x05", "a Python pickle", "its own program, with ids, as CSV or NPZ"),
+    *((b"\x80" + bytes([n]), "a Python pickle", _FROM_PICKLE) for n in range(2, 6)),
     (b"\x93NUMPY", "a NumPy array", "np.savez(OUT, ids=ids, probabilities=array)"),
     (b"\x89HDF", "an HDF5 file", "pandas.read_hdf(PATH).to_csv(OUT, index=False)"),
     (b"ARROW1", "an Arrow file", "pandas.read_feather(PATH).to_csv(OUT, index=False)"),
@@ -44,6 +43,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _INDEX_NAMES = ("", "Unnamed: 0", "Unnamed: 0.1")  # of pandas' row numbers
+_HEAD = 1 << 20  # bytes that hold a header
 _CHUNK = 1 << 24  # bytes decoded at once
 
 
@@ -69,20 +69,22 @@ class Frame(NamedTuple):
         cells = self.columns[name].to_pylist()
         return np.array(["" if c is None else str(c).strip() for c in cells], str)
 
-    def numbers(self, names: Sequence[str]) -> np.ndarray:
-        """Returns [V, len(names)] float32; a row of empty cells is all zeros.
+    def numbers(
+        self, names: Sequence[str], dtype: type[np.floating] = np.float32
+    ) -> np.ndarray:
+        """Returns [V, len(names)] of `dtype`; a row of empty cells is all zeros.
 
         Raises:
             DataError: naming line and column of the first cell that is no number.
         """
-        found = np.zeros((len(self), len(names)), np.float32)
+        found = np.zeros((len(self), len(names)), dtype)
         empty = np.zeros(found.shape, bool)
         for place, name in enumerate(names):
             column = self.columns[name]
             if not _is_number(column.type):
                 self._refuse_text(name)
             empty[:, place] = column.is_null().to_numpy()
-            found[:, place] = column.cast(pyarrow.float32()).fill_null(0).to_numpy()
+            found[:, place] = column.cast(pyarrow.float64()).fill_null(0).to_numpy()
         partly = empty.any(axis=1) & ~empty.all(axis=1)
         if partly.any():
             row = int(np.argmax(partly))
@@ -99,7 +101,7 @@ class Frame(NamedTuple):
 
     def _refuse_text(self, name: str) -> None:
         """Raises DataError about the first cell of a column that is no number."""
-        for row, cell in enumerate(self.texts(name)):
+        for row, cell in enumerate(self.texts(name).tolist()):
             try:
                 float(cell or 0)
             except ValueError as error:
@@ -115,6 +117,38 @@ class _Dialect(NamedTuple):
     separator: str
     decimal_comma: bool
     first_line: int
+
+
+class Numbered(NamedTuple):
+    """Columns whose names are numbers behind one prefix, in the order of these.
+
+    Attributes:
+        names: As the file writes them.
+        numbers: Rising, such as 0, 1, 2, ..., 10, or 1, 2, 3.
+    """
+
+    names: tuple[str, ...]
+    numbers: tuple[int, ...]
+
+
+def by_number(names: Sequence[str]) -> Numbered | None:
+    """Returns columns in the order of the numbers that their names end in.
+
+    Programs sort names as text, so that `p_10` stands before `p_2`.
+
+    Args:
+        names: Of columns; None comes back unless each is one prefix and a number.
+    """
+    parts = [re.fullmatch(r"(.*?)(\d+)", name) for name in names]
+    if not all(parts) or len({part[1] for part in parts if part}) > 1:
+        return None
+    numbers = {
+        int(part[2]): name for part, name in zip(parts, names, strict=True) if part
+    }
+    if len(numbers) < len(names):
+        return None
+    order = sorted(numbers)
+    return Numbered(tuple(numbers[n] for n in order), tuple(order))
 
 
 def content(path: pathlib.Path) -> bytes:
@@ -159,6 +193,31 @@ def lines(path: pathlib.Path) -> Iterator[tuple[int, str]]:
             yield number, text
 
 
+def header(path: pathlib.Path) -> list[str]:
+    """Returns the names of a table's columns, with little of the file read.
+
+    Raises:
+        DataError: as `content`.
+    """
+    with open(path, "rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(_GZIP):
+        head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            head = head[: len(head) // 4 * 4].decode(encoding, "ignore").encode()
+            break
+    text = head.decode("utf-8", "replace")
+    rows = [line for line in text.splitlines() if line.strip()]
+    stated = re.fullmatch(r"sep=(.)", rows[0]) if rows else None
+    if stated:
+        rows = rows[1:]
+    if not rows:
+        return []
+    mark = stated[1] if stated else separator(rows[0])
+    return [name.strip() for name in next(csv.reader([rows[0]], delimiter=mark), [])]
+
+
 def separator(line: str) -> str:
     """Returns the sign that stands between the cells of a line, a comma if none does.
 
@@ -168,13 +227,15 @@ def separator(line: str) -> str:
     return max(_SEPARATORS, key=bare.count)
 
 
-def read(path: pathlib.Path, *, texts: Sequence[str] = ()) -> Frame:
-    """Returns a table with a header.
+def read(path: pathlib.Path, *, texts: Sequence[str] = (), named: bool = True) -> Frame:
+    """Returns a table.
 
     Args:
         path: The file; commas, semicolons, tabs or bars stand between cells. A first
             line `sep=;` is Excel's. With semicolons a decimal comma is recognised.
         texts: Names of columns to be read as text whatever they hold, in lower case.
+        named: Whether its first line names the columns; they are called 0, 1, 2, ...
+            where it does not.
 
     Raises:
         DataError: as `content`, if the header names a column twice, or naming the line
@@ -191,38 +252,40 @@ def read(path: pathlib.Path, *, texts: Sequence[str] = ()) -> Frame:
     first, _, body = whole.partition(b"\n")
     line = first.decode().rstrip("\r")
     mark = stated[1].decode() if stated else separator(line)
-    header = next(csv.reader([line], delimiter=mark), [])
-    header = [name.strip() for name in header]
-    if twice := [name for name in header if header.count(name) > 1]:
+    names = [name.strip() for name in next(csv.reader([line], delimiter=mark), [])]
+    first_line = skipped + 1 + named
+    if not named:
+        names, body = [str(place) for place in range(len(names))], whole
+    if twice := [name for name in names if names.count(name) > 1]:
         raise errors.DataError(f"{path} has two columns called {twice[0]!r}")
-    if not header:
+    if not names:
         raise errors.DataError(f"{path} is empty")
     comma = mark == ";" and bool(re.search(rb"(^|;)-?\d+,\d+(;|\r?\n|$)", body[:65536]))
-    columns = _parse(path, body, header, _Dialect(mark, comma, skipped + 2), texts)
+    columns = _parse(path, body, names, _Dialect(mark, comma, first_line), texts)
     notes = ["decimal commas are read as points"] if comma else []
-    if header[0] in _INDEX_NAMES and _counts_rows(columns[header[0]]):
-        del columns[header[0]]
+    if names[0] in _INDEX_NAMES and _counts_rows(columns[names[0]]):
+        del columns[names[0]]
         notes.append("the first column numbers the rows and is left out")
     if not columns:
         raise errors.DataError(f"{path} has no column but the rows' numbers")
-    return Frame(path, tuple(columns), columns, skipped + 2, tuple(notes))
+    return Frame(path, tuple(columns), columns, first_line, tuple(notes))
 
 
 def _parse(
     path: pathlib.Path,
     body: bytes,
-    header: Sequence[str],
+    names: Sequence[str],
     dialect: _Dialect,
     texts: Sequence[str],
 ) -> dict[str, pyarrow.ChunkedArray]:
     """Returns the columns by name; text where asked for, else by their cells."""
-    wanted = {name: pyarrow.string() for name in header if name.lower() in texts}
+    wanted = {name: pyarrow.string() for name in names if name.lower() in texts}
     if not body.strip():
-        return {name: pyarrow.chunked_array([[]], pyarrow.string()) for name in header}
+        return {name: pyarrow.chunked_array([[]], pyarrow.string()) for name in names}
     try:
         table = pyarrow.csv.read_csv(
             pyarrow.BufferReader(body),
-            read_options=pyarrow.csv.ReadOptions(column_names=list(header)),
+            read_options=pyarrow.csv.ReadOptions(column_names=list(names)),
             parse_options=pyarrow.csv.ParseOptions(delimiter=dialect.separator),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=wanted,
@@ -235,9 +298,9 @@ def _parse(
             ),
         )
     except pyarrow.ArrowInvalid as error:
-        _name_ragged_line(path, body, len(header), dialect)
+        _name_ragged_line(path, body, len(names), dialect)
         raise errors.DataError(f"{path}: {error}") from error
-    return dict(zip(header, table.columns, strict=True))
+    return dict(zip(names, table.columns, strict=True))
 
 
 def _name_ragged_line(

@@ -53,6 +53,7 @@ MAY_IMPORT = {
     "smad_jax.evaluation.__main__": {"commands", "commands.command_line", "training"},
     "smad_jax.reporting": {
         "errors",
+        "tables",
         "file_io",
         "commands.command_line",
         "data",
@@ -71,6 +72,7 @@ MAY_IMPORT = {
     },
     "data_prep.labels": {
         "errors",
+        "tables",
         "file_io",
         "aspect_table",
         "data",

@@ -75,11 +75,3 @@ def test_array_that_is_not_there_and_an_error_of_ours(tmp_path):
         file_io.npz(tmp_path / "a.npz", "broken"),
     ):
         raise errors.ConfigError("ours")
-
-
-def test_line_that_is_not_utf_8_is_named(tmp_path):
-    (tmp_path / "a.txt").write_bytes("\ufeffone\nzwei ü\n".encode())
-    assert file_io.text(tmp_path / "a.txt") == "one\nzwei ü\n"
-    (tmp_path / "a.txt").write_bytes("one\nzwei ü\n".encode("latin-1"))
-    with pytest.raises(errors.DataError, match="UTF-8, which line 2 is not"):
-        file_io.text(tmp_path / "a.txt")

@@ -1,15 +1,15 @@
 """Reads soft labels computed elsewhere from CSV or NPZ, checked row by row."""
 
-import csv
 import difflib
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from smad_jax import errors, file_io
+from smad_jax import errors, file_io, tables
 
+_ID_NAMES = ("id", "ids", "video", "path", "name", "filename", "file")
 _TOLERANCE = 0.01  # of a row's sum, since files often round to two or three digits
 
 
@@ -20,60 +20,79 @@ class Labels(NamedTuple):
     values: np.ndarray
 
 
-def read_csv(path: pathlib.Path, *, num_labels: int | None = None) -> Labels:
-    """Returns the labels of a CSV, `id,p0,p1,...` or `id,label`, maybe with a header.
+def read_csv(
+    path: pathlib.Path,
+    *,
+    num_labels: int | None = None,
+    usual: int | None = None,
+) -> Labels:
+    """Returns the labels of a table, `id,p0,p1,...` or `id,label`, maybe with a header.
+
+    Columns that the header numbers, from 0 or from 1, are put in the order of their
+    numbers: programs sort names as text, so that `p_10` stands before `p_2`.
 
     Args:
-        path: The file.
-        num_labels: Z; required for hard labels.
+        path: The file, in any form that `tables.read` knows.
+        num_labels: Z; None for the number of columns.
+        usual: Z of hard labels where `num_labels` is None.
 
     Raises:
-        DataError: naming file and line, if a row breaks a rule.
+        DataError: naming file and line, if a row breaks a rule, or if the numbers of
+            the columns are others.
     """
-    ids, rows = [], []
-    width, first_line = 0, {}
-    for line, row in csv_rows(path):
-        where = f"{path}, line {line}"
-        if not width:
-            width = len(row)
-            if width < 2:
-                raise errors.DataError(f"{where}: expected `id,p0,p1,...`, found {row}")
-        if len(row) != width:
-            raise errors.DataError(
-                f"{where}: {len(row)} columns, but the rows before have {width}"
-            )
-        if (id := row[0]) in first_line:
-            raise errors.DataError(
-                f"{where}: id {id!r} was on line {first_line[id]} before"
-            )
-        first_line[id] = line
-        numbers = _numbers(row[1:], where)
-        if width == 2:
-            numbers = _one_hot(numbers[0], num_labels, where)
-        ids.append(id)
-        rows.append(_checked(numbers, num_labels, where))
-    if not ids:
-        raise errors.DataError(f"{path} holds no labels")
-    return Labels(ids, np.stack(rows))
-
-
-def csv_rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
-    """Yields line number and cells of each row except a header."""
     if not path.is_file():
         raise errors.DataError(f"no file of labels at {path}")
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        for number, row in enumerate(reader):
-            if not row or (number == 0 and row[0].strip().lower() == "id"):
-                continue
-            yield reader.line_num, [cell.strip() for cell in row]
+    first = tables.header(path)
+    named = any(name.lower() in _ID_NAMES for name in first)
+    frame = tables.read(path, texts=(*_ID_NAMES, "0"), named=named)
+    id_name = next((n for n in frame.names if n.lower() in _ID_NAMES), frame.names[0])
+    columns = [name for name in frame.names if name != id_name]
+    if not columns:
+        raise errors.DataError(f"{path}: expected `id,p0,p1,...`, found {first}")
+    if not len(frame):
+        raise errors.DataError(f"{path} holds no labels")
+    ids = frame.texts(id_name).tolist()
+    _check_repeats(path, ids, frame.first_line)
+    if len(columns) == 1:
+        values = frame.numbers(columns, np.float64)[:, 0]
+        num_labels = num_labels or usual
+        rows = [
+            _one_hot(float(value), num_labels, f"{path}, line {frame.first_line + row}")
+            for row, value in enumerate(values)
+        ]
+    else:
+        order = _ordered(path, columns) if named else columns
+        rows = list(frame.numbers(order, np.float64))
+    checked = [
+        _checked(row, num_labels, f"{path}, line {frame.first_line + place}")
+        for place, row in enumerate(rows)
+    ]
+    return Labels(ids, np.stack(checked))
 
 
-def _numbers(cells: Sequence[str], where: str) -> np.ndarray:
-    try:
-        return np.array([float(cell) for cell in cells])
-    except ValueError as error:
-        raise errors.DataError(f"{where}: {error}") from error
+def _ordered(path: pathlib.Path, columns: Sequence[str]) -> Sequence[str]:
+    """Columns in the order of their numbers, or as they are if they have none."""
+    numbered = tables.by_number(columns)
+    if numbered is None:
+        return columns
+    start = numbered.numbers[0]
+    if start > 1 or numbered.numbers[-1] != start + len(columns) - 1:
+        raise errors.DataError(
+            f"{path}: the columns must be numbered from 0 or from 1 without a gap, but "
+            f"they are {', '.join(map(str, numbered.numbers[:5]))}, ..."
+        )
+    return numbered.names
+
+
+def _check_repeats(path: pathlib.Path, ids: Sequence[str], first_line: int) -> None:
+    """Raises DataError if an id is repeated."""
+    seen: dict[str, int] = {}
+    for line, id in enumerate(ids, start=first_line):
+        if id in seen:
+            raise errors.DataError(
+                f"{path}, line {line}: id {id!r} was on line {seen[id]} before"
+            )
+        seen[id] = line
 
 
 def _one_hot(label: float, num_labels: int | None, where: str) -> np.ndarray:

@@ -9,7 +9,7 @@ import json
 import pathlib
 from typing import Any
 
-from smad_jax import errors, file_io
+from smad_jax import errors, tables
 from smad_jax.reporting import runs
 
 
@@ -35,7 +35,7 @@ class Records:
             return
         if not path.is_file():
             raise errors.ConfigError(f"--records must be a file, but {path} is not one")
-        for number, line in enumerate(file_io.text(path).splitlines(), 1):
+        for number, line in tables.lines(path):
             try:
                 record = json.loads(line)
                 _run(path, record)

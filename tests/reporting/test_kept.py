@@ -112,7 +112,7 @@ def test_records_that_are_no_text_or_no_file_are_refused(file, tmp_path):
     with pytest.raises(errors.ConfigError, match="must be a file"):
         kept.Records(tmp_path)
     file.write_bytes(file.read_bytes() + b"\xff\n")
-    with pytest.raises(errors.DataError, match="UTF-8, which line 2 is not"):
+    with pytest.raises(errors.DataError, match="line 2 is not UTF-8"):
         kept.Records(file)
     file.write_text(file.read_text("latin-1").splitlines()[0].replace("0.75", '"high"'))
     with pytest.raises(errors.DataError, match=r"line 1 is no record .*'high'"):

@@ -6,20 +6,18 @@ of our data sets. Invalid rows are refused with their line or id; repeated ones 
 counted, so that the page can report them.
 """
 
-import csv
-import io
 import pathlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from smad_jax import errors, file_io
+from smad_jax import errors, file_io, tables
 from smad_jax.data import aspect_records, catalog
 
 _TOLERANCE = 0.01  # of sums of probabilities; float16 labels pass
 _ROUNDING = 0.0005  # of each, if three digits are printed
+_OUR_COLUMNS = ("id", "prediction", "label")  # also in capitals
 _OURS = {"problem", "class_1", "p_1"}  # columns that our `predict` writes
 
 
@@ -91,115 +89,69 @@ def has_labels(path: pathlib.Path) -> bool:
             return bool({"label", "labels"} & set(arrays))
     if path.suffix in (".txt", ".tfrecord") or not path.is_file():
         return False
-    return "label" in _header(_rows(path))
+    return "label" in [name.lower() for name in tables.header(path)]
 
 
 def _read_csv(path: pathlib.Path, column: str) -> Table:
     """The table of a CSV file with a header."""
-    lines = _rows(path)
-    header = _header(lines)
-    places = _columns(path, header, column)
-    id_place, ids, values = header.index("id"), [], []
-    for number, row in lines:
-        if len(row) != len(header):
-            raise errors.DataError(
-                f"{path}, line {number}: {len(row)} cells, the header has {len(header)}"
-            )
-        ids.append(row[id_place])
-        if len(places) == 1:
-            values.append(row[places[0]])
-        else:  # converted at once: text takes ten times the memory
-            values.append(
-                _numbers(path, number, [row[place] for place in places], column)
-            )
-    named = np.array(ids, str)
-    if len(places) == 1:
-        return Table(path, named, np.array(values, str), None, (), 0)
-    shares = np.array(values, np.float32).reshape(len(ids), len(places))
-    return Table(path, named, None, shares, _column_names(header, places), 0)
+    frame = tables.read(path, texts=(*_OUR_COLUMNS, "class_1", column.lower()))
+    names = {n.lower() if n.lower() in _OUR_COLUMNS else n: n for n in frame.names}
+    wanted = _columns(path, tuple(names), column)
+    ids = frame.texts(names["id"])
+    if len(wanted) == 1:
+        return Table(path, ids, frame.texts(names[wanted[0]]), None, (), 0)
+    numbered = tables.by_number(wanted)
+    try:
+        shares = frame.numbers(numbered.names if numbered else wanted)
+    except errors.DataError as error:
+        raise errors.DataError(
+            f"{error}; the {len(wanted)} columns beside `id` must hold probabilities, "
+            f"and a column of labels must be called `{column}`"
+        ) from error
+    return Table(path, ids, None, shares, _column_names(wanted, numbered), 0)
 
 
-def _header(lines: Iterator[tuple[int, list[str]]]) -> list[str]:
-    """The first line; our column names may be written in capitals."""
-    ours = ("id", "prediction", "label")
-    _, header = next(lines, (1, []))
-    return [name.lower() if name.lower() in ours else name for name in header]
-
-
-def _columns(path: pathlib.Path, header: Sequence[str], column: str) -> list[int]:
-    """Positions of the requested column, or of the columns of probabilities."""
+def _columns(path: pathlib.Path, header: Sequence[str], column: str) -> list[str]:
+    """Names of the requested column, or of the columns of probabilities."""
     if "id" not in header:
         raise errors.DataError(
             f"{path} must begin with a header that names the columns `id` and "
             f"`{column}` (or one column of probabilities for each class), but it "
             f"begins with {','.join(header)[:80]!r}"
         )
-    if len(set(header)) < len(header):
-        twice = next(name for name in header if header.count(name) > 1)
-        raise errors.DataError(f"{path} has two columns called {twice!r}")
     if column == "prediction" and column not in header and _OURS <= set(header):
         column = "class_1"
     elif column not in ("prediction", *header) and "label" in header:
         column = "label"  # of an aspect
     if column in header:
-        return [header.index(column)]
-    places = [i for i, n in enumerate(header) if n not in ("id", "label", "prediction")]
-    if len(places) < 2 and (column == "prediction" or not places):
+        return [column]
+    wanted = [name for name in header if name not in _OUR_COLUMNS]
+    if len(wanted) < 2 and (column == "prediction" or not wanted):
         raise errors.DataError(
             f"{path} has neither a column `{column}` nor one of probabilities for "
             f"each class; its columns: {', '.join(header)}"
         )
-    return places
+    return wanted
 
 
-def _numbers(
-    path: pathlib.Path, line: int, cells: Sequence[str], column: str
-) -> np.ndarray:
-    """Cells as float32; zeros if all are empty."""
-    if not any(cells):
-        return np.zeros(len(cells), np.float32)
-    try:
-        return np.array(cells, np.float32)
-    except ValueError as error:
-        for cell in cells:
-            try:
-                float(cell)
-            except ValueError:
-                raise errors.DataError(
-                    f"{path}, line {line}: expected probabilities in the "
-                    f"{len(cells)} columns beside `id`, found {cell!r}; a column of "
-                    f"labels must be called `{column}`"
-                ) from error
-        raise
+def _column_names(
+    names: Sequence[str], numbered: tables.Numbered | None
+) -> tuple[str, ...]:
+    """Names of probability columns; none if they are numbered 0, 1, 2, ...
 
-
-def _column_names(header: Sequence[str], places: Sequence[int]) -> tuple[str, ...]:
-    """Names of probability columns; none if they are numbered 0, 1, 2, ..."""
-    names = tuple(header[place] for place in places)
-    numbers = [re.sub("^p_?", "", name) for name in names]
-    return () if numbers == [str(n) for n in range(len(names))] else names
-
-
-def _rows(path: pathlib.Path) -> Iterator[tuple[int, list[str]]]:
-    """Yields line numbers and cells, empty lines left out."""
-    text = file_io.text(path)
-    first = text[: text.find("\n")] if "\n" in text else text
-    delimiter = max(",\t;", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        for row in reader:
-            if row:
-                yield reader.line_num, [cell.strip() for cell in row]
-    except csv.Error as error:
-        raise errors.DataError(f"{path}, line {reader.line_num}: {error}") from error
+    Other numbers stay names: only they say which class a column is.
+    """
+    if numbered is None:
+        return tuple(names)
+    if numbered.numbers == tuple(range(len(names))):
+        return ()
+    return tuple(map(str, numbered.numbers))
 
 
 def _read_list(path: pathlib.Path) -> Table:
     """The table of a split list: `id label` lines, with blanks allowed in the id."""
     ids, answers = [], []
-    for number, line in enumerate(file_io.text(path).split("\n"), 1):
-        if not line.strip():
-            continue
+    for number, line in tables.lines(path):
         id, _, answer = line.rstrip().rpartition(" ")
         if not id:
             raise errors.DataError(f"{path}, line {number}: expected `id label`")

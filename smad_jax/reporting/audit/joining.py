@@ -110,6 +110,7 @@ def join(
             raise errors.DataError(
                 f"{models[model].path} has no prediction for any video"
             )
+        _check_start(models[model], labels, values, truth)
     joined = [
         _join_aspect(
             name, table, ids, (aspect_names or {}).get(name, ()), train, names, truth
@@ -262,14 +263,22 @@ def _encode(
             f"{table.path}: {int((~known).sum())} of {len(values)} rows have no {kind}"
         )
     given = values[known]
-    if table.answers is None and table.names and table.names != tuple(names):
+    if table.answers is None and table.names:
         # the columns of this file are in another order
         given = np.array(table.names, object)[given]
     found, inverse = np.unique(given, return_inverse=True)
     place = {name: n for n, name in enumerate(names)}
     numbers = np.empty(len(found), np.int64)
+    by_name = all(map(str.isdecimal, names))  # columns that are called 1, 2, 3
     for row, value in enumerate(found):
         text = str(value).strip()
+        if by_name and _NUMBER.fullmatch(text):
+            text = str(int(float(text)))
+        if by_name and text not in place:
+            raise errors.DataError(
+                f"{table.path}: {kind} {text} has no column of probabilities; the "
+                f"columns are numbered {names[0]} to {names[-1]}, so number both alike"
+            )
         if text in place:
             numbers[row] = place[text]
         elif _NUMBER.fullmatch(text.removeprefix("-")):
@@ -290,6 +299,30 @@ def _encode(
     positions = np.full(len(values), -1, np.int64)
     positions[known] = numbers[inverse]
     return positions
+
+
+def _check_start(
+    model: inputs.Table, labels: inputs.Table, values: np.ndarray, truth: np.ndarray
+) -> None:
+    """Raises DataError if predictions and labels seem to count from 0 and from 1.
+
+    One of them has a 0 and the other never, that one's last class is missing there,
+    and counted one further the predictions would be right more often.
+    """
+    known = values >= 0
+    for low, high, step in ((values[known], truth, 1), (truth, values[known], -1)):
+        if low.min() > 0 or high.min() < 1 or low.max() >= high.max():
+            continue
+        as_given = float(np.mean(values == truth))
+        shifted = float(np.mean(known & (values + step == truth)))
+        if shifted > as_given:
+            first, second = (model, labels) if step > 0 else (labels, model)
+            raise errors.DataError(
+                f"{first.path} counts classes from 0, but {second.path} from 1, it "
+                f"seems: {as_given:.1%} of the predictions agree with the labels, and "
+                f"{shifted:.1%} would after a shift by one; number both from 0, or "
+                "write names"
+            )
 
 
 def _rows_of(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:

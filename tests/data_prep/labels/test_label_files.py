@@ -11,11 +11,11 @@ from smad_jax import errors
         ("clip 01,.5,.5\nclip 02,.5,.6\n", "line 2: .* the sum 1.1"),
         ("clip 01,.5,.5\nclip 02,1.5,-.5\n", "line 2: .* the least is -0.5"),
         ("clip 01,.5,.5\nclip 02,nan,.5\n", "line 2: probability 0 is not finite"),
-        ("clip 01,.5,.5\nclip 02,.2,.3,.5\n", "line 2: 4 columns, but .* have 3"),
-        ("clip 01,.5,.5\nclip 02,half,.5\n", "line 2: could not convert .*'half'"),
+        ("clip 01,.5,.5\nclip 02,.2,.3,.5\n", "line 2: 4 cells, the header has 3"),
+        ("clip 01,.5,.5\nclip 02,half,.5\n", "line 2: .*'half'"),
         ("clip 01,.5,.5\nclip 01,.5,.5\n", "line 2: id 'clip 01' was on line 1"),
         ("id,p0,p1\n", "holds no labels"),
-        ("clip 01\n", "line 1: expected `id,p0,p1,...`"),
+        ("clip 01\n", "expected `id,p0,p1,...`"),
     ],
 )
 def test_a_broken_row_is_named_with_its_line(tmp_path, text, message):
@@ -62,3 +62,22 @@ def test_a_broken_npz_is_refused(tmp_path, arrays, message):
     np.savez(file, **arrays)
     with pytest.raises(errors.DataError, match=message):
         label_files.read_npz(file)
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_columns_sorted_as_text_are_put_in_order(tmp_path, start):
+    count = 12
+    names = sorted(f"p_{n}" for n in range(start, start + count))
+    lines = [f"id,{','.join(names)}"]
+    for label in range(count):
+        cells = ["0.89" if n == f"p_{label + start}" else "0.01" for n in names]
+        lines.append(f"clip {label},{','.join(cells)}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    found = label_files.read_csv(tmp_path / "labels.csv")
+    assert found.values.argmax(axis=1).tolist() == list(range(count))
+
+
+def test_columns_with_a_gap_in_their_numbers_are_refused(tmp_path):
+    (tmp_path / "labels.csv").write_text("id,p_3,p_4\nx,0.5,0.5\n")
+    with pytest.raises(errors.DataError, match=r"without a gap.* 3, 4"):
+        label_files.read_csv(tmp_path / "labels.csv")

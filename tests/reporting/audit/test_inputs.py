@@ -70,7 +70,7 @@ def test_equal_rows_count_once_and_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("", "has no rows|must begin with a header"),
+        ("", "is empty"),
         ("id,label\n", "has no rows"),
         ("x,1\ny,2\n", "begin with a header.*`id`"),
         ("id,label,label\nx,1,2\n", "two columns called 'label'"),
@@ -83,9 +83,9 @@ def test_equal_rows_count_once_and_are_counted(tmp_path):
         ("id,0,1,2\nx,1,0,1\n", "has 2 tags"),
         (
             "id,0,1\nx,much,1\n",
-            "line 2: expected probabilities in the 2 columns beside `id`, found 'much'",
+            "line 2: .* found 'much'; the 2 columns",
         ),
-        (b"id,label\n\xff\xfe,1\n", "UTF-8, which line 2 is not"),
+        (b"id,label\n\xff\xfe,1\n", "line 2 is not UTF-8"),
     ],
 )
 def test_faulty_csv_is_refused_with_its_line_or_id(tmp_path, text, named):
@@ -141,3 +141,27 @@ def test_repeated_probabilities_may_differ_in_their_last_digits(tmp_path):
 def test_missing_file_and_names_given_twice_are_refused(tmp_path):
     with pytest.raises(errors.DataError, match="no file at"):
         inputs.read(tmp_path / "none.csv", "label")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "names"),
+    [
+        (range(12), ()),
+        (range(1, 13), tuple(map(str, range(1, 13)))),
+        (range(3, 15), tuple(map(str, range(3, 15)))),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "p_", "prediction_"])
+def test_numbered_columns_are_matched_by_their_numbers(
+    tmp_path, numbers, names, prefix
+):
+    columns = sorted(map(str, numbers))
+    rows = [f"id,{','.join(prefix + name for name in columns)}"]
+    for number in numbers:
+        cells = ["0.89" if name == str(number) else "0.01" for name in columns]
+        rows.append(f"v{number},{','.join(cells)}")
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(rows))
+    table = inputs.read(path, "prediction")
+    assert table.names == names
+    assert table.hard.tolist() == list(range(12))

@@ -154,3 +154,36 @@ def test_second_model_on_other_videos_is_refused():
         joining.join(
             {"m": table(LABELS), "n": other}, table(LABELS), {"scene": table(SCENES)}
         )
+
+
+def numbered(values):
+    return {f"v{row}": str(value) for row, value in enumerate(values)}
+
+
+SCENE_OF = {f"v{row}": name for row, name in enumerate(["sea", "ice"] * 6)}
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_labels_from_1_beside_answers_from_0_are_refused(swapped):
+    from_0, from_1 = numbered([*range(6), *range(6)]), numbered([*range(1, 7)] * 2)
+    pair = (from_1, from_0) if swapped else (from_0, from_1)
+    with pytest.raises(errors.DataError, match=r"0\.0%.*100\.0%.*shift"):
+        join(*pair, scenes=SCENE_OF)
+
+
+def test_classes_that_the_model_never_answers_are_no_shift():
+    truth = numbered([1, 2, 3, 4, 5, 6] * 2)
+    answers = numbered([1, 2, 3, 4, 5, 0] * 2)
+    found = join(answers, truth, scenes=SCENE_OF)
+    assert (found.models["m"] == found.labels).mean() == pytest.approx(5 / 6)
+
+
+def test_columns_numbered_from_1_are_matched_with_labels_by_number():
+    ids = [f"v{row}" for row in range(12)]
+    shares = np.eye(6)[[*range(6)] * 2]
+    model = table(dict.fromkeys(ids, ""), tuple("123456"), shares)
+    scenes = {"scene": table(SCENE_OF)}
+    found = joining.join({"m": model}, table(numbered([*range(1, 7)] * 2)), scenes)
+    assert (found.models["m"] == found.labels).all()
+    with pytest.raises(errors.DataError, match=r"class 0 has no column.* 1 to 6"):
+        joining.join({"m": model}, table(numbered([*range(6)] * 2)), scenes)
