@@ -81,6 +81,7 @@ WITHOUT_JAX = (
     "smad_jax.aspect_table",
     "smad_jax.errors",
     "smad_jax.experiment.run_folder",
+    "smad_jax.experiment.run_labels",
 )
 
 
