@@ -111,6 +111,7 @@ MAY_IMPORT = {
 WITHOUT_JAX = (
     *("configs", "smad_jax.aspect_table", "smad_jax.data", "smad_jax.errors"),
     *("smad_jax.evaluation", "smad_jax.experiment.run_folder", "smad_jax.file_io"),
+    "smad_jax.experiment.run_labels",
     *("smad_jax.sections", "smad_jax.tables"),
 )
 RUNS_THE_NETWORK = ("smad_jax.evaluation.predict", "smad_jax.evaluation.watch")

@@ -36,9 +36,6 @@ class Sampling:
             at test.
         test_rule: How `clip` places its clips at test, one of `TEST_RULES`; single
             frames are the same under both.
-
-    Raises:
-        ConfigError: if `segments` come with several training clips or no test frame.
     """
 
     kind: Literal["clip", "segments"]

@@ -28,9 +28,6 @@ class Transform:
         size: Side of the square given to the network, in pixels.
         resize: Short side before the crop, in pixels; `size` if 0.
         shift: Largest shift of `random_shift`, in pixels.
-
-    Raises:
-        ConfigError: if the short side is smaller than the crop.
     """
 
     kind: Literal["random_resized_crop", "random_shift"]

@@ -15,7 +15,7 @@ from flax import nnx
 from smad_jax import methods
 from smad_jax.data import catalog
 from smad_jax.evaluation import accuracy, predict
-from smad_jax.experiment import build, run_folder, run_record, splits, streams, testing
+from smad_jax.experiment import build, run_labels, run_record, splits, streams, testing
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import checkpoint, log, loop, sharding, stepping, train_state
 
@@ -72,7 +72,7 @@ def train_and_test(
         if first_process:
             run_record.claim(folder, config)
             classes, aspects = run.splits.train.classes, run.splits.train.aspects
-            run_folder.write_labels(folder, run_folder.Labels(classes, aspects))
+            run_labels.write(folder, run_labels.Labels(classes, aspects))
         log.logger.info(build.describe(settings, run.splits, run.plan, state))
         if resumed is not None:
             log.logger.info(f"resuming from step {resumed}")

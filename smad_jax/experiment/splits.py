@@ -96,11 +96,7 @@ def open_splits(settings: Settings) -> Splits:
 
 
 def open_train(settings: Settings) -> catalog.Split:
-    """Opens the training split alone.
-
-    Raises:
-        DataError: if it is missing, with the commands that prepare it.
-    """
+    """Opens the training split alone."""
     # Test sets and web data need not be there.
     wanted = [one for one in _wanted(settings) if one.kind == "train"]
     return _grouped(settings, _open_all(settings.data, wanted)["train"]["train"])

@@ -18,7 +18,7 @@ from flax import nnx
 from smad_jax import errors, torch_weights
 from smad_jax.data import bad_videos, catalog, pipeline
 from smad_jax.evaluation import predict as predict_lib
-from smad_jax.experiment import build, run_folder, splits, testing
+from smad_jax.experiment import build, run_labels, splits, testing
 from smad_jax.experiment.settings import Method, Settings
 from smad_jax.training import checkpoint, train_state
 
@@ -121,11 +121,11 @@ def load(
     """
     settings = Settings.of_run(folder)
     settings = settings.with_data(data_root, test_views=test_views)
-    labels = run_folder.read_labels(folder)
+    labels = run_labels.read(folder)
     # Only the training data name the classes of a run that is older than the file.
     if labels is None:
         train = splits.open_train(settings)
-        labels = run_folder.Labels(train.classes, train.aspects)
+        labels = run_labels.Labels(train.classes, train.aspects)
     # Without the weights that the run began with: the checkpoint holds all arrays.
     _, *arrays = checkpoint.read_trained(folder / "checkpoints")
     return _network(settings, labels, arrays, str(folder))
@@ -158,13 +158,13 @@ def load_weights(
     settings = dataclasses.replace(settings, method=Method())
     params, batch_stats = torch_weights.load_weights(folder)
     arrays = [checkpoint.flatten({"model": tree}) for tree in (params, batch_stats)]
-    labels = run_folder.Labels(tuple(classes), {})
+    labels = run_labels.Labels(tuple(classes), {})
     return _network(settings, labels, arrays, str(folder))
 
 
 def _network(
     settings: Settings,
-    labels: run_folder.Labels,
+    labels: run_labels.Labels,
     arrays: Sequence[checkpoint.Arrays],
     source: str,
 ) -> TrainedNetwork:

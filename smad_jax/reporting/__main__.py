@@ -21,7 +21,7 @@ from smad_jax import errors, file_io
 from smad_jax.commands import command_line
 from smad_jax.data import catalog, preparation, records
 from smad_jax.evaluation import cam, predict
-from smad_jax.experiment import run_folder, trained
+from smad_jax.experiment import run_labels, trained
 from smad_jax.reporting import (
     attention,
     design,
@@ -60,7 +60,7 @@ def _picture(arguments: argparse.Namespace) -> str:
     if target.suffix.lower() != ".png":
         raise errors.ConfigError(f"--out must end in .png, not {target}")
     file_io.check(target)
-    labels = run_folder.read_labels(arguments.run_folder)
+    labels = run_labels.read(arguments.run_folder)
     if labels is None:
         raise errors.DataError(
             f"{arguments.run_folder} does not name its classes (labels.json); train "
@@ -130,7 +130,7 @@ def _overlap(arguments: argparse.Namespace) -> str:
                 f"no predictions at {path}; python main.py --config configs/NAME.py "
                 f"--workdir {path.parent.parent} makes a run and tests it"
             )
-    labels = run_folder.read_labels(arguments.runs[0])
+    labels = run_labels.read(arguments.runs[0])
     points = dial.measure(
         tests,
         arguments.scene,

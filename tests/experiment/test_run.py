@@ -111,14 +111,14 @@ def test_interrupted_run_with_a_target_ends_like_an_uninterrupted_one(
 
 
 @pytest.mark.parametrize(
-    ("without_boxes", "told", "turns"),
+    ("without_boxes", "line", "turns"),
     [
         ("guess", "16 videos whose people are painted out, 16 of them by guess", 2),
         ("leave_out", "NOTICE: no training video has boxes", 1),
     ],
 )
-def test_sdn_does_without_boxes_and_says_so(without_boxes, told, turns, small_data):
-    config = base.smoke(slowonly_sdn.get_config())
+def test_sdn_trains_without_boxes_and_logs_it(without_boxes, line, turns, small_data):
+    config = common.smoke(slowonly_sdn.get_config())
     config.data.root = str(small_data)
     config.data.masked.without_boxes = without_boxes
     settings = Settings.read(config)
@@ -126,4 +126,4 @@ def test_sdn_does_without_boxes_and_says_so(without_boxes, told, turns, small_da
     plan = build.make_plan(settings, opened.train, "demo", opened.masked)
     assert len(plan.order.sources(0)) == turns
     state = train_state.TrainState(0, {"model": {}}, {}, ())
-    assert told in build.describe(settings, opened, plan, state)
+    assert line in build.describe(settings, opened, plan, state)

@@ -10,7 +10,7 @@ from configs import base, slowonly_smad
 from smad_jax import errors
 from smad_jax.data import catalog, pipeline
 from smad_jax.evaluation import predict
-from smad_jax.experiment import run, run_folder, trained
+from smad_jax.experiment import run, run_labels, trained
 
 
 @pytest.fixture(scope="module")
@@ -25,28 +25,28 @@ def finished(small_data, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def asked(finished, small_data):
+def network(finished, small_data):
     return trained.load(finished, small_data)
 
 
 def test_network_predicts_what_its_run_predicted_at_the_test(
-    finished, asked, small_data
+    finished, network, small_data
 ):
     split = catalog.open_split(small_data, "embedded-seed0-x0.05", "rare")
-    said = asked.predict(split)
+    found = network.predict(split)
     before = predict.Predictions.load(finished / "predictions" / "rare.npz")
-    assert said.ids.tolist() == before.ids.tolist()
-    np.testing.assert_array_equal(said.probabilities, before.probabilities)
-    np.testing.assert_array_equal(said.features, before.features)
+    assert found.ids.tolist() == before.ids.tolist()
+    np.testing.assert_array_equal(found.probabilities, before.probabilities)
+    np.testing.assert_array_equal(found.features, before.features)
 
 
-def test_network_loaded_once_predicts_other_data_sets(asked, small_data, web_data):
-    assert asked.classes == catalog.read_classes(small_data / web_data, "train")
+def test_network_loaded_once_predicts_other_data_sets(network, small_data, web_data):
+    assert network.classes == catalog.read_classes(small_data / web_data, "train")
     for dataset, name in ((web_data, "few"), ("embedded-seed0-x0.05", "iid")):
         split = catalog.open_split(small_data, dataset, name)
-        said = asked.predict(split)
-        assert said.probabilities.shape == (len(split), 10)
-        np.testing.assert_allclose(said.probabilities.sum(axis=1), 1, atol=1e-5)
+        found = network.predict(split)
+        assert found.probabilities.shape == (len(split), 10)
+        np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_views_of_an_image_are_all_the_same(finished, small_data, web_data):
@@ -57,7 +57,7 @@ def test_views_of_an_image_are_all_the_same(finished, small_data, web_data):
     np.testing.assert_allclose(one.probabilities, three.probabilities, atol=1e-6)
 
 
-def test_unreadable_medium_gets_zeros(asked, small_data, web_data):
+def test_unreadable_medium_gets_zeros(network, small_data, web_data):
     split = catalog.open_split(small_data, web_data, "few")
 
     class Damaged:
@@ -68,8 +68,8 @@ def test_unreadable_medium_gets_zeros(asked, small_data, web_data):
             record = split.reader.video(position)
             return record._replace(video=b"nothing") if position == 1 else record
 
-    said = asked.predict(dataclasses.replace(split, reader=Damaged()))
-    assert (said.probabilities.sum(axis=1) == 0).tolist() == [False, True, False]
+    found = network.predict(dataclasses.replace(split, reader=Damaged()))
+    assert (found.probabilities.sum(axis=1) == 0).tolist() == [False, True, False]
 
 
 def test_damaged_config_or_checkpoint_is_named(finished, small_data, tmp_path):
@@ -100,24 +100,24 @@ def test_run_without_its_checkpoint_is_refused(finished, small_data, tmp_path):
         trained.load(tmp_path, small_data)
 
 
-def test_training_data_need_not_be_there(finished, asked, tmp_path, small_data):
+def test_training_data_need_not_be_there(finished, network, tmp_path, small_data):
     alone = trained.load(finished, tmp_path / "nothing")
-    assert alone.classes == asked.classes
+    assert alone.classes == network.classes
     split = catalog.open_split(small_data, "embedded-seed0-x0.05", "rare")
     np.testing.assert_array_equal(
-        alone.predict(split).probabilities, asked.predict(split).probabilities
+        alone.predict(split).probabilities, network.predict(split).probabilities
     )
 
 
 def test_run_older_than_its_list_of_classes_takes_them_from_the_training_data(
-    finished, asked, small_data, tmp_path
+    finished, network, small_data, tmp_path
 ):
     old = tmp_path / "old"
     old.mkdir()
     for path in finished.iterdir():
         if path.name != "labels.json":
             (old / path.name).symlink_to(path)
-    assert trained.load(old, small_data).classes == asked.classes
+    assert trained.load(old, small_data).classes == network.classes
     with pytest.raises(errors.DataError, match=r"python -m data_prep\.embedded"):
         trained.load(old, tmp_path)
 
@@ -140,11 +140,11 @@ def test_checkpoint_of_another_network_is_refused_by_the_name_of_an_array(
 ):
     for path in finished.iterdir():
         (tmp_path / path.name).symlink_to(path)
-    labels = run_folder.read_labels(finished)
+    labels = run_labels.read(finished)
     assert labels is not None
     (tmp_path / "labels.json").unlink()
-    more = run_folder.Labels((*labels.classes, "an 11th"), labels.aspects)
-    run_folder.write_labels(tmp_path, more)
+    more = run_labels.Labels((*labels.classes, "an 11th"), labels.aspects)
+    run_labels.write(tmp_path, more)
     with pytest.raises(errors.DataError, match="model/head/bias"):
         trained.load(tmp_path, small_data)
 
@@ -175,3 +175,15 @@ def test_batches_that_are_left_early_are_closed(fresh_run, small_data, monkeypat
         next(batches)
         assert not closed
     assert closed
+
+
+def test_network_opens_the_draw_that_it_was_trained_on(network, small_data, tmp_path):
+    folder = small_data / "embedded-seed0-x0.05"
+    assert network.dataset_folder("embedded/iid") == folder
+    assert network.dataset_folder("kinetics400/val") == small_data / "kinetics400"
+    assert set(network.labelled_aspects("embedded/iid")) == {"object", "scene"}
+    split = network.open_split("embedded/iid", ["scene"])
+    assert list(split.aspects) == ["scene"]
+    for place in ("embedded", "/iid"):
+        with pytest.raises(errors.ConfigError, match=repr(place)):
+            network.open_split(place)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from smad_jax import errors, file_io
 from smad_jax.commands import command_line
 from smad_jax.data import catalog, label_names
-from smad_jax.experiment import run_folder
+from smad_jax.experiment import run_labels
 from smad_jax.reporting.audit import analysis, inputs, joining, naming, page, thumbnails
 
 _OF_RUNS = ("predictions", "evaluation")  # folders of a run that hold predictions
@@ -165,7 +165,7 @@ def _classes(arguments: argparse.Namespace) -> tuple[str, ...]:
     for file in filter(None, (arguments.predictions, arguments.other)):
         folder = file.absolute().parent
         if folder.name in _OF_RUNS and file.suffix == ".npz":
-            known = run_folder.read_labels(folder.parent)
+            known = run_labels.read(folder.parent)
             if known is not None:
                 return known.classes
     return ()
