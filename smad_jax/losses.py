@@ -1,21 +1,21 @@
 """Losses of Sec. 5.1, one value a video and never reduced; the caller averages.
 
-The exception is `mmd`, which compares two sets of videos and is one value for both.
+Only `mmd` and `linear_mmd` return a single value, for two sets of videos.
 
-Logits become log-probabilities here and in no narrower type than float32. Zeros
-among the labels and minus infinities among the logits are met without a NaN in
-value or gradient wherever the loss itself is finite.
+Logits become log-probabilities here, in float32 or wider. Zeros among the labels and
+minus infinities among the logits give no NaN, in value or gradient, wherever the loss
+itself is finite.
 """
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-_SMALLEST_BANDWIDTH = 1e-12
+_SMALLEST_BANDWIDTH = 1e-12  # of equal features, whose mmd is then 0 and not NaN
 
 
 def cross_entropy(logits: jax.Array, label: jax.Array) -> jax.Array:
-    """Gives minus the log-probability of the true class.
+    """Returns minus the log-probability of the true class.
 
     Args:
         logits: [B, K].
@@ -32,15 +32,16 @@ def cross_entropy(logits: jax.Array, label: jax.Array) -> jax.Array:
             f"label must be {logits.shape[:-1]}, one class for each video, "
             f"but it is {label.shape}"
         )
+    # Of the logits, not of probabilities: these round to 0 and lose the gradient.
     log_probabilities = _log_softmax(logits)
     return -jnp.take_along_axis(log_probabilities, label[..., None], axis=-1)[..., 0]
 
 
 def soft_cross_entropy(logits: jax.Array, soft_label: jax.Array) -> jax.Array:
-    """Gives the cross-entropy with a distribution over labels (SoftCE, Eq. 3).
+    """Returns the cross-entropy with a distribution over labels (SoftCE, Eq. 3).
 
-    Its gradient equals that of `kl_divergence`: the two differ by the entropy of
-    the label, which no parameter moves.
+    Its gradient is that of `kl_divergence`, which is smaller by the entropy of the
+    label, a constant.
 
     Args:
         logits: [B, Z].
@@ -57,10 +58,10 @@ def soft_cross_entropy(logits: jax.Array, soft_label: jax.Array) -> jax.Array:
 
 
 def kl_divergence(logits: jax.Array, soft_label: jax.Array) -> jax.Array:
-    """Gives the divergence of the predicted from the soft label (KLDiv, Eq. 4).
+    """Returns the divergence of the prediction from the soft label (KLDiv, Eq. 4).
 
-    Summed over the Z labels as the equation has it, with 0 log 0 = 0. PyTorch's
-    default reduction divides by Z as well, which makes the loss Z times weaker.
+    A sum over the Z labels, with 0 log 0 = 0. PyTorch's default reduction also divides
+    by Z, which makes the loss Z times weaker.
 
     Args:
         logits: [B, Z].
@@ -74,12 +75,13 @@ def kl_divergence(logits: jax.Array, soft_label: jax.Array) -> jax.Array:
     """
     _check_same_shape("soft_label", soft_label, logits)
     wide = soft_label.astype(_wide(soft_label))
+    # 1 for 0: `_product` would ignore log 0, but not the NaN in its gradient.
     log_label = jnp.log(jnp.where(wide > 0, wide, 1))
     return _product(wide, log_label - _log_softmax(logits)).sum(axis=-1)
 
 
 def tag_cross_entropy(logits: jax.Array, tags: jax.Array) -> jax.Array:
-    """Gives the binary cross-entropy of independent tags (BCE), averaged over them.
+    """Returns the binary cross-entropy of independent tags (BCE), averaged over them.
 
     Args:
         logits: [B, Z].
@@ -93,13 +95,14 @@ def tag_cross_entropy(logits: jax.Array, tags: jax.Array) -> jax.Array:
     """
     _check_same_shape("tags", tags, logits)
     logits = logits.astype(_wide(logits))
+    # Not log(1 - sigmoid(x)), which is minus infinity once the sigmoid rounds to 1.
     present = _product(tags, jax.nn.log_sigmoid(logits))
     absent = _product(1 - tags, jax.nn.log_sigmoid(-logits))
     return -(present + absent).mean(axis=-1)
 
 
 def entropy(logits: jax.Array) -> jax.Array:
-    """Gives the entropy of the predicted distribution, in nats.
+    """Returns the entropy of the predicted distribution, in nats.
 
     Args:
         logits: [B, K].
@@ -118,40 +121,41 @@ def mmd(
     num_kernels: int = 5,
     bandwidth: float | None = None,
 ) -> jax.Array:
-    """Gives the squared maximum mean discrepancy of two sets of features (DAN).
+    """Returns the squared maximum mean discrepancy of two sets of features (DAN).
 
-    mean k(s, s') + mean k(t, t') - 2 mean k(s, t) over all pairs, a feature with itself
-    included (the V-statistic), so that equal sets are at 0. k is a sum of `num_kernels`
-    Gaussians exp(-|a - b|^2 / c), each c twice the one before, around a bandwidth in
-    the middle: the mean squared distance of two different features of the joined sets,
-    which no gradient flows through.
+    mean k(s, s') + mean k(t, t') - 2 mean k(s, t) over all pairs, including a feature
+    with itself (the V-statistic), so that equal sets are at 0. k is a sum of
+    `num_kernels` Gaussians exp(-|a - b|^2 / c). Each c is twice the one before; the
+    middle one is the mean squared distance of two different features of the joined
+    sets, without a gradient.
 
     Args:
         source: [S, D].
         target: [T, D].
-        num_kernels: An odd number for a bandwidth right in the middle.
-        bandwidth: A fixed one instead, in squared units of the features.
+        num_kernels: An odd number.
+        bandwidth: A fixed middle c, in squared units of the features.
 
     Returns:
-        A scalar, 0 to 2 `num_kernels`. With a bandwidth of their own, features may be
-        scaled, shifted and rotated together without changing it.
+        A scalar, 0 to 2 `num_kernels`. Without a fixed bandwidth, scaling, shifting or
+        rotating all features together does not change it.
 
     Raises:
         ValueError: if the features differ in size.
     """
     _check_same_size(source, target)
     joined = jnp.concatenate([source, target]).astype(_wide(source))
-    # differences, not the cheaper |a|^2 + |b|^2 - 2ab: that is not 0 on the diagonal
+    # Differences, not the cheaper |a|^2 + |b|^2 - 2ab, which is not 0 on the diagonal.
     distance = jnp.square(joined[:, None] - joined).sum(axis=-1)  # [S + T, S + T]
     pairs = len(joined) * (len(joined) - 1)
     middle = lax.stop_gradient(distance.sum() / pairs)
     if bandwidth is not None:
         middle = jnp.full_like(middle, bandwidth)
-    middle = jnp.maximum(middle, _SMALLEST_BANDWIDTH)  # equal features: 0, not NaN
+    middle = jnp.maximum(middle, _SMALLEST_BANDWIDTH)
     kernel = sum(
         jnp.exp(-distance / (middle * 2.0 ** (i - num_kernels // 2)))
         for i in range(num_kernels)
     )
+    # The sign gives the pairs between both sets their minus: one sum for three means.
     share = jnp.concatenate(
         [
             jnp.full(len(source), 1 / len(source), distance.dtype),
@@ -162,7 +166,7 @@ def mmd(
 
 
 def linear_mmd(source: jax.Array, target: jax.Array) -> jax.Array:
-    """Gives the squared distance of the means of two sets of features.
+    """Returns the squared distance of the means of two sets of features.
 
     Args:
         source: [S, D].
@@ -183,7 +187,7 @@ def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
     """Averages the values where the mask is true; 0 if it is true nowhere.
 
     Args:
-        values: [B]; what the mask hides may be anything, NaN included.
+        values: [B]; hidden ones may be NaN.
         mask: [B] bool.
 
     Returns:
@@ -193,7 +197,7 @@ def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
         ValueError: if the shapes differ.
     """
     _check_same_shape("mask", mask, values)
-    total = jnp.where(mask, values, 0).sum()
+    total = jnp.where(mask, values, 0).sum()  # not a product: 0 times NaN is NaN
     return total / jnp.maximum(mask.sum(), 1)
 
 
@@ -206,7 +210,8 @@ def _log_softmax(logits: jax.Array) -> jax.Array:
 
 
 def _product(weight: jax.Array, log_value: jax.Array) -> jax.Array:
-    """Multiplies, taking zero times minus infinity as zero, backwards too."""
+    """Multiplies, with 0 as the product of 0 and minus infinity, backwards too."""
+    # Both factors: the gradient of one is the other, and 0 times infinity is NaN.
     used = weight > 0
     return jnp.where(used, weight, 0) * jnp.where(used, log_value, 0)
 

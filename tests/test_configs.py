@@ -334,7 +334,7 @@ def test_finetuning_keeps_backbone_and_saar_and_drops_head_and_adversaries(
 
 
 def updates(config, num_videos):
-    """Optimiser steps of a run on so many training videos, each told apart."""
+    """Optimiser steps of a run on `num_videos` training videos, by source."""
     split = catalog.Split(
         *("demo", "train", ("v",) * num_videos, None, (), {}, {}, {}, None, None)
     )

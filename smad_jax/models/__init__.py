@@ -1,6 +1,6 @@
-"""Networks: arrays in, arrays out; nothing here knows of data, losses or training.
+"""Networks: arrays in, arrays out, without data, losses or training.
 
-`build_model` makes any row of `MODELS`. Modules are Flax NNX and hold only
+`build_model` builds any row of `MODELS`. Modules are Flax NNX and hold only
 `nnx.Param` and `nnx.BatchStat`; randomness comes in as keys.
 """
 
@@ -34,8 +34,7 @@ def build_model(
 ) -> Recognizer:
     """Builds the action model called `name` with fresh parameters.
 
-    The same `rngs` give the same parameters with and without SAAR, whose own come
-    last.
+    The same `rngs` give the same parameters with and without SAAR, but for its own.
 
     Args:
         name: A key of `MODELS`.
@@ -47,12 +46,9 @@ def build_model(
         dropout: Probability that a feature is dropped before the action head.
         ghost_size: Videos that share batch statistics; 0 for the whole batch.
         ghost_statistics: What running statistics remember, see `GhostBatchNorm`.
-        dtype: What the backbone computes in. Everything else stays in float32, or
-            with `float64`, which needs JAX's x64 mode, in float64.
+        dtype: What the backbone computes in; the rest is float32, or float64 with
+            `float64`, which needs JAX's x64 mode.
         rngs: Draws the parameters.
-
-    Returns:
-        The model, ready to be called or split.
 
     Raises:
         ConfigError: if the name or dtype is unknown or a number is out of range.
@@ -66,24 +62,15 @@ def build_model(
         _check_known("shortcut", shortcut, resnet.SHORTCUTS)
         spec = dataclasses.replace(spec, shortcut=shortcut)
     width = spec.saar_width if saar_width is None else saar_width
+    make = layers.Factory(rngs, spec.kernel_start, ghost_size, ghost_statistics, dtype)
     return Recognizer(
-        resnet.ResNet(
-            spec,
-            ghost_size=ghost_size,
-            ghost_statistics=ghost_statistics,
-            dtype=dtype,
-            rngs=rngs,
-        ),
+        resnet.ResNet(spec, make),
         num_classes,
+        make,
         saar_width=width if saar else 0,
         saar_blocks=saar_blocks,
-        kernel_start=spec.kernel_start,
         head_scale=spec.head_scale,
         dropout=dropout,
-        ghost_size=ghost_size,
-        ghost_statistics=ghost_statistics,
-        dtype=dtype,
-        rngs=rngs,
     )
 
 

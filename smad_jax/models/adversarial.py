@@ -1,8 +1,8 @@
 """The adversary's side of multi-aspect training (Sec. 5.1, Eq. 1 and 2).
 
-One gradient descent step serves both equations when the features pass
-`reverse_gradient` on their way to an `AdversarialHead`. Which features, losses
-and weights meet here is the business of the method.
+One step of gradient descent serves both equations when the features pass
+`reverse_gradient` on their way to an `AdversarialHead`. Features, losses and weights
+are the method's choice.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,9 @@ from smad_jax.models import layers
 def reverse_gradient(features: jax.Array, strength: float | jax.Array) -> jax.Array:
     """Returns `features`; backwards, multiplies their gradient by `-strength`.
 
-    What lies behind descends its loss (Eq. 1) while what lies before ascends it
-    (Eq. 2). The reference keeps the strength at one and puts the weight lambda on
-    the loss, so that head and backbone see it alike; a strength other than one
-    scales the backbone's part alone.
+    The head after it descends its loss (Eq. 1) while the backbone before it ascends the
+    loss (Eq. 2). Both equations have the weight lambda, which therefore belongs on the
+    loss; a strength other than one scales the backbone's part alone.
 
     Args:
         features: Any shape, usually [B, D].
@@ -30,7 +29,7 @@ def reverse_gradient(features: jax.Array, strength: float | jax.Array) -> jax.Ar
     Returns:
         `features`, unchanged.
     """
-    del strength  # of the backward pass alone
+    del strength  # only the backward pass uses it
     return features
 
 
@@ -43,7 +42,8 @@ def _forward(
 def _backward(
     strength: float | jax.Array, gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    # A strength is a setting, not something to learn.
+    # A strength is a setting, not a parameter to learn: its gradient is zero. The other
+    # one keeps its dtype, which a float32 strength would widen.
     return (-strength * gradient).astype(gradient.dtype), jnp.zeros_like(strength)
 
 
@@ -53,8 +53,8 @@ reverse_gradient.defvjp(_forward, _backward)
 class AdversarialHead(nnx.Module):
     """Predicts the labels of one aspect from features.
 
-    The paper says "head" and no more; without hidden layers it is linear. SDN's has
-    three hidden layers of 512, each linear, batch norm and ReLU.
+    Without hidden layers it is linear. SDN's has three hidden layers of 512, each
+    linear, batch norm and ReLU.
 
     Attributes:
         hidden: One layer for each hidden width, `hidden/0/fc` and `hidden/0/bn`.
@@ -70,6 +70,7 @@ class AdversarialHead(nnx.Module):
         ghost_size: int = 0,
         rngs: nnx.Rngs,
     ):
+        # The paper does not describe its head; linear is the plainest.
         self.hidden = nnx.List([])
         for width in hidden:
             layer = HiddenLayer(in_features, width, ghost_size=ghost_size, rngs=rngs)

@@ -1,11 +1,10 @@
 """DenseNet-161, which labels scenes and objects of single frames (Sec. 6.1).
 
-A backbone with a seam like the residual ones, so it takes the same head. Submodules
-carry torchvision's names (`denseblock1/denselayer1/conv1`).
+A backbone with the seam of the residual ones, so that it takes the same head.
+Submodules have torchvision's names (`denseblock1/denselayer1/conv1`).
 """
 
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -32,44 +31,36 @@ class Spec:
 
 
 class DenseNet(nnx.Module):
-    """Turns normalised images into a feature map; frames of a clip one by one.
+    """Turns normalised images into a feature map; the frames of a clip one by one.
 
     Attributes:
-        spec: The numbers it was built from; DenseNet-161's if none are given.
+        spec: The numbers it was built from, by default DenseNet-161's.
         width: C of the feature map.
         seam_width: C before the last block.
     """
 
-    def __init__(
-        self,
-        spec: Spec | None = None,
-        *,
-        ghost_size: int = 0,
-        dtype: str = "float32",
-        rngs: nnx.Rngs,
-    ):
+    def __init__(self, make: layers.Factory, spec: Spec | None = None):
         self.spec = spec = Spec() if spec is None else spec
-        conv = functools.partial(layers.Conv, dtype=dtype, rngs=rngs)
-        norm = functools.partial(
-            layers.GhostBatchNorm, ghost_size=ghost_size, dtype=dtype
-        )
         width = spec.stem_width
-        self.conv0 = conv(3, width, (1, 7, 7), (1, 2, 2))
-        self.norm0 = norm(width)
+        self.conv0 = make.conv(3, width, (1, 7, 7), (1, 2, 2))
+        self.norm0 = make.norm(width)
         self.seam_width = width
         for number, depth in enumerate(spec.depths, start=1):
-            block = DenseBlock(width, depth, spec, conv=conv, norm=norm)
+            block = DenseBlock(width, depth, spec, make=make)
+            # Attributes, not a list: paths must read `denseblock1`, as in checkpoints.
             setattr(self, f"denseblock{number}", block)
             width += depth * spec.growth
+            # The last block has no transition: its map goes to the head at full width.
             if number < len(spec.depths):
-                transition = Transition(width, width // 2, conv=conv, norm=norm)
+                transition = Transition(width, width // 2, make=make)
                 setattr(self, f"transition{number}", transition)
                 self.seam_width = width = width // 2
-        self.norm5 = norm(width)
+        self.norm5 = make.norm(width)
         self.width = width
 
     def before_seam(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, T, H, W, 3], normalised, to [B, T, H', W', seam_width]."""
+        # Convolution first; inside blocks batch norm and ReLU come before it.
         x = jax.nn.relu(self.norm0(self.conv0(x), train=train))
         x = layers.max_pool(x, (1, 3, 3), (1, 2, 2))
         for number in range(1, len(self.spec.depths)):
@@ -92,12 +83,11 @@ class DenseBlock(nnx.Module):
         depth: int,
         spec: Spec,
         *,
-        conv: functools.partial[layers.Conv],
-        norm: functools.partial[layers.GhostBatchNorm],
+        make: layers.Factory,
     ):
         self.depth = depth
         for number in range(1, depth + 1):
-            layer = DenseLayer(width, spec, conv=conv, norm=norm)
+            layer = DenseLayer(width, spec, make=make)
             setattr(self, f"denselayer{number}", layer)
             width += spec.growth
 
@@ -105,6 +95,7 @@ class DenseBlock(nnx.Module):
         """Maps [B, T, H, W, width] to [B, T, H, W, width + depth * growth]."""
         for number in range(1, self.depth + 1):
             new = getattr(self, f"denselayer{number}")(x, train=train)
+            # New channels go last, the order in which checkpoints store later layers.
             x = jnp.concatenate([x, new], axis=-1)
         return x
 
@@ -117,14 +108,13 @@ class DenseLayer(nnx.Module):
         width: int,
         spec: Spec,
         *,
-        conv: functools.partial[layers.Conv],
-        norm: functools.partial[layers.GhostBatchNorm],
+        make: layers.Factory,
     ):
-        inner = spec.bottleneck * spec.growth
-        self.norm1 = norm(width)
-        self.conv1 = conv(width, inner, (1, 1, 1))
-        self.norm2 = norm(inner)
-        self.conv2 = conv(inner, spec.growth, (1, 3, 3))
+        inner = spec.bottleneck * spec.growth  # independent of how wide the input grew
+        self.norm1 = make.norm(width)
+        self.conv1 = make.conv(width, inner, (1, 1, 1))
+        self.norm2 = make.norm(inner)
+        self.conv2 = make.conv(inner, spec.growth, (1, 3, 3))
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, T, H, W, width] to the new [B, T, H, W, growth]."""
@@ -133,22 +123,22 @@ class DenseLayer(nnx.Module):
 
 
 class Transition(nnx.Module):
-    """Fewer channels, and the mean of every 2x2 pixels; an odd last row is left."""
+    """Fewer channels, and the mean of every 2x2 pixels without an odd last row."""
 
     def __init__(
         self,
         in_width: int,
         width: int,
         *,
-        conv: functools.partial[layers.Conv],
-        norm: functools.partial[layers.GhostBatchNorm],
+        make: layers.Factory,
     ):
-        self.norm = norm(in_width)
-        self.conv = conv(in_width, width, (1, 1, 1))
+        self.norm = make.norm(in_width)
+        self.conv = make.conv(in_width, width, (1, 1, 1))
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, T, H, W, in_width] to [B, T, H // 2, W // 2, width]."""
         x = self.conv(jax.nn.relu(self.norm(x, train=train)))
+        # Not padded: PyTorch's average pool drops an odd last row and column.
         height, width = x.shape[2] // 2, x.shape[3] // 2
         x = x[:, :, : 2 * height, : 2 * width]
         x = x.reshape(*x.shape[:2], height, 2, width, 2, x.shape[-1])

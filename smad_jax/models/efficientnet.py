@@ -1,9 +1,7 @@
 """EfficientNet-Lite0, a small labeller of ImageNet's objects for single frames.
 
-For inference only: it is a tool that labels, and is never trained here. It comes from
-TensorFlow, and so, unlike the rest, has `SAME` padding, more to the right and below
-where the sum is odd, and an epsilon of 0.001. Submodules carry the names of its
-PyTorch port less their underscores (`blocks/1/expand_conv`).
+For inference only: it labels, and is never trained here. Submodules have the names of
+its PyTorch port without their underscores (`blocks/1/expand_conv`).
 """
 
 from typing import NamedTuple
@@ -13,13 +11,15 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-EPSILON = 1e-3
+from smad_jax.models import layers
+
+EPSILON = 1e-3  # TensorFlow's, where the network comes from; PyTorch's is 1e-5
 STEM_WIDTH = 32
 HEAD_WIDTH = 1280
 
 
 class Stage(NamedTuple):
-    """Blocks of one shape, of which the first takes the stride."""
+    """Blocks of one shape; the first has the stride."""
 
     depth: int
     kernel: int
@@ -48,7 +48,8 @@ class EfficientNetLite0(nnx.Module):
         seam_width: C before the last block.
     """
 
-    def __init__(self, *, rngs: nnx.Rngs):
+    def __init__(self, make: layers.Factory):
+        rngs = make.rngs  # padding and batch norm are its own
         self.conv_stem = SameConv(3, STEM_WIDTH, 3, 2, rngs=rngs)
         self.bn0 = FrozenNorm(STEM_WIDTH)
         self.blocks = nnx.List([])
@@ -67,10 +68,11 @@ class EfficientNetLite0(nnx.Module):
         """Maps [B, T, H, W, 3] to [B, T, H', W', seam_width].
 
         Raises:
-            ValueError: if it is to be trained.
+            ValueError: in training.
         """
         if train:
             raise ValueError("EfficientNet-Lite0 only labels; call it with train=False")
+        # Lite: ReLU6 for Swish, and no squeeze-and-excitation, to suit integer chips.
         x = jax.nn.relu6(self.bn0(self.conv_stem(x)))
         for block in self.blocks[:-1]:
             x = block(x)
@@ -78,16 +80,18 @@ class EfficientNetLite0(nnx.Module):
 
     def after_seam(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, T, H', W', seam_width] to [B, T, H', W', width], in 0..6."""
-        del train  # refused before
+        del train  # refused by `before_seam`
         return jax.nn.relu6(self.bn1(self.conv_head(self.blocks[-1](x))))
 
 
 class InvertedResidual(nnx.Module):
-    """1x1 to more channels, k x k on each by itself, 1x1 to fewer, and the input."""
+    """1x1 to more channels, k x k on each alone, 1x1 to fewer, plus the input."""
 
     def __init__(self, in_width: int, stage: Stage, stride: int, *, rngs: nnx.Rngs):
         inner = in_width * stage.expansion
-        self.expanded = stage.expansion > 1
+        self.expanded = (
+            stage.expansion > 1
+        )  # checkpoints have no 1x1 to as many channels
         self.residual = stride == 1 and in_width == stage.width
         if self.expanded:
             self.expand_conv = SameConv(in_width, inner, 1, rngs=rngs)
@@ -103,12 +107,13 @@ class InvertedResidual(nnx.Module):
         """Maps [B, T, H, W, in_width] to [B, T, H', W', stage.width]."""
         y = jax.nn.relu6(self.bn0(self.expand_conv(x))) if self.expanded else x
         y = jax.nn.relu6(self.bn1(self.depthwise_conv(y)))
+        # No activation on the few channels: it would lose what they carry.
         y = self.bn2(self.project_conv(y))
         return x + y if self.residual else y
 
 
 class SameConv(nnx.Module):
-    """Convolution of every frame, padded as TensorFlow's `SAME`, without bias.
+    """Convolution of every frame without bias, padded as TensorFlow's `SAME`.
 
     Attributes:
         kernel: [1, k, k, C / groups, D].
@@ -132,6 +137,7 @@ class SameConv(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps [B, T, H, W, C] to [B, T, ceil(H / stride), ceil(W / stride), D]."""
+        # TensorFlow's padding: where the sum is odd, more to the right and below.
         frames = lax.conv_general_dilated(
             x.reshape(-1, *x.shape[2:]),
             self.kernel[...][0],
@@ -144,7 +150,7 @@ class SameConv(nnx.Module):
 
 
 class FrozenNorm(nnx.Module):
-    """Batch norm by its running statistics, which nothing here moves.
+    """Batch norm by running statistics that never change.
 
     Attributes:
         scale: [C]. bias: [C].

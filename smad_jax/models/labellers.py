@@ -1,35 +1,25 @@
 """Networks that label frames, for the pseudo-labels of aspects (Sec. 6.1).
 
-Any image model can be a labeller; the rows of `LABELLERS` are ones that recognise no
-actions. What a labeller knows lies in its weights: Places365 for scenes, ImageNet
-for objects.
+Any image model can be a labeller; those of `LABELLERS` recognise no actions. What a
+labeller knows is in its weights: Places365 for scenes, ImageNet for objects.
 """
 
-from typing import Protocol
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from smad_jax import errors, models
-from smad_jax.models import densenet, efficientnet, recognizer
+from smad_jax.models import densenet, efficientnet, layers, recognizer
 
-
-class Builder(Protocol):
-    """Makes a backbone with fresh parameters."""
-
-    def __call__(self, *, rngs: nnx.Rngs) -> recognizer.Backbone:
-        """Returns the backbone."""
-        ...
-
-
-LABELLERS: dict[str, Builder] = {
+LABELLERS: dict[str, Callable[[layers.Factory], recognizer.Backbone]] = {
     "densenet161": densenet.DenseNet,
     "efficientnet_lite0": efficientnet.EfficientNetLite0,
 }
 IMAGE_MODELS = ("resnet18", "resnet50")
 NAMES = (*sorted(LABELLERS), *IMAGE_MODELS)
-# EfficientNet's own; all others normalise as the action models do.
+# Of EfficientNet-Lite; all other labellers normalise as the action models do.
 _EFFICIENTNET_MEAN, _EFFICIENTNET_STD = 127.0, 128.0
 
 
@@ -51,11 +41,12 @@ def build_labeller(
     if name not in LABELLERS:
         known = ", ".join(sorted((*LABELLERS, *IMAGE_MODELS)))
         raise errors.ConfigError(f"unknown labeller {name!r}; known: {known}")
-    return recognizer.Recognizer(LABELLERS[name](rngs=rngs), num_labels, rngs=rngs)
+    make = layers.Factory(rngs)
+    return recognizer.Recognizer(LABELLERS[name](make), num_labels, make)
 
 
 def normalise(name: str, images: jax.Array) -> jax.Array:
-    """Returns images as the labeller called `name` wants them.
+    """Returns images normalised as the labeller called `name` was trained.
 
     Args:
         name: As for `build_labeller`.

@@ -1,11 +1,10 @@
-"""The layers every network here is made of: convolution, batch norm, pool, linear.
+"""The layers that every network here is made of: convolution, batch norm, pool, linear.
 
-All take and return channels last, [B, T, H, W, C]. Padding is always explicit
-and symmetric, half the kernel on either side, as in the reference; `SAME` in
-JAX is not symmetric where the stride is two. How a convolution is computed is
-decided in `choose_formulation` and nowhere else.
+All take and return channels last, [B, T, H, W, C]. Flax's own are not used: its batch
+norm has no ghost groups and remembers the biased variance.
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -15,99 +14,18 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-Size = tuple[int, int, int]  # (time, height, width)
-Formulation = Literal["direct", "fold", "im2col"]
+from smad_jax.models import convolution
+
 KernelStart = Literal["kaiming", "pytorch"]
 GhostStatistics = Literal["mean", "first"]
 GHOST_STATISTICS = get_args(GhostStatistics)
 Inference = Literal["stored", "batch", "observe"]
+Size = convolution.Size
 
 EPSILON = 1e-5
 MOMENTUM = 0.9  # the reference writes 0.1, the weight of the new value
 
 _PIECE = 1 << 16  # numbers drawn at a time
-
-
-def convolve(
-    x: jax.Array,
-    kernel: jax.Array,
-    strides: Size = (1, 1, 1),
-    *,
-    formulation: Formulation | None = None,
-) -> jax.Array:
-    """Convolves over time, height and width with half-kernel zero padding.
-
-    The formulations compute the same sums in another order, so they agree to
-    rounding in value and gradient.
-
-    Args:
-        x: [B, T, H, W, C].
-        kernel: [t, h, w, C, D] with odd t, h and w, in the dtype of `x`.
-        strides: Step over time, height and width.
-        formulation: `direct` is one three-dimensional convolution; `fold` stacks
-            the frames under the kernel on the channels and convolves each frame
-            by itself; `im2col` does the same and multiplies patches by a matrix.
-            None takes what `choose_formulation` says for the default backend.
-
-    Returns:
-        [B, ceil(T / strides[0]), ceil(H / strides[1]), ceil(W / strides[2]), D].
-
-    Raises:
-        ValueError: if the ranks or channels do not fit, an extent of the kernel
-            is even, or the formulation is unknown.
-    """
-    _check_convolution(x.shape, kernel.shape)
-    if formulation is None:
-        formulation = choose_formulation(
-            x.shape, kernel.shape, strides, jax.default_backend()
-        )
-    if formulation == "direct":
-        return lax.conv_general_dilated(
-            x,
-            kernel,
-            strides,
-            [_half(extent) for extent in kernel.shape[:3]],
-            dimension_numbers=("NDHWC", "DHWIO", "NDHWC"),
-        )
-    if formulation not in get_args(Formulation):
-        raise ValueError(
-            f"unknown formulation {formulation!r}; known: "
-            f"{', '.join(get_args(Formulation))}"
-        )
-    x, flat_kernel = _stack_frames(x, kernel, strides[0])
-    frames = x.reshape(-1, *x.shape[2:])  # [B * T, H, W, t * C]
-    convolve_frames = _convolve_frames if formulation == "fold" else _multiply_patches
-    frames = convolve_frames(frames, flat_kernel, strides[1:])
-    return frames.reshape(*x.shape[:2], *frames.shape[1:])
-
-
-def choose_formulation(
-    shape: Sequence[int], kernel_shape: Sequence[int], strides: Size, backend: str
-) -> Formulation:
-    """Names the fastest way known to convolve arrays of these shapes on `backend`.
-
-    Args:
-        shape: Of the input, [B, T, H, W, C].
-        kernel_shape: [t, h, w, C, D].
-        strides: Step over time, height and width.
-        backend: As `jax.default_backend()` names it.
-
-    Returns:
-        One of the formulations of `convolve`.
-    """
-    time, height, width = kernel_shape[:3]
-    if backend != "cpu":
-        return "fold" if time == 1 else "direct"
-    # XLA's gradient of a strided 1x1 convolution takes fifteen times as long as
-    # that of the matrix product it is.
-    if height == width == 1:
-        return "im2col"
-    # If the map going in or coming out is smaller than the kernel, XLA for CPU swaps
-    # the operands of the convolution or of its gradient and leaves its fast path:
-    # 496 against 36 ms for 3x3x3 with stride two on 4x4 maps of 256 channels.
-    if -(-shape[2] // strides[1]) < height or -(-shape[3] // strides[2]) < width:
-        return "im2col"
-    return "fold"
 
 
 def max_pool(x: jax.Array, window: Size, strides: Size) -> jax.Array:
@@ -121,30 +39,21 @@ def max_pool(x: jax.Array, window: Size, strides: Size) -> jax.Array:
     Returns:
         [B, ceil(T / strides[0]), ceil(H / strides[1]), ceil(W / strides[2]), C].
     """
+    # As nine slices a CPU takes a tenth of the time, but no less for a whole network.
     return lax.reduce_window(
         x,
         -jnp.inf,
         lax.max,
         (1, *window, 1),
         (1, *strides, 1),
-        [(0, 0), *(_half(extent) for extent in window), (0, 0)],
+        [(0, 0), *(convolution.half(extent) for extent in window), (0, 0)],
     )
 
 
 def draw_normal(key: jax.Array, shape: Sequence[int], *, scale: float) -> jax.Array:
-    """Draws from a normal distribution of mean 0 and standard deviation `scale`.
-
-    In pieces of one size: XLA for CPU takes about a second to compile a draw, and
-    would take it again for every shape of a network.
-
-    Args:
-        key: Source of the draw.
-        shape: Of the array.
-        scale: Standard deviation.
-
-    Returns:
-        An array of `shape`, float32.
-    """
+    """Draws a float32 array of `shape` from N(0, scale^2)."""
+    # In pieces of one size: XLA for CPU takes about a second to compile a draw, and
+    # would take it again for every shape of a network.
     count = math.prod(shape)
     keys = [jax.random.fold_in(key, piece) for piece in range(-(-count // _PIECE))]
     pieces = [_draw_piece(piece_key) for piece_key in keys]
@@ -153,7 +62,7 @@ def draw_normal(key: jax.Array, shape: Sequence[int], *, scale: float) -> jax.Ar
 
 
 def parameter_dtype(dtype: str) -> jnp.dtype:
-    """Gives the dtype parameters and statistics are kept in: float32 or wider.
+    """Returns the dtype of parameters and statistics: float32 or wider.
 
     Args:
         dtype: What activations are computed in.
@@ -199,11 +108,11 @@ class Conv(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Convolves [B, T, H, W, C] with the kernel; returns `dtype`."""
         kernel = self.kernel[...].astype(self.dtype)
-        return convolve(x.astype(self.dtype), kernel, self.strides)
+        return convolution.convolve(x.astype(self.dtype), kernel, self.strides)
 
 
 class Linear(nnx.Module):
-    """Matrix product and bias, started from N(0, scale) and zero, never in bfloat16.
+    """Matrix product and bias, started from N(0, scale^2) and zero, never in bfloat16.
 
     Attributes:
         kernel: [C, D].
@@ -226,6 +135,7 @@ class Linear(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps [..., C] to [..., D]."""
+        # In the kernel's dtype: losses need logits that are float32 or wider.
         return x.astype(self.kernel.dtype) @ self.kernel[...] + self.bias[...]
 
 
@@ -233,21 +143,18 @@ class GhostBatchNorm(nnx.Module):
     """Batch norm whose statistics are taken over groups of the batch.
 
     The reference trains on eight devices that each normalise their own share of
-    the batch; groups of that size do the same on any number of devices. As
-    there, a group is normalised by its biased variance and the running variance
-    remembers the unbiased one. Devices of the reference do not share what they
-    remember, and its checkpoints keep the first device's; ours remembers the mean
-    over all groups, which is less noisy, or with `first` the same as there.
+    the batch; groups of that size do the same on any number of devices. Running
+    statistics are the mean over groups, or with `first` those of the first group.
 
     Attributes:
         scale: [C]. bias: [C].
         mean: [C] running. var: [C] running.
         ghost_size: Videos in a group; zero means that the whole batch is one.
         ghost_statistics: Which groups the running statistics remember.
-        inference: What normalises where nothing is trained: `stored`, the running
-            statistics; `batch`, those of the whole batch; `observe`, the running ones
-            again. The last two leave the batch's mean and biased variance in place of
-            the running ones, for methods that adapt to a test set.
+        inference: What normalises outside training: `stored`, the running statistics;
+            `batch`, those of the whole batch; `observe`, the running ones again. The
+            last two replace the running statistics by the batch's mean and biased
+            variance, for methods that adapt to a test set.
     """
 
     def __init__(
@@ -287,10 +194,12 @@ class GhostBatchNorm(nnx.Module):
             return self._infer(x)
         groups = _num_groups(x.shape, self.ghost_size)
         # Only the leading axis is split: another reshape would move a sharded batch
-        # between devices, and on a CPU makes the gradient five times slower.
+        # between devices, and on a CPU makes the gradient five times slower. Where the
+        # groups divide over the devices, statistics then need no communication.
         values = x.reshape(groups, -1, *x.shape[1:]).astype(self.mean.dtype)
         axes = tuple(range(1, values.ndim - 1))
         mean = values.mean(axes, keepdims=True)  # [G, 1, ..., 1, C]
+        # In two passes: mean(x^2) - mean(x)^2 would cancel where the mean is large.
         centred = values - mean
         var = jnp.square(centred).mean(axes, keepdims=True)
         self._remember(mean, var, count=x.size // x.shape[-1] // groups)
@@ -299,7 +208,7 @@ class GhostBatchNorm(nnx.Module):
         return y.reshape(x.shape).astype(x.dtype)
 
     def _infer(self, x: jax.Array) -> jax.Array:
-        """Normalises without training, as `inference` says."""
+        """Normalises outside training, by the statistics that `inference` names."""
         mean, var = self.mean[...], self.var[...]
         if self.inference != "stored":
             wide, axes = x.astype(self.mean.dtype), tuple(range(x.ndim - 1))
@@ -314,15 +223,65 @@ class GhostBatchNorm(nnx.Module):
 
     def _remember(self, mean: jax.Array, var: jax.Array, count: int) -> None:
         """Moves the running statistics towards the groups' [G, 1, ..., 1, C]."""
+        # PyTorch normalises by the biased variance but remembers the unbiased one.
         unbiased = var * (count / (count - 1))
         for running, new in ((self.mean, mean), (self.var, unbiased)):
             groups = lax.stop_gradient(new.reshape(len(new), -1))  # [G, C]
+            # Devices of the reference do not share what they remember, and its
+            # checkpoints keep the first one's. The mean is less noisy at no cost.
             seen = groups[0] if self.ghost_statistics == "first" else groups.mean(0)
             running[...] = MOMENTUM * running[...] + (1 - MOMENTUM) * seen
 
 
+@dataclasses.dataclass(frozen=True)
+class Factory:
+    """Makes the layers of one network, which share these settings.
+
+    Attributes:
+        rngs: Draws the parameters, in the order in which layers are made.
+        kernel_start: As of `Conv`.
+        ghost_size: As of `GhostBatchNorm`.
+        ghost_statistics: As of `GhostBatchNorm`.
+        dtype: What the layers compute in.
+    """
+
+    rngs: nnx.Rngs
+    kernel_start: KernelStart = "kaiming"
+    ghost_size: int = 0
+    ghost_statistics: GhostStatistics = "mean"
+    dtype: str = "float32"
+
+    def conv(
+        self, in_width: int, width: int, kernel: Size, strides: Size = (1, 1, 1)
+    ) -> Conv:
+        """Returns a convolution from `in_width` to `width` channels."""
+        return Conv(
+            in_width,
+            width,
+            kernel,
+            strides,
+            kernel_start=self.kernel_start,
+            dtype=self.dtype,
+            rngs=self.rngs,
+        )
+
+    def linear(self, in_width: int, width: int, *, scale: float) -> Linear:
+        """Returns a linear layer from `in_width` to `width` features."""
+        return Linear(in_width, width, scale=scale, dtype=self.dtype, rngs=self.rngs)
+
+    def norm(self, width: int, *, scale: float = 1.0) -> GhostBatchNorm:
+        """Returns a batch norm of `width` channels whose scale starts at `scale`."""
+        return GhostBatchNorm(
+            width,
+            ghost_size=self.ghost_size,
+            ghost_statistics=self.ghost_statistics,
+            scale=scale,
+            dtype=self.dtype,
+        )
+
+
 def _num_groups(shape: Sequence[int], ghost_size: int) -> int:
-    """Returns G for a batch of this shape, or says why there is none."""
+    """Returns G for a batch of this shape, or raises ValueError."""
     batch = shape[0]
     group = batch if ghost_size <= 0 or ghost_size >= batch else ghost_size
     if batch % group:
@@ -330,7 +289,7 @@ def _num_groups(shape: Sequence[int], ghost_size: int) -> int:
             f"the batch must be a multiple of the ghost size {ghost_size}, "
             f"but it holds {batch} videos"
         )
-    if group * math.prod(shape[1:-1]) < 2:
+    if group * math.prod(shape[1:-1]) < 2:  # the unbiased variance divides by n - 1
         raise ValueError(
             "batch norm needs at least two values a channel in a group to train, "
             f"but an array of {tuple(shape)} with ghost size {ghost_size} has one"
@@ -338,68 +297,6 @@ def _num_groups(shape: Sequence[int], ghost_size: int) -> int:
     return batch // group
 
 
-def _check_convolution(shape: Sequence[int], kernel_shape: Sequence[int]) -> None:
-    """Raises if an array and a kernel of these shapes do not fit."""
-    if len(shape) != 5 or len(kernel_shape) != 5 or shape[4] != kernel_shape[3]:
-        raise ValueError(
-            "expected [B, T, H, W, C] and a kernel [t, h, w, C, D] of the same C, "
-            f"but they are {tuple(shape)} and {tuple(kernel_shape)}"
-        )
-    if not all(extent % 2 for extent in kernel_shape[:3]):
-        raise ValueError(
-            "symmetric padding needs a kernel of odd extents, "
-            f"but it spans {tuple(kernel_shape[:3])}"
-        )
-
-
 @jax.jit
 def _draw_piece(key: jax.Array) -> jax.Array:
     return jax.random.normal(key, (_PIECE,))
-
-
-def _half(extent: int) -> tuple[int, int]:
-    return extent // 2, extent // 2
-
-
-def _stack_frames(
-    x: jax.Array, kernel: jax.Array, stride: int
-) -> tuple[jax.Array, jax.Array]:
-    """Moves the kernel's extent in time to channels: [B, T, H, W, t C], [h, w, t C, D].
-
-    With t = 1 nothing is copied.
-    """
-    time, height, width = kernel.shape[:3]
-    length = 1 + (x.shape[1] - 1) // stride
-    x = jnp.pad(x, [(0, 0), _half(time), (0, 0), (0, 0), (0, 0)])
-    frames = [x[:, i : i + stride * (length - 1) + 1 : stride] for i in range(time)]
-    flat = kernel.transpose(1, 2, 0, 3, 4).reshape(height, width, -1, kernel.shape[4])
-    return (frames[0] if time == 1 else jnp.concatenate(frames, axis=-1)), flat
-
-
-def _convolve_frames(
-    frames: jax.Array, kernel: jax.Array, strides: tuple[int, int]
-) -> jax.Array:
-    """Convolves [F, H, W, C] with [h, w, C, D]."""
-    padding = [_half(extent) for extent in kernel.shape[:2]]
-    return lax.conv_general_dilated(
-        frames, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-
-
-def _multiply_patches(
-    frames: jax.Array, kernel: jax.Array, strides: tuple[int, int]
-) -> jax.Array:
-    """Convolves [F, H, W, C] with [h, w, C, D] as patches times a matrix."""
-    extents = kernel.shape[:2]
-    spans = [
-        step * ((size - 1) // step) + 1
-        for size, step in zip(frames.shape[1:3], strides, strict=True)
-    ]
-    padded = jnp.pad(frames, [(0, 0), _half(extents[0]), _half(extents[1]), (0, 0)])
-    patches = [
-        padded[:, i : i + spans[0] : strides[0], j : j + spans[1] : strides[1]]
-        for i in range(extents[0])
-        for j in range(extents[1])
-    ]
-    columns = jnp.concatenate(patches, axis=-1)  # [F, H, W, h * w * C]
-    return columns @ kernel.reshape(-1, kernel.shape[-1])

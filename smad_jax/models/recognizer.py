@@ -1,7 +1,6 @@
-"""The action model: pixels to logits around a backbone, with SAAR on request.
+"""The action model: a backbone, its head and, if wanted, SAAR; pixels to logits.
 
-Normalisation happens here, on the device, so that batches travel as uint8. Mean
-pooling over time, height and width is TSN's average consensus for frames and
+Mean pooling over time, height and width is TSN's average consensus for frames and
 SlowOnly's pooling for clips, so both share one head (Sec. 6.1, App. C).
 """
 
@@ -18,13 +17,13 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 
 
 class Output(NamedTuple):
-    """What a recognizer says of a batch of clips.
+    """What a recognizer returns for a batch of clips.
 
     Attributes:
         logits: [B, K], float32 or wider.
         features: [B, D], the mean of the feature map before dropout, float32 or
             wider.
-        feature_map: [B, T, H, W, D] behind the last stage, in the model's dtype.
+        feature_map: [B, T, H, W, D] after the last stage, in the model's dtype.
         actionness: [B, T, H, W] scores before the last stage; None without SAAR.
     """
 
@@ -35,7 +34,7 @@ class Output(NamedTuple):
 
 
 class Backbone(Protocol):
-    """What a recognizer asks of a backbone: two widths and a seam for SAAR."""
+    """What a recognizer needs of a backbone: two widths and a seam for SAAR."""
 
     width: int
     seam_width: int
@@ -50,7 +49,7 @@ class Backbone(Protocol):
 
 
 class Recognizer(nnx.Module):
-    """A backbone, the action head and, given a width, SAAR before the last stage.
+    """A backbone, the action head and SAAR, if it has a width, before the last stage.
 
     Attributes:
         backbone: Gives the feature map.
@@ -64,38 +63,23 @@ class Recognizer(nnx.Module):
         self,
         backbone: Backbone,
         num_classes: int,
+        make: layers.Factory,
         *,
         saar_width: int = 0,
         saar_blocks: int = 1,
-        kernel_start: layers.KernelStart = "kaiming",
         head_scale: float = 0.01,
         dropout: float = 0.0,
-        ghost_size: int = 0,
-        ghost_statistics: layers.GhostStatistics = "mean",
-        dtype: str = "float32",
-        rngs: nnx.Rngs,
     ):
         self.backbone = backbone
-        self.head = layers.Linear(
-            backbone.width, num_classes, scale=head_scale, dtype=dtype, rngs=rngs
-        )
-        # Drawn last, so that SAAR leaves the other parameters as they were.
+        self.head = make.linear(backbone.width, num_classes, scale=head_scale)
+        # Drawn last, so that all other parameters start the same without SAAR.
         self.saar = (
-            saar.Saar(
-                backbone.seam_width,
-                saar_width,
-                num_blocks=saar_blocks,
-                kernel_start=kernel_start,
-                ghost_size=ghost_size,
-                ghost_statistics=ghost_statistics,
-                dtype=dtype,
-                rngs=rngs,
-            )
+            saar.Saar(backbone.seam_width, saar_width, make, num_blocks=saar_blocks)
             if saar_width
             else None
         )
         self.dropout = dropout
-        self.dtype = dtype
+        self.dtype = make.dtype
 
     def __call__(
         self, video: jax.Array, *, train: bool, key: jax.Array | None = None
@@ -121,8 +105,11 @@ class Recognizer(nnx.Module):
             actionness = self.saar(feature_map, train=train)
             feature_map = saar.reweight(feature_map, actionness)
         feature_map = self.backbone.after_seam(feature_map, train=train)
+        # A mean of hundreds of bfloat16 numbers would lose digits in bfloat16.
         wide = layers.parameter_dtype(self.dtype)
         features = feature_map.mean(axis=(1, 2, 3), dtype=wide)  # [B, D]
+        # One mask a video, after the consensus, as in the reference. It acts on the
+        # action head alone; methods get the features without it.
         kept = self._drop(features, key) if train and self.dropout else features
         return Output(self.head(kept), features, feature_map, actionness)
 
@@ -140,6 +127,8 @@ class Recognizer(nnx.Module):
             )
         if is_float:
             return video.astype(self.dtype)
+        # On the device, so that batches travel as uint8, a quarter of the bytes; and in
+        # float32 or wider: bfloat16 would round the mean 123.675 to 123.5.
         wide = layers.parameter_dtype(self.dtype)
         mean, std = jnp.array(PIXEL_MEAN, wide), jnp.array(PIXEL_STD, wide)
         return ((video.astype(wide) - mean) / std).astype(self.dtype)
@@ -150,6 +139,7 @@ class Recognizer(nnx.Module):
             raise ValueError(
                 f"training with dropout {self.dropout} needs a key; pass key="
             )
+        # Scaled in training, so that nothing changes at test.
         keep = 1 - self.dropout
         kept = jax.random.bernoulli(key, keep, features.shape)
         return jnp.where(kept, features / keep, 0)

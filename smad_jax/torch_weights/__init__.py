@@ -4,9 +4,8 @@
     python -m smad_jax.torch_weights export DIR --layout LAYOUT --out FILE.pth
     python -m smad_jax.torch_weights verify CKPT --model NAME
 
-A run starts from such a folder with `initialise`; a labeller is a `load_model`. Read
-`inert` and `pickles` for how files of strangers are opened, and `names` for which
-name goes where.
+A run starts from such a folder with `initialise`; `load_model` makes a labeller of it.
+`inert` and `pickles` open untrusted files; `names` has the tables of names.
 """
 
 from smad_jax.torch_weights.weights import initialise, load_model, load_weights

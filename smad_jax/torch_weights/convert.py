@@ -1,8 +1,8 @@
 """Matches the tensors of a checkpoint with the arrays of a network, name by name.
 
-Strict both ways: whatever is left over on either side, or has another shape, is an
-error that lists all of it, unless the caller allows it by name. Loading what happens
-to fit is how networks end up half random.
+Strict both ways: everything that is left over on either side or has another shape is
+listed in an error, unless the caller allows it by name. Networks that load what happens
+to fit end up half random.
 """
 
 import dataclasses
@@ -44,8 +44,8 @@ class Imported:
         network: What they belong to.
         table: Which table of `names` fitted.
         rows: The map, in the order of the network.
-        left_out: Names of the file that were allowed to be left over.
-        notes: What was taken off the file's names, in sentences.
+        left_out: Allowed names of the file that are not in the network.
+        notes: What was removed from the names of the file, in sentences.
     """
 
     arrays: Arrays
@@ -65,14 +65,13 @@ def to_network(
 ) -> Imported:
     """Turns the tensors of a state dict into the arrays of a network.
 
-    The number of classes is the head's in the file, and a ResNet3D without
-    projections has shortcut A. Tensors of images become kernels of clips by
-    inflation where `names.INFLATED` says so.
+    The number of classes is that of the file's head. Two-dimensional kernels are
+    inflated for the networks of `names.INFLATED`.
 
     Args:
         tensors: By their names, without a common prefix.
         model: Name of an action model or labeller.
-        layout: Of the names; by default the one that most names fit.
+        layout: Of the names; by default the one that fits most names.
         allow: Patterns (`fc.*`, `head/*`) of names of either side that may be left
             over or differ in shape; such arrays are not in the result.
 
@@ -83,6 +82,7 @@ def to_network(
     tables = names.tables(model, layout)
     kept = {name: t for name, t in tensors.items() if not _is_counter(name)}
     shortcut = None
+    # Shortcut A has no parameters, and a file does not name its network.
     if model == "resnet3d_18" and not any(".downsample." in name for name in kept):
         shortcut = "A"
     shapes = networks.shapes(networks.Network(model, None, shortcut))
@@ -110,8 +110,8 @@ def to_network(
         tensor = kept[name]
         array = _to_ours(tensor, shapes[path], inflate=model in names.INFLATED)
         if array is None:
-            told = f"is {_text(tensor.shape)}, but {path} is {_text(shapes[path])}"
-            problems.append((path, name, told))
+            what = f"is {_text(tensor.shape)}, but {path} is {_text(shapes[path])}"
+            problems.append((path, name, what))
             continue
         note = "" if array.size == tensor.size else f"inflated to {len(array)} frames"
         arrays[path] = array
@@ -141,8 +141,7 @@ def to_tensors(
         allow: Patterns of our paths that may be left out or missing.
 
     Returns:
-        In the order of their names. The counters of batch norm, of which nothing
-        is known here, are zero.
+        In the order of their names. The counters of batch norm are zero.
 
     Raises:
         ConfigError: if the network has no such layout.
@@ -186,9 +185,9 @@ def _is_counter(name: str) -> bool:
 
 
 def _raise_for(
-    problems: Iterable[tuple[str, str, str]], allow: Sequence[str], told: str
+    problems: Iterable[tuple[str, str, str]], allow: Sequence[str], summary: str
 ) -> None:
-    """Raises with all problems (our path, their name, what is wrong) not allowed."""
+    """Raises DataError with the problems (our path, their name, what) not allowed."""
     lines = [
         f"  {name or path} {what}" + (f" ({path})" if name and path else "")
         for path, name, what in problems
@@ -196,13 +195,13 @@ def _raise_for(
     ]
     if lines:
         raise errors.DataError(
-            "\n".join([f"{told}:", *lines])
-            + "\nleave out what is meant to differ with --allow NAME, such as 'fc.*'"
+            "\n".join([f"{summary}:", *lines])
+            + "\nallow what is meant to differ with --allow NAME, such as 'fc.*'"
         )
 
 
 def is_allowed(candidates: Iterable[str], allow: Sequence[str]) -> bool:
-    """Says whether any of the names is, or fits, one of the allowed patterns."""
+    """Returns whether any of the names fits one of the allowed patterns."""
     return any(
         fnmatch.fnmatchcase(name, pattern)
         for name in candidates
@@ -214,13 +213,14 @@ def is_allowed(candidates: Iterable[str], allow: Sequence[str]) -> bool:
 def _to_ours(
     tensor: np.ndarray, shape: tuple[int, ...], *, inflate: bool
 ) -> np.ndarray | None:
-    """Reorders a tensor to an array of this shape, float32; None if it is none."""
+    """Reorders a tensor to a float32 array of this shape; None if it does not fit."""
     if not np.issubdtype(tensor.dtype, np.floating):
         return None
     if tensor.ndim == 5:
         array = tensor.transpose(2, 3, 4, 1, 0)
     elif tensor.ndim == 4 and len(shape) == 5:
         array = tensor.transpose(2, 3, 1, 0)[None]
+        # Divided, so that a clip of equal frames gives what the image gives.
         if inflate and shape[0] > 1:
             array = np.repeat(array.astype(np.float32) / shape[0], shape[0], axis=0)
     elif tensor.ndim == 2:

@@ -1,9 +1,7 @@
 """Reads the tensors of `.pth` and `.safetensors` files, without PyTorch.
 
-Both forms of `.pth` are read: the zip archive of today and the legacy one of before
-PyTorch 1.6. Nothing in a file can run code (see `pickles`), make a name on the disk,
-or make much more memory be used than the file is long. What the names mean is the
-business of `names`.
+Both forms of `.pth` are read: the zip archive and the legacy one before PyTorch 1.6. No
+file can run code (see `pickles`), create files, or use much more memory than its size.
 """
 
 import dataclasses
@@ -40,13 +38,13 @@ _LEGACY_PROTOCOL = 1001
 
 @dataclasses.dataclass(frozen=True)
 class StateDict:
-    """The tensors of a file under their names, less a `module.` before all of them.
+    """The tensors of a file by name.
 
     Attributes:
         tensors: In the dtype of the file, but bfloat16 as float32, which is exact.
         format: `zip`, `legacy` or `safetensors`.
-        prefix: What was taken off every name, empty if nothing.
-        note: Which entry of the file was chosen, where that needs saying.
+        prefix: What was removed from every name, such as `module.`; usually empty.
+        note: Which entry of the file was chosen, if that is worth a note.
     """
 
     tensors: dict[str, np.ndarray]
@@ -60,14 +58,14 @@ def read(path: pathlib.Path, *, foreign: Sequence[str] = ()) -> StateDict:
 
     Args:
         path: A `.pth`, `.pt`, `.tar` or `.safetensors` file; its content decides.
-        foreign: Names of classes to step over, see `pickles.load`.
+        foreign: Names of classes to skip, see `pickles.load`.
 
     Returns:
         The state dict, whether it is the file or one of its entries.
 
     Raises:
-        DataError: if there is no such file, it is damaged, asks for anything but
-            tensors and plain containers, or holds no state dict.
+        DataError: if there is no such file, it is damaged, needs anything but tensors
+            and plain containers, or holds no state dict.
     """
     if not path.is_file():
         raise errors.DataError(f"no checkpoint at {path}")
@@ -90,7 +88,7 @@ def read(path: pathlib.Path, *, foreign: Sequence[str] = ()) -> StateDict:
 
 
 def _common_prefix(names: Mapping[str, object]) -> str:
-    """What DataParallel and torch.compile put before all names."""
+    """Returns what DataParallel or torch.compile put before all names."""
     first = _PREFIX.match(next(iter(names), ""))
     prefix = first.group() if first else ""
     return prefix if all(name.startswith(prefix) for name in names) else ""
@@ -120,24 +118,28 @@ def _check_archive(archive: zipfile.ZipFile, file_size: int) -> str:
     members = archive.infolist()
     names = [member.filename for member in members]
     if len(set(names)) != len(names):
+        # Which of the two is read would depend on the reader.
         raise errors.DataError("its archive names a member twice")
     if any(name.endswith("/constants.pkl") for name in names):
         raise errors.DataError(
             "is a TorchScript program; save the state_dict() of the model instead"
         )
+    # Compressed members could expand to far more than the file's size.
     packed = [m.filename for m in members if m.compress_type != zipfile.ZIP_STORED]
     if packed:
         raise errors.DataError(
             f"its archive is compressed ({packed[0]!r}), which torch.save never does"
         )
     if sum(member.file_size for member in members) > file_size:
-        raise errors.DataError("its archive claims to hold more than the file")
+        raise errors.DataError("its archive declares more bytes than the file has")
     roots = [name.rpartition("/")[0] for name in names if name.endswith("/data.pkl")]
     if len(roots) != 1:
         raise errors.DataError("is a zip archive without a pickle of PyTorch")
     order = f"{roots[0]}/byteorder"
     if order in names and archive.read(order) != b"little":
-        raise errors.DataError("was written by a big-endian machine; save it anew")
+        raise errors.DataError(
+            "was written on a big-endian machine; save it on a little-endian one"
+        )
     return roots[0]
 
 
@@ -150,7 +152,9 @@ def _read_legacy(path: pathlib.Path, foreign: Sequence[str]) -> tensors.Read:
     if protocol != _LEGACY_PROTOCOL or not isinstance(system, dict):
         raise errors.DataError("is of an unknown legacy protocol")
     if system.get("little_endian") is not True:
-        raise errors.DataError("was written by a big-endian machine; save it anew")
+        raise errors.DataError(
+            "was written on a big-endian machine; save it on a little-endian one"
+        )
     storages: list[inert.Storage] = []
     content = pickles.load(file, foreign=foreign, storages=storages)
     keys = pickles.load(file)
@@ -175,11 +179,14 @@ def _size(dtype: str) -> int:
 def _legacy_places(
     data: bytes, position: int, keys: list[object], sizes: dict[str, int]
 ) -> dict[object, tuple[int, int]]:
-    """Walks the storages behind the pickles: a count and the numbers, for each key."""
+    """Returns where each storage after the pickles starts and ends.
+
+    Each is a count, then the numbers.
+    """
     places: dict[object, tuple[int, int]] = {}
     for key in keys:
         if not isinstance(key, str) or key not in sizes:
-            raise errors.DataError("it holds a storage that no tensor has mentioned")
+            raise errors.DataError("it holds a storage that no tensor uses")
         start = position + 8
         count = int.from_bytes(data[position:start], "little", signed=True)
         position = start + count * sizes[key]
@@ -198,7 +205,7 @@ def _read_safetensors(path: pathlib.Path) -> tensors.Read:
     except (ValueError, RecursionError) as error:
         raise errors.DataError(f"its header is damaged: {error}") from error
     if not isinstance(header, dict):
-        raise errors.DataError("its header is no table of tensors")
+        raise errors.DataError("its header is not a table of tensors")
     header.pop("__metadata__", None)
     content: dict[str, inert.Tensor] = {}
     starts: dict[str, int] = {}
@@ -222,5 +229,5 @@ def _read_safetensors(path: pathlib.Path) -> tensors.Read:
 
 def _no_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(dict(pairs)) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name occurs twice")
     return dict(pairs)

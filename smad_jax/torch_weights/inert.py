@@ -1,9 +1,8 @@
-"""The values that pickles of checkpoints are made of here, all of them inert.
+"""Inert values in place of what the pickle of a checkpoint names.
 
-What a pickle names becomes one of these, or is refused: tensors, containers and
-bytes are built by the handlers of `_BUILDERS`, which are the only functions that a
-pickle can reach; classes that stand beside the weights become an `Opaque`, a name
-and nothing else.
+Tensors, containers and bytes are built by the handlers of `_BUILDERS`, the only
+functions that a pickle can reach. Classes beside the weights become an `Opaque`, which
+is a name and nothing else. Everything else is refused.
 """
 
 import dataclasses
@@ -12,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from smad_jax import errors
 
-# What checkpoints of honest trainers hold beside the weights.
+# What ordinary trainers save beside the weights.
 FOREIGN = (
     "mmengine.*",
     "mmcv.*",
@@ -58,14 +57,14 @@ _KEYS = (str, bytes, int, float, type(None))
 
 @dataclasses.dataclass(frozen=True)
 class Opaque:
-    """Something of a class that is not loaded; only its name is known."""
+    """An instance of a class that is not loaded; only its name is known."""
 
     name: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Storage:
-    """Where the numbers of tensors lie.
+    """Where the numbers of tensors are.
 
     Attributes:
         dtype: A NumPy dtype, or `bfloat16`.
@@ -92,18 +91,18 @@ class Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class _Global:
-    """A name that has a meaning here: a builder or a kind of storage."""
+    """The name of a builder or of a kind of storage."""
 
     name: str
 
 
 def find(module: str, name: str, foreign: Sequence[str]) -> object:
-    """Returns what stands for a global; nothing is imported.
+    """Returns the value in place of a global; nothing is imported.
 
     Args:
         module: As the pickle names it.
         name: Within the module.
-        foreign: Patterns of names to step over besides `FOREIGN`.
+        foreign: Patterns of names to skip besides `FOREIGN`.
 
     Raises:
         DataError: naming the global, if it is not known.
@@ -125,8 +124,8 @@ def _checked(name: str) -> str:
 def _refuse(name: str) -> errors.DataError:
     return errors.DataError(
         f"asks for {name!r}, which is neither a tensor nor a plain container; "
-        "nothing was run. Should it stand beside the weights in a file you trust, "
-        f"step over it with --foreign {name!r}"
+        "nothing was run. If you trust the file and the weights do not need it, skip "
+        f"it with --foreign {name!r}"
     )
 
 
@@ -135,7 +134,7 @@ def fill(target: dict, values: list[object]) -> dict:
     if len(values) % 2:
         raise ValueError("a key without a value")
     for key, value in zip(values[::2], values[1::2], strict=True):
-        # No tuples: the hash of nested ones can take for ever.
+        # No tuples: hashing nested ones can take forever.
         if not isinstance(key, (*_KEYS, Opaque, _Global)):
             raise ValueError(f"a key that is a {type(key).__name__}")
         target[key] = value
@@ -145,8 +144,8 @@ def fill(target: dict, values: list[object]) -> dict:
 def persistent(identity: object) -> Storage | Opaque:
     """Turns a persistent id into a `Storage`; bounds are checked when it is read.
 
-    Very old files add a view of the storage: its own key, offset and size. In legacy
-    files the class of a whole module has a persistent id, too.
+    Very old files add a view of the storage: key, offset and size. In legacy files the
+    class of a whole module also has a persistent id.
 
     Raises:
         ValueError: if it is anything else.
@@ -182,10 +181,10 @@ def _tuple_of(value: object, size: int) -> tuple:
 
 
 def call(function: object, arguments: tuple) -> object:
-    """Gives what a call would build; only handlers of this file are called.
+    """Returns what a call would build; only handlers of this file are called.
 
     Raises:
-        DataError: if the function is known for something other than being called.
+        DataError: if the function is a known name without a handler.
         ValueError: if its arguments are not those of a checkpoint.
     """
     if isinstance(function, Opaque):
@@ -215,14 +214,14 @@ def _sequence(values: object = ()) -> Sequence[object]:
 
 
 def _encode(text: object, encoding: object = "latin1") -> bytes:
-    """How protocol 2 spells bytes: text to be encoded as Latin-1."""
+    """Returns bytes, which protocol 2 stores as text to be encoded as Latin-1."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
         raise ValueError("bytes in an unknown encoding")
     return text.encode("latin1")
 
 
 def _get_attribute(owner: object, name: object) -> Opaque:
-    """How protocol 2 names a method of a class; the class has to be a foreign one."""
+    """Returns a method as protocol 2 names it; its class must be a foreign one."""
     if not isinstance(owner, Opaque) or not isinstance(name, str):
         raise _refuse("builtins.getattr")
     return Opaque(_checked(f"{owner.name}.{name}"))
@@ -231,7 +230,7 @@ def _get_attribute(owner: object, name: object) -> Opaque:
 def _rebuild_tensor(
     storage: object, offset: object, shape: object, strides: object, *unused: object
 ) -> Tensor:
-    """Makes a `Tensor`; gradient flag, hooks and metadata are dropped."""
+    """Returns a `Tensor` without gradient flag, hooks and metadata."""
     del unused
     if not isinstance(storage, Storage):
         raise ValueError("a tensor without a storage")
@@ -266,7 +265,7 @@ def _rebuild_parameter(tensor: object, *unused: object) -> Tensor:
 def _rebuild_from_type(
     function: object, kind: object, arguments: object, state: object
 ) -> Tensor:
-    """A tensor with Python attributes, which are dropped."""
+    """Returns a tensor without its Python attributes."""
     del state
     known = isinstance(kind, _Global) and kind.name in _TENSOR_TYPES
     if not known or not isinstance(arguments, tuple):

@@ -1,8 +1,8 @@
 """What each layout of PyTorch checkpoints calls our arrays.
 
-One table a layout, read in both directions: a file is matched by asking what the
-layout would call each array of the model. The reference's own tables are in
-mmaction2 (`ConvModule`s), torchvision and 3D-ResNets-PyTorch (Hara; SDN).
+One table a layout, read in both directions: a file is matched by the names that the
+layout gives to the arrays of the model. Layouts are those of mmaction2 (`ConvModule`s),
+torchvision and 3D-ResNets-PyTorch (Hara; SDN).
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from smad_jax import errors
 
-# Our last part of a path against theirs, for batch norm and for all else.
+# The last part of our path and of their name, for batch norm and for the rest.
 _NORM = {
     "scale": "weight",
     "bias": "bias",
@@ -18,10 +18,10 @@ _NORM = {
     "var": "running_var",
 }
 _PLAIN = {"kernel": "weight", "bias": "bias"}
-# What PyTorch's batch norm counts, and neither side needs.
+# Steps that PyTorch's batch norm counts; it needs them only without a momentum.
 COUNTER = "num_batches_tracked"
 
-# A pattern of our module paths and their name for it; the first that fits counts.
+# Patterns of our module paths and their names; the first that fits counts.
 _RESNET = (
     (r"backbone/(.+/)?(conv|bn)(\d)", r"\1\2\3"),
     (r"backbone/(.+/downsample)/conv", r"\1/0"),
@@ -41,7 +41,7 @@ _TABLES = {
         (r"backbone/(.+)", r"features/\1"),
         (r"head", "classifier"),
     ),
-    # Of before torchvision 0.2, and Places365's: norm.1 instead of norm1.
+    # Before torchvision 0.2, and Places365: norm.1 instead of norm1.
     "old densenet": (
         (r"backbone/(.+/denselayer\d+/(?:norm|conv))(\d)", r"features/\1/\2"),
         (r"backbone/(.+)", r"features/\1"),
@@ -53,7 +53,7 @@ _TABLES = {
         (r"head", "_fc"),
     ),
 }
-# The tables that a layout of the command line has for a network, newest first.
+# The tables of each layout of the command line, newest first.
 _RESNETS = {"mmaction2": ("mmaction2",), "torchvision": ("torchvision",)}
 LAYOUTS = {
     "resnet18": _RESNETS,
@@ -64,18 +64,18 @@ LAYOUTS = {
     "densenet161": {"torchvision": ("densenet", "old densenet")},
     "efficientnet_lite0": {"efficientnet": ("efficientnet",)},
 }
-# Networks of clips that can start from a network of images: its kernels are
-# repeated over time and divided by the number of frames they then span.
+# Networks of clips that can start from a network of images, whose kernels are repeated
+# over time and divided by the number of frames that they then span.
 INFLATED = ("slowonly_r18", "slowonly_r50")
 # Networks whose convolutions have no axis of time in a file.
 IMAGES = ("resnet18", "resnet50", "densenet161", "efficientnet_lite0")
 
 
 def tables(network: str, layout: str | None = None) -> tuple[str, ...]:
-    """Returns the tables to try for a network, of one layout or of all.
+    """Returns the tables to try for a network, of one layout or all.
 
     Raises:
-        ConfigError: if the network has no weights to exchange or not this layout.
+        ConfigError: if the network has no layout at all, or not this one.
     """
     if network not in LAYOUTS:
         raise errors.ConfigError(
@@ -92,7 +92,7 @@ def tables(network: str, layout: str | None = None) -> tuple[str, ...]:
 
 
 def translate(paths: Iterable[str], table: str) -> dict[str, str]:
-    """Returns their name for each of our paths; what the table lacks is left out.
+    """Returns their name for each of our paths that the table has.
 
     Args:
         paths: Such as `backbone/layer1/0/conv1/kernel`.

@@ -1,18 +1,18 @@
-"""The networks that weights are exchanged for, known by the shapes of their arrays.
+"""The networks that weights are exchanged for, by the shapes of their arrays.
 
-Arrays go under flat paths here (`backbone/layer1/0/conv1/kernel`); parameters and
-batch statistics are told apart by the last part.
+Arrays have flat paths here (`backbone/layer1/0/conv1/kernel`), whose last part
+separates batch statistics from parameters.
 """
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Mapping
-from typing import get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
+from flax import nnx, traverse_util
 
 from smad_jax import errors, models
 from smad_jax.models import labellers, recognizer, resnet
@@ -30,7 +30,7 @@ class Network:
     Attributes:
         name: Of an action model or a labeller.
         num_classes: Of the head; None if there are no weights for it.
-        shortcut: If it is not the model's usual one.
+        shortcut: Unless it is the model's default.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Network:
 
 
 def build(network: Network, *, rngs: nnx.Rngs) -> recognizer.Recognizer:
-    """Builds it with fresh parameters, with one class where the number is unknown.
+    """Builds a network with fresh parameters, with one class if the number is unknown.
 
     Raises:
         ConfigError: if the name is unknown.
@@ -61,7 +61,7 @@ def shapes(network: Network) -> Shapes:
 def assemble(
     network: Network, arrays: Mapping[str, np.ndarray]
 ) -> recognizer.Recognizer:
-    """Returns the network with these arrays in it; nothing is drawn at random.
+    """Returns the network with these arrays; nothing is drawn at random.
 
     Raises:
         DataError: if an array is missing.
@@ -79,12 +79,12 @@ def assemble(
 
 @functools.cache
 def _outline(network: Network) -> nnx.Module:
-    """The network with shapes for arrays; remembered, for it takes seconds."""
+    """Returns the network with shapes for arrays; cached, as it takes seconds."""
     return nnx.eval_shape(lambda: build(network, rngs=nnx.Rngs(0)))
 
 
 def with_classes(known: Shapes, num_classes: int | None) -> Shapes:
-    """Returns the shapes with a head of so many classes; of one where it is None."""
+    """Returns the shapes with a head of `num_classes`; None is one class."""
     width, _ = known["head/kernel"]
     num_classes = num_classes or 1
     head = {"head/kernel": (width, num_classes), "head/bias": (num_classes,)}
@@ -93,33 +93,24 @@ def with_classes(known: Shapes, num_classes: int | None) -> Shapes:
 
 def flatten(params: Tree, batch_stats: Tree) -> dict[str, jax.Array]:
     """Returns the arrays of both trees under flat paths."""
-    flat = {}
-    for tree in (params, batch_stats):
-        for keys, array in jax.tree_util.tree_flatten_with_path(tree)[0]:
-            flat["/".join(str(key.key) for key in keys)] = array
-    return flat
+    leaves = map(jax.tree_util.tree_leaves_with_path, (params, batch_stats))
+    return {
+        jax.tree_util.keystr(keys, simple=True, separator="/"): array
+        for keys, array in itertools.chain(*leaves)
+    }
 
 
 def unflatten(
     arrays: Mapping[str, np.ndarray | jax.Array],
 ) -> tuple[Tree, Tree]:
     """Returns parameters and batch statistics as trees; the inverse of `flatten`."""
-    params: Tree = {}
-    batch_stats: Tree = {}
+    params, batch_stats = {}, {}
     for path, array in arrays.items():
-        *parents, leaf = path.split("/")
-        branch = batch_stats if leaf in STATISTICS else params
-        for part in parents:
-            branch = branch.setdefault(int(part) if part.isdecimal() else part, {})
-        branch[leaf] = array
-    return params, batch_stats
-
-
-def check_shortcut(value: str | None) -> resnet.Shortcut | None:
-    """Returns a shortcut read from a file, if it is one."""
-    for known in get_args(resnet.Shortcut):
-        if value == known:
-            return known
-    if value is not None:
-        raise errors.DataError(f"unknown shortcut {value!r}")
-    return None
+        parts = path.split("/")
+        branch = batch_stats if parts[-1] in STATISTICS else params
+        # Flax counts the modules of a list with integers.
+        branch[tuple(int(p) if p.isdecimal() else p for p in parts)] = array
+    return (
+        traverse_util.unflatten_dict(params),
+        traverse_util.unflatten_dict(batch_stats),
+    )

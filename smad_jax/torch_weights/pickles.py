@@ -1,9 +1,9 @@
 """Reads pickles without running them.
 
 A pickle is a program, and `pickle.load` runs it: whatever it names is imported and
-called. Here its instructions only move inert values about. Nothing is imported, no
-class is instantiated, no method of a class is looked up, and nothing is called but
-the handlers in `inert`. There is no `import pickle` in this package.
+called. Here its instructions only move inert values. Nothing is imported, no class is
+instantiated, and only the handlers in `inert` are called. This package has no
+`import pickle`.
 """
 
 import pickletools
@@ -14,7 +14,7 @@ from typing import IO
 from smad_jax import errors
 from smad_jax.torch_weights import inert
 
-# Items and characters handed to calls: a short pickle can name a long value often.
+# Items and characters passed to calls: a short pickle can pass a long value often.
 _MOST_WORK = 2**26
 
 
@@ -29,12 +29,12 @@ def load(
     Strings of Python 2 are read as Latin-1. Sets come back as lists.
 
     Args:
-        file: Stands at the pickle's first byte; afterwards, behind its last.
-        foreign: Globals to step over besides `inert.FOREIGN`; `*` stands for anything.
-        storages: Takes every storage that is mentioned, by opaque things too.
+        file: At the pickle's first byte; afterwards, after its last.
+        foreign: Globals to skip besides `inert.FOREIGN`; `*` matches anything.
+        storages: Receives every storage that is used, also by opaque values.
 
     Raises:
-        DataError: if the pickle is damaged or names a global that is neither.
+        DataError: if the pickle is damaged or names an unknown global.
     """
     machine = _Machine(foreign, [] if storages is None else storages)
     try:
@@ -61,7 +61,7 @@ class _Machine:
         self.work = 0
 
     def step(self, opcode: str, argument: object) -> None:
-        """Carries out one opcode."""
+        """Executes one opcode."""
         if opcode in _LITERALS:
             self.stack.append(argument)
         elif opcode in _CONSTANTS:
@@ -75,7 +75,7 @@ class _Machine:
 
     def pop(self) -> object:
         if self.marks and self.marks[-1] >= len(self.stack):
-            raise ValueError("a mark where a value should be")
+            raise ValueError("a mark in place of a value")
         return self.stack.pop()
 
     def pop_mark(self) -> list[object]:
@@ -173,7 +173,7 @@ class _Machine:
         self.reduce(_)
 
     def build(self, _: object) -> None:
-        """Drops the state of an object: none that is built here has any."""
+        """Drops the state of an object: no value of `inert` has any."""
         self.pop()
         if not isinstance(self.stack[-1], (inert.Opaque, inert.Tensor, dict)):
             raise ValueError(f"{type(self.stack[-1]).__name__} has no state")

@@ -1,8 +1,7 @@
-"""The networks once more in PyTorch, run on a checkpoint's own tensors.
+"""The networks in PyTorch, run on a checkpoint's own tensors, for `verify`.
 
-For `verify`, where PyTorch is installed; nothing else imports it. Written from the
-layer tables of the reference, by the names in the file: neither our modules nor our
-tables of names or shapes have a part in it.
+Written from the layer tables of the reference, by the names in the file. It is
+independent of our modules and our tables of names and shapes, which it checks.
 """
 
 import importlib
@@ -19,7 +18,7 @@ Tensor = Any  # of a library that may not be installed
 Stride = int | tuple[int, ...]
 Stages = Iterator[tuple[str, Tensor]]
 
-# How files name things: a block's convolution, its batch norm, shortcut and head.
+# Names in a file: a block's convolution, its batch norm, the shortcut's, the head.
 _MMACTION2 = (
     "backbone.{}conv{}.conv",
     "backbone.{}conv{}.bn",
@@ -49,10 +48,10 @@ def import_torch() -> types.ModuleType:
 def run(
     name: str, tensors: Mapping[str, np.ndarray], video: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Runs a network in inference and returns what leaves each stage.
+    """Runs a network in inference and returns the output of each stage.
 
     Args:
-        name: Which network the tensors are of.
+        name: The network of the tensors.
         tensors: The state dict, without a common prefix.
         video: [B, T, H, W, 3] normalised; T is 1 for images.
 
@@ -123,7 +122,7 @@ def _resnet(layers: _Layers, name: str, x: Tensor) -> Stages:
     yield "stem", x
     for stage in range(1, 5):
         step = 1 if stage == 1 else 2
-        if of_clips:  # ResNet3D strides time, too
+        if of_clips:  # ResNet3D also strides time
             step = (step if name == "resnet3d_18" else 1, step, step)
         for number in range(100):
             at = f"layer{stage}.{number}."
@@ -156,7 +155,7 @@ def _block(
 
 
 def _inflate(layers: _Layers) -> None:
-    """Makes kernels of images those of SlowOnly: 3 frames in some, 1 in the others."""
+    """Inflates kernels of images for SlowOnly, some to 3 frames, the others to 1."""
     basic = not any("conv3" in name for name in layers.tensors)
     inflated = re.compile(r"layer[34]\.\d+\.conv" + ("[12]" if basic else "1"))
     for name, tensor in layers.tensors.items():

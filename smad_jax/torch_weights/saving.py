@@ -1,7 +1,7 @@
 """Writes `.pth` and `.safetensors` files, without PyTorch.
 
-The `.pth` is the zip archive that `torch.load(weights_only=True)` reads, with one
-storage a tensor, aligned to 64 bytes like PyTorch's own so that it can be mapped.
+The `.pth` is the zip archive that `torch.load(weights_only=True)` reads. Each tensor
+has a storage of its own, aligned to 64 bytes like PyTorch's, so that it can be mapped.
 The same tensors give the same bytes.
 """
 
@@ -20,7 +20,7 @@ from smad_jax.torch_weights import files, inert, tensors
 
 _ALIGNMENT = 64
 _HEADER = 30  # bytes before a member's name
-_DATE = (1980, 1, 1, 0, 0, 0)
+_DATE = (1980, 1, 1, 0, 0, 0)  # a fixed one: the same tensors give the same bytes
 _KINDS = {dtype: name for name, dtype in inert.STORAGES.items()}
 _SAFETENSORS = {dtype: name for name, dtype in files.SAFETENSORS_DTYPES.items()}
 
@@ -31,7 +31,7 @@ def write_pth(path: pathlib.Path, content: Content) -> None:
     """Writes what `torch.save(content, path)` would, in its zip format.
 
     Args:
-        path: Replaced if it exists, and only once all is written.
+        path: Replaced if it exists, once everything is written.
         content: Strings, integers, booleans, None, tuples, arrays, and mappings of
             them, which become OrderedDicts as state dicts are.
 
@@ -58,8 +58,8 @@ def write_safetensors(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> N
     """Writes arrays as a `.safetensors` file, in the order of their names.
 
     Args:
-        path: Replaced if it exists, and only once all is written.
-        arrays: What they belong to has to be in their names.
+        path: Replaced if it exists, once everything is written.
+        arrays: By name; the file holds nothing else.
     """
     header, parts, start = {}, [], 0
     for name, value in sorted(arrays.items()):
@@ -88,7 +88,7 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def _plain(value: np.ndarray) -> np.ndarray:
-    """In C order and little-endian."""
+    """Returns the array in C order and little-endian."""
     return np.asarray(value, np.asarray(value).dtype.newbyteorder("<"), order="C")
 
 
@@ -101,7 +101,7 @@ def _dtype(array: np.ndarray) -> str:
 
 
 def _write(value: object, arrays: list[np.ndarray], out: IO[bytes]) -> None:
-    """Pickles one value; its arrays are kept for the storages."""
+    """Pickles one value and appends its arrays to `arrays`, for the storages."""
     if value is None or isinstance(value, bool):
         out.write({None: b"N", True: b"\x88", False: b"\x89"}[value])
     elif isinstance(value, int):

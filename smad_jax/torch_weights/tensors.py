@@ -1,7 +1,6 @@
 """Turns the content of a checkpoint into named arrays.
 
-Finds the state dict in it, and checks every tensor against the storage that it lies
-in before a number is read.
+Finds the state dict, and checks every tensor against its storage before it is read.
 """
 
 import math
@@ -13,7 +12,7 @@ import numpy as np
 from smad_jax import errors
 from smad_jax.torch_weights import inert, wrappers
 
-# A file may name a tensor twice (tied weights), but not blow up by it.
+# Tensors may share storages (tied weights), but must not expand a small file.
 _MOST_SHARING = 8
 
 Reader = Callable[[inert.Storage], bytes | memoryview]
@@ -36,8 +35,8 @@ def read_all(content: object, storage_bytes: Reader, file_size: int) -> Read:
 
     Args:
         content: What a pickle held.
-        storage_bytes: Gives the bytes of a storage.
-        file_size: In bytes; bounds how much tensors that overlap may ask for.
+        storage_bytes: Returns the bytes of a storage.
+        file_size: In bytes; limits the total size of tensors that overlap.
 
     Returns:
         Read-only arrays in the dtype of the file, but bfloat16 as float32.
@@ -51,8 +50,8 @@ def read_all(content: object, storage_bytes: Reader, file_size: int) -> Read:
         for name, value in state.items()
         if isinstance(name, str) and isinstance(value, inert.Tensor)
     }
-    # State dicts of mmengine's EMA hook count steps in plain numbers; beyond
-    # tensors nothing can be a weight, but it must not go unnoticed either.
+    # Such as the steps that mmengine's EMA hook counts: no weights, but not to be
+    # ignored in silence.
     others = [repr(name) for name in state if name not in tensors]
     odd = [repr(name) for name in tensors if not name.isprintable()]
     if others or odd:
@@ -62,10 +61,10 @@ def read_all(content: object, storage_bytes: Reader, file_size: int) -> Read:
         )
     if not tensors:
         raise errors.DataError("holds no tensors")
-    asked = sum(4 * math.prod(tensor.shape) for tensor in tensors.values())
-    if asked > _MOST_SHARING * file_size + 2**20:
+    total = sum(4 * math.prod(tensor.shape) for tensor in tensors.values())
+    if total > _MOST_SHARING * file_size + 2**20:
         raise errors.DataError(
-            f"its tensors overlap: they ask for {asked} bytes of a file of {file_size}"
+            f"its tensors overlap: {total} bytes from a file of {file_size}"
         )
     cache: dict[tuple[str, str], np.ndarray] = {}
     read = {}
@@ -96,11 +95,12 @@ def _read_tensor(
     storage_bytes: Reader,
     cache: dict[tuple[str, str], np.ndarray],
 ) -> np.ndarray:
-    """Views one tensor in its storage, which must hold all of it; read-only."""
+    """Returns a read-only view of a tensor, which must lie inside its storage."""
     storage = tensor.storage
     count = math.prod(tensor.shape)
     steps = zip(tensor.shape, tensor.strides, strict=True)
     end = tensor.offset + 1 + sum((extent - 1) * stride for extent, stride in steps)
+    # Both: strides of zero would repeat a few numbers into a large tensor.
     if count and (end > storage.size or count > storage.size):
         raise ValueError(
             f"of shape {tensor.shape} does not fit its storage of {storage.size}"
@@ -129,5 +129,5 @@ def _read_tensor(
 
 
 def _widen(values: np.ndarray) -> np.ndarray:
-    """Turns the bits of bfloat16 into float32, of which they are the upper half."""
+    """Turns the bits of bfloat16 into float32, whose upper half they are."""
     return np.asarray(values.astype(np.uint32) << 16).view(np.float32)

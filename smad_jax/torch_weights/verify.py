@@ -1,4 +1,4 @@
-"""Runs imported weights beside PyTorch and compares what leaves each stage."""
+"""Runs imported weights beside PyTorch and compares the output of each stage."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from flax import nnx
 from smad_jax.models import densenet, efficientnet, layers, recognizer, resnet
 from smad_jax.torch_weights import convert, networks, reference
 
-# Odd sizes, at which wrong padding shows.
+# Odd sizes, which reveal wrong padding.
 _CLIP = (2, 5, 75, 91, 3)
 _IMAGES = (2, 1, 75, 91, 3)
 
@@ -22,8 +22,8 @@ class Difference:
 
     Attributes:
         stage: Its name.
-        shape: Of what leaves it.
-        largest: Largest absolute value there.
+        shape: Of its output.
+        largest: Largest absolute value of its output.
         difference: Largest absolute difference.
     """
 
@@ -34,7 +34,7 @@ class Difference:
 
     @property
     def relative(self) -> float:
-        """The difference as a part of the largest value."""
+        """The difference as a share of the largest value."""
         return self.difference / max(self.largest, 1e-30)
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ def compare(
 
     Args:
         tensors: The state dict of the file.
-        imported: What was made of it.
+        imported: The arrays made from it.
         seed: Of the input, standard normal.
 
     Returns:
@@ -81,7 +81,7 @@ def compare(
 def stages(
     arrays: convert.Arrays, network: networks.Network, video: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Returns what leaves each stage of our network, named as in `reference`."""
+    """Returns the output of each stage of our network, named as in `reference`."""
     model = networks.assemble(network, arrays)
     run = nnx.jit(lambda model, video: dict(_run(model, video)))
     found = run(model, jnp.asarray(video))

@@ -1,7 +1,7 @@
-"""A folder of weights: `weights.npz` and `weights.json`, which says whose they are.
+"""A folder of weights: `weights.npz`, and `weights.json`, which describes them.
 
-What `import` writes, `export` reads and a run can start from. Plain NumPy, without
-pickles; the JSON is written last, so a folder without it is not complete.
+`import` writes it, `export` reads it and a run can start from it. Plain NumPy, without
+pickles; the JSON is written last, so that a folder without it is incomplete.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from smad_jax import errors, file_io
-from smad_jax.models import recognizer
+from smad_jax.models import recognizer, resnet
 from smad_jax.torch_weights import convert, networks
 from smad_jax.training import checkpoint
 
@@ -30,11 +30,11 @@ class Manifest:
 
     Attributes:
         network: What they belong to.
-        layout: Which table of `names` their file followed.
+        layout: The table of `names` that fitted their file.
         source: Name of that file.
         sha256: Of its bytes.
-        left_out: Names in the file that were allowed to be left over.
-        inflated: Paths of the kernels that were made from images'.
+        left_out: Allowed names of the file that are not in the network.
+        inflated: Paths of kernels inflated from those of images.
     """
 
     network: networks.Network
@@ -65,7 +65,7 @@ def save_weights(
     """Writes arrays, by their flat paths, and where they come from.
 
     Raises:
-        ConfigError: if the folder holds something already.
+        ConfigError: if the folder is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise errors.ConfigError(f"{folder} exists; choose another --out")
@@ -79,7 +79,7 @@ def save_weights(
 def load_weights(folder: pathlib.Path) -> tuple[Tree, Tree]:
     """Returns parameters and batch statistics as nested dicts of NumPy arrays.
 
-    They are named as `training.state.split` names them.
+    They are named as by `train_state.split`.
 
     Raises:
         DataError: if the folder is missing, incomplete or damaged.
@@ -88,7 +88,7 @@ def load_weights(folder: pathlib.Path) -> tuple[Tree, Tree]:
 
 
 def load_model(folder: pathlib.Path) -> recognizer.Recognizer:
-    """Returns the network that the weights in a folder belong to, with them in it.
+    """Returns the network of the weights in a folder, with these weights.
 
     Raises:
         DataError: if the folder is missing, incomplete or damaged.
@@ -101,8 +101,7 @@ def load_arrays(folder: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
     """Returns the arrays under flat paths, and where they come from.
 
     Args:
-        folder: What `save_weights` wrote, or the workdir of a run, of which the
-            newest checkpoint is read.
+        folder: Of `save_weights`, or of a run, whose newest checkpoint is read.
 
     Raises:
         DataError: if the folder is missing, incomplete or damaged.
@@ -114,7 +113,8 @@ def load_arrays(folder: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
         if content.pop("format") != _FORMAT:
             raise errors.DataError(f"{folder} is of an unknown format")
         network = networks.Network(**content.pop("network"))
-        networks.check_shortcut(network.shortcut)
+        if network.shortcut not in (None, *resnet.SHORTCUTS):
+            raise errors.DataError(f"unknown shortcut {network.shortcut!r}")
         manifest = Manifest(network, **content)
         with (
             open(folder / "weights.npz", "rb") as file,
@@ -135,7 +135,7 @@ def load_arrays(folder: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
 
 
 def _load_run(workdir: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
-    """Reads the model of a run's newest checkpoint, without building the model."""
+    """Reads the model of a run's newest checkpoint without building it."""
     model = json.loads((workdir / "config.json").read_text("utf-8"))["model"]
     step, *parts = checkpoint.read_trained(workdir / "checkpoints")
     arrays = {
@@ -158,24 +158,24 @@ def initialise(
     allow: Sequence[str] = (),
     fresh: Sequence[str] = (),
 ) -> tuple[Tree, Tree]:
-    """Returns the trees of a fresh model with the weights of a folder in them.
+    """Returns the trees of a fresh model with the weights of a folder.
 
     Args:
-        params: Of the model, as `training.state.split` gives them.
-        batch_stats: Of the model, likewise.
-        folder: What `save_weights` wrote, or the workdir of a run.
+        params: Of the model, from `train_state.split`.
+        batch_stats: Of the model, from `train_state.split`.
+        folder: Of `save_weights`, or of a run.
         allow: Patterns of paths that may be missing on either side or differ in
-            shape, and then stay fresh: `head/*` where the classes are others,
-            `saar/*` where the weights are of a model without SAAR.
-        fresh: Patterns of paths that stay fresh whatever the weights hold: `head/*`
-            where as many classes may be other ones.
+            shape, and then stay fresh: `head/*` for other classes, `saar/*` for
+            weights of a model without SAAR.
+        fresh: Patterns of paths that always stay fresh: `head/*` where other classes
+            may be as many.
 
     Returns:
         New trees of the same paths, shapes and dtypes.
 
     Raises:
         DataError: listing everything that does not fit and is not allowed, or naming
-            SAAR if that is all.
+            SAAR if nothing else differs.
     """
     arrays, manifest = load_arrays(folder)
     arrays = {
@@ -197,9 +197,9 @@ def initialise(
     }
     if unfit and all(path.startswith("saar/") for path in unfit):
         if unfit.keys().isdisjoint(arrays):
-            raise errors.DataError(_saar_differs(folder, "without", "with", False))
+            raise _saar_differs(folder, "without", "with", False)
         if unfit.keys().isdisjoint(own):
-            raise errors.DataError(_saar_differs(folder, "with", "without", True))
+            raise _saar_differs(folder, "with", "without", True)
     if unfit:
         lines = [f"  {path} is {what}" for path, what in unfit.items()]
         raise errors.DataError(
@@ -215,10 +215,12 @@ def initialise(
     return networks.unflatten(filled)
 
 
-def _saar_differs(folder: pathlib.Path, there: str, here: str, wanted: bool) -> str:
-    """What to say of weights that differ from the model by SAAR alone."""
-    return (
-        f"{folder} is {there} SAAR, but the model here is {here}; say "
-        f"--config.model.saar={wanted} (saar={'on' if wanted else 'off'} in the "
-        "argument of configs that take it), or allow 'saar/*' to do without its weights"
+def _saar_differs(
+    folder: pathlib.Path, there: str, here: str, saar: bool
+) -> errors.DataError:
+    """Returns the error about weights that differ from the model by SAAR alone."""
+    return errors.DataError(
+        f"{folder} is {there} SAAR, but the model is {here}; add "
+        f"--config.model.saar={saar} (saar={'on' if saar else 'off'} in the "
+        "argument of configs that take it), or allow 'saar/*' to go without its weights"
     )

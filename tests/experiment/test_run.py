@@ -118,7 +118,7 @@ def test_interrupted_run_with_a_target_ends_like_an_uninterrupted_one(
     ],
 )
 def test_sdn_trains_without_boxes_and_logs_it(without_boxes, line, turns, small_data):
-    config = common.smoke(slowonly_sdn.get_config())
+    config = base.smoke(slowonly_sdn.get_config())
     config.data.root = str(small_data)
     config.data.masked.without_boxes = without_boxes
     settings = Settings.read(config)

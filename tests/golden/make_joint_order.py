@@ -48,8 +48,8 @@ class Runner:
         self._epoch = self._iter = 0
         self._max_epochs = max_epochs
         self.work_dir, self.optimizer, self.batch_processor = None, None, None
-        self.logger = types.SimpleNamespace(info=lambda *told: None)
-        self.log_buffer = types.SimpleNamespace(update=lambda *told: None)
+        self.logger = types.SimpleNamespace(info=lambda *arguments: None)
+        self.log_buffer = types.SimpleNamespace(update=lambda *arguments: None)
         self._events = events
         self.model = types.SimpleNamespace(train=lambda: None, train_step=self._update)
 

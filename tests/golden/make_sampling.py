@@ -100,7 +100,7 @@ def fractions(seed: int, count: int) -> np.ndarray:
 
 
 def frames(height: int, width: int) -> np.ndarray:
-    """Returns [T, height, width, 3] uint8 noise, likewise."""
+    """Returns [T, height, width, 3] uint8 noise, the same with every version."""
     size = NUM_FRAMES * height * width * 3
     raw = np.random.PCG64(1000 * height + width).random_raw(size // 8 + 1)
     noise = raw.astype("<u8").view(np.uint8)[:size]
@@ -124,10 +124,10 @@ def flip_draw(seed: int) -> float:
 
 
 class Draws:
-    """Chosen fractions in the place of a random generator.
+    """Chosen fractions in place of a random generator.
 
     It has the methods that the reference (`numpy.random`, `random`) and we
-    (`numpy.random.Generator`) draw with, and keeps what was asked.
+    (`numpy.random.Generator`) draw with, and records their arguments.
 
     Attributes:
         asked: For each call the lowest value, the bound above and the count.

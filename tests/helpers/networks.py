@@ -52,11 +52,10 @@ class Little(nnx.Module):
 def small(key, num_classes):
     """A small network in float64, with SAAR."""
     return recognizer.Recognizer(
-        resnet.ResNet(SMALL[key], dtype="float64", rngs=nnx.Rngs(0)),
+        resnet.ResNet(SMALL[key], layers.Factory(nnx.Rngs(0), dtype="float64")),
         num_classes,
+        layers.Factory(nnx.Rngs(1), dtype="float64"),
         saar_width=settings.SMALL_SAAR_WIDTH,
-        dtype="float64",
-        rngs=nnx.Rngs(1),
     )
 
 

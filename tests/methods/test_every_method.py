@@ -15,7 +15,7 @@ from flax import nnx
 
 from smad_jax import aspect_table, methods
 from smad_jax.methods import base
-from smad_jax.models import recognizer, resnet
+from smad_jax.models import layers, recognizer, resnet
 from smad_jax.training import optimizer, schedules, stepping, train_state
 from tests.helpers import networks
 
@@ -67,7 +67,9 @@ def build(name, network):
     method = methods.METHODS[name]
     scene = {"scene": aspect_table.Aspect("scene", "soft", Z, "test")}
     model = recognizer.Recognizer(
-        resnet.ResNet(NETWORKS[network], rngs=nnx.Rngs(0)), K, rngs=nnx.Rngs(1)
+        resnet.ResNet(NETWORKS[network], layers.Factory(nnx.Rngs(0))),
+        K,
+        layers.Factory(nnx.Rngs(1)),
     )
     return base.Trained(
         model,

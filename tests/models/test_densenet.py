@@ -15,9 +15,8 @@ B, T, H, W, Z = 2, 3, 67, 74, 5
 
 
 def small():
-    rngs = nnx.Rngs(0)
-    backbone = densenet.DenseNet(SMALL, rngs=rngs)
-    return recognizer.Recognizer(backbone, Z, rngs=rngs)
+    make = densenet.layers.Factory(nnx.Rngs(0))
+    return recognizer.Recognizer(densenet.DenseNet(make, SMALL), Z, make)
 
 
 @functools.partial(nnx.jit, static_argnames="train")
@@ -43,10 +42,7 @@ def test_frames_of_a_clip_are_seen_one_by_one():
 
 
 def test_a_transition_averages_pairs_and_leaves_an_odd_row():
-    conv = functools.partial(densenet.layers.Conv, rngs=nnx.Rngs(0))
-    transition = densenet.Transition(
-        1, 1, conv=conv, norm=densenet.layers.GhostBatchNorm
-    )
+    transition = densenet.Transition(1, 1, make=densenet.layers.Factory(nnx.Rngs(0)))
     transition.conv.kernel[...] = jnp.ones((1, 1, 1, 1, 1))
     x = jnp.arange(15.0).reshape(1, 1, 3, 5, 1)
     scale = 1 / np.sqrt(1 + 1e-5)
@@ -79,7 +75,7 @@ def torch_block(nn, width, depth):
 
 
 def torch_network(nn):
-    """Modules of torchvision's names; `torch_forward` says what they do."""
+    """Modules with torchvision's names; `torch_forward` runs them."""
     width = SMALL.stem_width
     features = nn.ModuleDict(
         {

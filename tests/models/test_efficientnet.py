@@ -41,7 +41,8 @@ def test_the_norm_has_tensorflow_s_epsilon():
 
 
 def test_it_refuses_to_be_trained():
+    make = efficientnet.layers.Factory
     build = efficientnet.EfficientNetLite0
-    backbone = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
+    backbone = nnx.eval_shape(lambda: build(make(nnx.Rngs(0))))
     with pytest.raises(ValueError, match="only labels"):
         backbone.before_seam(jnp.ones((1, 1, 32, 32, 3)), train=True)

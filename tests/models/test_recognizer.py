@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from smad_jax import models
-from smad_jax.models import recognizer
+from smad_jax.models import layers, recognizer
 from tests.golden import make_sampling as golden
 
 B, T, H, W, K = 2, 3, 32, 28, 10
@@ -61,7 +61,7 @@ class _Pixels(nnx.Module):
 @pytest.mark.parametrize("line", golden.LINES)
 def test_normalised_pixels_are_within_one_last_place_of_the_references(line):
     values = np.arange(256, dtype=np.uint8).repeat(3).reshape(256, 1, 1, 1, 3)
-    model = recognizer.Recognizer(_Pixels(), K, rngs=nnx.Rngs(0))
+    model = recognizer.Recognizer(_Pixels(), K, layers.Factory(nnx.Rngs(0)))
     got = _run(model, jnp.asarray(values), train=False).feature_map
     with np.load(golden.FILE) as arrays:
         expected = arrays[f"{line}/normalised"]

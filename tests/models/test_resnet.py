@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from smad_jax.models import resnet
+from smad_jax.models import layers, resnet
 from smad_jax.torch_weights import networks as flat
 from smad_jax.training import train_state
 from tests.golden import draws, settings
@@ -52,9 +52,9 @@ def test_gradients_and_running_statistics_equal_those_of_torch(key):
     np.testing.assert_allclose(loss, expected.item(), rtol=1e-10)
     wanted = dict(torch_models.our_gradients(reference))
     assert wanted.keys() == found.keys()
-    for path, want in wanted.items():
-        tolerance = 1e-9 * (np.abs(want).max() + 1e-3)
-        np.testing.assert_allclose(found[path], want, rtol=1e-9, atol=tolerance)
+    for path, array in wanted.items():
+        tolerance = 1e-9 * (np.abs(array).max() + 1e-3)
+        np.testing.assert_allclose(found[path], array, rtol=1e-9, atol=tolerance)
 
 
 def test_a_detached_shortcut_passes_values_and_no_gradient():
@@ -87,7 +87,7 @@ def test_only_slowonly_of_the_paper_starts_the_last_scale_of_a_block_at_zero(nam
 
 def test_a_block_whose_last_scale_is_zero_starts_as_its_shortcut():
     spec = networks.SMALL["slowonly", "B"]
-    network = resnet.ResNet(spec, rngs=nnx.Rngs(0))
+    network = resnet.ResNet(spec, layers.Factory(nnx.Rngs(0)))
     x = jnp.abs(jnp.asarray(_video((2, 3, 6, 5, 4)), jnp.float32))
     block = network.layer1[0]
     np.testing.assert_allclose(block(x, train=True), x)
@@ -97,7 +97,8 @@ def test_a_block_whose_last_scale_is_zero_starts_as_its_shortcut():
 @pytest.mark.parametrize(("name", "length"), [("slowonly", 16), ("hara", 1)])
 def test_slowonly_keeps_time_and_hara_strides_it(name, length):
     def shapes():
-        network = resnet.ResNet(networks.SMALL[name, "B"], rngs=nnx.Rngs(0))
+        make = layers.Factory(nnx.Rngs(0))
+        network = resnet.ResNet(networks.SMALL[name, "B"], make)
         before = network.before_seam(jnp.zeros((1, 16, 32, 32, 3)), train=False)
         assert before.shape[-1] == network.seam_width == 8
         assert network.width == 10

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from smad_jax.models import saar
+from smad_jax.models import layers, saar
 
 B, T, H, W, C = 2, 3, 5, 7, 4
 
@@ -66,7 +66,7 @@ def test_reweight_keeps_bfloat16():
 
 
 def test_scores_start_at_zero_and_their_head_learns_from_the_first_step():
-    module = saar.Saar(C, 2, num_blocks=2, rngs=nnx.Rngs(0))
+    module = saar.Saar(C, 2, layers.Factory(nnx.Rngs(0)), num_blocks=2)
     graph, params, stats = nnx.split(module, nnx.Param, nnx.BatchStat)
 
     def loss(params):
@@ -79,7 +79,7 @@ def test_scores_start_at_zero_and_their_head_learns_from_the_first_step():
 
 
 def test_every_frame_is_scored_by_itself():
-    module = saar.Saar(C, 2, rngs=nnx.Rngs(0))
+    module = saar.Saar(C, 2, layers.Factory(nnx.Rngs(0)))
     module.score.kernel[...] = jax.random.normal(
         jax.random.key(2), module.score.kernel.shape
     )

@@ -286,7 +286,7 @@ def test_random_damage_is_an_error_or_harmless(torch, form, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (b"", "neither"),
         (b"\x89PNG\r\n\x1a\n and so on", "neither"),
@@ -294,10 +294,10 @@ def test_random_damage_is_an_error_or_harmless(torch, form, tmp_path):
         (b"PK\x03\x04 and so on", "damaged"),
     ],
 )
-def test_other_files_are_told_apart(data, told, tmp_path):
+def test_other_files_are_refused_with_the_reason(data, message, tmp_path):
     path = tmp_path / "a.pth"
     path.write_bytes(data)
-    with pytest.raises(errors.DataError, match=told):
+    with pytest.raises(errors.DataError, match=message):
         files.read(path)
     with pytest.raises(errors.DataError, match="no checkpoint at"):
         files.read(tmp_path / "b.pth")
@@ -418,7 +418,7 @@ def test_members_that_claim_more_than_the_file_are_refused(tmp_path):
     path = archive(tmp_path / "a.pth", members)
     size = struct.pack("<I", 24)
     path.write_bytes(path.read_bytes().replace(size, struct.pack("<I", 2**30)))
-    with pytest.raises(errors.DataError, match="more than the file"):
+    with pytest.raises(errors.DataError, match="more bytes than the file"):
         files.read(path)
 
 
@@ -431,7 +431,7 @@ def test_flipped_bits_of_an_archive_are_found(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("members", "told"),
+    ("members", "message"),
     [
         ([("a/code.py", b"x")], "without a pickle"),
         ([("a/data.pkl", b"N."), ("a/constants.pkl", b"N.")], "TorchScript"),
@@ -439,8 +439,8 @@ def test_flipped_bits_of_an_archive_are_found(tmp_path):
         ([("a/data.pkl", b"N."), ("b/data.pkl", b"N.")], "without a pickle"),
     ],
 )
-def test_other_archives_are_told_apart(members, told, tmp_path):
-    with pytest.raises(errors.DataError, match=told):
+def test_other_archives_are_refused_with_the_reason(members, message, tmp_path):
+    with pytest.raises(errors.DataError, match=message):
         files.read(archive(tmp_path / "a.pth", members))
 
 

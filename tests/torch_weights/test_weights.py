@@ -102,7 +102,7 @@ def test_saar_must_be_allowed_to_start_fresh(folder):
     assert_equal(trees[0]["head"], torch_weights.load_weights(folder)[0]["head"])
 
 
-def test_model_without_saar_is_told_of_weights_with_it(folder, tmp_path):
+def test_weights_with_saar_for_a_model_without_it_are_named(folder, tmp_path):
     arrays = networks.flatten(*fresh(saar=True, seed=2)[1:])
     arrays = {path: np.asarray(array) for path, array in arrays.items()}
     weights.save_weights(tmp_path / "saar", arrays, weights.load_arrays(folder)[1])
