@@ -26,13 +26,7 @@ HELP = "add splits to a data set from lists of its videos"
 
 
 class Added(NamedTuple):
-    """A split that was written.
-
-    Attributes:
-        name: Of the split.
-        num_videos: V.
-        num_absent: Listed videos that the data set does not have.
-    """
+    """A split that was written, and the listed videos that the data set lacks."""
 
     name: str
     num_videos: int

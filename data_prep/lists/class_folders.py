@@ -21,11 +21,7 @@ def find_videos(
     """Returns the videos in the class folders of `root`, in order of their names.
 
     Where `root` holds `train` and `val` folders (or `videos_train` and `videos_val`),
-    the class folders are in those.
-
-    Args:
-        root: The folder.
-        extensions: Of the wanted files, `IMAGE_EXTENSIONS` for images.
+    the class folders are in those. For images give `video.IMAGE_EXTENSIONS`.
 
     Raises:
         DataError: if there are none.
