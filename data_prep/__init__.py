@@ -1,4 +1,5 @@
-"""Scripts that make what training reads: records, lists and labels.
+"""Commands that make training data: `python -m data_prep.<name>` (see README.md).
 
-Each runs as `python -m data_prep.<name>`; `build_records` comes first.
+The modules here are the commands: they parse options, make a typed call and return a
+summary. The rooms hold the rest: `lists`, `records`, `labels`, `bias`, `embedded`.
 """

@@ -26,13 +26,7 @@ HELP = "add splits to a data set from lists of its videos"
 
 
 class Added(NamedTuple):
-    """A split that was written.
-
-    Attributes:
-        name: Of the split.
-        num_videos: V.
-        num_absent: Listed videos that the data set does not have.
-    """
+    """A split that was written, and the listed videos that the data set lacks."""
 
     name: str
     num_videos: int
@@ -85,23 +79,7 @@ def add(
     if not (classes or source.classes) and all(map(str.isdecimal, labels)):
         classes = facts.classes
     wanted = wanted_videos.resolve(folder, source, classes, all_classes=False)
-    there = {
-        split: [id for id in ids if id in stored]
-        for split, ids in wanted.splits.items()
-    }
-    for split, ids in there.items():  # every split is checked before one is written
-        if not ids:
-            raise errors.DataError(
-                f"{folder} has none of the {len(wanted.splits[split])} videos of "
-                f"{split!r}; the list names them like {wanted.splits[split][0]!r}, the "
-                f"data set like {min(stored, default='nothing')!r}"
-            )
-        if split.startswith("train"):
-            wanted_videos.check_classes(
-                wanted.classes,
-                (wanted.label_of[id] for id in ids),
-                f"of the videos in {folder}, ",
-            )
+    there = _stored_parts(folder, wanted, stored)
     for split, ids in there.items():
         catalog.write_split(
             folder,
@@ -114,6 +92,28 @@ def add(
         Added(f"{name}-{split}", len(ids), len(wanted.splits[split]) - len(ids))
         for split, ids in there.items()
     ]
+
+
+def _stored_parts(
+    folder: pathlib.Path, wanted: wanted_videos.Resolved, stored: Collection[str]
+) -> dict[str, list[str]]:
+    """The stored videos of each split, all checked before any is written."""
+    there = {}
+    for split, listed in wanted.splits.items():
+        there[split] = ids = [id for id in listed if id in stored]
+        if not ids:
+            raise errors.DataError(
+                f"{folder} has none of the {len(listed)} videos of {split!r}; the list "
+                f"names them like {listed[0]!r}, the data set like "
+                f"{min(stored, default='nothing')!r}"
+            )
+        if split.startswith("train"):
+            wanted_videos.check_classes(
+                wanted.classes,
+                (wanted.label_of[id] for id in ids),
+                f"of the videos in {folder}, ",
+            )
+    return there
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -90,11 +90,7 @@ class Result(NamedTuple):
 
 
 def read_list(path: pathlib.Path, names: Sequence[str]) -> list[Line]:
-    """Returns the lines of the balanced list, repeats included.
-
-    Args:
-        path: The list, `aras_clips/class_folder/clip.mp4 label` a line.
-        names: The action of each label.
+    """Returns the lines `aras_clips/class_folder/clip.mp4 label`, repeats included.
 
     Raises:
         DataError: naming the line, if a label is not that of an action.
@@ -139,14 +135,9 @@ def write_split(
     id_of: Mapping[str, str],
     classes: Sequence[str],
 ) -> Written:
-    """Writes the part of `lines` in `classes` as a split.
+    """Writes the lines whose action is in `classes`, with blanks or `_`, as a split.
 
-    Args:
-        folder: The data set's folder.
-        name: The split's name.
-        lines: The wanted clips.
-        id_of: The stored id of each path; clips without one are left out.
-        classes: Class names of the training data, with blanks or `_`.
+    Clips without a stored id are left out.
 
     Raises:
         DataError: if no clip is left.

@@ -60,14 +60,7 @@ class Options:
 
 
 class Written(NamedTuple):
-    """The data set that was made.
-
-    Attributes:
-        folder: Its folder.
-        num_videos: Videos of each of its splits.
-        num_left_out: Videos of the source that were not used.
-        people: Origin of the masks, in words.
-    """
+    """The data set that was made; `people` is the origin of the masks, in words."""
 
     folder: pathlib.Path
     num_videos: int

@@ -34,12 +34,6 @@ def build_from_lists(
 ) -> build.Report:
     """Builds the data set `<out>/<name>`, its recipe noted in `dataset.json`.
 
-    Args:
-        lists: The videos and their classes.
-        name: The data set's name.
-        out: The folder of data sets.
-        options: The choices of the build.
-
     Raises:
         ConfigError: if an option is wrong or the data set exists.
         DataError: if a list breaks a rule or too little can be read.

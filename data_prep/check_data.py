@@ -36,14 +36,7 @@ def check(
     jobs: int = 1,
     out: pathlib.Path | None = None,
 ) -> Checked:
-    """Returns the counts of a list of videos.
-
-    Args:
-        lists: The videos and their classes.
-        rules: Requirements on the files.
-        jobs: Files read at once.
-        out: Folder for `classes.csv`, `summary.json` and `files.jsonl`; None writes
-            nothing.
+    """Returns the counts of a list, and writes them and the states of files to `out`.
 
     Raises:
         ConfigError: if options contradict each other.

@@ -38,23 +38,13 @@ class AspectTags(NamedTuple):
 
 
 class Written(NamedTuple):
-    """Outcome of a join.
+    """The tags written, and the numbers of clips and videos without a match."""
 
-    Attributes:
-        num_clips: Annotated clips.
-        num_unmatched: Clips that match no video.
-        num_videos: Videos of the data set.
-        num_annotated: Videos that match a clip.
-        aspects: Tags of each aspect; nothing is written for one without videos.
-        annotations: The annotations that were read.
-    """
-
-    num_clips: int
+    annotations: hvu.Annotations
     num_unmatched: int
     num_videos: int
     num_annotated: int
     aspects: list[AspectTags]
-    annotations: hvu.Annotations
 
 
 def write(
@@ -68,8 +58,8 @@ def write(
     Args:
         data_root: The folder of the data sets.
         dataset: Name of the data set.
-        annotations: CSV files of HVU, or JSON lists made of them.
-        tags: CSV of HVU's tags and categories, or a JSON label map.
+        annotations: Files for `hvu.read_annotations`.
+        tags: File for `hvu.read_tags`.
 
     Raises:
         DataError: if data are missing or malformed, or no video is annotated.
@@ -99,15 +89,15 @@ def write(
         aspects.append(AspectTags(name, len(labels.ids), num_tags, total))
     used = {clip.where for clip in found.values()}
     unmatched = sum(clip.where not in used for clip in read.clips)
-    return Written(len(read.clips), unmatched, len(ids), len(found), aspects, read)
+    return Written(read, unmatched, len(ids), len(found), aspects)
 
 
 def summary(written: Written) -> str:
     """Returns the numbers of a join as lines of text."""
     lines = [
-        f"{written.num_clips} annotated clips, {written.num_unmatched} of them without "
-        f"a video; {written.num_videos} videos, "
-        f"{written.num_videos - written.num_annotated} of them not annotated"
+        f"{len(written.annotations.clips)} annotated clips, "
+        f"{written.num_unmatched} of them without a video; {written.num_videos} "
+        f"videos, {written.num_videos - written.num_annotated} of them not annotated"
     ]
     for name, num_videos, num_tags, total in written.aspects:
         if not num_videos:

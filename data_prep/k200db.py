@@ -66,13 +66,10 @@ class Options:
 
 
 class Written(NamedTuple):
-    """The splits that were written.
+    """The splits that were written, `parts` measured by each aspect.
 
     Attributes:
-        classes: Class names in order.
-        num_unlabelled: Videos left out because a label is missing.
         short: Classes with fewer training videos than wanted.
-        parts: Size and NMI of each split, by each aspect.
         official: Videos of the official validation split in these classes, and in all;
             None where there is no such split.
     """

@@ -51,13 +51,7 @@ class Options:
 
 
 class Written(NamedTuple):
-    """The parts that were written.
-
-    Attributes:
-        parts: Size and NMI of each.
-        left_out: Media left out, by reason.
-        duplicates: Near-duplicates left out, a line for each list.
-    """
+    """The parts written, media left out by reason, and a line on each list compared."""
 
     parts: list[z_frequency.PartNmi]
     left_out: dict[str, int]

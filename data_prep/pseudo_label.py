@@ -20,7 +20,6 @@ import dataclasses
 import pathlib
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from data_prep.labels import label_files
 from data_prep.lists import command_options
@@ -32,15 +31,6 @@ HELP = "store soft labels of an aspect beside a data set's videos"
 
 # The names in `models.labellers`, whose import takes seconds.
 NETWORKS = ("densenet161", "efficientnet_lite0", "resnet18", "resnet50")
-
-
-class Stored(NamedTuple):
-    """The labels that were stored: Z, their source, labelled videos, and all videos."""
-
-    num_labels: int
-    source: str
-    num_labelled: int
-    num_videos: int
 
 
 def soft_aspect(name: str) -> aspect_table.Aspect:
@@ -64,13 +54,9 @@ def read_labels(
     known: Sequence[str],
     num_labels: int | None = None,
 ) -> label_files.Labels:
-    """Returns the labels in a CSV or NPZ file, each of a stored video.
+    """Returns the labels in an NPZ or CSV file, each of a video in `known`.
 
-    Args:
-        path: The file, `*.npz` or a CSV.
-        aspect: Its number of labels holds for hard labels where none is given.
-        known: Ids of the stored videos.
-        num_labels: Z.
+    Hard labels have the aspect's number of labels where `num_labels` is None.
 
     Raises:
         DataError: if the file is malformed or labels an unknown video.
@@ -91,15 +77,8 @@ def store(
     labels: label_files.Labels,
     source: str,
     names: pathlib.Path | None = None,
-) -> Stored:
-    """Stores labels of an aspect beside a data set's videos.
-
-    Args:
-        folder: The data set's folder.
-        aspect: The aspect.
-        labels: Of stored videos.
-        source: Origin of the labels, in words.
-        names: File of the labels' names, one a line.
+) -> None:
+    """Stores labels beside a data set's videos, with their source and names.
 
     Raises:
         DataError: if the names do not fit.
@@ -108,8 +87,6 @@ def store(
     read = label_names.read(names, num_labels) if names else ()
     aspect = dataclasses.replace(aspect, num_labels=num_labels, source=source)
     catalog.add_aspect(folder, aspect, labels.ids, labels.values, read)
-    num_videos = len(records.RecordReader(folder, "videos"))
-    return Stored(num_labels, source, len(labels.ids), num_videos)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -200,8 +177,8 @@ def run(
 
         sizes = {"num_labels": num_labels, "num_frames": num_frames, "jobs": jobs}
         options = sections.read(network_job.Options, "", {**network, **sizes})
-        labelled = network_job.label(folder, chosen, labeller, options, names)
-        return network_job.summary(labelled, aspect, labeller, jobs)
+        reports = network_job.label(folder, chosen, labeller, options, names)
+        return network_job.summary(reports, folder, aspect, labeller, jobs)
     if source:
         ids = records.RecordReader(folder, "videos").ids
         labels = read_labels(source, chosen, ids, num_labels)
@@ -219,10 +196,11 @@ def run(
         origin = "clusters of appearance"
         if warning := appearance.warning(labels.values):
             print(f"warning: {warning}", file=sys.stderr)
-    stored = store(folder, chosen, labels, origin, names)
+    store(folder, chosen, labels, origin, names)
+    num_videos = len(records.RecordReader(folder, "videos"))
     return (
-        f"{aspect}: {stored.num_labels} labels, {origin}, for {stored.num_labelled} of "
-        f"{stored.num_videos} videos"
+        f"{aspect}: {labels.values.shape[1]} labels, {origin}, for {len(labels.ids)} "
+        f"of {num_videos} videos"
     )
 
 

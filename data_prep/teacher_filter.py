@@ -65,10 +65,10 @@ class Written(NamedTuple):
 
     Attributes:
         agreed: [V] bool, media of the source whose label the teacher predicts.
-        rows: Rows of the source that were written, without near-duplicates.
+        rows: Their rows without near-duplicates, as written.
         num_unreadable: Media that the teacher could not read.
         num_unknown: Media of classes that the teacher does not know.
-        duplicates: Near-duplicates left out, a line for each list.
+        duplicates: A line for each list compared with.
     """
 
     agreed: np.ndarray
@@ -101,13 +101,9 @@ def agrees(
 def predict(
     data_root: pathlib.Path, source: catalog.Split, run: pathlib.Path, views: int = 0
 ) -> Answers:
-    """Returns the predictions of a finished run.
+    """Returns the predictions of the finished run in a folder.
 
-    Args:
-        data_root: The folder of the data sets.
-        source: The media.
-        run: The run's folder.
-        views: Test views; 0 for those of the run's own test.
+    Without `views`, the number of test views is that of the run's own test.
 
     Raises:
         DataError: if there is no such run, or too many media are unreadable.

@@ -40,14 +40,10 @@ class Row(NamedTuple):
 
 
 def mean_entropy(actions: np.ndarray, factors: np.ndarray, num_classes: int) -> float:
-    """Returns the mean over the classes of H(S | Y = y) in nats (Sec. 5.2).
+    """Returns the mean over K classes of H(S | Y = y) in nats (Sec. 5.2).
 
-    A class without videos is left out and logged.
-
-    Args:
-        actions: [V] int, 0..K - 1.
-        factors: [V] int, none missing.
-        num_classes: K.
+    Actions and factors are [V] int, none missing. A class without videos is left out
+    and logged.
     """
     found = information.group_entropies(factors, actions, num_groups=num_classes)
     empty = int(np.isnan(found).sum())

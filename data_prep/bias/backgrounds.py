@@ -15,10 +15,8 @@ def motion_mask(frames: np.ndarray) -> np.ndarray:
     """Returns [T, H, W] bool, the half of the picture that changes most, for all T.
 
     Mean absolute difference of neighbouring frames, blurred over a tenth of the
-    picture; FAME also refines such a mask by colour. It is empty where nothing moves.
-
-    Args:
-        frames: [T, H, W, 3] uint8.
+    picture, of frames [T, H, W, 3] uint8; FAME also refines such a mask by colour. It
+    is empty where nothing moves.
     """
     height, width = frames.shape[1:3]
     change = np.zeros((height, width), np.float32)
@@ -93,10 +91,7 @@ def compose(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns SCUBA and SCUFO, both [T, H, W, 3] uint8.
 
-    Args:
-        frames: [T, H, W, 3] uint8.
-        mask: [T, H, W] bool, true on the actor.
-        background: [H', W', 3] uint8, resized where it has another size.
+    The mask [T, H, W] is true on the actor; a background of another size is resized.
     """
     height, width = frames.shape[1:3]
     if background.shape[:2] != (height, width):

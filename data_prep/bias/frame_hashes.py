@@ -86,11 +86,7 @@ def _packed(bits: np.ndarray) -> np.ndarray:
 
 
 def hash_frames(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns pHash and dHash of the frames that have detail, each [F] uint64.
-
-    Args:
-        frames: [T, H, W, 3] uint8, RGB.
-    """
+    """Returns pHash and dHash, [F] uint64, of the RGB frames that have detail."""
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     large = _resized(grey, _SIDE, _SIDE)
     detailed = large.std(axis=(1, 2)) >= _LEAST_DETAIL

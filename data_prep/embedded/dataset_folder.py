@@ -31,7 +31,7 @@ def make_once(
 
     Args:
         folder: Its place; the folder above is made if it is missing.
-        num_videos: Number of its videos.
+        num_videos: V.
         recipe: All that determines its content, in types of JSON.
         fill: Writes everything but `dataset.json` into an empty folder, and reports
             progress.

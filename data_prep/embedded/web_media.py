@@ -94,13 +94,7 @@ def prepare(
     labellers, the truth in `factors.npz` in the form of `make.prepare`, and the shares
     of correct labels in `report.json`.
 
-    Args:
-        data_root: Folder of the data sets.
-        seed: Seed of the benchmark.
-        log: Receives progress, one line at a time.
-        scale: Share of the media to make, as of the benchmark.
-        sizes: Numbers of media; by default those of the benchmark.
-        bias: Dependence of scene and action, and the share of wrong labels.
+    Arguments are those of `make.prepare`.
 
     Raises:
         ConfigError: if there is no benchmark of this seed and scale.

@@ -45,7 +45,7 @@ def run(
         job: The labelling job.
         parts: Numbers of the parts.
         runner: Beam's name of the runner, such as `DirectRunner`.
-        options: Further options of the pipeline, in the form of Beam's command line.
+        options: More options in the form of Beam's command line.
 
     Raises:
         ConfigError: if Apache Beam is not installed or knows no such runner.

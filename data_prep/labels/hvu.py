@@ -1,7 +1,6 @@
 """HVU's annotations and tags, joined to stored videos by YouTube id and times."""
 
 import collections
-import dataclasses
 import fractions
 import json
 import pathlib
@@ -36,25 +35,14 @@ class Clip(NamedTuple):
 
 
 class Annotations(NamedTuple):
-    """The content of annotation files.
-
-    Attributes:
-        clips: Annotated clips.
-        unknown: Tags that are in no category, with their numbers of clips.
-    """
+    """Annotated clips, and numbers of clips by tag that is in no category."""
 
     clips: list[Clip]
     unknown: collections.Counter[str]
 
 
-@dataclasses.dataclass(frozen=True)
-class Joined:
-    """The labels of one aspect.
-
-    Attributes:
-        ids: [V] videos that have a label.
-        values: [V, Z] float16, 1 where a tag is given, else 0.
-    """
+class Joined(NamedTuple):
+    """[V] ids of the videos that have a tag, and [V, Z] float16, 1 for each tag."""
 
     ids: list[str]
     values: np.ndarray

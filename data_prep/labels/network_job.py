@@ -4,7 +4,7 @@ import concurrent.futures.process
 import dataclasses
 import pathlib
 import sys
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from data_prep.labels import beam_labels, label_parts, network_labels
 from smad_jax import aspect_table, errors
@@ -38,33 +38,14 @@ class Options:
     runner_options: tuple[str, ...] = ()
 
 
-class Labelled(NamedTuple):
-    """Outcome of a job.
-
-    Attributes:
-        path: The labels.
-        reports: Of all parts.
-    """
-
-    path: pathlib.Path
-    reports: list[label_parts.Report]
-
-
 def label(
     folder: pathlib.Path,
     aspect: aspect_table.Aspect,
     labeller: str,
     options: Options,
     names: pathlib.Path | None = None,
-) -> Labelled:
-    """Stores a network's labels of all videos of a data set.
-
-    Args:
-        folder: The data set's folder.
-        aspect: The aspect to label.
-        labeller: The network's name.
-        options: The choices of the job.
-        names: File of the labels' names, one a line.
+) -> list[label_parts.Report]:
+    """Stores a network's labels of a data set's videos; returns the parts' reports.
 
     Raises:
         ConfigError: if the weights do not fit, or Apache Beam is missing.
@@ -92,7 +73,7 @@ def label(
     stored = dataclasses.replace(aspect, num_labels=num_labels, source=source)
     catalog.enter_aspect(folder, stored, label_text)
     label_parts.remove_parts(job)
-    return Labelled(path, reports)
+    return reports
 
 
 def _job(
@@ -158,9 +139,14 @@ def _do_parts(options: Options, job: label_parts.Job) -> None:
         ) from error
 
 
-def summary(labelled: Labelled, aspect: str, labeller: str, jobs: int) -> str:
+def summary(
+    reports: Sequence[label_parts.Report],
+    folder: pathlib.Path,
+    aspect: str,
+    labeller: str,
+    jobs: int,
+) -> str:
     """Returns the numbers of labels, and where the time went."""
-    reports = labelled.reports
     num_videos = sum(report.num_videos for report in reports)
     seconds = sum(report.seconds for report in reports)
     decoding = sum(report.decoding_seconds for report in reports)
@@ -173,6 +159,6 @@ def summary(labelled: Labelled, aspect: str, labeller: str, jobs: int) -> str:
     ]
     if reasons := label_parts.count_reasons(reports):
         counts = ", ".join(f"{reason} {n}" for reason, n in reasons.most_common())
-        bad = labelled.path.with_suffix(".bad.jsonl")
+        bad = folder / "aspects" / f"{aspect}.bad.jsonl"
         lines.append(f"without label: {counts}; {bad} lists them")
     return "\n".join(lines)

@@ -17,12 +17,9 @@ def find_videos(
     """Returns the videos in the class folders of `root`, in order of their names.
 
     Folders `train` and `val`, `Train` and `test`, `videos_train` and the like are parts
-    of the data set, in which the class folders are looked for. A part for testing
-    validates where there is none for that; else it becomes a split of its own.
-
-    Args:
-        root: The folder.
-        extensions: Of the wanted files, `IMAGE_EXTENSIONS` for images.
+    of the data set that hold the class folders. A part for testing becomes the split
+    for validation if there is none, else a split of its own. For images give
+    `video.IMAGE_EXTENSIONS`.
 
     Raises:
         DataError: if there are none, or the parts hold videos but no class folders.

@@ -46,15 +46,10 @@ class Files:
         self._stored = stored
 
     def find(self, names: Sequence[str], label: str, where: str) -> str:
-        """Returns the path of the video with one of `names`, relative to the folder.
+        """Returns the path, below the folder, of the video with one of `names`.
 
-        The first name with a file counts; of several files the one in the class's
-        folder. Without any, the path is that of a missing file of the first name.
-
-        Args:
-            names: File names without extension.
-            label: Of the class.
-            where: File and line of the list, for the message.
+        Names have no extension. The first name with a file counts; of several files
+        the one in the class's folder. Without any, the path is that of a missing file.
 
         Raises:
             DataError: if several files match.

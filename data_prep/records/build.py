@@ -72,16 +72,8 @@ def build(
     """Makes the data set `<out>/<name>`, which appears complete or not at all.
 
     After a stop or a full disk, finished shards stay hidden in `out`, and the same call
-    resumes with them.
-
-    Args:
-        root: The folder that all ids are relative to.
-        source: The wanted videos.
-        name: The data set's name.
-        out: The folder of data sets.
-        classes: Class names in order; None derives them from the labels.
-        options: The choices of the build.
-        recipe: Noted in `dataset.json`.
+    resumes with them. Ids are relative to `root`; without `classes`, their names come
+    from the labels. The recipe is stored in `dataset.json`.
 
     Raises:
         ConfigError: if the data set exists.
@@ -106,28 +98,27 @@ def build(
         except errors.DataError:
             shutil.rmtree(partial)  # a resumed build would fail here again
             raise
-        bad = stored.bad
-        report = Report(
-            folder=folder,
-            num_listed=len(wanted.label_of),
-            num_stored=len(stored.good),
-            split_sizes=sizes,
-            num_classes=len(wanted.classes),
-            reasons=collections.Counter(error.reason for error in bad.values()),
-            examples={e.reason: f"{id} ({e.detail})" for id, e in bad.items()},
-            notes=tuple(source.notes),
-        )
-        counts = {"listed": report.num_listed, "bad": dict(report.reasons)}
+        reasons = collections.Counter(error.reason for error in stored.bad.values())
+        counts = {"listed": len(wanted.label_of), "bad": dict(reasons)}
         catalog.write_dataset_file(
             partial,
             name=name,
             classes=wanted.classes,
-            num_videos=report.num_stored,
+            num_videos=len(stored.good),
             recipe={**(recipe or {}), **counts},
         )
         tfds_metadata.write(partial)
         shards.publish(partial, folder)
-    return report
+    return Report(
+        folder=folder,
+        num_listed=len(wanted.label_of),
+        num_stored=len(stored.good),
+        split_sizes=sizes,
+        num_classes=len(wanted.classes),
+        reasons=reasons,
+        examples={e.reason: f"{id} ({e.detail})" for id, e in stored.bad.items()},
+        notes=tuple(source.notes),
+    )
 
 
 def _write_splits(

@@ -40,9 +40,7 @@ class Row:
 
     Attributes:
         name: Of the class.
-        listed: Videos of the list.
-        present: Listed videos that exist.
-        missing: Listed videos that do not.
+        listed: Videos of the list, present or missing.
         undecodable: Present but broken.
         too_short: Present but with too few frames.
         duplicated: Usable but equal byte by byte to one listed before.
@@ -124,12 +122,7 @@ def look(
 
 
 def summarise(wanted: wanted_videos.Resolved, found: Mapping[str, Found]) -> Summary:
-    """Returns the counts, by class and in all, and the duplicates.
-
-    Args:
-        wanted: The list.
-        found: The state of each of its videos.
-    """
+    """Returns the counts, by class and in all, and the duplicates."""
     first: dict[str, str] = {}
     duplicates = []
     for id in wanted.label_of:
@@ -154,7 +147,7 @@ def summarise(wanted: wanted_videos.Resolved, found: Mapping[str, Found]) -> Sum
 
 
 def table(summary: Summary) -> str:
-    """Returns the counts as text: all, and the classes that lack most."""
+    """Returns the counts as text: of all, and of the classes that lack most."""
     worst = sorted(
         (row for row in summary.classes if row.share < 1 or row.duplicated),
         key=lambda row: row.share,
@@ -184,14 +177,7 @@ def table(summary: Summary) -> str:
 def write(
     folder: pathlib.Path, summary: Summary, lists: Mapping[str, str], notes: str
 ) -> None:
-    """Writes `classes.csv` and `summary.json`.
-
-    Args:
-        folder: Where to write.
-        summary: The counts.
-        lists: SHA-256 of each list.
-        notes: Remarks of the reader of the lists.
-    """
+    """Writes `classes.csv` and `summary.json`, with the SHA-256 of each list."""
     folder.mkdir(parents=True, exist_ok=True)
     names = [field.name for field in dataclasses.fields(Row)]
     with open(folder / "classes.csv", "w", newline="", encoding="utf-8") as file:

@@ -100,12 +100,7 @@ def workplace(out: pathlib.Path, name: str, plan: Plan) -> pathlib.Path:
 
 
 def store(plan: Plan, folder: pathlib.Path, num_jobs: int) -> Stored:
-    """Writes the shards that `folder` lacks, and `bad_videos.jsonl`.
-
-    Args:
-        plan: The videos to be stored.
-        folder: From `workplace`.
-        num_jobs: Files checked at the same time.
+    """Writes the shards that `folder`, from `workplace`, lacks, and `bad_videos.jsonl`.
 
     Raises:
         OSError: if the disk is full, see `full_disk_explained`.
@@ -199,9 +194,6 @@ def _write_shard(
 @contextlib.contextmanager
 def full_disk_explained(folder: pathlib.Path) -> Iterator[None]:
     """Turns a full disk into an error that names the remedy.
-
-    Args:
-        folder: From `workplace`.
 
     Raises:
         DataError: if there is no space left.

@@ -17,9 +17,6 @@ _TEMPLATE = "{SPLIT}-{SHARD_X_OF_Y}.{FILEFORMAT}"
 def write(folder: pathlib.Path) -> None:
     """Writes `dataset_info.json` and `features.json` beside `dataset.json`.
 
-    Args:
-        folder: The data set's folder.
-
     Raises:
         DataError: if there is no such data set or its records are damaged.
     """

@@ -86,15 +86,9 @@ def check(
     rules: Rules,
     frames: wanted_videos.Frames | None = None,
 ) -> Checked:
-    """Returns the file's content and number of frames, or its fault.
+    """Returns the content and number of frames of the file `root / id`, or its fault.
 
-    Without checks the number is 0, unknown.
-
-    Args:
-        root: The folder of videos.
-        id: Path of the file, relative to `root`.
-        rules: Requirements on it.
-        frames: Its frames, if it is a folder of images.
+    Without checks the number is 0, unknown. `frames` marks a folder of images.
     """
     try:
         if frames is None:
@@ -139,15 +133,7 @@ def check_all(
     frames: Mapping[str, wanted_videos.Frames],
     num_jobs: int,
 ) -> Iterator[tuple[str, Checked]]:
-    """Checks several files at once and yields them in order; few are in memory.
-
-    Args:
-        root: The folder of videos.
-        ids: Paths of the files, relative to `root`.
-        rules: Requirements on them.
-        frames: The frames of ids that are folders of images.
-        num_jobs: Files checked at once.
-    """
+    """Checks `num_jobs` files at once and yields them in order; few are in memory."""
     with concurrent.futures.ThreadPoolExecutor(num_jobs) as pool:
         waiting: collections.deque = collections.deque()
         try:
@@ -166,12 +152,7 @@ def check_all(
 
 
 class Progress:
-    """Reports progress on stderr every five seconds.
-
-    Args:
-        total: Number of files.
-        done: Files done before.
-    """
+    """Reports progress on stderr every five seconds, after `done` files of `total`."""
 
     def __init__(self, total: int, done: int = 0):
         self._total, self._done, self._before, self._bad = total, done, done, 0

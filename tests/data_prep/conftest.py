@@ -39,7 +39,7 @@ def data_root(tmp_path: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Replaces the network by one that tells colours; returns its batches' sizes."""
+    """Replaces the network by one that measures colours; returns its batch sizes."""
     sizes = []
 
     def classify(images):

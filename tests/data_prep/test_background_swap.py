@@ -72,7 +72,7 @@ def test_stripes_differ_and_use_the_whole_picture():
 
 
 @pytest.mark.parametrize("kind", ["masks", "boxes"])
-def test_masks_of_ones_own_say_where_people_are(kind, small_data, tmp_path, capsys):
+def test_own_masks_and_boxes_locate_people(kind, small_data, tmp_path, capsys):
     root = tmp_path / "datasets"
     root.mkdir()
     (root / DATASET).symlink_to(small_data / DATASET)
@@ -90,8 +90,8 @@ def test_masks_of_ones_own_say_where_people_are(kind, small_data, tmp_path, caps
     flags = ["--data-root", str(root), "--dataset", DATASET, "--split", "iid"]
     flags += ["--background", "stripes", f"--{kind}", str(given), "--name", "mine"]
     assert background_swap.main(flags) == 0
-    told = capsys.readouterr().out
-    assert f"people by {kind} of {given.name}" in told
+    printed = capsys.readouterr().out
+    assert f"people by {kind} of {given.name}" in printed
     moving = catalog.open_split(root, "mine", "scuba")
     assert list(moving.ids) == [f"{id}|scuba" for id in source.ids[:3]]
     for row in range(3):
@@ -105,7 +105,7 @@ def test_masks_of_ones_own_say_where_people_are(kind, small_data, tmp_path, caps
 def test_name_must_be_a_plain_one(small_data, capsys):
     flags = ["--data-root", str(small_data), "--dataset", DATASET, "--split", "iid"]
     assert background_swap.main([*flags, "--name", "../x"]) == 2
-    assert "must be a plain folder name" in capsys.readouterr().err
+    assert "../x" in capsys.readouterr().err
 
 
 def test_exact_masks_of_the_benchmark_make_a_set_that_evaluate_contrasts(
@@ -116,15 +116,15 @@ def test_exact_masks_of_the_benchmark_make_a_set_that_evaluate_contrasts(
     (root / DATASET).symlink_to(small_data / DATASET)
     given = ["--data-root", str(root), "--dataset", DATASET, "--split", "iid"]
     assert background_swap.main(given) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     name = f"{DATASET}-swap"
     source = catalog.open_split(root, DATASET, "iid")
     moving, frozen = (
         catalog.open_split(root, name, part) for part in ("scuba", "scufo")
     )
-    assert f"{len(moving)} videos and their frozen twins" in told
-    assert "people by exact masks of factors.npz" in told
-    assert f"--data-root {root} --split" in told
+    assert f"{len(moving)} videos and their frozen twins" in printed
+    assert "people by exact masks of factors.npz" in printed
+    assert f"--data-root {root} --split" in printed
     assert 0.5 * len(source) < len(moving) <= len(source)
     label_of = dict(zip(source.ids, source.labels, strict=True))
     for row in range(3):

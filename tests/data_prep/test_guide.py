@@ -1,9 +1,9 @@
-"""The guide of data_prep, typed from downloads to two trainings.
+"""The guide of data_prep, followed from downloads to two trainings.
 
-The downloads are small and of real videos (`paper_inputs`), so numbers that suit
-millions are changed, networks are small, and scenes are told by looks: weights of
-Places365 cannot be had here. `ADDED`, `REPLACED` and `TRAINING` are all that differs
-from what is printed, and one import of other weights stands for those of the guide.
+The downloads are few real videos (`paper_inputs`), so sizes and networks are smaller,
+and scenes are labelled by appearance, since weights of Places365 are not available.
+`ADDED`, `REPLACED` and `TRAINING` are the only changes, and one import of other weights
+stands for those of the guide.
 """
 
 import importlib
@@ -55,7 +55,7 @@ def printed(document: str) -> list[str]:
 
 
 def follow(line: str, folder: pathlib.Path) -> None:
-    """Does what a printed line says, with the changes of this test."""
+    """Runs a printed command, with the changes of this test."""
     for old, new in REPLACED.items():
         line = line.replace(old, new)
     _, *words = shlex.split(line)

@@ -111,8 +111,8 @@ def test_wrong_annotation_is_named(root, capsys, old, new, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (TAGS + "party,event\n", "line 10: tag 'party' of 'event' is empty or there"),
-        (TAGS.replace("concept", "context"), "no tags of concept"),
+        (TAGS + "party,event\n", "line 10: tag 'party' of 'event'"),
+        (TAGS.replace("concept", "context"), "concept"),
         ("Tag\nparty\n", "line 1: no column 'category'"),
     ],
 )

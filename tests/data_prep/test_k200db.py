@@ -102,9 +102,9 @@ def test_the_command_splits_by_two_factors_and_measures_both(data_root, capsys):
     )
     flags = ("--second-aspect", "object", "--name", "both", "--allow-short")
     assert run(data_root, *flags) == 0
-    told = capsys.readouterr().out
-    assert "both-val by scene: 4 videos; NMI" in told
-    assert "both-train by object: " in told
+    printed = capsys.readouterr().out
+    assert "both-val by scene: 4 videos; NMI" in printed
+    assert "both-train by object: " in printed
     val = catalog.open_split(data_root, "tiny", "both-val", aspects=("scene", "object"))
     assert np.bincount(val.labels).tolist() == [2, 2]
     assert run(data_root, "--second-aspect", "scene") == 2

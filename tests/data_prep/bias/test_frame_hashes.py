@@ -84,16 +84,16 @@ def split(tmp_path):
     return catalog.open_split(tmp_path, "web", "all")
 
 
-def test_hashes_are_kept_and_computing_them_goes_on(
+def test_hashes_are_stored_and_computing_them_resumes(
     split, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(frame_hashes, "_PART", 2)
-    asked = []
+    hashed = []
     hash_video = frame_hashes._hash_video
 
     def stop(split, row, num_frames):
-        asked.append(row)
-        if len(asked) == 3:
+        hashed.append(row)
+        if len(hashed) == 3:
             raise KeyboardInterrupt
         return hash_video(split, row, num_frames)
 
@@ -101,18 +101,18 @@ def test_hashes_are_kept_and_computing_them_goes_on(
     monkeypatch.setattr(frame_hashes, "_hash_video", stop)
     with pytest.raises(KeyboardInterrupt):
         frame_hashes.of_split(split, tmp_path / "web", rows, num_frames=3, num_jobs=1)
-    asked = [0, 0, 0]  # goes on
+    hashed = [0, 0, 0]  # resumes
     found = frame_hashes.of_split(
         split, tmp_path / "web", rows, num_frames=3, num_jobs=1
     )
-    assert asked[3:] == [3, 2, 1]
+    assert hashed[3:] == [3, 2, 1]
     assert found.owner.tolist() == [0, 1, 3, 4]
     for owner, hash in zip(found.owner, found.perceptual, strict=True):
         pixels = picture(int(rows[owner]))
         assert frame_hashes.hash_frames(pixels[None])[0] == hash
     assert "no hash of 'i3': undecodable" in capsys.readouterr().err
     again = frame_hashes.of_split(split, tmp_path / "web", rows, num_frames=3)
-    assert len(asked) == 6
+    assert len(hashed) == 6
     np.testing.assert_array_equal(again.difference, found.difference)
     assert len(list((tmp_path / "web" / "hashes").iterdir())) == 1
     fewer = frame_hashes.of_split(split, tmp_path / "web", rows[:2], num_frames=3)

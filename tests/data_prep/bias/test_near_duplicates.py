@@ -144,14 +144,19 @@ def place(data_root, *more):
 def test_the_filter_leaves_test_images_out(data_root, capsys):
     ids = [f"web {n}.png" for n in range(12)]
     answers = np.eye(2)[[n % 2 for n in range(10)] + [1, 0]]  # wrong at the end
-    np.savez(data_root / "said.npz", ids=ids, probabilities=answers)
-    flags = ("--predictions", str(data_root / "said.npz"), "--against", "tested/all")
+    np.savez(data_root / "predictions.npz", ids=ids, probabilities=answers)
+    flags = (
+        "--predictions",
+        str(data_root / "predictions.npz"),
+        "--against",
+        "tested/all",
+    )
     assert teacher_filter.main(place(data_root, *flags)) == 0
     split = catalog.open_split(data_root, "web", "positive")
     assert split.ids == tuple(ids[3:10])
-    told = capsys.readouterr().out
-    assert "3 of 10 show the same as one of tested/all" in told
-    assert "positive: 7 of 12 media" in told
+    printed = capsys.readouterr().out
+    assert "3 of 10 show the same as one of tested/all" in printed
+    assert "positive: 7 of 12 media" in printed
 
 
 def test_the_thirds_leave_test_images_out_before_they_count(data_root):
@@ -184,9 +189,9 @@ def test_aras_leaves_training_clips_out(tmp_path, capsys):
     assert aras.main(flags) == 0
     split = catalog.open_split(tmp_path, "aras", "aras104")
     assert split.ids == ("archery/0_0.png", "archery/2_0.png")
-    told = capsys.readouterr().out
-    assert "1 of 3 show the same as one of kinetics400/all" in told
-    assert "2 lines, 2 clips, 1 classes; 1 lines left out" in told
+    printed = capsys.readouterr().out
+    assert "1 of 3 show the same as one of kinetics400/all" in printed
+    assert "2 lines, 2 clips, 1 classes; 1 lines left out" in printed
 
 
 def test_what_is_no_list_is_refused(data_root):

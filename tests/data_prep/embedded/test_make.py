@@ -93,7 +93,7 @@ def test_even_a_few_pictures_teach_the_scene_labeller_more_than_chance(made):
     assert set(report["nmi_action_scene"]) == {"pool", "train", "tail"}
 
 
-def test_progress_is_told(made):
+def test_progress_is_reported(made):
     assert len(made[1]) > 3
     assert "290 videos" in made[1][0]
 
@@ -102,7 +102,7 @@ def test_nothing_is_left_beside_the_data_set(made):
     assert [path.name for path in made[0].parent.iterdir()] == [made[0].name]
 
 
-def test_a_second_time_it_is_there_already(made):
+def test_an_existing_benchmark_is_kept(made):
     folder, _ = made
     before = (folder / "dataset.json").stat().st_mtime_ns
     lines = []
@@ -126,7 +126,7 @@ def quick_labels(monkeypatch):
 
 
 @pytest.mark.usefixtures("quick_labels")
-def test_another_recipe_makes_it_anew_and_says_so(tmp_path):
+def test_another_recipe_makes_it_again_with_a_message(tmp_path):
     lines = []
     sizes = maker.Sizes(120, 10, 10, 2, 4, 60)
     folder = maker.prepare(tmp_path, 0, log=lines.append, sizes=sizes)
@@ -151,7 +151,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
 
 
 def test_data_sets_made_before_there_was_web_data_stay_what_they_are(tmp_path):
-    # the recipe that version 1 wrote; were it another now, all would be made anew
+    # the recipe of version 1: another one now would make all data sets again
     folder = tmp_path / "embedded-seed3"
     recipe = {
         "maker": "data_prep.embedded",
@@ -183,7 +183,7 @@ def test_data_sets_made_before_there_was_web_data_stay_what_they_are(tmp_path):
 
 
 @pytest.mark.parametrize(("seed", "scale"), [(-1, 1), (0, 0.01), (0, 1.5)])
-def test_a_draw_that_there_is_not_is_refused(tmp_path, capsys, seed, scale):
+def test_an_unknown_draw_is_refused(tmp_path, capsys, seed, scale):
     arguments = f"--seed {seed} --scale {scale} --out {tmp_path}".split()
     assert maker.main(arguments) == 2
     assert "must be" in capsys.readouterr().err

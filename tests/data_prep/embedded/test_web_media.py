@@ -117,7 +117,7 @@ def test_labels_are_those_of_the_benchmarks_labellers(raw):
         )
 
 
-def test_a_second_time_they_are_there_already(made):
+def test_existing_web_data_are_kept(made):
     lines = []
     again = web_media.prepare(made[0].parent, 5, log=lines.append, sizes=SIZES)
     assert (again, lines) == (made[0], [])

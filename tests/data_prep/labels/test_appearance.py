@@ -63,10 +63,10 @@ def test_few_videos_get_fewer_labels_where_nobody_says_how_many(data_root):
 
 
 @pytest.mark.parametrize(
-    ("hard", "told"),
+    ("hard", "warned"),
     [([0, 0, 1, 1, 3, 4], True), ([0, 0, 1, 1, 2, 2, 3, 0], False)],
 )
-def test_labels_of_single_videos_are_warned_of_where_they_are_many(hard, told):
+def test_labels_of_single_videos_are_warned_of_where_they_are_many(hard, warned):
     warning = appearance.warning(np.eye(6)[hard])
-    assert bool(warning) == told
-    assert ("4 of 6 labels" in warning) == told
+    assert bool(warning) == warned
+    assert ("4 of 6 labels" in warning) == warned

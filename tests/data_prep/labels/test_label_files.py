@@ -28,10 +28,10 @@ def test_a_broken_row_is_named_with_its_line(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,2.5\n", "label 2.5 must be a whole number from 0 to 6"),
-        ("a,7\n", "label 7 must be a whole number from 0 to 6"),
-        ("a,nan\n", "label nan must be"),
-        ("a,.5,.5\n", "2 probabilities, but the aspect has 7 labels"),
+        ("a,2.5\n", "label 2.5 .* 0 to 6"),
+        ("a,7\n", "label 7 .* 0 to 6"),
+        ("a,nan\n", "label nan"),
+        ("a,.5,.5\n", "2 probabilities, .* 7 labels"),
     ],
 )
 def test_labels_beyond_the_aspects_number_are_refused(tmp_path, text, message):

@@ -22,7 +22,7 @@ def test_parts_are_gathered_in_the_order_of_the_records(job, tmp_path):
     reports = label(job, tmp_path / "scene.tfrecord")
     ids = records.RecordReader(job.folder, "videos").ids
     reader = records.RecordReader(tmp_path, "scene")
-    # the record of the broken video lies last
+    # the record of the broken video comes last
     assert reader.ids == [id for id in ids if id != "clip 35"]
     [bad] = [bad for report in reports for bad in report.bad]
     assert bad[:2] == ("clip 35", "truncated")
@@ -46,7 +46,9 @@ def test_the_cut_into_parts_and_batches_does_not_change_a_byte(job, tmp_path):
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_a_stopped_job_goes_on_with_what_is_missing(job, calls, tmp_path, monkeypatch):
+def test_a_stopped_job_resumes_with_the_missing_parts(
+    job, calls, tmp_path, monkeypatch
+):
     label(job, tmp_path / "whole.tfrecord")
     whole, batches = (tmp_path / "whole.tfrecord").read_bytes(), len(calls)
     label_parts.remove_parts(job)

@@ -44,7 +44,7 @@ def test_videos_share_full_batches_and_each_gets_its_weighted_mean():
         np.testing.assert_allclose(found[id], expected, rtol=1e-5)
 
 
-def test_a_batch_larger_than_all_there_is_does_no_harm():
+def test_a_batch_may_be_larger_than_all_frames():
     found = list(network_labels.average(iter([("a", frames([9, 9, 9]))]), colours, 50))
     assert [id for id, _ in found] == ["a"]
     np.testing.assert_allclose(found[0][1], [1 / 3] * 3, rtol=1e-6)
@@ -71,7 +71,7 @@ def test_an_image_is_looked_at_once_and_as_the_reference_crops_it(tmp_path, num_
 def test_frames_of_a_short_video_count_as_often_as_they_are_drawn(data_root):
     reader = records.RecordReader(data_root / "tiny", "videos")
     looked = network_labels.look_at(reader, 0, 25)
-    # of 25 equal parts of 4 frames, the centres lie at 0.08, 0.24, ... 3.92
+    # of 25 equal parts of 4 frames, the centres are 0.08, 0.24, ... 3.92
     np.testing.assert_allclose(looked.frames.weights * 25, [6, 6, 7, 6], rtol=1e-6)
     assert looked.frames.pixels.shape == (4, 224, 224, 3)
 
@@ -106,7 +106,7 @@ def test_weights_are_told_apart_by_what_is_in_them(folder):
 
 
 def test_weights_of_another_network_or_without_head_are_refused(folder):
-    with pytest.raises(errors.ConfigError, match="of 'resnet18', not of 'resnet50'"):
+    with pytest.raises(errors.ConfigError, match="'resnet18', not of 'resnet50'"):
         network_labels.check_weights(folder / "weights", "resnet50")
     with pytest.raises(errors.ConfigError, match="no head"):
         network_labels.check_weights(folder / "headless", "resnet18")

@@ -110,7 +110,7 @@ def test_folder_without_videos_is_a_data_error(tmp_path):
         class_folders.find_videos(tmp_path)
 
 
-def test_what_is_passed_over_is_said(tmp_path):
+def test_ignored_files_are_counted(tmp_path):
     for name in ("sit/b.mp4", "sit/b.srt", "sit/c.SRT", "jump/a.jpg", "run/", ".git/x"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
