@@ -10,11 +10,9 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Any, NamedTuple
 
-import jax
 import ml_collections
 
 from smad_jax import aspect_table, errors, file_io
-from smad_jax.training import log
 
 Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
 
@@ -64,6 +62,8 @@ def check_owner(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Non
 
 def claim(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> None:
     """Writes config and environment into `workdir`, and from here on the log."""
+    from smad_jax.training import log
+
     workdir.mkdir(parents=True, exist_ok=True)
     file_io.write_json(workdir / "config.json", json.loads(config.to_json()))
     file_io.write_json(workdir / "env.json", environment())
@@ -132,6 +132,8 @@ def read_labels(workdir: pathlib.Path) -> Labels | None:
 
 def environment() -> dict[str, Any]:
     """Returns versions, devices and the commit that a result depends on."""
+    import jax  # late: an audit reads `labels.json` where JAX is not installed
+
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "av")
     return {
         "commit": _commit(),
@@ -181,6 +183,8 @@ def write_results(
         sees_target_data: Whether the method saw videos of a test set, without their
             labels, before it was tested.
     """
+    from smad_jax.training import log
+
     record = {
         "results": dict(results),
         "n_seen": dict(n_seen),

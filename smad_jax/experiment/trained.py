@@ -24,7 +24,7 @@ from smad_jax.training import checkpoint, train_state
 
 
 @dataclasses.dataclass(frozen=True)
-class Teacher:
+class TrainedNetwork:
     """A trained network, loaded once and ready for any number of splits.
 
     Attributes:
@@ -36,6 +36,24 @@ class Teacher:
     classes: tuple[str, ...]
     config: experiment.Config
     predictor: predict_lib.Predictor
+
+    @property
+    def settings(self) -> experiment.Config:
+        """The config, by its coming name."""
+        return self.config
+
+    def open_split(self, place: str, aspects: Sequence[str] = ()) -> catalog.Split:
+        """Opens DATASET/SPLIT with the labels of some aspects."""
+        return splits.open_place(self.config, place, aspects=aspects)
+
+    def labelled_aspects(self, place: str) -> tuple[str, ...]:
+        """Returns the aspects that the data set of DATASET/SPLIT has labels for."""
+        return splits.labelled_aspects(self.config, place)
+
+    def dataset_folder(self, place: str) -> pathlib.Path:
+        """Returns the folder of the data set of DATASET/SPLIT."""
+        dataset, _ = splits.divided(place)
+        return splits.data_root(self.config) / splits.folder_name(self.config, dataset)
 
     def predict(
         self, split: catalog.Split, bad: bad_videos.BadVideos | None = None
@@ -82,7 +100,7 @@ class Teacher:
 
 def load(
     workdir: pathlib.Path, data_root: pathlib.Path, *, test_views: int = 0
-) -> Teacher:
+) -> TrainedNetwork:
     """Returns the network of a finished run.
 
     Args:
@@ -114,7 +132,7 @@ def load_weights(
     data_root: pathlib.Path,
     *,
     test_views: int = 0,
-) -> Teacher:
+) -> TrainedNetwork:
     """Returns the network of imported weights.
 
     Args:
@@ -145,7 +163,7 @@ def _teacher(
     data_root: pathlib.Path,
     test_views: int,
     source: str,
-) -> Teacher:
+) -> TrainedNetwork:
     """The network that config and labels describe, with its trained arrays."""
     config.data.root = str(data_root)
     if test_views:
@@ -161,7 +179,7 @@ def _teacher(
     predictor = predict_lib.Predictor(
         graph, params, batch_stats, view_chunk=config.evaluation.view_chunk
     )
-    return Teacher(labels.classes, config, predictor)
+    return TrainedNetwork(labels.classes, config, predictor)
 
 
 def _filled(tree: train_state.Tree, arrays: checkpoint.Arrays, source: str) -> Any:

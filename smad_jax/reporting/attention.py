@@ -54,7 +54,7 @@ class Look:
     actionness: np.ndarray | None
 
 
-def look(network: trained.Teacher, clip: np.ndarray) -> Look:
+def look(network: trained.TrainedNetwork, clip: np.ndarray) -> Look:
     """Returns where a network looks in a [T, H, W, 3] uint8 clip."""
     maps = network.predictor.maps(clip[None])
     best = int(maps.logits[0].argmax())
@@ -71,7 +71,7 @@ def look(network: trained.Teacher, clip: np.ndarray) -> Look:
 
 
 def clip_of(
-    network: trained.Teacher, content: bytes, name: str = "the video"
+    network: trained.TrainedNetwork, content: bytes, name: str = "the video"
 ) -> np.ndarray:
     """Returns the middle test clip of a video, [T, H, W, 3], as the network sees it.
 
@@ -89,8 +89,8 @@ def clip_of(
 
 
 def panels(
-    baseline: trained.Teacher,
-    smad: trained.Teacher,
+    baseline: trained.TrainedNetwork,
+    smad: trained.TrainedNetwork,
     content: bytes,
     *,
     name: str = "the video",

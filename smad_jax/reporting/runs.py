@@ -6,7 +6,6 @@ import functools
 import json
 import os
 import pathlib
-import runpy
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +13,7 @@ from concurrent import futures
 from typing import Any
 
 from smad_jax import errors
-from smad_jax.experiment import run_folder
+from smad_jax.experiment import config_files, run_folder
 from smad_jax.reporting import children
 
 
@@ -195,9 +194,8 @@ def settings(job: Job) -> dict[str, Any]:
     Raises:
         ConfigError: if there is no such config, or a flag does not fit it.
     """
-    file, _, argument = job.config.partition(":")
     try:
-        config = runpy.run_path(file)["get_config"](argument)
+        config = config_files.load(job.config)
         for flag in job.overrides:
             name, _, text = flag.partition("=")
             if name.startswith("--config."):

@@ -39,7 +39,7 @@ def network(saar, name="slowonly_tiny"):
     head = params["model"]["head"]
     head["kernel"] = jax.random.normal(jax.random.key(0), head["kernel"].shape)
     config = slowonly_smad.get_config()
-    return trained.Teacher(
+    return trained.TrainedNetwork(
         CLASSES, config, predict.Predictor(graph, params, batch_stats, view_chunk=4)
     )
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
+from smad_jax.api import audits
 from smad_jax.data import aspect_records, label_names
 from smad_jax.experiment import run_folder
 from smad_jax.reporting import __main__ as command
-from smad_jax.reporting.audit import command as audit
 from smad_jax.reporting.audit import thumbnails
 
 
@@ -60,7 +60,7 @@ def test_saved_predictions_need_no_file_of_labels(files, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "printed"),
     [
         (["--labels", "none.csv"], 3, "no file at none.csv"),
         (["--names", "object=x.txt"], 2, "there is no such --aspect"),
@@ -72,13 +72,13 @@ def test_saved_predictions_need_no_file_of_labels(files, capsys):
     ],
 )
 def test_mistakes_end_with_one_line_and_their_code(
-    files, capsys, monkeypatch, arguments, code, told
+    files, capsys, monkeypatch, arguments, code, printed
 ):
     monkeypatch.chdir(files)
     place = ["--predictions", "one/p.npz", "--aspect", "scene=scene.npz"]
     assert run(*place, "--out", "a.html", *arguments) == code
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("error: ") and told in last
+    assert last.startswith("error: ") and printed in last
     assert not (files / "a.html").exists()
 
 
@@ -177,14 +177,14 @@ def test_notes_and_videos_that_are_not_found_are_told_on_the_terminal(files, cap
     given = ["--predictions", files / "two/p.npz", "--out", files / "a.html"]
     given += ["--aspect", f"scene={files / 'some.csv'}", "--bootstrap", 2]
     assert run(*given, "--videos", files / "videos") == 0
-    told = capsys.readouterr().err
-    assert "note: Without scene label: 10 videos" in told
-    assert "note: none of the videos to be shown is in" in told
+    printed = capsys.readouterr().err
+    assert "note: Without scene label: 10 videos" in printed
+    assert f"is in {files / 'videos'}" in printed
 
 
 def test_models_are_named_by_what_tells_their_paths_apart(tmp_path):
     def names(*files):
-        return audit._model_names([tmp_path / file for file in files], [])
+        return audits.names_of_files([tmp_path / file for file in files])
 
     assert names("base/seed1/p.npz", "smad/seed1/p.npz") == ["base", "smad"]
     assert names("p.csv", "deeper/down/q.csv") == ["p", "q"]
@@ -192,7 +192,7 @@ def test_models_are_named_by_what_tells_their_paths_apart(tmp_path):
     assert names("down/p.csv", "down/down/../../p.csv") == ["down", tmp_path.name]
     same = pathlib.Path(f"/{tmp_path.name}/p.csv")
     other = pathlib.Path(f"/{tmp_path.name}/{tmp_path.name}/p.csv")
-    assert audit._model_names([same, other], []) == [str(same), str(other)]
+    assert audits.names_of_files([same, other]) == [str(same), str(other)]
     assert names("p.csv", "p.npz") == ["p.csv", "p.npz"]
     with pytest.raises(errors.ConfigError, match="another file than --predictions"):
         names("p.csv", "down/../p.csv")
@@ -224,9 +224,11 @@ def test_numbers_and_names_are_not_taken_for_one_another(files, capsys):
     given = ["--predictions", numbers, "--labels", labels, "--bootstrap", 2]
     given += ["--aspect", f"scene={files / 'scene.npz'}", "--out", files / "a.html"]
     assert run(*given) == 3
-    told = capsys.readouterr().err
-    assert "numbers.csv has numbers, such as '0'" in told
-    assert "labels.csv names, such as 'a'; give the names in order (--classes" in told
+    printed = capsys.readouterr().err
+    assert "numbers.csv has numbers, such as '0'" in printed
+    assert (
+        "labels.csv names, such as 'a'; give the names in order (--classes" in printed
+    )
     (files / "classes.txt").write_text("a\nb\nc\n")
     assert run(*given, "--classes", files / "classes.txt") == 0
 
@@ -236,6 +238,6 @@ def test_page_replaces_nothing_that_it_is_made_from(files, capsys, out):
     before = (files / "scene.npz").read_bytes()
     given = ["--predictions", files / "one/p.npz", "--out", files / out]
     assert run(*given, "--aspect", f"scene={files / 'scene.npz'}") == 2
-    told = capsys.readouterr().err
-    assert "is one of the files to be read" in told or "is a folder" in told
+    printed = capsys.readouterr().err
+    assert "is one of the files to be read" in printed or "is a folder" in printed
     assert (files / "scene.npz").read_bytes() == before
