@@ -125,7 +125,7 @@ def fresh_run(
 
     from configs import common, slowonly_smad
     from smad_jax.experiment import run as experiment
-    from smad_jax.experiment import run_folder, splits
+    from smad_jax.experiment import run_labels, splits
     from smad_jax.training import checkpoint, sharding
 
     config = common.smoke(slowonly_smad.get_config())
@@ -138,7 +138,7 @@ def fresh_run(
     with checkpoint.Checkpoints(folder / "checkpoints") as checkpoints:
         checkpoints.save(state, {"step": 0, "videos": 0, "seed": 0})
     (folder / "config.json").write_text(config.to_json())
-    run_folder.write_labels(folder, run_folder.Labels(train.classes, train.aspects))
+    run_labels.write(folder, run_labels.Labels(train.classes, train.aspects))
     (folder / "results.json").write_text("{}")
     (folder / "metrics.jsonl").write_text(
         "".join(json.dumps({"step": n, "accuracy/scene": n / 8}) + "\n" for n in (1, 2))

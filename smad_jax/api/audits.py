@@ -8,7 +8,7 @@ import numpy as np
 
 from smad_jax import errors, file_io
 from smad_jax.data import catalog, label_names
-from smad_jax.experiment import run_folder
+from smad_jax.experiment import run_labels
 from smad_jax.reporting.audit import analysis, inputs, joining, naming, page
 
 File = str | os.PathLike
@@ -142,7 +142,7 @@ def _classes(
     for file in (pathlib.Path(one) for one in models if isinstance(one, File)):
         folder = file.absolute().parent
         if folder.name in _OF_RUNS and file.suffix == ".npz":
-            known = run_folder.read_labels(folder.parent)
+            known = run_labels.read(folder.parent)
             if known is not None:
                 return known.classes
     return ()

@@ -13,7 +13,6 @@ import numpy as np
 
 from smad_jax import errors, file_io
 from smad_jax.data import bad_videos, catalog, pipeline, records, video
-from smad_jax.experiment import run as experiment
 from smad_jax.experiment import trained
 
 _EXTENSIONS = (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)
@@ -98,9 +97,7 @@ def predict(
     split = videos if isinstance(videos, catalog.Split) else open_files(videos)
     failures = _Failures(len(split))
     frames: dict[int, np.ndarray] = {}
-    with contextlib.closing(
-        experiment.test_batches(network.settings, split, failures)
-    ) as batches:
+    with contextlib.closing(network.test_batches(split, failures)) as batches:
         watched = _watch(batches, frames, num_frames)
         found, _ = network.predictor.run(watched, np.asarray(split.ids), split.labels)
     return Answers(

@@ -7,7 +7,7 @@ import re
 from smad_jax import errors, file_io
 from smad_jax.commands import command_line
 
-HELP = "page on the bias of any classifier's predictions"
+HELP = "write a page on the bias of any classifier's predictions"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

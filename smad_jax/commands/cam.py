@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from smad_jax import errors, file_io
 from smad_jax.commands import command_line
 
-HELP = "where two networks look in a video (Fig. 7)"
+HELP = "draw where two networks look in a video (Fig. 7)"
 Scaling = Literal["clip", "frame"]  # as in `evaluation.cam`, slow to import
 
 

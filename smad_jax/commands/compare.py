@@ -5,7 +5,7 @@ import pathlib
 
 from smad_jax.commands import command_line
 
-HELP = "table of two runs"
+HELP = "print a table of two runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

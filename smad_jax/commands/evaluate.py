@@ -12,7 +12,7 @@ from smad_jax.evaluation import contingency, information
 if TYPE_CHECKING:
     from smad_jax.api import measures
 
-HELP = "accuracy, fairness and worst groups on any test set"
+HELP = "measure accuracy, fairness and worst groups on any test set"
 LEGEND = """\
 The measures are NMI (Table 4); the less the network adds, the fairer it is.
 independence: between prediction and secondary label; oracle: between true action and

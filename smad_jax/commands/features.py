@@ -6,7 +6,7 @@ import pathlib
 from smad_jax import file_io
 from smad_jax.commands import command_line, network
 
-HELP = "features of every video of a split, as NPZ"
+HELP = "store the features of every video of a split"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

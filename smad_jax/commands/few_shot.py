@@ -9,7 +9,7 @@ from smad_jax.commands import command_line
 from smad_jax.evaluation import features as feature_files
 from smad_jax.evaluation import few_shot, reports
 
-HELP = "few-shot episodes on extracted features"
+HELP = "measure few-shot accuracy on stored features"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -26,28 +26,39 @@ class Command(NamedTuple):
 GROUPS: Mapping[str, Mapping[str, Command]] = {
     "Train": {
         "train": Command("train", "train and test one experiment"),
-        "study": Command("study", "all arms of a study over several seeds"),
-        "tune": Command("tune", "hyper-parameters of every arm on the tuning draw"),
+        "study": Command("study", "compare all arms of a study over several seeds"),
+        "tune": Command("tune", "tune the hyper-parameters of every arm of a study"),
     },
     "Measure a network": {
         "evaluate": Command(
-            "evaluate", "accuracy, fairness and worst groups on any test set"
+            "evaluate", "measure accuracy, fairness and worst groups on any test set"
         ),
         "predict": Command(
-            "predict", "a folder of videos to a CSV of likely actions and a sheet"
+            "predict",
+            "list likely actions of a folder of videos, with a sheet of pictures",
         ),
-        "features": Command("features", "features of every video of a split, as NPZ"),
-        "few_shot": Command("few_shot", "few-shot episodes on extracted features"),
-        "svm": Command("svm", "linear SVM on extracted features, over several splits"),
-        "probe": Command("probe", "linear probe of scene or object on frozen features"),
+        "features": Command("features", "store the features of every video of a split"),
+        "few_shot": Command("few_shot", "measure few-shot accuracy on stored features"),
+        "svm": Command(
+            "svm", "measure linear SVMs on stored features, over several splits"
+        ),
+        "probe": Command(
+            "probe", "measure what a linear probe reads about the scene from features"
+        ),
     },
     "Report": {
-        "audit": Command("audit", "page on the bias of any classifier's predictions"),
-        "compare": Command("compare", "table of two runs"),
-        "table": Command("table", "a table of the paper beside our numbers"),
-        "picture": Command("picture", "clips of a run with their actionness masks"),
-        "cam": Command("cam", "where two networks look in a video (Fig. 7)"),
-        "overlap": Command("overlap", "accuracy lost as scenes overlap less (Fig. 3)"),
+        "audit": Command(
+            "audit", "write a page on the bias of any classifier's predictions"
+        ),
+        "compare": Command("compare", "print a table of two runs"),
+        "table": Command("table", "print a table of the paper beside our numbers"),
+        "picture": Command(
+            "picture", "draw clips of a run with their actionness masks"
+        ),
+        "cam": Command("cam", "draw where two networks look in a video (Fig. 7)"),
+        "overlap": Command(
+            "overlap", "draw the accuracy lost as scenes overlap less (Fig. 3)"
+        ),
     },
     "Exchange weights with PyTorch": {
         "weights import": Command(
@@ -61,38 +72,58 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         ),
     },
     "Prepare data": {
-        "check_data": Command("data_prep.check_data", "check a data set on disk"),
+        "check_data": Command(
+            "data_prep.check_data",
+            "count the missing, broken, short and duplicated videos of a list",
+        ),
         "build_records": Command(
-            "data_prep.build_records", "a data set from a folder of videos or images"
+            "data_prep.build_records",
+            "build a data set from videos and their classes",
         ),
         "add_splits": Command(
-            "data_prep.add_splits", "more splits of a data set from other lists"
+            "data_prep.add_splits",
+            "add splits to a data set from lists of its videos",
         ),
         "pseudo_label": Command(
-            "data_prep.pseudo_label", "pseudo-labels of an aspect by a network"
+            "data_prep.pseudo_label",
+            "store soft labels of an aspect beside a data set's videos",
         ),
-        "hvu_tags": Command("data_prep.hvu_tags", "tags of HVU as labels of aspects"),
+        "hvu_tags": Command(
+            "data_prep.hvu_tags",
+            "store HVU's tags of event, attribute and concept beside a data set's "
+            "videos",
+        ),
         "k200db": Command(
-            "data_prep.k200db", "splits whose test shows each action in rare scenes"
+            "data_prep.k200db",
+            "write splits whose validation shows each action in rare scenes",
         ),
-        "aras": Command("data_prep.aras", "test sets of actions in rare scenes"),
+        "aras": Command(
+            "data_prep.aras",
+            "write the ARAS test splits in the training data's class numbers",
+        ),
         "teacher_filter": Command(
-            "data_prep.teacher_filter", "web data that a trained baseline agrees with"
+            "data_prep.teacher_filter",
+            "keep the web media whose label a teacher also predicts",
         ),
         "omnidebias": Command(
-            "data_prep.omnidebias", "web data divided by how biased they are"
+            "data_prep.omnidebias",
+            "divide web media by the frequency of their scene in the action",
         ),
         "nmi_report": Command(
-            "data_prep.nmi_report", "how much actions and scenes tell of each other"
+            "data_prep.nmi_report",
+            "measure how far scene or object reveal the action, as table and figure",
         ),
         "background_swap": Command(
-            "data_prep.background_swap", "test videos on the backgrounds of others"
+            "data_prep.background_swap",
+            "make test sets of actors over other backgrounds",
         ),
         "tfds_files": Command(
-            "data_prep.tfds_files", "metadata that TensorFlow Datasets reads"
+            "data_prep.tfds_files",
+            "add the files that let TensorFlow Datasets open a data set",
         ),
         "embedded": Command(
-            "data_prep.embedded.make", "the benchmark that needs no download"
+            "data_prep.embedded.make",
+            "make the embedded benchmark, unless it exists",
         ),
     },
 }

@@ -6,7 +6,7 @@ import pathlib
 from smad_jax import errors, file_io
 from smad_jax.commands import command_line
 
-HELP = "accuracy lost as scenes overlap less (Fig. 3)"
+HELP = "draw the accuracy lost as scenes overlap less (Fig. 3)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def run(
     Raises:
         UserError: if names do not fit the runs, or predictions are missing.
     """
-    from smad_jax.experiment import run_folder
+    from smad_jax.experiment import run_labels
     from smad_jax.reporting import dial
 
     names = model_names or [folder.name for folder in runs]
@@ -81,7 +81,7 @@ def run(
                 f"no predictions at {path}; python main.py --config configs/NAME.py "
                 f"--workdir {path.parent.parent} makes a run and tests it"
             )
-    labels = run_folder.read_labels(runs[0])
+    labels = run_labels.read(runs[0])
     points = dial.measure(tests, scene, train, classes=labels.classes if labels else ())
     return f"figure: {' '.join(map(str, dial.draw(points, out)))}"
 

@@ -6,7 +6,7 @@ import pathlib
 from smad_jax import errors, file_io
 from smad_jax.commands import command_line
 
-HELP = "clips of a run with their actionness masks"
+HELP = "draw clips of a run with their actionness masks"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def run(*, run_folder: pathlib.Path, set: str, out: pathlib.Path | None) -> str:
         UserError: if the run has no examples or no class names, or `out` is no PNG.
     """
     from smad_jax.evaluation import predict
-    from smad_jax.experiment import run_folder as folders
+    from smad_jax.experiment import run_labels
     from smad_jax.reporting import figures
 
     path = run_folder / "predictions" / f"{set}_examples.npz"
@@ -34,7 +34,7 @@ def run(*, run_folder: pathlib.Path, set: str, out: pathlib.Path | None) -> str:
     if target.suffix.lower() != ".png":
         raise errors.ConfigError(f"--out must end in .png, not {target}")
     file_io.check(target)
-    labels = folders.read_labels(run_folder)
+    labels = run_labels.read(run_folder)
     if labels is None:
         raise errors.DataError(
             f"{run_folder} has no class names (labels.json); train and test it again"

@@ -10,7 +10,7 @@ from smad_jax.commands import command_line, network
 if TYPE_CHECKING:
     from smad_jax.api import predictions
 
-HELP = "a folder of videos to a CSV of likely actions and a sheet"
+HELP = "list likely actions of a folder of videos, with a sheet of pictures"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

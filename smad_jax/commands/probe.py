@@ -7,7 +7,7 @@ import pathlib
 from smad_jax import file_io
 from smad_jax.commands import command_line, network
 
-HELP = "linear probe of scene or object on frozen features"
+HELP = "measure what a linear probe reads about the scene from features"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

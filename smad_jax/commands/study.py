@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from smad_jax.commands import command_line
 
-HELP = "all arms of a study over several seeds"
+HELP = "compare all arms of a study over several seeds"
 AGAIN = "the same command resumes where it stopped"
 
 

@@ -6,7 +6,7 @@ import pathlib
 from smad_jax import file_io
 from smad_jax.commands import command_line
 
-HELP = "linear SVM on extracted features, over several splits"
+HELP = "measure linear SVMs on stored features, over several splits"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

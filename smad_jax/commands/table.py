@@ -6,7 +6,7 @@ import pathlib
 from smad_jax import errors
 from smad_jax.commands import command_line
 
-HELP = "a table of the paper beside our numbers"
+HELP = "print a table of the paper beside our numbers"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ import pathlib
 
 from smad_jax.commands import command_line, study
 
-HELP = "hyper-parameters of every arm on the tuning draw"
+HELP = "tune the hyper-parameters of every arm of a study"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

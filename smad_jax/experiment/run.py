@@ -25,7 +25,7 @@ from smad_jax.data import (
     selection,
 )
 from smad_jax.evaluation import accuracy, predict, watch
-from smad_jax.experiment import checks, run_folder, splits, streams
+from smad_jax.experiment import checks, run_folder, run_labels, splits, streams
 from smad_jax.methods import base
 from smad_jax.training import (
     checkpoint,
@@ -78,9 +78,7 @@ def run(config: Config, workdir: pathlib.Path, *, force: bool = False) -> Result
         # Only now is it certain that this config can go on in this folder.
         if first_process:
             run_folder.claim(workdir, config)
-            run_folder.write_labels(
-                workdir, run_folder.Labels(train.classes, train.aspects)
-            )
+            run_labels.write(workdir, run_labels.Labels(train.classes, train.aspects))
         log.logger.info(describe(config, opened, plan, state))
         if resumed is not None:
             log.logger.info(f"going on from step {resumed}")

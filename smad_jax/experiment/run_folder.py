@@ -8,25 +8,15 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from typing import Any, NamedTuple
+from typing import Any
 
+import jax
 import ml_collections
 
-from smad_jax import aspect_table, errors, file_io
+from smad_jax import errors, file_io
+from smad_jax.training import log
 
 Config = Any  # an ml_collections.ConfigDict, of whose values no checker knows
-
-
-class Labels(NamedTuple):
-    """What a run's network answers, so that it can be asked without the training data.
-
-    Attributes:
-        classes: [K] names of the actions, in the order of its answers.
-        aspects: What its method was trained against, by name.
-    """
-
-    classes: tuple[str, ...]
-    aspects: Mapping[str, aspect_table.Aspect]
 
 
 def run_name(file: str, argument: str, *, smoke: bool = False) -> str:
@@ -62,8 +52,6 @@ def check_owner(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> Non
 
 def claim(workdir: pathlib.Path, config: ml_collections.ConfigDict) -> None:
     """Writes config and environment into `workdir`, and from here on the log."""
-    from smad_jax.training import log
-
     workdir.mkdir(parents=True, exist_ok=True)
     file_io.write_json(workdir / "config.json", json.loads(config.to_json()))
     file_io.write_json(workdir / "env.json", environment())
@@ -94,46 +82,8 @@ def read_config(workdir: pathlib.Path) -> Config:
         raise errors.DataError(f"{path} is damaged: {error}") from error
 
 
-def write_labels(workdir: pathlib.Path, labels: Labels) -> None:
-    """Writes `labels.json`, which `read_labels` reads."""
-    content = {
-        "classes": list(labels.classes),
-        "aspects": {
-            name: {
-                "kind": aspect.kind,
-                "num_labels": aspect.num_labels,
-                "source": aspect.source,
-            }
-            for name, aspect in labels.aspects.items()
-        },
-    }
-    file_io.write_json(workdir / "labels.json", content)
-
-
-def read_labels(workdir: pathlib.Path) -> Labels | None:
-    """Returns what the run's network answers; None for a run older than the file.
-
-    Raises:
-        DataError: if the file is damaged.
-    """
-    path = workdir / "labels.json"
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        found = {
-            name: aspect_table.Aspect(name, **row)
-            for name, row in content["aspects"].items()
-        }
-        return Labels(tuple(content["classes"]), found)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise errors.DataError(f"{path} is damaged: {error!r}") from error
-
-
 def environment() -> dict[str, Any]:
     """Returns versions, devices and the commit that a result depends on."""
-    import jax  # late: an audit reads `labels.json` where JAX is not installed
-
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "av")
     return {
         "commit": _commit(),
@@ -183,8 +133,6 @@ def write_results(
         sees_target_data: Whether the method saw videos of a test set, without their
             labels, before it was tested.
     """
-    from smad_jax.training import log
-
     record = {
         "results": dict(results),
         "n_seen": dict(n_seen),

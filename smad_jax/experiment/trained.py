@@ -7,7 +7,7 @@ filters web data (Sec. 5.2); `python -m smad_jax.evaluation` asks it everything 
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import jax
@@ -16,10 +16,10 @@ import numpy as np
 from flax import nnx
 
 from smad_jax import errors, torch_weights
-from smad_jax.data import bad_videos, catalog, sampling
+from smad_jax.data import bad_videos, catalog, pipeline, sampling
 from smad_jax.evaluation import predict as predict_lib
 from smad_jax.experiment import run as experiment
-from smad_jax.experiment import run_folder, splits
+from smad_jax.experiment import run_folder, run_labels, splits
 from smad_jax.training import checkpoint, train_state
 
 
@@ -37,11 +37,6 @@ class TrainedNetwork:
     config: experiment.Config
     predictor: predict_lib.Predictor
 
-    @property
-    def settings(self) -> experiment.Config:
-        """The config, by its coming name."""
-        return self.config
-
     def open_split(self, place: str, aspects: Sequence[str] = ()) -> catalog.Split:
         """Opens DATASET/SPLIT with the labels of some aspects."""
         return splits.open_place(self.config, place, aspects=aspects)
@@ -54,6 +49,12 @@ class TrainedNetwork:
         """Returns the folder of the data set of DATASET/SPLIT."""
         dataset, _ = splits.divided(place)
         return splits.data_root(self.config) / splits.folder_name(self.config, dataset)
+
+    def test_batches(
+        self, split: catalog.Split, bad: bad_videos.BadVideos
+    ) -> Generator[pipeline.TestBatch]:
+        """Yields the videos of a split as the network sees them; to be closed."""
+        return experiment.test_batches(self.config, split, bad)
 
     def predict(
         self, split: catalog.Split, bad: bad_videos.BadVideos | None = None
@@ -116,11 +117,11 @@ def load(
             checkpoint does not fit its config.
     """
     config = run_folder.read_config(workdir)
-    labels = run_folder.read_labels(workdir)
+    labels = run_labels.read(workdir)
     if labels is None:
         config.data.root = str(data_root)
         train = splits.open_train(config)
-        labels = run_folder.Labels(train.classes, train.aspects)
+        labels = run_labels.Labels(train.classes, train.aspects)
     _, *arrays = checkpoint.read_trained(workdir / "checkpoints")
     return _teacher(config, labels, arrays, data_root, test_views, str(workdir))
 
@@ -152,13 +153,13 @@ def load_weights(
     )
     params, batch_stats = torch_weights.load_weights(folder)
     arrays = [checkpoint.flatten({"model": tree}) for tree in (params, batch_stats)]
-    labels = run_folder.Labels(tuple(classes), {})
+    labels = run_labels.Labels(tuple(classes), {})
     return _teacher(config, labels, arrays, data_root, test_views, str(folder))
 
 
 def _teacher(
     config: experiment.Config,
-    labels: run_folder.Labels,
+    labels: run_labels.Labels,
     arrays: Sequence[checkpoint.Arrays],
     data_root: pathlib.Path,
     test_views: int,

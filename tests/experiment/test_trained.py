@@ -11,7 +11,7 @@ from smad_jax import errors
 from smad_jax.data import bad_videos, catalog, pipeline
 from smad_jax.evaluation import predict
 from smad_jax.experiment import run as experiment
-from smad_jax.experiment import run_folder, splits, trained
+from smad_jax.experiment import run_folder, run_labels, splits, trained
 
 
 @pytest.fixture(scope="module")
@@ -141,11 +141,11 @@ def test_checkpoint_of_another_network_is_refused_by_the_name_of_an_array(
 ):
     for path in finished.iterdir():
         (tmp_path / path.name).symlink_to(path)
-    labels = run_folder.read_labels(finished)
+    labels = run_labels.read(finished)
     assert labels is not None
     (tmp_path / "labels.json").unlink()
-    more = run_folder.Labels((*labels.classes, "an 11th"), labels.aspects)
-    run_folder.write_labels(tmp_path, more)
+    more = run_labels.Labels((*labels.classes, "an 11th"), labels.aspects)
+    run_labels.write(tmp_path, more)
     with pytest.raises(errors.DataError, match=r"2 arrays differ; model/head/bias is"):
         trained.load(tmp_path, small_data)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from smad_jax.evaluation import predict
-from smad_jax.experiment import run_folder
+from smad_jax.experiment import run_labels
 from smad_jax.reporting import __main__ as command
 
 
@@ -62,7 +62,7 @@ def test_picture_is_drawn_beside_the_run_or_where_it_is_asked_for(tmp_path, caps
     ).save(tmp_path / "predictions" / "tail_examples.npz")
     assert run("picture", tmp_path, "--set", "tail") == 3
     assert "labels.json" in capsys.readouterr().err
-    run_folder.write_labels(tmp_path, run_folder.Labels(("walk", "wave"), {}))
+    run_labels.write(tmp_path, run_labels.Labels(("walk", "wave"), {}))
     assert run("picture", tmp_path, "--set", "tail") == 0
     assert (tmp_path / "actionness_tail.png").stat().st_size > 0
     assert run("picture", tmp_path, "--set", "tail", "--out", tmp_path / "a.png") == 0

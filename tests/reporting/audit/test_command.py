@@ -7,7 +7,7 @@ import pytest
 from smad_jax import errors
 from smad_jax.api import audits
 from smad_jax.data import aspect_records, label_names
-from smad_jax.experiment import run_folder
+from smad_jax.experiment import run_labels
 from smad_jax.reporting import __main__ as command
 from smad_jax.reporting.audit import thumbnails
 
@@ -100,7 +100,7 @@ def test_names_come_from_the_run_and_from_the_data_set(files):
     (folder / "predictions").mkdir(parents=True)
     predictions = folder / "predictions" / "iid.npz"
     predictions.write_bytes((files / "two/p.npz").read_bytes())
-    run_folder.write_labels(folder, run_folder.Labels(("walk", "wave", "bow"), {}))
+    run_labels.write(folder, run_labels.Labels(("walk", "wave", "bow"), {}))
     with np.load(files / "scene.npz") as scene:
         ids, values = scene["ids"].tolist(), scene["values"]
     aspect_records.write(files / "set", "scene", ids, values)
