@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from data_prep.bias.redistribution import Sizes, redistribute
     from smad_jax.api.audits import audit, write_page
+    from smad_jax.api.datasets import build_dataset
     from smad_jax.api.extracted import extract_features, svm
     from smad_jax.api.measures import evaluate, probe_features
     from smad_jax.api.predictions import predict
@@ -21,15 +22,18 @@ if TYPE_CHECKING:
     from smad_jax.api.weights import export_weights, import_weights, verify_weights
     from smad_jax.data.catalog import open_split, write_split
     from smad_jax.data.selection import hard_labels
+    from smad_jax.experiment.config_files import load as load_config
 
 __all__ = [
     "Sizes",
     "audit",
+    "build_dataset",
     "evaluate",
     "export_weights",
     "extract_features",
     "hard_labels",
     "import_weights",
+    "load_config",
     "load_run",
     "open_split",
     "predict",
@@ -44,6 +48,7 @@ __all__ = [
 _PLACES = {
     "data_prep.bias.redistribution": ("Sizes", "redistribute"),
     "smad_jax.api.audits": ("audit", "write_page"),
+    "smad_jax.api.datasets": ("build_dataset",),
     "smad_jax.api.extracted": ("extract_features", "svm"),
     "smad_jax.api.measures": ("evaluate", "probe_features"),
     "smad_jax.api.predictions": ("predict",),
@@ -55,6 +60,8 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "load_config":
+        return importlib.import_module("smad_jax.experiment.config_files").load
     for module, names in _PLACES.items():
         if name in names:
             return getattr(importlib.import_module(module), name)

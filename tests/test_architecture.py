@@ -60,7 +60,7 @@ MAY_IMPORT = {
         "reporting",
         "api",
     },
-    "smad_jax": {"api", "data", "data_prep"},  # late
+    "smad_jax": {"api", "data", "experiment", "data_prep"},  # late
     # programs, which stand above the parts that they are named after
     "smad_jax.__main__": {"commands.front_door"},
     "smad_jax.evaluation.__main__": {"commands.front_door"},

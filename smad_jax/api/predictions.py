@@ -49,7 +49,7 @@ class Answers:
         counts = collections.Counter(one.reason for one in self.failures.values())
         return ", ".join(f"{reason} {n}" for reason, n in counts.most_common())
 
-    def write_csv(self, path: pathlib.Path, top: int = 5) -> None:
+    def write_csv(self, path: str | os.PathLike[str], top: int = 5) -> None:
         """Writes one line a file: its likeliest classes, or why there are none.
 
         `audit` reads it: `class_1` is the prediction.
@@ -57,7 +57,7 @@ class Answers:
         top = min(top, len(self.classes))
         heads = [f"{name}_{rank + 1}" for rank in range(top) for name in ("class", "p")]
         with (
-            file_io.whole(path) as partial,
+            file_io.whole(pathlib.Path(path)) as partial,
             # a name that is no text keeps its bytes, written as \xff
             open(
                 partial, "w", encoding="utf-8", errors="backslashreplace", newline=""

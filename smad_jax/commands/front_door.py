@@ -187,9 +187,11 @@ def _dispatch(
             rest = arguments[words:]
             return _run(f"{program} {name}", COMMANDS[commands[name]].module, rest)
     name = arguments[0]
-    pairs = [known for known in commands if known.startswith(f"{name} ")]
-    near = pairs or difflib.get_close_matches(" ".join(arguments[:2]), commands, 1)
-    near = near or difflib.get_close_matches(name, commands, 1)
+    near = (
+        difflib.get_close_matches(" ".join(arguments[:2]), commands, 1, cutoff=0.8)
+        or [known for known in commands if known.startswith(f"{name} ")]
+        or difflib.get_close_matches(name, commands, 1)
+    )
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     print(
         f"error: no command {name!r}; {hint}{program} lists the commands",
