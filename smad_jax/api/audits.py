@@ -46,7 +46,7 @@ def audit(
             rare.
         ids: [V] of the rows of arrays; by default their numbers.
         classes: [K] names of the actions, or a file with one a line.
-        names: For aspects, the names of their labels likewise.
+        names: For aspects, the names of their labels, or a file of them.
         model_names: Of the one model or the two.
         bootstrap: Draws behind the intervals of NMI; 0 for none.
         seed: Random seed of draws and permutations.

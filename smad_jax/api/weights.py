@@ -32,7 +32,7 @@ def read_checkpoint(
     Args:
         checkpoint: The file.
         model: Name of the network.
-        layout: Whose names its tensors have; None to find out.
+        layout: Naming scheme of its tensors; None to detect it.
         foreign: Classes in the file to skip, such as `trainer.*`.
         allow: Names of either side that may be left over or differ, such as `fc.*`.
 
@@ -83,7 +83,7 @@ def export_weights(
     Args:
         folder: From `import_weights`, or of a run.
         out: The file, `.pth` or `.safetensors`.
-        layout: Whose names its tensors get.
+        layout: Naming scheme of its tensors.
         allow: Names of either side that may be left over or differ.
 
     Returns:

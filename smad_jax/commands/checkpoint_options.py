@@ -13,7 +13,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("checkpoint", type=pathlib.Path, metavar="CKPT", help=".pth or .safetensors")
     add("--model", required=True, choices=list(names.LAYOUTS), help="network")
-    add("--layout", choices=LAYOUTS, help="whose names (default: found out)")
+    add("--layout", choices=LAYOUTS, help="naming scheme (default: detected)")
     add(
         "--foreign",
         nargs="+",

@@ -89,12 +89,12 @@ def run(
 
     out = out or run / "evaluation"
     tables, found = [], {}
-    with network.opened(run, data_root, views, config, classes) as asked:
+    with network.opened(run, data_root, views, config, classes) as trained:
         for place in split:
             name = place.replace("/", "-")
             file_io.check(out / f"{name}.json")
             one = found[place] = measures.evaluate(
-                asked,
+                trained,
                 place,
                 aspects=aspects,
                 bootstrap=bootstrap,
@@ -147,7 +147,7 @@ def table(one: "measures.Evaluation") -> str:
     worst = score["worst_class"]
     unreadable = f", {report['unreadable']} unreadable" if report["unreadable"] else ""
     left_out = (
-        f"; {one.left_out} left out, whose classes the network does not know"
+        f"; {one.left_out} left out, of classes that the network does not know"
         if one.left_out
         else ""
     )

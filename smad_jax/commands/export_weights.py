@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--layout",
         required=True,
         choices=checkpoint_options.LAYOUTS,
-        help="whose names its tensors get",
+        help="naming scheme of its tensors",
     )
     add("--out", type=pathlib.Path, required=True, help=".pth or .safetensors")
     checkpoint_options.add_allow(parser)

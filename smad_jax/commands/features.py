@@ -39,9 +39,9 @@ def run(
     from smad_jax.api import extracted
 
     path = out or run / "features" / f"{split.replace('/', '-')}.npz"
-    with network.opened(run, data_root, views, config, classes) as asked:
+    with network.opened(run, data_root, views, config, classes) as trained:
         file_io.check(path)
-        found = extracted.extract_features(asked, split)
+        found = extracted.extract_features(trained, split)
     found.save(path)
     count, size = found.features.shape
     unreadable = int((~found.features.any(axis=1)).sum())

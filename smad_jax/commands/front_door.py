@@ -17,7 +17,7 @@ from smad_jax.commands import command_line
 
 
 class Command(NamedTuple):
-    """A command of the program: the module whose `main` it is, and one line."""
+    """A command of the program: the module that has its `main`, and one line."""
 
     module: str
     help: str
@@ -180,7 +180,7 @@ class OldName:
 def _dispatch(
     program: str, commands: Mapping[str, str], arguments: Sequence[str]
 ) -> int:
-    """Runs the command whose name, of one word or of two, `arguments` begin with."""
+    """Runs the command that `arguments` begin with, in one word or two."""
     for words in (2, 1):
         name = " ".join(arguments[:words])
         if name in commands:

@@ -60,8 +60,8 @@ def run(
         )
     split = predictions.open_files(videos)
     file_io.check(out)
-    with network.opened(run, data_root, views, config, classes) as asked:
-        found = predictions.predict(asked, split, num_frames=pictures)
+    with network.opened(run, data_root, views, config, classes) as trained:
+        found = predictions.predict(trained, split, num_frames=pictures)
     found.write_csv(out, top)
     count = len(found.ids) - len(found.failures)
     if not count:

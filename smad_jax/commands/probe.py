@@ -49,9 +49,9 @@ def run(
 
     if out:
         file_io.check(out)
-    with network.opened(run, data_root, views, config, classes) as asked:
+    with network.opened(run, data_root, views, config, classes) as opened:
         found = measures.probe_features(
-            asked,
+            opened,
             split,
             aspects=aspects or (),
             max_videos=max_videos,
