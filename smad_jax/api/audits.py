@@ -57,13 +57,9 @@ def audit(
     """
     labels = _labels(predictions, labels)
     given = [predictions, *([] if other is None else [other])]
-    models = dict(
-        zip(
-            _model_names(given, model_names),
-            [_read(source, "prediction", ids) for source in given],
-            strict=True,
-        )
-    )
+    called = _model_names(given, model_names)
+    read = [_read(source, "prediction", ids) for source in given]
+    models = dict(zip(called, read, strict=True))
     names = names or {}
     if unknown := sorted(set(names) - set(aspects)):
         raise errors.ConfigError(f"--names {unknown[0]}: there is no such --aspect")

@@ -63,15 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bootstrap",
         type=number(0),
         default=200,
-        help="draws behind the intervals of NMI; 0: none",
+        help="draws behind each interval of NMI; 0: none",
     )
     add("--seed", type=number(0), default=0, help="random seed")
-    add(
-        "--out",
-        type=pathlib.Path,
-        default=pathlib.Path("audit.html"),
-        help="page to write",
-    )
+    page = pathlib.Path("audit.html")
+    add("--out", type=pathlib.Path, default=page, help="page to write")
 
 
 def run(
