@@ -1,5 +1,68 @@
 """Action recognition that looks at the action instead of the scene, in JAX.
 
-Read in this order: `models/saar.py`, `methods/smad.py`, `training/step.py`,
-`training/loop.py`, `experiment.py`.
+What the commands do, a notebook can call: `smad_jax.audit(...)`, `smad_jax.train(...)`
+and the others below; docs/api.md shows them. Each is imported when it is first used:
+`import smad_jax` is fast, and an audit needs no JAX.
+
+Read in this order: `models/saar.py`, `methods/smad.py`, `training/stepping.py`,
+`training/loop.py`, `experiment/run.py`.
 """
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data_prep.bias.redistribution import Sizes, redistribute
+    from smad_jax.api.audits import audit, write_page
+    from smad_jax.api.datasets import build_dataset
+    from smad_jax.api.extracted import extract_features, svm
+    from smad_jax.api.measures import evaluate, probe_features
+    from smad_jax.api.predictions import predict
+    from smad_jax.api.runs import load_run, train
+    from smad_jax.api.weights import export_weights, import_weights, verify_weights
+    from smad_jax.data.catalog import open_split, write_split
+    from smad_jax.data.selection import hard_labels
+    from smad_jax.experiment.config_files import load as load_config
+
+__all__ = [
+    "Sizes",
+    "audit",
+    "build_dataset",
+    "evaluate",
+    "export_weights",
+    "extract_features",
+    "hard_labels",
+    "import_weights",
+    "load_config",
+    "load_run",
+    "open_split",
+    "predict",
+    "probe_features",
+    "redistribute",
+    "svm",
+    "train",
+    "verify_weights",
+    "write_page",
+    "write_split",
+]
+_PLACES = {
+    "data_prep.bias.redistribution": ("Sizes", "redistribute"),
+    "smad_jax.api.audits": ("audit", "write_page"),
+    "smad_jax.api.datasets": ("build_dataset",),
+    "smad_jax.api.extracted": ("extract_features", "svm"),
+    "smad_jax.api.measures": ("evaluate", "probe_features"),
+    "smad_jax.api.predictions": ("predict",),
+    "smad_jax.api.runs": ("load_run", "train"),
+    "smad_jax.api.weights": ("export_weights", "import_weights", "verify_weights"),
+    "smad_jax.data.catalog": ("open_split", "write_split"),
+    "smad_jax.data.selection": ("hard_labels",),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "load_config":
+        return importlib.import_module("smad_jax.experiment.config_files").load
+    for module, names in _PLACES.items():
+        if name in names:
+            return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """The errors a user can cause, each with the exit code of the command line.
 
-Everything else that goes wrong is a defect of ours and shows its traceback.
+Everything else that goes wrong is a defect of the program and shows its traceback.
 """
 
 import contextlib
@@ -16,16 +16,17 @@ _MACHINE = {
     errno.ENOTDIR: "a folder is needed there, choose another one",
     errno.EEXIST: "a folder is needed there, choose another one",
 }
+_OURS = ("smad_jax", "data_prep", "configs", "")
 
 
 class UserError(ValueError):
-    """Base class; `main.py` prints the message alone and exits with `exit_code`."""
+    """Base class; commands print the message alone and exit with `exit_code`."""
 
     exit_code = 1
 
 
 class ConfigError(UserError):
-    """The command or the config asks for something that does not exist."""
+    """The command or the config names something that does not exist."""
 
     exit_code = 2
 
@@ -44,12 +45,22 @@ class NonFiniteLossError(UserError):
 
 @contextlib.contextmanager
 def machine_explained() -> Iterator[None]:
-    """Makes what the user can put right of the machine a DataError that says how.
+    """Turns what the user can put right on the machine into a UserError with advice.
 
-    That is a full disk, a missing permission, or a file in the place of a folder.
+    That is a full disk, a missing permission, a file in the place of a folder, or a
+    package that is not installed.
     """
     try:
         yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in _OURS:
+            raise
+        raise ConfigError(
+            f"this command needs {package}, which is not installed; in the project's "
+            "folder, pip install '.[cpu]' (on a GPU '.[cuda12]', on a TPU '.[tpu]', "
+            "for the audit alone '.[audit]') installs it"
+        ) from error
     except OSError as error:
         advice = _MACHINE.get(error.errno or 0)
         if advice is None:

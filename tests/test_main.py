@@ -123,15 +123,15 @@ def test_one_command_trains_tests_and_leaves_everything_in_its_folder(
     small_data, tmp_path
 ):
     process = start(small_data, *short(tmp_path))
-    said, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, said
-    assert "loss" in said
-    assert "scene" in said
-    assert "(chance" in said
-    assert "n_seen" in said
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert "loss" in output
+    assert "scene" in output
+    assert "(chance" in output
+    assert "n_seen" in output
     record = json.loads((tmp_path / "results.json").read_text())
-    told = next(s for s in said.splitlines() if s.startswith("RESULT "))
-    assert json.loads(told.removeprefix("RESULT ")) == record["results"]
+    printed = next(s for s in output.splitlines() if s.startswith("RESULT "))
+    assert json.loads(printed.removeprefix("RESULT ")) == record["results"]
     left = {path.name for path in tmp_path.iterdir()}
     assert left >= {
         *("config.json", "env.json", "checkpoints", "metrics.jsonl", "tensorboard"),
@@ -146,8 +146,8 @@ def test_interrupted_run_ends_with_the_losses_of_an_uninterrupted_one(
     assert run(small_data, *short(whole, steps=30)).returncode == 0
     started = start(small_data, *short(parts, steps=30))
     terminate_in_training(started, parts)
-    told, _ = started.communicate(timeout=120)
-    assert started.returncode == 143, told
+    printed, _ = started.communicate(timeout=120)
+    assert started.returncode == 143, printed
     reached = max(losses(parts))
     assert reached < 30
     again = run(small_data, *short(parts, steps=30))
@@ -182,8 +182,8 @@ def test_interrupted_joint_training_ends_like_an_uninterrupted_one(
     assert "no labels for scene, object" in done.stdout
     started = start(small_data, *short(parts, steps=20), config=joint_config)
     terminate_in_training(started, parts)
-    told, _ = started.communicate(timeout=120)
-    assert started.returncode == 143, told
+    printed, _ = started.communicate(timeout=120)
+    assert started.returncode == 143, printed
     reached = max(losses(parts))
     assert 3 <= reached < 20
     again = run(small_data, *short(parts, steps=20), config=joint_config)
@@ -202,8 +202,8 @@ def test_interrupted_joint_training_ends_like_an_uninterrupted_one(
 def test_two_processes_take_the_steps_of_one(small_data, tmp_path):
     assert run(small_data, *short(tmp_path / "one"), devices=2).returncode == 0
     both = start_two(small_data, *short(tmp_path / "two"))
-    told = [process.communicate(timeout=300)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
+    printed = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], printed
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     results = [
         json.loads((tmp_path / name / "results.json").read_text())
@@ -218,15 +218,15 @@ def test_two_processes_of_which_one_is_terminated_save_and_go_on(small_data, tmp
     flags = short(tmp_path, steps=60)
     both = start_two(small_data, *flags)
     terminate_in_training(both[1], tmp_path)
-    told = [process.communicate(timeout=300)[0] for process in both]
-    assert [process.returncode for process in both] == [143, 143], told
+    printed = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [143, 143], printed
     reached = max(losses(tmp_path))
     assert reached < 60
     before = losses(tmp_path)
     again = start_two(small_data, *flags)
-    told = [process.communicate(timeout=300)[0] for process in again]
-    assert [process.returncode for process in again] == [0, 0], told
-    assert f"resuming from step {reached}" in told[0]
+    printed = [process.communicate(timeout=300)[0] for process in again]
+    assert [process.returncode for process in again] == [0, 0], printed
+    assert f"resuming from step {reached}" in printed[0]
     after = losses(tmp_path)
     assert set(after) == set(range(1, 61))
     assert before.items() <= after.items()
@@ -244,17 +244,16 @@ def test_config_file_that_is_not_there_ends_with_one_line(flags):
 def test_sigterm_while_testing_ends_with_a_line_and_its_code(small_data, tmp_path):
     # in place of the test comes a run that gets the signal and then waits
     script = """
-import os, signal, sys, time
-from absl import app
-import main
-from smad_jax.experiment import run as module
+import os, signal, time
+from smad_jax.api import runs
+from smad_jax.commands import train
 
-def run(config, workdir, **options):
+def run(*arguments, **options):
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(30)
 
-module.train_and_test = run
-app.run(main.main, argv=sys.argv, flags_parser=main.parse_flags)
+runs.train = run
+train.main()
 """
     flags = command(small_data, *short(tmp_path))[2:]
     done = subprocess.run(
@@ -267,8 +266,8 @@ app.run(main.main, argv=sys.argv, flags_parser=main.parse_flags)
         check=False,
     )
     assert done.returncode == 143, done.stderr
-    told = done.stderr.splitlines()[-1]
-    assert told.startswith("error: stopped by SIGTERM; the same command goes on")
+    printed = done.stderr.splitlines()[-1]
+    assert printed.startswith("error: stopped by SIGTERM; ")
     assert "Traceback" not in done.stderr
 
 
@@ -292,7 +291,7 @@ def test_folder_of_another_config_is_refused_with_the_difference(small_data, tmp
 
 
 @pytest.mark.parametrize(
-    ("flags", "code", "told"),
+    ("flags", "code", "printed"),
     [
         (["--config.optimizer.learning_rat=1"], 2, 'Did you mean "learning_rate"'),
         (["--config.method.nonsense=1"], 2, "the config has no key 'nonsense'"),
@@ -316,10 +315,10 @@ def test_folder_of_another_config_is_refused_with_the_difference(small_data, tmp
     ],
 )
 def test_mistake_ends_with_its_code_and_one_clear_message(
-    small_data, tmp_path, flags, code, told
+    small_data, tmp_path, flags, code, printed
 ):
     done = run(small_data, *short(tmp_path, steps=1), *flags)
-    assert (done.returncode, told in done.stderr) == (code, True), done.stderr
+    assert (done.returncode, printed in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -332,7 +331,7 @@ def test_file_in_the_place_of_a_folder_is_one_line(small_data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("config", "code", "told"),
+    ("config", "code", "printed"),
     [
         ("configs/slowonly_smad.py:sar=off", 2, "error: unknown key 'sar' in"),
         ("configs/slowonly_smat.py", 2, "slowonly_smat.py"),
@@ -347,10 +346,10 @@ def test_file_in_the_place_of_a_folder_is_one_line(small_data, tmp_path):
     ],
 )
 def test_config_that_cannot_run_says_what_is_missing(
-    small_data, tmp_path, config, code, told
+    small_data, tmp_path, config, code, printed
 ):
     done = run(small_data, f"--workdir={tmp_path / 'run'}", config=config)
-    assert (done.returncode, told in done.stderr) == (code, True), done.stderr
+    assert (done.returncode, printed in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
 
 

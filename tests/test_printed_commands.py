@@ -13,6 +13,7 @@ from configs import arguments
 from data_prep import build_records
 from data_prep.records import build
 from smad_jax import errors
+from smad_jax.commands import front_door
 from smad_jax.data import catalog, preparation, records
 from smad_jax.experiment import run_folder
 
@@ -45,14 +46,28 @@ def check(monkeypatch):
 
     def run(text):
         names = []
-        for command in re.findall(r"^.*?(python -m data_prep\..*)$", text, re.M):
+        for command in re.findall(
+            r"^.*?(python -m (?:data_prep\.|smad_jax ).*)$", text, re.M
+        ):
             _, _, name, *arguments = shlex.split(command, comments=True)
             with pytest.raises(Accepted):
-                _program(name).main(arguments)
+                if name == "smad_jax":
+                    front_door.main(arguments)
+                else:
+                    _program(name).main(arguments)
+            name = arguments[0] if name == "smad_jax" else name
             names.append(name.removeprefix("data_prep."))
         return names
 
     return run
+
+
+def test_commands_may_go_through_the_front_door(check):
+    text = (
+        "    python -m smad_jax compare runs/a runs/b\nor python -m data_prep.k200db "
+    )
+    text += "--data-root R --dataset kinetics400"
+    assert check(text) == ["compare", "k200db"]
 
 
 @pytest.fixture

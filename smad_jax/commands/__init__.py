@@ -1,5 +1,6 @@
-"""The subcommands of `python -m smad_jax.evaluation`, one file each.
+"""The commands of `python -m smad_jax`, one file each; `front_door` lists them.
 
-Every file has `HELP`, `add_arguments` and `run`, which returns what is to be printed.
-They open runs, weights and data, and leave the arithmetic to `evaluation`.
+Each has one line of help, `add_arguments`, a `run` that takes every option by name, and
+`main`. They read options and print; `api` does the work. What takes seconds to import
+is imported in `run`, so that --help and mistakes answer at once.
 """

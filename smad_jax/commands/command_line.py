@@ -1,8 +1,10 @@
-"""How a program of ours ends: what it prints, where, and with which exit code."""
+"""What all commands share: their shape, what they print where, and their exit codes."""
 
 import argparse
 import contextlib
 import dataclasses
+import os
+import pathlib
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,36 +14,35 @@ from smad_jax import errors
 
 
 def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
-    """Does what a command line asks for; returns the exit code.
+    """Runs a command, prints its result, and returns the exit code.
 
     Args:
-        act: Returns what there is to print, None for nothing more.
-        stopped: What to say after Ctrl-C.
+        act: Returns the text to print, None for none.
+        stopped: The message after Ctrl-C.
 
     Returns:
-        0; 130 after Ctrl-C; after an error of the user's, a full disk and a missing
-        permission among them, the code of its class, its message being on standard
-        error.
+        0; 130 after Ctrl-C; the code of its class after an error that the user can
+        put right, such as a full disk. Its message is printed on standard error.
     """
     try:
         with errors.machine_explained():
-            said = act()
+            text = act()
     except errors.UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"\n{stopped}", file=sys.stderr)
         return 130
-    if said is not None:
-        print(said)
+    if text is not None:
+        print(text)
     return 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """A command: its options, and the typed function that they are given to.
+    """A command: its options, and the typed function that receives them.
 
-    Calling it with a command line runs it and returns the exit code, so a module says
+    Calling it with a command line runs it and returns the exit code, so a module has
     `main = command_line.Program(...)`.
 
     Attributes:
@@ -50,7 +51,7 @@ class Program:
         add_arguments: Adds the options to a parser. Each one's destination is a
             parameter of `run`.
         run: Does the work; takes every option by keyword and returns what to print.
-        stopped: What to say after Ctrl-C.
+        stopped: The message after Ctrl-C.
     """
 
     name: str
@@ -85,15 +86,15 @@ class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
 
 
 @contextlib.contextmanager
-def ended_by_sigterm(told: str) -> Iterator[None]:
+def ended_by_sigterm(advice: str) -> Iterator[None]:
     """Lets SIGTERM end the body as an error would, so that it can clean up.
 
     Args:
-        told: What to say then, on standard error; the exit code is 143.
+        advice: Printed on standard error then; the exit code is 143.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
-        print(f"stopped by SIGTERM; {told}", file=sys.stderr, flush=True)
+        print(f"stopped by SIGTERM; {advice}", file=sys.stderr, flush=True)
         raise SystemExit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)
@@ -104,7 +105,7 @@ def ended_by_sigterm(told: str) -> Iterator[None]:
 
 
 def whole_number(least: int) -> Callable[[str], int]:
-    """Returns the argparse type of a whole number from `least` on."""
+    """Returns the argparse type of a whole number of at least `least`."""
 
     def read(text: str) -> int:
         number = int(text)
@@ -112,5 +113,20 @@ def whole_number(least: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"must be at least {least}, not {number}")
         return number
 
-    read.__name__ = "whole number"  # argparse says: invalid whole number value
+    read.__name__ = "whole number"  # for argparse: invalid whole number value
     return read
+
+
+def add_data_root(parser: argparse.ArgumentParser) -> None:
+    """Adds the option --data-root."""
+    parser.add_argument(
+        "--data-root",
+        type=pathlib.Path,
+        default=pathlib.Path(os.environ.get("DATA_ROOT", "") or "datasets"),
+        help="folder of the data sets; $DATA_ROOT changes the default",
+    )
+
+
+def on_standard_error(line: str) -> None:
+    """Prints a line of progress: standard output is for the result."""
+    print(line, file=sys.stderr, flush=True)

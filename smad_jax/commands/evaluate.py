@@ -3,64 +3,45 @@
 import argparse
 import dataclasses
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from smad_jax import errors, file_io
+from smad_jax import file_io
 from smad_jax.commands import command_line, network
-from smad_jax.data import catalog, label_names, selection
-from smad_jax.evaluation import (
-    contingency,
-    groups,
-    information,
-    static_bias,
-    summary,
-)
-from smad_jax.experiment import splits, trained
+from smad_jax.evaluation import contingency, information
 
-HELP = "accuracy, fairness and worst groups on any test set"
+if TYPE_CHECKING:
+    from smad_jax.api import measures
 
-_TWINS = {  # what the accuracy on a split of these names is contrasted with
-    static_bias.SCUBA: static_bias.SCUFO,
-    static_bias.SCUFO: static_bias.SCUBA,
-}
+HELP = "measure accuracy, fairness and worst groups on any test set"
 LEGEND = """\
-The measures are NMI (Table 4); the less the network adds, the fairer. independence:
-between answer and secondary label; oracle: between true action and label, what
-flawless answers would show; amplified: the first minus the second, what the network
-adds; separation: between answer and label within an action; sufficiency: between
-action and label within an answer. "by chance" is the same after dealing the labels
-anew in each group. Thirds are by how often an action is seen with its label here;
-small sets raise every NMI. Worst groups are less accurate than the whole and than
-their action with other labels, those first that are so beyond chance."""
+The measures are NMI (Table 4); the less the network adds, the fairer it is.
+independence: between prediction and secondary label; oracle: between true action and
+label, as flawless predictions would give; amplified: the first minus the second, what
+the network adds; separation: between prediction and label within an action;
+sufficiency: between action and label within a prediction. "by chance" is the same
+after the labels are permuted within each group. Thirds are by how often an action is
+seen with its label here; small sets raise every NMI. Worst groups are less accurate
+than the whole set and than their action with other labels; those that are so beyond
+chance come first."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this command."""
     network.add_options(parser)
-    add = parser.add_argument
+    add, number = parser.add_argument, command_line.whole_number
     add("--split", required=True, nargs="+", metavar="DATASET/SPLIT", help="test sets")
     add(
         "--aspects",
         nargs="*",
-        help="secondary labels to measure against (default: all soft ones there are)",
+        help="secondary labels to measure against (default: all soft ones)",
     )
-    add(
-        "--bootstrap",
-        type=command_line.whole_number(0),
-        default=200,
-        help="draws behind intervals; 0: none",
-    )
-    add(
-        "--seed",
-        type=command_line.whole_number(0),
-        default=0,
-        help="of draws and permutations",
-    )
+    add("--bootstrap", type=number(0), default=200, help="draws an interval; 0: none")
+    add("--seed", type=number(0), default=0, help="random seed")
     add(
         "--mean",
         choices=information.MEANS,
         default="arithmetic",
-        help="of two entropies, which NMI is divided by",
+        help="mean of two entropies by which NMI is divided",
     )
     add(
         "--average",
@@ -70,16 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--min-videos",
-        type=command_line.whole_number(1),
-        default=groups.MIN_VIDEOS,
-        help="smaller groups are passed over, unless all are smaller",
-    )
-    add(
-        "--worst",
-        type=command_line.whole_number(0),
+        type=number(1),
         default=10,
-        help="how many of the worst groups to list",
+        help="smaller groups are skipped, unless all are smaller",
     )
+    add("--worst", type=number(0), default=10, help="number of worst groups to list")
     add(
         "--out",
         type=pathlib.Path,
@@ -87,120 +63,104 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> str:
+def run(
+    *,
+    run: pathlib.Path,
+    data_root: pathlib.Path,
+    views: int,
+    config: str,
+    classes: pathlib.Path | None,
+    split: list[str],
+    aspects: list[str] | None,
+    bootstrap: int,
+    seed: int,
+    mean: information.Mean,
+    average: contingency.Averaging,
+    min_videos: int,
+    worst: int,
+    out: pathlib.Path | None,
+) -> str:
     """Tests the network on every split; writes JSON and predictions; returns tables.
 
     Raises:
         UserError: for whatever the user can put right.
     """
-    asked = network.open_network(arguments)
-    out = arguments.out or arguments.run / "evaluation"
-    tables, found, measured = [], {}, False
-    for place in arguments.split:
-        given = _open(asked, place, arguments.aspects)
-        split = selection.with_classes(given, asked.classes)
-        names = {
-            aspect: _label_names(asked, place, split, aspect)
-            for aspect in split.aspects
-        }
-        name = place.replace("/", "-")
-        file_io.check(out / f"{name}.json")
-        said = found[place] = asked.predict(split)
-        said.save(out / f"{name}.npz")
-        report: dict[str, Any] = summary.summarize(
-            said,
-            {aspect: selection.hard_labels(split, aspect) for aspect in split.aspects},
-            classes=asked.classes,
-            num_bootstrap=arguments.bootstrap,
-            seed=arguments.seed,
-            min_videos=arguments.min_videos,
-            num_worst=arguments.worst,
-            mean=arguments.mean,
-            average=arguments.average,
-        )
-        for aspect, part in report["aspects"].items():
-            _name_labels(part, names[aspect])
-        report |= {"run": str(arguments.run), "split": place}
-        report["left_out"] = len(given) - len(split)
-        measured = measured or bool(report["aspects"])
-        file_io.write_json(out / f"{name}.json", report)
-        tables += [table(place, report), f"written: {out / name}.json and .npz"]
-    for place, moving in found.items():
-        dataset, name = splits.divided(place)
-        if name not in _TWINS:
-            continue
-        twin = f"{dataset}/{_TWINS[name]}"
-        if twin not in found:
-            tables.append(
-                f"{place}: for the contrasted accuracy, add {twin} to --split"
+    from smad_jax.api import measures
+
+    out = out or run / "evaluation"
+    tables, found = [], {}
+    with network.opened(run, data_root, views, config, classes) as trained:
+        for place in split:
+            name = place.replace("/", "-")
+            file_io.check(out / f"{name}.json")
+            one = found[place] = measures.evaluate(
+                trained,
+                place,
+                aspects=aspects,
+                bootstrap=bootstrap,
+                seed=seed,
+                mean=mean,
+                average=average,
+                min_videos=min_videos,
+                worst=worst,
             )
-        elif name == static_bias.SCUBA:
-            contrast = static_bias.contrast(moving, found[twin])
-            file_io.write_json(
-                out / f"{dataset.replace('/', '-')}-contrast.json",
-                dataclasses.asdict(contrast),
-            )
-            tables.append(
-                f"{dataset}: contrasted accuracy {contrast.contrasted:.1%}, "
-                f"{contrast.scuba:.1%} moving and {contrast.scufo:.1%} frozen, of "
-                f"{contrast.num_pairs} pairs"
-            )
+            one.predictions.save(out / f"{name}.npz")
+            report = {"run": str(run), "split": place, "left_out": one.left_out}
+            file_io.write_json(out / f"{name}.json", one.report | report)
+            tables += [table(one), f"written: {out / name}.json and .npz"]
+    for one in found.values():
+        tables += _contrast(one, found, out)
+    measured = any(one.report["aspects"] for one in found.values())
     return "\n\n".join([*tables, *([LEGEND] if measured else [])])
 
 
-def _open(
-    asked: trained.TrainedNetwork, place: str, wanted: list[str] | None
-) -> catalog.Split:
-    """The split with the soft labels that are wanted of it.
+def _contrast(
+    one: "measures.Evaluation",
+    found: "dict[str, measures.Evaluation]",
+    out: pathlib.Path,
+) -> list[str]:
+    """Writes the contrasted accuracy of a test of static bias; returns its line."""
+    from smad_jax.api import measures
 
-    Raises:
-        ConfigError: if an aspect that is asked for has tags.
-    """
-    names = asked.labelled_aspects(place) if wanted is None else wanted
-    split = asked.open_split(place, names)
-    for name in wanted or ():
-        if split.aspects[name].kind != "soft":
-            raise errors.ConfigError(
-                f"--aspects {name}: a video has several tags of it, and the measures "
-                "need one label a video"
-            )
-    soft = {name: one for name, one in split.aspects.items() if one.kind == "soft"}
-    return dataclasses.replace(split, aspects=soft)
-
-
-def _label_names(
-    asked: trained.TrainedNetwork, place: str, split: catalog.Split, aspect: str
-) -> tuple[str, ...]:
-    """What the labels of an aspect are called, if its data set knows."""
-    num_labels = split.aspects[aspect].num_labels
-    return label_names.stored(asked.dataset_folder(place), aspect, num_labels)
+    twin = one.contrast_place
+    if twin is not None and twin not in found:
+        return [f"{one.place}: for the contrasted accuracy, add {twin} to --split"]
+    contrast = measures.contrast(one, found)
+    if contrast is None:
+        return []
+    dataset = one.place.rpartition("/")[0]
+    file_io.write_json(
+        out / f"{dataset.replace('/', '-')}-contrast.json",
+        dataclasses.asdict(contrast),
+    )
+    return [
+        f"{dataset}: contrasted accuracy {contrast.contrasted:.1%}, "
+        f"{contrast.scuba:.1%} moving and {contrast.scufo:.1%} frozen, of "
+        f"{contrast.num_pairs} pairs"
+    ]
 
 
-def _name_labels(part: dict[str, Any], names: tuple[str, ...]) -> None:
-    """Adds the names of their labels to the worst groups."""
-    for group in (part["worst_group"], *part["worst_groups"]) if names else ():
-        group["name"] = names[group["label"]]
-
-
-def table(place: str, report: dict[str, Any]) -> str:
-    """Returns what a reader wants of a report of `summary.summarize`, as text."""
+def table(one: "measures.Evaluation") -> str:
+    """Returns an evaluation as text."""
+    report = one.report
     score = report["accuracy"]
     worst = score["worst_class"]
+    unreadable = f", {report['unreadable']} unreadable" if report["unreadable"] else ""
+    left_out = (
+        f"; {one.left_out} left out, of classes that the network does not know"
+        if one.left_out
+        else ""
+    )
     lines = [
-        f"{place}: {report['num_videos']} videos of {report['num_classes']} classes"
-        + (f", {report['unreadable']} unreadable" if report["unreadable"] else "")
-        + (
-            f"; {report['left_out']} left out, whose classes the network does not know"
-            if report.get("left_out")
-            else ""
-        ),
+        f"{one.place}: {report['num_videos']} videos of {report['num_classes']} classes"
+        f"{unreadable}{left_out}",
         " ".join(f"{n} {v:.1%}" for n, v in score.items() if n != "worst_class"),
         f"worst class: {worst['name']}, {worst['accuracy']:.1%}",
     ]
     for name, part in report["aspects"].items():
         lines += ["", *_aspect_lines(name, part)]
     if report["num_classes"] < 2:
-        lines.append("of one class only: nothing here tells of a bias between actions")
+        lines.append("one class only: no bias between actions can be measured")
     lines += [
         f"{name}: no readable video has a label" for name in report["without_labels"]
     ]
@@ -247,3 +207,6 @@ def _aspect_lines(name: str, part: dict[str, Any]) -> list[str]:
             for group in part["worst_groups"]
         ]
     return lines
+
+
+main = command_line.Program("python -m smad_jax evaluate", HELP, add_arguments, run)

@@ -3,20 +3,17 @@
 import argparse
 import pathlib
 
-import numpy as np
-
 from smad_jax import file_io
-from smad_jax.commands import network
-from smad_jax.evaluation import features as feature_files
+from smad_jax.commands import command_line, network
 
-HELP = "features of every view, one vector a video, as NPZ"
+HELP = "store the features of every video of a split"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this command."""
     network.add_options(parser)
     add = parser.add_argument
-    add("--split", required=True, metavar="DATASET/SPLIT", help="whose videos")
+    add("--split", required=True, metavar="DATASET/SPLIT", help="videos to use")
     add(
         "--out",
         type=pathlib.Path,
@@ -24,27 +21,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> str:
-    """Writes the file; returns what it holds.
+def run(
+    *,
+    run: pathlib.Path,
+    data_root: pathlib.Path,
+    views: int,
+    config: str,
+    classes: pathlib.Path | None,
+    split: str,
+    out: pathlib.Path | None,
+) -> str:
+    """Writes the file; returns a summary of it.
 
     Raises:
         UserError: for whatever the user can put right.
     """
-    asked = network.open_network(arguments)
-    split = asked.open_split(arguments.split)
-    name = f"{arguments.split.replace('/', '-')}.npz"
-    path = arguments.out or arguments.run / "features" / name
-    file_io.check(path)
-    found = asked.features(split)
-    feature_files.Features(
-        ids=found.ids,
-        labels=found.labels,
-        classes=np.asarray(split.classes),
-        features=feature_files.concatenated(found.features),
-        num_views=found.features.shape[1],
-        dataset=asked.dataset_folder(arguments.split).name,
-    ).save(path)
-    count, views, size = found.features.shape
-    unreadable = int((~found.features.any(axis=(1, 2))).sum())
-    told = f"{path}: {count} videos, {views} views of {size} features"
-    return told + (f"; {unreadable} unreadable, zeros" if unreadable else "")
+    from smad_jax.api import extracted
+
+    path = out or run / "features" / f"{split.replace('/', '-')}.npz"
+    with network.opened(run, data_root, views, config, classes) as trained:
+        file_io.check(path)
+        found = extracted.extract_features(trained, split)
+    found.save(path)
+    count, size = found.features.shape
+    unreadable = int((~found.features.any(axis=1)).sum())
+    return (
+        f"{path}: {count} videos, {found.num_views} views of "
+        f"{size // found.num_views} features"
+        + (f"; {unreadable} unreadable, zeros" if unreadable else "")
+    )
+
+
+main = command_line.Program("python -m smad_jax features", HELP, add_arguments, run)

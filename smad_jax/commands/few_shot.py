@@ -9,7 +9,7 @@ from smad_jax.commands import command_line
 from smad_jax.evaluation import features as feature_files
 from smad_jax.evaluation import few_shot, reports
 
-HELP = "few-shot episodes by cosine similarity"
+HELP = "measure few-shot accuracy on stored features"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=pathlib.Path,
         metavar="NPZ",
-        help="what the command `features` wrote",
+        help="file of the command `features`",
     )
     add("--shots", type=int, nargs="+", default=[1, 5], help="examples of each class")
     add("--ways", type=int, default=5, help="classes of an episode")
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--episodes",
         type=command_line.whole_number(2),  # one has no interval
         default=10_000,
-        help="how many episodes",
+        help="number of episodes",
     )
     add(
         "--rule",
@@ -37,62 +37,72 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=few_shot.RULES[0],
         help="how several examples make one score",
     )
-    add("--seed", type=command_line.whole_number(0), default=0, help="of the episodes")
+    add("--seed", type=command_line.whole_number(0), default=0, help="random seed")
     add(
         "--out",
         type=pathlib.Path,
-        help="JSON file to write too; a report for Table 5 is written beside the "
-        "features where the episodes are the paper's",
+        help="JSON file to write too; with the paper's episodes, a report for Table 5 "
+        "is written beside the features",
     )
 
 
-def run(arguments: argparse.Namespace) -> str:
+def run(
+    *,
+    features: pathlib.Path,
+    shots: list[int],
+    ways: int,
+    queries: int,
+    episodes: int,
+    rule: few_shot.Rule,
+    seed: int,
+    out: pathlib.Path | None,
+) -> str:
     """Returns the accuracy for each number of shots.
 
     Raises:
         UserError: for whatever the user can put right.
     """
-    if arguments.out:
-        file_io.check(arguments.out)
-    videos = feature_files.Features.load(arguments.features)
+    if out:
+        file_io.check(out)
+    videos = feature_files.Features.load(features)
     readable = videos.features.any(axis=1)
     settings = {
-        "ways": arguments.ways,
-        "queries": arguments.queries,
-        "episodes": arguments.episodes,
-        "rule": arguments.rule,
+        "ways": ways,
+        "queries": queries,
+        "episodes": episodes,
+        "rule": rule,
         "views": videos.num_views,
-        "seed": arguments.seed,
+        "seed": seed,
     }
     lines, report = [], {}
-    for shots in arguments.shots:
+    for number in shots:
         found = few_shot.evaluate(
             videos.features[readable],
             videos.labels[readable],
             videos.ids[readable],
-            num_ways=arguments.ways,
-            num_shots=shots,
-            num_queries=arguments.queries,
-            num_episodes=arguments.episodes,
-            rule=arguments.rule,
-            seed=arguments.seed,
+            num_ways=ways,
+            num_shots=number,
+            num_queries=queries,
+            num_episodes=episodes,
+            rule=rule,
+            seed=seed,
         )
-        report[f"{shots}-shot"] = dataclasses.asdict(found) | settings
+        report[f"{number}-shot"] = dataclasses.asdict(found) | settings
         lines.append(
-            f"{shots}-shot, {arguments.ways}-way: {found.accuracy:.1%} "
-            f"± {found.interval:.1%} over {found.num_episodes} episodes of "
-            f"{found.num_classes} classes"
+            f"{number}-shot, {ways}-way: {found.accuracy:.1%} ± {found.interval:.1%} "
+            f"over {found.num_episodes} episodes of {found.num_classes} classes"
         )
     if not readable.all():
         lines.append(f"{(~readable).sum()} unreadable videos are left out")
-    path = arguments.features
-    for_table = path.with_name(reports.few_shot(path.stem))
-    places = [arguments.out] if arguments.out else []
+    places = [out] if out else []
     if other := reports.departures(settings, reports.FEW_SHOT):
         lines.append(f"not for Table 5: {other}")
     else:
-        places.append(for_table)
+        places.append(features.with_name(reports.few_shot(features.stem)))
     for place in places:
-        reports.write(place, [path], report)
+        reports.write(place, [features], report)
         lines.append(f"written: {place}")
     return "\n".join(lines)
+
+
+main = command_line.Program("python -m smad_jax few_shot", HELP, add_arguments, run)

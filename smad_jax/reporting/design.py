@@ -5,12 +5,11 @@ colon is its argument and the name of the study.
 """
 
 import dataclasses
-import pathlib
-import runpy
 import shlex
 from collections.abc import Mapping
 
 from smad_jax import errors
+from smad_jax.experiment import config_files
 
 BASELINE = "baseline"
 
@@ -52,27 +51,13 @@ def load(source: str) -> Design:
     Raises:
         ConfigError: if the file is missing or broken, or its arms do not match.
     """
-    file, _, name = source.partition(":")
-    path = pathlib.Path(file)
-    if not path.is_file():
-        raise errors.ConfigError(f"no study at {file}; configs/study.py is one")
-    try:
-        make = runpy.run_path(file).get("get_config")
-    except Exception as error:  # a user's file may raise anything
-        raise errors.ConfigError(f"{file} cannot be read: {error!r}") from error
-    if make is None:
-        raise errors.ConfigError(f"{file} has no get_config; configs/study.py has")
-    try:
-        given = make(name) if name else make()
-    except ValueError as error:
-        raise errors.ConfigError(str(error)) from error
-    except Exception as error:
-        raise errors.ConfigError(f"{file} cannot be read: {error!r}") from error
+    given = config_files.evaluate(source)
     fields = {field.name for field in dataclasses.fields(Design)} - {"source"}
-    if set(given) != fields:
+    if not isinstance(given, Mapping) or set(given) != fields:
+        found = sorted(map(str, given)) if isinstance(given, Mapping) else [repr(given)]
         raise errors.ConfigError(
             f"{source} must describe a study by {', '.join(sorted(fields))}, but it "
-            f"has {', '.join(sorted(given))}"
+            f"has {', '.join(found)}"
         )
     design = Design(source=source, **given)
     _check(design)

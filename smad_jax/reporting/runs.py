@@ -6,14 +6,13 @@ import functools
 import json
 import os
 import pathlib
-import runpy
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
 from typing import Any
 
 from smad_jax import errors
-from smad_jax.experiment import run_folder
+from smad_jax.experiment import config_files, run_folder
 from smad_jax.reporting import children
 
 
@@ -193,9 +192,8 @@ def settings(job: Job) -> dict[str, Any]:
     Raises:
         ConfigError: if there is no such config, or a flag does not fit it.
     """
-    file, _, argument = job.config.partition(":")
     try:
-        config = runpy.run_path(file)["get_config"](argument)
+        config = config_files.load(job.config)
         for flag in job.overrides:
             name, _, text = flag.partition("=")
             if name.startswith("--config."):
@@ -258,12 +256,12 @@ def _core_shares(at_once: int) -> list[set[int]]:
 
 
 def _launch(job: Job, cores: set[int], family: children.Children) -> int:
-    """Runs `main.py` for one job, bound to `cores` if any; returns its exit code."""
+    """Trains for one job, bound to `cores` if any; returns its exit code."""
     job.folder.mkdir(parents=True, exist_ok=True)
     if cores:  # binds this thread alone, and the process that it starts inherits it
         os.sched_setaffinity(0, cores)
     command = [
-        *(sys.executable, "main.py", "--config", job.config),
+        *(sys.executable, "-m", "smad_jax", "train", "--config", job.config),
         *("--workdir", str(job.folder), *job.overrides),
     ]
     with (job.folder / "console.log").open("w", encoding="utf-8") as console:

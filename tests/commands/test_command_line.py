@@ -40,20 +40,20 @@ def test_full_disk_and_missing_permission_are_one_line(number, advice, capsys):
         raise OSError(number, os.strerror(number), "there/labels.csv")
 
     assert command_line.run(act) == 3
-    told = capsys.readouterr().err
-    assert told.startswith("error: there/labels.csv: ")
-    assert advice in told
-    assert len(told.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: there/labels.csv: ")
+    assert advice in printed
+    assert len(printed.splitlines()) == 1
 
 
 def test_whole_numbers_have_a_least_value(capsys):
     parser = argparse.ArgumentParser()
     parser.add_argument("--jobs", type=command_line.whole_number(1))
     assert parser.parse_args(["--jobs", "2"]).jobs == 2
-    for text, told in (("0", "at least 1, not 0"), ("x", "invalid whole number")):
+    for text, printed in (("0", "at least 1, not 0"), ("x", "invalid whole number")):
         with pytest.raises(SystemExit):
             parser.parse_args(["--jobs", text])
-        assert told in capsys.readouterr().err
+        assert printed in capsys.readouterr().err
 
 
 def test_program_gives_its_options_to_a_typed_function(capsys):
@@ -70,11 +70,11 @@ def test_program_gives_its_options_to_a_typed_function(capsys):
     assert capsys.readouterr().out == "word word \nWORD \n"
     with pytest.raises(SystemExit):
         program(["--help"])
-    told = capsys.readouterr().out
-    assert "usage: python -m say" in told
-    assert "of words (default: 2)" in told
-    assert "Words." in told
-    assert "False" not in told
+    printed = capsys.readouterr().out
+    assert "usage: python -m say" in printed
+    assert "of words (default: 2)" in printed
+    assert "Words." in printed
+    assert "False" not in printed
 
 
 def test_other_errors_of_the_system_are_not_hidden():

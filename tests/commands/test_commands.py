@@ -1,4 +1,4 @@
-"""The commands of `python -m smad_jax.evaluation`, from the command line on."""
+"""The commands that measure a network, from the command line on."""
 
 import csv
 import json
@@ -28,19 +28,19 @@ DATASET = "embedded-seed0-x0.05"
 
 
 @pytest.fixture
-def ask(capsys):
+def call(capsys):
     """Runs a command; returns the exit code and what it printed."""
 
     def run(*arguments):
         code = __main__.main([str(argument) for argument in arguments])
-        told = capsys.readouterr()
-        return code, told.out + told.err
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
 
     return run
 
 
 @pytest.fixture(scope="module")
-def asked(fresh_run, small_data):
+def network(fresh_run, small_data):
     return trained.load(fresh_run, small_data)
 
 
@@ -54,23 +54,25 @@ def pool(fresh_run, small_data, tmp_path_factory):
     return path
 
 
-def test_evaluate_reports_the_measures_of_what_the_network_said(
-    fresh_run, small_data, tmp_path, ask
+def test_evaluate_reports_the_measures_of_the_predictions(
+    fresh_run, small_data, tmp_path, call
 ):
-    code, told = ask(
+    code, printed = call(
         *("evaluate", "--run", fresh_run, "--data-root", small_data),
         *("--split", "embedded/rare", "--bootstrap", 10, "--out", tmp_path),
     )
-    assert code == 0, told
+    assert code == 0, printed
     report = json.loads((tmp_path / "embedded-rare.json").read_text("utf-8"))
-    said = predict.Predictions.load(tmp_path / "embedded-rare.npz")
+    predictions = predict.Predictions.load(tmp_path / "embedded-rare.npz")
     split = catalog.open_split(small_data, DATASET, "rare", aspects=("scene",))
-    expected = accuracy.summary(said.probabilities, split.labels, said.ids)
+    expected = accuracy.summary(
+        predictions.probabilities, split.labels, predictions.ids
+    )
     found = report["accuracy"]
     assert {name: found[name] for name in expected} == expected
     measures = fairness.measures(
         split.labels,
-        said.probabilities.argmax(axis=1),
+        predictions.probabilities.argmax(axis=1),
         split.aspect_labels["scene"].argmax(axis=1),
         num_bootstrap=10,
         seed=0,
@@ -79,13 +81,13 @@ def test_evaluate_reports_the_measures_of_what_the_network_said(
     assert scene["separation"]["value"] == measures.separation.value
     assert scene["independence"]["high"] == measures.independence.high
     assert set(report["aspects"]) == {"object", "scene"}
-    assert "worst class: " in told
-    assert f"top1 {expected['top1']:.1%}" in told
-    assert told.count("separation: between answer") == 1
+    assert "worst class: " in printed
+    assert f"top1 {expected['top1']:.1%}" in printed
+    assert printed.count("separation: between") == 1
 
 
 def test_evaluate_names_the_scenes_of_the_worst_groups(
-    fresh_run, small_data, tmp_path, ask, monkeypatch
+    fresh_run, small_data, tmp_path, call, monkeypatch
 ):
     split = catalog.open_split(small_data, DATASET, "iid", aspects=("scene",))
     scenes = split.aspect_labels["scene"].argmax(axis=1)
@@ -93,26 +95,26 @@ def test_evaluate_names_the_scenes_of_the_worst_groups(
     label, scene = pairs[:, count.argmax()]
     wrong = (split.labels == label) & (scenes == scene)
 
-    def predicted(asked, split):
+    def predicted(network, split):
         answers = np.where(wrong, (split.labels + 1) % 10, split.labels)
         return predict.Predictions(
             np.asarray(split.ids), split.labels, np.eye(10)[answers], answers[:, None]
         )
 
     monkeypatch.setattr(trained.TrainedNetwork, "predict", predicted)
-    code, told = ask(
+    code, printed = call(
         *("evaluate", "--run", fresh_run, "--data-root", small_data, "--out", tmp_path),
         *("--split", "embedded/iid", "--bootstrap", 0, "--aspects", "scene"),
         *("--min-videos", 2, "--mean", "geometric", "--average", "ratio"),
     )
-    assert code == 0, told
+    assert code == 0, printed
     report = json.loads((tmp_path / "embedded-iid.json").read_text("utf-8"))
     worst = report["aspects"]["scene"]["worst_groups"][0]
     assert not worst["beyond_chance"], "the set is small"
     assert worst["class"] == benchmark.ACTIONS[label]
     assert worst["name"] == benchmark.SCENES[scene]
     assert (worst["num_videos"], worst["accuracy"]) == (wrong.sum(), 0)
-    assert worst["name"] in told.partition("worst groups")[2]
+    assert worst["name"] in printed.partition("worst groups")[2]
     assert report["aspects"]["scene"]["worst_group"]["accuracy"] == 0
     answers = predicted(None, split).answers
     expected = fairness.separation(
@@ -123,25 +125,25 @@ def test_evaluate_names_the_scenes_of_the_worst_groups(
 
 
 def test_evaluate_finds_classes_by_their_names(
-    fresh_run, small_data, web_data, tmp_path, ask
+    fresh_run, small_data, web_data, tmp_path, call
 ):
-    code, told = ask(
+    code, printed = call(
         *("evaluate", "--run", fresh_run, "--data-root", small_data, "--split"),
         *(f"{web_data}/{name}" for name in ("train", "backwards")),
         *("--out", tmp_path),
     )
-    assert code == 0, told
+    assert code == 0, printed
     straight, backwards = (
         json.loads((tmp_path / f"{web_data}-{name}.json").read_text("utf-8"))
         for name in ("train", "backwards")
     )
     assert straight["accuracy"] == backwards["accuracy"]
     assert straight["aspects"] == {}, "the stills have no labels of aspects"
-    assert "separation:" not in told
+    assert "separation:" not in printed
 
 
-def test_imported_weights_say_what_their_run_says(
-    fresh_run, small_data, tmp_path, ask, asked
+def test_imported_weights_predict_as_their_run_does(
+    fresh_run, small_data, tmp_path, call, network
 ):
     arrays, manifest = weights.load_arrays(fresh_run)
     plain = {path: a for path, a in arrays.items() if not path.startswith("saar/")}
@@ -149,22 +151,24 @@ def test_imported_weights_say_what_their_run_says(
     (tmp_path / "classes.txt").write_text("\n".join(benchmark.ACTIONS))
     given = ["evaluate", "--run", tmp_path / "imported", "--data-root", small_data]
     given += ["--split", f"{DATASET}/rare", "--out", tmp_path]
-    code, told = ask(*given)
+    code, printed = call(*given)
     assert code == 2
-    assert "add --config configs/NAME.py:DATA and --classes FILE" in told
-    code, told = ask(
+    assert "add --config configs/NAME.py:DATA and --classes FILE" in printed
+    code, printed = call(
         *(*given, "--config", "configs/slowonly_baseline.py", "--bootstrap", 0),
         *("--classes", tmp_path / "classes.txt"),
     )
-    assert code == 0, told
-    said = predict.Predictions.load(tmp_path / f"{DATASET}-rare.npz")
+    assert code == 0, printed
+    predictions = predict.Predictions.load(tmp_path / f"{DATASET}-rare.npz")
     split = catalog.open_split(small_data, DATASET, "rare")
     # a fresh SAAR changes nothing
-    expected = asked.predict(split)
-    np.testing.assert_allclose(said.probabilities, expected.probabilities, atol=1e-5)
-    code, told = ask(*given, "--config", "nowhere.py", "--classes", "none.txt")
+    expected = network.predict(split)
+    np.testing.assert_allclose(
+        predictions.probabilities, expected.probabilities, atol=1e-5
+    )
+    code, printed = call(*given, "--config", "nowhere.py", "--classes", "none.txt")
     assert code == 2
-    assert "--config nowhere.py" in told
+    assert "nowhere.py" in printed
 
 
 def test_block_of_a_feature_vector_is_the_feature_of_that_view(
@@ -182,13 +186,13 @@ def test_block_of_a_feature_vector_is_the_feature_of_that_view(
     assert found.num_views == 3
 
 
-def test_static_video_has_equal_blocks(fresh_run, small_data, web_data, tmp_path, ask):
+def test_static_video_has_equal_blocks(fresh_run, small_data, web_data, tmp_path, call):
     options = ["--run", fresh_run, "--data-root", small_data, "--views", 4]
-    code, told = ask(
+    code, printed = call(
         *("features", *options, "--split", f"{web_data}/few"),
         *("--out", tmp_path / "few.npz"),
     )
-    assert code == 0, told
+    assert code == 0, printed
     found = feature_files.Features.load(tmp_path / "few.npz")
     blocks = found.features.reshape(3, 4, -1)
     np.testing.assert_allclose(blocks, blocks[:, :1].repeat(4, 1), atol=1e-5)
@@ -196,27 +200,27 @@ def test_static_video_has_equal_blocks(fresh_run, small_data, web_data, tmp_path
 
 
 def test_few_shot_and_svm_are_those_of_the_extracted_features(
-    pool, small_data, tmp_path, ask
+    pool, small_data, tmp_path, call
 ):
     videos = feature_files.Features.load(pool)
     out = tmp_path / "few_shot.json"
-    code, told = ask(
+    code, printed = call(
         *("few_shot", "--features", pool, "--episodes", 200, "--shots", 2, "--out", out)
     )
-    assert code == 0, told
+    assert code == 0, printed
     expected = few_shot.evaluate(
         *(videos.features, videos.labels, videos.ids), num_shots=2, num_episodes=200
     )
     found = json.loads(out.read_text())["2-shot"]
     assert found["accuracy"] == expected.accuracy
     assert not list(pool.parent.glob("few_shot-*")), "the paper has 10,000 episodes"
-    assert "not for Table 5: episodes 200 instead of 10000, views 3" in told
+    assert "not for Table 5: episodes 200 instead of 10000, views 3" in printed
     lists = [f"embedded/{name}" for name in ("train", "tail")]
-    code, told = ask(
+    code, printed = call(
         *("svm", "--features", pool, pool, "--data-root", small_data, "--out", out),
         *("--train", *lists, "--test", *lists[::-1]),
     )
-    assert code == 0, told
+    assert code == 0, printed
     train, tail = (
         catalog.open_split(small_data, DATASET, name) for name in ("train", "tail")
     )
@@ -231,33 +235,37 @@ def test_few_shot_and_svm_are_those_of_the_extracted_features(
     found = json.loads(out.read_text())
     assert [split["accuracy"] for split in found["splits"]] == accuracies
     assert found["mean"] == pytest.approx(sum(accuracies) / 2)
-    assert f"mean of 2 splits: {found['mean']:.1%}" in told
-    assert "not for Table 5: views 3 instead of 10" in told
+    assert f"mean of 2 splits: {found['mean']:.1%}" in printed
+    assert "not for Table 5: views 3 instead of 10" in printed
     assert not list(pool.parent.glob("svm-*"))
-    code, told = ask("svm", "--features", pool, "--train", *lists, "--test", lists[0])
-    assert (code, "they go in pairs" in told) == (2, True)
-    code, told = ask("svm", "--features", pool, "--train", "train", "--test", "tail")
-    assert (code, "expected DATASET/SPLIT" in told) == (2, True)
+    code, printed = call(
+        "svm", "--features", pool, "--train", *lists, "--test", lists[0]
+    )
+    assert (code, "they go in pairs" in printed) == (2, True)
+    code, printed = call(
+        "svm", "--features", pool, "--train", "train", "--test", "tail"
+    )
+    assert (code, "expected DATASET/SPLIT" in printed) == (2, True)
 
 
 def test_probe_stands_beside_majority_chance_and_the_runs_adversary(
-    fresh_run, small_data, tmp_path, ask, asked
+    fresh_run, small_data, tmp_path, call, network
 ):
-    code, told = ask(
+    code, printed = call(
         *("probe", "--run", fresh_run, "--data-root", small_data),
         *("--split", "embedded/pool", "--out", tmp_path / "probe.json"),
     )
-    assert code == 0, told
+    assert code == 0, printed
     report = json.loads((tmp_path / "probe.json").read_text())
     split = catalog.open_split(small_data, DATASET, "pool", aspects=("scene",))
-    said = asked.predict(split)
+    predictions = network.predict(split)
     expected = probe.evaluate(
-        said.features, split.aspect_labels["scene"].argmax(axis=1)
+        predictions.features, split.aspect_labels["scene"].argmax(axis=1)
     )
     assert report["scene"]["accuracy"] == expected.accuracy
     assert report["scene"]["adversary"] == 0.25, "that of the last logged step"
     assert report["object"]["adversary"] is None
-    assert f"{expected.majority:.1%}" in told
+    assert f"{expected.majority:.1%}" in printed
 
 
 @pytest.fixture
@@ -277,51 +285,51 @@ def folder(tmp_path, small_data):
     return folder
 
 
-def test_predict_lists_likely_classes_and_says_what_is_wrong_with_bad_videos(
-    fresh_run, small_data, folder, tmp_path, ask, asked
+def test_predict_lists_likely_classes_and_reports_bad_videos(
+    fresh_run, small_data, folder, tmp_path, call, network
 ):
-    out = tmp_path / "said.csv"
-    code, told = ask(
+    out = tmp_path / "predictions.csv"
+    code, printed = call(
         *("predict", "--run", fresh_run, "--data-root", tmp_path / "nothing"),
         *("--videos", folder, "--out", out, "--top", 4),
     )
-    assert code == 0, told
+    assert code == 0, printed
     with open(out, encoding="utf-8", newline="") as file:
         rows = {row["id"]: row for row in csv.DictReader(file)}
     assert list(rows) == [
         *("b $x^2$.MP4", "cut.mp4", "deep, deep/a.mp4", "gone.mp4", "still.png")
     ]
     split = catalog.open_split(small_data, DATASET, "iid")
-    said = asked.predict(split).probabilities
+    predictions = network.predict(split).probabilities
     for name, row in (("deep, deep/a.mp4", 0), ("b $x^2$.MP4", 1)):
-        order = np.argsort(-said[row])[:4]
+        order = np.argsort(-predictions[row])[:4]
         names = [rows[name][f"class_{rank}"] for rank in (1, 2, 3, 4)]
         assert names == [benchmark.ACTIONS[label] for label in order]
         values = [float(rows[name][f"p_{rank}"]) for rank in (1, 2, 3, 4)]
-        np.testing.assert_allclose(values, said[row][order], atol=1e-4)
+        np.testing.assert_allclose(values, predictions[row][order], atol=1e-4)
         assert rows[name]["problem"] == ""
     assert rows["cut.mp4"]["problem"].startswith("truncated: ")
     assert rows["gone.mp4"]["problem"] == "missing: No such file or directory"
     assert rows["cut.mp4"]["class_1"] == ""
-    assert "2 cannot be used (missing 1, truncated 1)" in told.replace(
+    assert "2 cannot be used (missing 1, truncated 1)" in printed.replace(
         "truncated 1, missing 1", "missing 1, truncated 1"
     )
-    assert "ffmpeg -i OLD NEW.mp4" in told
+    assert "ffmpeg -i OLD NEW.mp4" in printed
     picture = cv2.imread(str(out.with_suffix(".png")))
     assert picture is not None
     assert picture.std() > 10
 
 
 def test_predict_takes_a_file_too_and_the_audit_reads_its_table(
-    fresh_run, folder, tmp_path, ask
+    fresh_run, folder, tmp_path, call
 ):
     given = ["predict", "--run", fresh_run, "--pictures", 0]
     one, all_of_them = tmp_path / "one.csv", tmp_path / "all.csv"
-    code, told = ask(*given, "--videos", folder / "b $x^2$.MP4", "--out", one)
-    assert code == 0, told
+    code, printed = call(*given, "--videos", folder / "b $x^2$.MP4", "--out", one)
+    assert code == 0, printed
     with open(one, encoding="utf-8", newline="") as file:
         assert [row["id"] for row in csv.DictReader(file)] == ["b $x^2$.MP4"]
-    assert ask(*given, "--videos", folder, "--out", all_of_them)[0] == 0
+    assert call(*given, "--videos", folder, "--out", all_of_them)[0] == 0
     table = inputs.read(all_of_them, "prediction")
     answered = [answer for answer in table.hard if answer]
     assert len(answered) == len(table.ids) - 2
@@ -329,17 +337,17 @@ def test_predict_takes_a_file_too_and_the_audit_reads_its_table(
 
 
 def test_predict_of_nothing_but_bad_videos_is_an_error_that_keeps_the_reasons(
-    fresh_run, tmp_path, ask
+    fresh_run, tmp_path, call
 ):
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.mp4").write_bytes(b"no video")
-    code, told = ask(
+    code, printed = call(
         *("predict", "--run", fresh_run, "--videos", tmp_path / "bad"),
-        *("--out", tmp_path / "said.csv"),
+        *("--out", tmp_path / "predictions.csv"),
     )
     assert code == 3
-    assert "no answer for any video" in told and "a.mp4: " in told
-    assert "a.mp4,undecodable: " in (tmp_path / "said.csv").read_text()
+    assert "predictions.csv" in printed and "a.mp4: " in printed
+    assert "a.mp4,undecodable: " in (tmp_path / "predictions.csv").read_text()
 
 
 @pytest.mark.parametrize(
@@ -352,7 +360,7 @@ def test_predict_of_nothing_but_bad_videos_is_an_error_that_keeps_the_reasons(
         (("features", "--split", "a/b", "--views", "-1"), 2, "--views must be at"),
         (("predict", "--videos", "configs", "--out", "x.png"), 2, "name of the sheet"),
         (
-            ("evaluate", "--split", "embedded/iid", "--config", "configs/base.py"),
+            ("evaluate", "--split", "embedded/iid", "--config", "configs/common.py"),
             *(2, "--config and --classes are for imported weights"),
         ),
         (
@@ -365,26 +373,28 @@ def test_predict_of_nothing_but_bad_videos_is_an_error_that_keeps_the_reasons(
         ),
     ],
 )
-def test_mistakes_are_told_in_one_line_with_the_exit_code(
-    fresh_run, small_data, ask, arguments, code, message, monkeypatch
+def test_mistakes_end_in_one_line_with_the_exit_code(
+    fresh_run, small_data, call, arguments, code, message, monkeypatch
 ):
     monkeypatch.chdir(pathlib.Path(__file__).parents[2])
     command, *rest = arguments
-    found, told = ask(*(command, "--run", fresh_run, "--data-root", small_data, *rest))
-    assert (found, message in told) == (code, True), told
+    found, printed = call(
+        *(command, "--run", fresh_run, "--data-root", small_data, *rest)
+    )
+    assert (found, message in printed) == (code, True), printed
 
 
-def test_file_that_holds_no_features_is_refused(tmp_path, ask):
+def test_file_that_holds_no_features_is_refused(tmp_path, call):
     (tmp_path / "text.npz").write_text("no features")
     for name, message in (("text", "is no file of features"), ("none", "no features")):
-        code, told = ask("few_shot", "--features", tmp_path / f"{name}.npz")
-        assert (code, message in told) == (3, True)
+        code, printed = call("few_shot", "--features", tmp_path / f"{name}.npz")
+        assert (code, message in printed) == (3, True)
 
 
-@pytest.mark.parametrize("command", __main__.COMMANDS)
+@pytest.mark.parametrize("command", __main__.main.commands)
 def test_help_of_a_command_shows_defaults(command, capsys):
     with pytest.raises(SystemExit):
         __main__.main([command, "--help"])
-    told = capsys.readouterr().out
-    assert "(default: " in told
-    assert "default: None" not in told
+    printed = capsys.readouterr().out
+    assert "(default: " in printed
+    assert "default: None" not in printed

@@ -15,7 +15,8 @@ from typing import NamedTuple
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["main"])
+# what `train` imports late
+_FORKS.set_forkserver_preload(["smad_jax.api.runs", "smad_jax.commands.train"])
 
 
 class Ended(NamedTuple):
@@ -59,10 +60,7 @@ def _run(arguments: list[str], variables: dict[str, str], told: Sequence[str]) -
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     os.chdir(ROOT)
     os.environ.update(variables)
-    sys.argv = ["main.py", *arguments]  # where a config's flags are looked for
-    from absl import app, flags
+    sys.argv = ["main.py", *arguments]
+    from smad_jax.commands import train
 
-    import main
-
-    flags.mark_flag_as_required("config")
-    app.run(main.main, flags_parser=main.parse_flags)
+    train.main()

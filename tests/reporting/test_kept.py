@@ -9,7 +9,7 @@ from smad_jax.reporting import kept, runs
 CONFIG = """
 import ml_collections
 
-def get_config(argument):
+def get_config(argument=''):
     config = ml_collections.ConfigDict()
     config.seed = 0
     config.rate = {rate}

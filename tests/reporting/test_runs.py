@@ -41,7 +41,7 @@ def config_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.py").write_text(
         "import ml_collections\n"
-        "def get_config(argument):\n"
+        "def get_config(argument=''):\n"
         f"    config = ml_collections.ConfigDict({CONFIG!r})\n"
         "    config.optimizer.milestones = (40, 80)\n"
         "    config.model = {'saar': argument == 'saar'}\n"

@@ -62,7 +62,7 @@ def test_export_to_safetensors_imports_again(checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "printed"),
     [
         (["--model", "resnet3d_18"], 3, "place_mlp.p_last_fc.bias unknown"),
         (["--model", "resnet18"], 3, "does not fit resnet18"),
@@ -70,12 +70,12 @@ def test_export_to_safetensors_imports_again(checkpoint, tmp_path):
     ],
 )
 def test_mistakes_end_with_a_message_and_no_folder(
-    checkpoint, tmp_path, capsys, arguments, code, told
+    checkpoint, tmp_path, capsys, arguments, code, printed
 ):
     assert run("import", checkpoint, *arguments, "--out", tmp_path / "w") == code
     error = capsys.readouterr().err
     assert error.startswith("error: ")
-    assert told in error
+    assert printed in error
     assert not (tmp_path / "w").exists()
 
 

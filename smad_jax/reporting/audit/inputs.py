@@ -82,6 +82,22 @@ def read(path: pathlib.Path, column: str) -> Table:
     return _without_repeats(table)
 
 
+def of_arrays(name: str, ids: np.ndarray, values: np.ndarray) -> Table:
+    """Returns the table of arrays.
+
+    Args:
+        name: What they are, for messages.
+        ids: [V] str.
+        values: [V] classes by number or name, or [V, Z] distributions.
+
+    Raises:
+        DataError: if they break a rule.
+    """
+    table = _table(pathlib.Path(name), name, ids.astype(str), values)
+    _check_shares(table)
+    return _without_repeats(table)
+
+
 def has_labels(path: pathlib.Path) -> bool:
     """Returns whether a file of predictions holds the true labels too."""
     if path.suffix == ".npz" and path.is_file():
@@ -176,6 +192,17 @@ def _read_npz(path: pathlib.Path, column: str) -> Table:
             )
         ids, values = arrays[id_name].astype(str), arrays[name]
         classes = tuple(map(str, arrays["classes"])) if "classes" in arrays else ()
+    return _table(path, name, ids, values, classes)
+
+
+def _table(
+    path: pathlib.Path,
+    name: str,
+    ids: np.ndarray,
+    values: np.ndarray,
+    classes: tuple[str, ...] = (),
+) -> Table:
+    """The table of two arrays, `name` in messages."""
     if (
         ids.ndim != 1
         or values.ndim not in (1, 2)

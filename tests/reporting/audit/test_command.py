@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
+from smad_jax.api import audits
 from smad_jax.data import aspect_records, label_names
 from smad_jax.experiment import run_labels
 from smad_jax.reporting import __main__ as command
-from smad_jax.reporting.audit import command as audit
 from smad_jax.reporting.audit import thumbnails
 
 
@@ -60,25 +60,25 @@ def test_saved_predictions_need_no_file_of_labels(files, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "named"),
+    ("arguments", "code", "printed"),
     [
         (["--labels", "none.csv"], 3, "no file at none.csv"),
-        (["--names", "object=x.txt"], 2, "--names object"),
-        (["--model-names", "a", "b"], 2, "1 different names"),
-        (["--videos", "none"], 3, "none"),
-        (["--aspect", "object=."], 3, "'object'"),
+        (["--names", "object=x.txt"], 2, "there is no such --aspect"),
+        (["--model-names", "a", "b"], 2, "must be 1 different names"),
+        (["--videos", "none"], 3, "no folder of videos at none"),
+        (["--aspect", "object=."], 3, "no labels of 'object'; it has those of nothing"),
         (["--out", "one/p.npz/a.html"], 3, "a folder is needed there"),
-        (["--out", "one"], 2, "one is a folder"),
+        (["--out", "one"], 2, "one is a folder; name a file in it"),
     ],
 )
 def test_mistakes_end_with_one_line_and_their_code(
-    files, capsys, monkeypatch, arguments, code, named
+    files, capsys, monkeypatch, arguments, code, printed
 ):
     monkeypatch.chdir(files)
     place = ["--predictions", "one/p.npz", "--aspect", "scene=scene.npz"]
     assert run(*place, "--out", "a.html", *arguments) == code
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("error: ") and named in last
+    assert last.startswith("error: ") and printed in last
     assert not (files / "a.html").exists()
 
 
@@ -86,13 +86,13 @@ def test_predictions_without_labels_ask_for_them(files, capsys):
     (files / "p.csv").write_text("id,prediction\nv0,1\n")
     aspect = f"scene={files / 'scene.npz'}"
     assert run("--predictions", files / "p.csv", "--aspect", aspect) == 2
-    assert "--labels" in capsys.readouterr().err
+    assert "name their file with --labels" in capsys.readouterr().err
 
 
-def test_missing_predictions_are_named(files, capsys):
+def test_missing_predictions_are_said_to_be_missing(files, capsys):
     aspect = f"scene={files / 'scene.npz'}"
     assert run("--predictions", files / "none.npz", "--aspect", aspect) == 3
-    assert str(files / "none.npz") in capsys.readouterr().err
+    assert "no file at" in capsys.readouterr().err
 
 
 def test_names_come_from_the_run_and_from_the_data_set(files):
@@ -111,7 +111,7 @@ def test_names_come_from_the_run_and_from_the_data_set(files):
     text = out.read_text("utf-8")
     assert "<bdi>walk</bdi>" in text and "<bdi>ice</bdi>" in text
     assert "class 0" not in text and "scene 1" not in text
-    # names are not looked up in a folder that is no run's
+    # names of nobody's labels are not looked for in a folder that is no run's
     (files / "mine").mkdir()
     (files / "mine" / "p.npz").write_bytes(predictions.read_bytes())
     (files / "labels.json").write_text("damaged")
@@ -127,7 +127,7 @@ def test_names_come_from_the_run_and_from_the_data_set(files):
     assert "<bdi>walk</bdi>" not in text and "<bdi>ice</bdi>" not in text
 
 
-def test_model_that_learned_nothing_is_reported_before_its_bias(files):
+def test_model_that_learned_nothing_is_told_so_before_its_bias(files):
     ids = [f"v{n}" for n in range(60)]
     rows = "".join(f"{id},1\n" for id in ids)
     (files / "constant.csv").write_text(f"id,prediction\n{rows}")
@@ -135,11 +135,12 @@ def test_model_that_learned_nothing_is_reported_before_its_bias(files):
     given += ["--aspect", f"scene={files / 'scene.npz'}", "--bootstrap", 2]
     assert run("--predictions", files / "constant.csv", *given) == 0
     text = html.unescape((files / "a.html").read_text("utf-8"))
-    assert "Always predicting" in text and "mean little" in text
-    assert "First find out why" in text
-    assert "No finding calls for a remedy" not in text
+    assert "not surely better than to answer" in text
+    assert "What follows says little of such a model" in text
+    assert "Find out first why the model is hardly right" in text
+    assert "Nothing here asks for a remedy" not in text
     assert run("--predictions", files / "two/p.npz", *given) == 0
-    assert "Always predicting" not in (files / "a.html").read_text("utf-8")
+    assert "not surely better" not in (files / "a.html").read_text("utf-8")
 
 
 def test_good_model_on_few_videos_of_a_common_class_is_not_called_useless(files):
@@ -152,39 +153,38 @@ def test_good_model_on_few_videos_of_a_common_class_is_not_called_useless(files)
     given += ["--predictions", files / "good.csv", "--out", files / "a.html"]
     assert run(*given) == 0
     text = html.unescape((files / "a.html").read_text("utf-8"))
-    assert "Always predicting" in text
-    assert "First find out why" not in text and "mean little" not in text
+    assert "not surely better than to answer" in text
+    assert "hardly right" not in text and "says little" not in text
 
 
-def test_without_draws_nothing_is_certain(files):
+def test_without_draws_nothing_is_said_to_be_certain(files):
     given = ["--predictions", files / "two/p.npz", "--out", files / "a.html"]
     given += ["--aspect", f"scene={files / 'scene.npz'}", "--bootstrap"]
     assert run(*given, 50) == 0
-    certain = (files / "a.html").read_text("utf-8")
-    assert "the true actions do" in certain and "Among videos of the same" in certain
+    sure = (files / "a.html").read_text("utf-8")
+    assert "the true actions do" in sure and "Among videos of one" in sure
     assert run(*given, 0) == 0
     text = (files / "a.html").read_text("utf-8")
-    assert "Without bootstrap draws" in text
-    assert "the true actions do" not in text and "Among videos of the same" not in text
-    assert "left out (no bootstrap draws)" in text
+    assert "Without bootstrap draws nothing is said of how sure that is" in text
+    assert "the true actions do" not in text and "Among videos of one" not in text
+    assert "NMI left out (no bootstrap draws)" in text
 
 
-def test_notes_and_missing_videos_are_printed_on_the_terminal(files, capsys):
+def test_notes_and_videos_that_are_not_found_are_told_on_the_terminal(files, capsys):
     (files / "videos").mkdir()
     rows = "".join(f"v{n},{n % 4}\n" for n in range(50))
     (files / "some.csv").write_text(f"id,scene\n{rows}")
     given = ["--predictions", files / "two/p.npz", "--out", files / "a.html"]
     given += ["--aspect", f"scene={files / 'some.csv'}", "--bootstrap", 2]
     assert run(*given, "--videos", files / "videos") == 0
-    lines = capsys.readouterr().err.splitlines()
-    notes = [line for line in lines if line.startswith("note: ")]
-    assert "no scene label: 10 videos" in notes[0]
-    assert str(files / "videos") in notes[1]
+    printed = capsys.readouterr().err
+    assert "note: Without scene label: 10 videos" in printed
+    assert f"is in {files / 'videos'}" in printed
 
 
-def test_models_are_named_by_what_distinguishes_their_paths(tmp_path):
+def test_models_are_named_by_what_tells_their_paths_apart(tmp_path):
     def names(*files):
-        return audit._model_names([tmp_path / file for file in files], [])
+        return audits.names_of_files([tmp_path / file for file in files])
 
     assert names("base/seed1/p.npz", "smad/seed1/p.npz") == ["base", "smad"]
     assert names("p.csv", "deeper/down/q.csv") == ["p", "q"]
@@ -192,7 +192,7 @@ def test_models_are_named_by_what_distinguishes_their_paths(tmp_path):
     assert names("down/p.csv", "down/down/../../p.csv") == ["down", tmp_path.name]
     same = pathlib.Path(f"/{tmp_path.name}/p.csv")
     other = pathlib.Path(f"/{tmp_path.name}/{tmp_path.name}/p.csv")
-    assert audit._model_names([same, other], []) == [str(same), str(other)]
+    assert audits.names_of_files([same, other]) == [str(same), str(other)]
     assert names("p.csv", "p.npz") == ["p.csv", "p.npz"]
     with pytest.raises(errors.ConfigError, match="another file than --predictions"):
         names("p.csv", "down/../p.csv")
@@ -224,9 +224,11 @@ def test_numbers_and_names_are_not_taken_for_one_another(files, capsys):
     given = ["--predictions", numbers, "--labels", labels, "--bootstrap", 2]
     given += ["--aspect", f"scene={files / 'scene.npz'}", "--out", files / "a.html"]
     assert run(*given) == 3
-    message = capsys.readouterr().err
-    assert "numbers.csv has numbers, such as '0'" in message
-    assert "labels.csv names, such as 'a'" in message and "--classes" in message
+    printed = capsys.readouterr().err
+    assert "numbers.csv has numbers, such as '0'" in printed
+    assert (
+        "labels.csv names, such as 'a'; give the names in order (--classes" in printed
+    )
     (files / "classes.txt").write_text("a\nb\nc\n")
     assert run(*given, "--classes", files / "classes.txt") == 0
 
@@ -236,6 +238,6 @@ def test_page_replaces_nothing_that_it_is_made_from(files, capsys, out):
     before = (files / "scene.npz").read_bytes()
     given = ["--predictions", files / "one/p.npz", "--out", files / out]
     assert run(*given, "--aspect", f"scene={files / 'scene.npz'}") == 2
-    message = capsys.readouterr().err
-    assert str(files / out) in message
+    printed = capsys.readouterr().err
+    assert "is one of the files to be read" in printed or "is a folder" in printed
     assert (files / "scene.npz").read_bytes() == before

@@ -1,0 +1,138 @@
+"""`train`: trains and tests one experiment. Its options are absl flags.
+
+    python -m smad_jax train --config configs/slowonly_smad.py
+    python -m smad_jax train --config configs/slowonly_smad.py:k200db --distributed
+    python -m smad_jax train --config configs/slowonly_smad.py --config.seed=3 --smoke
+
+The same command resumes a run where it stopped. `python main.py` is this command.
+"""
+
+import pathlib
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import ml_collections
+from absl import app, flags
+from ml_collections import config_flags
+
+from smad_jax import errors
+from smad_jax.experiment import config_files
+
+HELP = "train and test one experiment"
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run (default: runs/CONFIG[-ARGUMENT])."
+)
+SMOKE = flags.DEFINE_bool("smoke", False, "Shrink the experiment to seconds.")
+FORCE = flags.DEFINE_bool(
+    "force", False, "Resume in the folder of a run with another config."
+)
+DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "One of several processes, as on a TPU pod."
+)
+_AGAIN = "the same command resumes from the newest checkpoint"
+_HELP = re.compile("--?h(elp)?")
+_CONFIG = re.compile("--?config(=.*)?", re.DOTALL)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs a command line and ends the process with the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if any(map(_HELP.fullmatch, arguments)):
+        print(__doc__)
+        print("  --config: Config file, as FILE or FILE:DATA,KEY=VALUE.")
+        print("  --config.KEY: Another value of a key of the config.")
+        print(flags.FLAGS.module_help(sys.modules[__name__]))
+        sys.exit()
+    place, rest = _config_file(arguments)
+    app.run(
+        lambda argv: _act(argv, place),
+        argv=["train", *rest],
+        flags_parser=lambda argv: parse_flags(argv, place),
+    )
+
+
+def _config_file(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """Returns the value of --config, empty without one, and all other arguments."""
+    arguments = flags.FLAGS.read_flags_from_files(arguments, force_gnu=False)
+    place, rest = "", []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if _CONFIG.fullmatch(argument):
+            _, equals, value = argument.partition("=")
+            place = value if equals else next(waiting, "")
+        else:
+            rest.append(argument)
+    return place, rest
+
+
+def parse_flags(argv: Sequence[str], place: str) -> list[str]:
+    """Reads the config and parses all flags; a mistake ends the process with code 2."""
+    try:
+        if not place:
+            raise errors.ConfigError("--config FILE is needed, configs/NAME.py")
+        # The flags of a config are made from its keys, so its file is read first.
+        config = config_files.load(place)
+        config_flags.DEFINE_config_dict("config", config, sys_argv=list(argv))
+        return flags.FLAGS(argv)
+    except AttributeError as error:  # an unknown key, quoted once more by its origin
+        text = str(error).strip("\"'").replace("\\n", " ").replace("\\'", "'")
+        if text.isidentifier():  # no other key is similar
+            text = f"the config has no key {text!r}"
+    except (errors.ConfigError, flags.Error) as error:
+        text = str(error)
+    _stop(f"{text} (--help lists the flags)", errors.ConfigError.exit_code)
+
+
+def _act(argv: Sequence[str], place: str) -> None:
+    """Trains and tests; ends the process with one line where that fails."""
+    config: ml_collections.ConfigDict = flags.FLAGS.config
+    try:
+        if len(argv) > 1:
+            raise errors.ConfigError(f"unexpected arguments: {' '.join(argv[1:])}")
+        if not DISTRIBUTED.value:  # in a distributed run SIGTERM is JAX's own
+            signal.signal(signal.SIGTERM, _terminated)
+        with errors.machine_explained():
+            _train(config, place)
+    except errors.UserError as error:
+        _stop(str(error), error.exit_code)
+    except KeyboardInterrupt:  # outside the training loop there is nothing to save
+        _stop(f"interrupted; {_AGAIN}", 130)
+    except _Terminated:
+        _stop(f"stopped by SIGTERM; {_AGAIN}", 143)
+
+
+def _train(config: ml_collections.ConfigDict, place: str) -> None:
+    # Imported late: a mistake in the flags is reported without waiting for JAX.
+    from smad_jax.api import runs
+    from smad_jax.experiment import run_folder
+    from smad_jax.training import log, loop
+
+    log.to_console()
+    file, _, argument = place.partition(":")
+    name = run_folder.run_name(file, argument, smoke=SMOKE.value)
+    folder = pathlib.Path(WORKDIR.value or f"runs/{name}")
+    log.logger.info(f"{name} in {folder}")
+    if DISTRIBUTED.value:
+        runs.join_processes()
+    try:
+        runs.train(config, folder, smoke=SMOKE.value, force=FORCE.value)
+    except loop.Interrupted as interruption:
+        _stop(str(interruption), 128 + interruption.number)
+
+
+class _Terminated(Exception):
+    """SIGTERM came outside the training loop, which handles it itself."""
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    sys.stdout.flush()
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,38 @@
+"""`weights verify`: a network of ours against PyTorch's, from the same file."""
+
+import pathlib
+
+from smad_jax import errors
+from smad_jax.commands import checkpoint_options, command_line
+
+HELP = "compare a network with PyTorch, stage by stage"
+
+
+def run(
+    *,
+    checkpoint: pathlib.Path,
+    model: str,
+    layout: str | None,
+    foreign: list[str],
+    allow: list[str],
+) -> str | None:
+    """Returns the difference of each stage.
+
+    Raises:
+        DataError: if one is larger than rounding leaves.
+    """
+    from smad_jax.api import weights
+
+    differences, equal = weights.verify_weights(
+        checkpoint, model, layout=layout, foreign=foreign, allow=allow
+    )
+    text = "\n".join(map(str, differences))
+    if equal:
+        return text
+    print(text)
+    raise errors.DataError(f"{checkpoint} gives other numbers here than in PyTorch")
+
+
+main = command_line.Program(
+    "python -m smad_jax weights verify", HELP, checkpoint_options.add_options, run
+)
