@@ -6,7 +6,7 @@ works on its own devices alone, so the last chunks need not be in step.
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -18,6 +18,7 @@ from smad_jax.evaluation.predictions import Examples, Predictions
 from smad_jax.training import sharding, train_state
 
 NUM_EXAMPLES = 12
+T = TypeVar("T")
 
 # Outputs of the network that are read.
 _OF_VIEWS = ("logits", "features", "actionness")
@@ -254,7 +255,7 @@ class Predictor:
         return {name: np.asarray(array)[: len(clips)] for name, array in views.items()}
 
 
-def _local(tree: Any) -> Any:
+def _local(tree: T) -> T:
     """Returns replicated global arrays as NumPy arrays of this process."""
     return jax.tree.map(lambda leaf: np.asarray(leaf.addressable_data(0)), tree)
 
