@@ -93,10 +93,10 @@ class Predictor:
             self._mesh, jax.sharding.PartitionSpec(sharding.BATCH_AXIS)
         )
 
-        def forward(arrays, clips, wanted):
+        def forward(arrays, clips, outputs):
             modules: Any = train_state.merge(graph, *arrays)
             output = modules.model(clips, train=False, key=None)
-            found = {name: getattr(output, name) for name in wanted}
+            found = {name: getattr(output, name) for name in outputs}
             return {name: value for name, value in found.items() if value is not None}
 
         def combine(arrays, logits, features):
@@ -104,7 +104,7 @@ class Predictor:
             return modules.method.predict(logits, features)
 
         # static: outputs that are not read, such as feature maps, cost no memory
-        self._forward = jax.jit(forward, static_argnames="wanted")
+        self._forward = jax.jit(forward, static_argnames="outputs")
         self._combine = jax.jit(combine)
 
     def adapt(self, batches: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
@@ -175,7 +175,7 @@ class Predictor:
         padding = -len(clips) % self._mesh.size
         padded = np.pad(clips, [(0, padding)] + [(0, 0)] * 4)
         placed = jax.device_put(padded, self._rows)
-        found = self._forward(self._arrays, placed, wanted=_OF_MAPS)
+        found = self._forward(self._arrays, placed, outputs=_OF_MAPS)
         whole = {name: np.asarray(array)[: len(clips)] for name, array in found.items()}
         head = self._arrays[0]["model"]["head"]
         return Maps(
@@ -251,7 +251,7 @@ class Predictor:
         """Runs at most `size` clips, padded to `size`."""
         padding = [(0, size - len(clips))] + [(0, 0)] * (clips.ndim - 1)
         placed = jax.device_put(np.pad(clips, padding), self._rows)
-        views = self._forward(self._arrays, placed, wanted=_OF_VIEWS)
+        views = self._forward(self._arrays, placed, outputs=_OF_VIEWS)
         return {name: np.asarray(array)[: len(clips)] for name, array in views.items()}
 
 
