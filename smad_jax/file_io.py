@@ -7,7 +7,7 @@ import pathlib
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -124,6 +124,12 @@ def write_text(path: pathlib.Path, text: str) -> None:
     """Writes text as UTF-8."""
     with whole(path) as partial:
         partial.write_text(text, "utf-8")
+
+
+def write_npz(path: pathlib.Path, arrays: Mapping[str, np.typing.ArrayLike]) -> None:
+    """Writes plain arrays as an NPZ file, by name."""
+    with whole(path) as partial, open(partial, "wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def write_json(path: pathlib.Path, content: object) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data import records
+from smad_jax.data import records, tf_example
 
 _BLOCK = 4096  # rows at a time
 _FIELD = "values"
@@ -53,7 +53,7 @@ class AspectReader:
         Raises:
             DataError: if a record is damaged or its row has another length.
         """
-        empty = records.encode_example(fields(np.zeros(self.num_labels)))
+        empty = tf_example.encode(fields(np.zeros(self.num_labels)))
         size = _ITEM * self.num_labels
         key = bytes((0x0A, len(_FIELD))) + _FIELD.encode()  # with its tag and length
         head = empty[empty.index(key) : len(empty) - size]
@@ -68,13 +68,13 @@ class AspectReader:
             ]
             yield np.frombuffer(b"".join(rows), "<f2").reshape(len(rows), -1)
 
-    def _decoded(self, payload: bytes) -> records.Fields:
+    def _decoded(self, payload: bytes) -> tf_example.Fields:
         try:
-            return records.decode_example(payload)
-        except (ValueError, LookupError, StopIteration) as error:
+            return tf_example.decode(payload)
+        except ValueError as error:
             raise errors.DataError(f"{self._where} hold another record") from error
 
-    def _row(self, record: records.Fields, size: int | None = None) -> bytes:
+    def _row(self, record: tf_example.Fields, size: int | None = None) -> bytes:
         """The row of a record, of `size` bytes if given."""
         row = record.get(_FIELD)
         if (
@@ -86,7 +86,7 @@ class AspectReader:
         return row
 
 
-def fields(row: np.ndarray) -> records.Fields:
+def fields(row: np.ndarray) -> tf_example.Fields:
     """Returns the fields of the record of a row [Z], without its id."""
     return {_FIELD: row.astype("<f2").tobytes()}
 

@@ -12,16 +12,14 @@ import pathlib
 import shlex
 import struct
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from smad_jax import errors, file_io
-from smad_jax.data import record_files
-
-Fields = Mapping[str, bytes | int]
+from smad_jax.data import record_files, tf_example
 
 REINDEX_COMMAND = "python -m data_prep.build_records --reindex"
 
@@ -36,97 +34,6 @@ class VideoRecord(NamedTuple):
     video: bytes
     label: int
     num_frames: int
-
-
-# tf.train.Example on the wire. Example.features = 1, Features.feature = 1 (a map:
-# key = 1, value = 2), Feature.bytes_list = 1 or int64_list = 3, their values = 1.
-
-
-def encode_example(fields: Fields) -> bytes:
-    """Returns `fields` as a serialised tf.train.Example, one value per field.
-
-    Keys are written in sorted order, so equal fields give equal bytes.
-    """
-    entries = []
-    for key, value in sorted(fields.items()):
-        if isinstance(value, bytes):
-            feature = _message(1, _message(1, value))
-        else:
-            packed = _varint(value & 0xFFFFFFFFFFFFFFFF)
-            feature = _message(3, _message(1, packed))
-        entries.append(_message(1, _message(1, key.encode()) + _message(2, feature)))
-    return _message(1, b"".join(entries))
-
-
-def decode_example(payload: bytes) -> dict[str, bytes | int]:
-    """Returns the first value of each bytes or int64 feature of an Example.
-
-    Raises:
-        ValueError: if `payload` is not an Example of such features.
-    """
-    fields: dict[str, bytes | int] = {}
-    for _, features in _messages(memoryview(payload)):
-        for _, entry in _messages(features):
-            parts = dict(_messages(entry))
-            kind, values = next(_messages(parts[2]))
-            key = bytes(parts[1]).decode()
-            if kind == 1:
-                fields[key] = bytes(next(_messages(values))[1])
-            elif kind == 3:
-                fields[key] = _first_integer(values)
-            else:
-                raise ValueError(f"field {key!r} is neither bytes nor int64")
-    return fields
-
-
-def _message(number: int, body: bytes) -> bytes:
-    """One length-delimited wire field."""
-    return _varint(number << 3 | 2) + _varint(len(body)) + body
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _read_varint(data: memoryview, position: int) -> tuple[int, int]:
-    """The number at `position` and the position after it."""
-    value = shift = 0
-    while position < len(data) and shift < 70:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-    raise ValueError("unfinished number in a tf.train.Example")
-
-
-def _messages(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Yields (field number, body) of each length-delimited field of `data`."""
-    position = 0
-    while position < len(data):
-        tag, position = _read_varint(data, position)
-        if tag & 7 != 2:
-            raise ValueError(f"wire type {tag & 7} in a tf.train.Example, expected 2")
-        size, position = _read_varint(data, position)
-        if position + size > len(data):
-            raise ValueError("field of a tf.train.Example runs past its end")
-        yield tag >> 3, data[position : position + size]
-        position += size
-
-
-def _first_integer(values: memoryview) -> int:
-    """First int64 of an Int64List, packed or not."""
-    tag, position = _read_varint(values, 0)
-    if tag & 7 == 2:  # packed: the list's size comes first
-        _, position = _read_varint(values, position)
-    value, _ = _read_varint(values, position)
-    return value - (1 << 64) if value >> 63 else value
 
 
 class _Writer(abc.ABC):
@@ -169,14 +76,14 @@ class ShardWriter(_Writer):
         self._ids: dict[str, None] = {}
         self._is_open = True
 
-    def write(self, id: str, fields: Fields) -> None:
+    def write(self, id: str, fields: tf_example.Fields) -> None:
         """Appends a record of `fields` and the field `id`."""
         if id in self._ids or "\n" in id:
             fault = "was written before" if id in self._ids else "holds a line break"
             raise errors.DataError(
                 f"id {id!r} {fault}; ids must be unique single lines"
             )
-        payload = encode_example({"id": id.encode(), **fields})
+        payload = tf_example.encode({"id": id.encode(), **fields})
         place = self._file.append(payload, len(self._ids))
         self._places.append((place, len(payload)))
         self._ids[id] = None
@@ -334,8 +241,8 @@ class RecordReader:
         row = position - int(self._starts[shard])
         place, size = (int(number) for number in self._places[shard][row])
         try:
-            return decode_example(self._open(shard).read(place, size))
-        except (ValueError, LookupError, StopIteration, OSError) as error:
+            return tf_example.decode(self._open(shard).read(place, size))
+        except (ValueError, LookupError, OSError) as error:
             raise self._damage(shard, row, error) from error
 
     def video(self, position: int) -> VideoRecord:
@@ -418,12 +325,12 @@ def rebuild_index(path: str | os.PathLike[str]) -> int:
     places, ids = [], []
     try:
         for place, payload in read(path):
-            id = decode_example(payload)["id"]
+            id = tf_example.decode(payload)["id"]
             if not isinstance(id, bytes):
                 raise ValueError("field 'id' must be bytes")
             places.append((place, len(payload)))
             ids.append(id.decode())
-    except (ValueError, LookupError, StopIteration, OSError) as error:
+    except (ValueError, LookupError, OSError) as error:
         raise errors.DataError(
             f"{path}, record {len(ids)}: {error}; the file is cut short or damaged, "
             "build or copy it again"

@@ -155,7 +155,7 @@ class Table:
                 np.atleast_1d(part.sum()) for part in (first, second, shared, size)
             )
         varied = np.minimum(first, second) > 1e-12 * max(whole.max(), 1.0)
-        middle = _mean_of(first, second, self._mean)
+        middle = information.mean_of(first, second, self._mean)
         share = np.divide(shared, middle, out=np.zeros(len(shared)), where=varied)
         return float(np.sum(size * np.minimum(share, 1.0)) / self.num_videos)
 
@@ -184,16 +184,6 @@ class Table:
             code = code * self._sizes[part] + columns[part]
         _, first, cell = np.unique(code, return_index=True, return_inverse=True)
         return _Margin(cell, {part: columns[part][first] for part in name})
-
-
-def _mean_of(
-    first: np.ndarray, second: np.ndarray, mean: information.Mean
-) -> np.ndarray:
-    if mean == "arithmetic":
-        return (first + second) / 2
-    if mean == "geometric":
-        return np.sqrt(np.maximum(first, 0) * np.maximum(second, 0))
-    return {"min": np.minimum, "max": np.maximum}[mean](first, second)
 
 
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -35,8 +35,7 @@ class Features:
 
     def save(self, path: pathlib.Path) -> None:
         """Writes an NPZ file."""
-        with file_io.whole(path) as partial, open(partial, "wb") as file:
-            np.savez(file, allow_pickle=False, **dataclasses.asdict(self))
+        file_io.write_npz(path, dataclasses.asdict(self))
 
     @staticmethod
     def load(path: pathlib.Path) -> "Features":

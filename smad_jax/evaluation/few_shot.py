@@ -154,18 +154,18 @@ def draw_episodes(
             raise errors.ConfigError(f"{name} must be at least 1, not {number}")
     rows = np.argsort(labels, kind="stable")
     _, start, count = np.unique(labels[rows], return_index=True, return_counts=True)
-    wanted = num_shots + num_queries
-    start, count = start[count >= wanted], count[count >= wanted]
+    needed = num_shots + num_queries
+    start, count = start[count >= needed], count[count >= needed]
     if len(start) < num_ways:
         raise errors.DataError(
-            f"{len(start)} classes have the {wanted} videos that {num_shots} shots and "
+            f"{len(start)} classes have the {needed} videos that {num_shots} shots and "
             f"{num_queries} queries need, fewer than the {num_ways} of an episode"
         )
     # the classes with the smallest random numbers are a draw without repeats
     ways = rng.random((num_episodes, len(start))).argpartition(num_ways - 1, axis=1)
     # in random order, because ties go to the lowest class
     ways = rng.permuted(ways[:, :num_ways], axis=1)
-    places = _draw_without_repeats(count[ways], wanted, rng)
+    places = _draw_without_repeats(count[ways], needed, rng)
     found = rows[start[ways][..., None] + places]
     return Episodes(found[..., :num_shots], found[..., num_shots:])
 

@@ -64,13 +64,17 @@ def normalized_mutual_information(
     found = _measures(a, b)
     if min(found.first, found.second) == 0:
         return 0.0
-    if mean == "arithmetic":
-        middle = (found.first + found.second) / 2
-    elif mean == "geometric":
-        middle = float(np.sqrt(found.first * found.second))
-    else:
-        middle = {"min": min, "max": max}[mean](found.first, found.second)
+    middle = float(mean_of(np.array(found.first), np.array(found.second), mean))
     return min(found.information / middle, 1.0)  # above 1 by rounding only
+
+
+def mean_of(first: np.ndarray, second: np.ndarray, mean: Mean) -> np.ndarray:
+    """Returns the mean of entropies of one shape, none below 0."""
+    if mean == "arithmetic":
+        return (first + second) / 2
+    if mean == "geometric":
+        return np.sqrt(np.maximum(first, 0) * np.maximum(second, 0))
+    return {"min": np.minimum, "max": np.maximum}[mean](first, second)
 
 
 def group_entropies(

@@ -6,7 +6,7 @@ works on its own devices alone, so the last chunks need not be in step.
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -18,6 +18,7 @@ from smad_jax.evaluation.predictions import Examples, Predictions
 from smad_jax.training import sharding, train_state
 
 NUM_EXAMPLES = 12
+T = TypeVar("T")
 
 # Outputs of the network that are read.
 _OF_VIEWS = ("logits", "features", "actionness")
@@ -92,10 +93,10 @@ class Predictor:
             self._mesh, jax.sharding.PartitionSpec(sharding.BATCH_AXIS)
         )
 
-        def forward(arrays, clips, wanted):
+        def forward(arrays, clips, outputs):
             modules: Any = train_state.merge(graph, *arrays)
             output = modules.model(clips, train=False, key=None)
-            found = {name: getattr(output, name) for name in wanted}
+            found = {name: getattr(output, name) for name in outputs}
             return {name: value for name, value in found.items() if value is not None}
 
         def combine(arrays, logits, features):
@@ -103,7 +104,7 @@ class Predictor:
             return modules.method.predict(logits, features)
 
         # static: outputs that are not read, such as feature maps, cost no memory
-        self._forward = jax.jit(forward, static_argnames="wanted")
+        self._forward = jax.jit(forward, static_argnames="outputs")
         self._combine = jax.jit(combine)
 
     def adapt(self, batches: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
@@ -174,7 +175,7 @@ class Predictor:
         padding = -len(clips) % self._mesh.size
         padded = np.pad(clips, [(0, padding)] + [(0, 0)] * 4)
         placed = jax.device_put(padded, self._rows)
-        found = self._forward(self._arrays, placed, wanted=_OF_MAPS)
+        found = self._forward(self._arrays, placed, outputs=_OF_MAPS)
         whole = {name: np.asarray(array)[: len(clips)] for name, array in found.items()}
         head = self._arrays[0]["model"]["head"]
         return Maps(
@@ -250,11 +251,11 @@ class Predictor:
         """Runs at most `size` clips, padded to `size`."""
         padding = [(0, size - len(clips))] + [(0, 0)] * (clips.ndim - 1)
         placed = jax.device_put(np.pad(clips, padding), self._rows)
-        views = self._forward(self._arrays, placed, wanted=_OF_VIEWS)
+        views = self._forward(self._arrays, placed, outputs=_OF_VIEWS)
         return {name: np.asarray(array)[: len(clips)] for name, array in views.items()}
 
 
-def _local(tree: Any) -> Any:
+def _local(tree: T) -> T:
     """Returns replicated global arrays as NumPy arrays of this process."""
     return jax.tree.map(lambda leaf: np.asarray(leaf.addressable_data(0)), tree)
 

@@ -41,8 +41,7 @@ class Predictions:
 
     def save(self, path: pathlib.Path) -> None:
         """Writes an NPZ file with one array a field."""
-        with file_io.whole(path) as partial, open(partial, "wb") as file:
-            np.savez(file, allow_pickle=False, **dataclasses.asdict(self))
+        file_io.write_npz(path, dataclasses.asdict(self))
 
     @staticmethod
     def load(path: pathlib.Path) -> "Predictions":

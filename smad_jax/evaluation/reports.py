@@ -41,7 +41,7 @@ def digest(features: pathlib.Path) -> str:
 
 
 def write(
-    path: pathlib.Path, features: Sequence[pathlib.Path], found: Mapping[str, Any]
+    path: pathlib.Path, features: Sequence[pathlib.Path], found: Mapping[str, object]
 ) -> None:
     """Writes a report.
 
@@ -58,7 +58,7 @@ def write(
     file_io.write_json(path, {**content, **found})
 
 
-def departures(settings: Mapping[str, Any], paper: Mapping[str, Any]) -> str:
+def departures(settings: Mapping[str, object], paper: Mapping[str, object]) -> str:
     """Returns how settings differ from the paper's, as text; empty if they do not.
 
     Args:

@@ -78,7 +78,7 @@ class Records:
         self._same[_text(record["settings"])] = record
 
 
-def _means(recorded: dict[str, Any], current: dict[str, Any]) -> bool:
+def _means(recorded: dict[str, object], current: dict[str, object]) -> bool:
     """Whether a recorded run has the current settings.
 
     Keys in only one of the two are ignored, because configs grow, except those of the
@@ -99,7 +99,7 @@ def _ends_a_line(path: pathlib.Path) -> bool:
     return not path.is_file() or path.read_bytes()[-1:] in (b"", b"\n")
 
 
-def _text(settings: dict[str, Any]) -> str:
+def _text(settings: dict[str, object]) -> str:
     return json.dumps(settings, sort_keys=True)
 
 

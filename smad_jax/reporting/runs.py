@@ -184,7 +184,7 @@ def find(folder: pathlib.Path) -> Run | None:
     return Run(folder=folder, **found)
 
 
-def settings(job: Job) -> dict[str, Any]:
+def settings(job: Job) -> dict[str, object]:
     """Returns the config that a job's command gives `main.py`: values by dotted key.
 
     Flags that set no config key, such as `--smoke`, are ignored.
@@ -207,7 +207,7 @@ def settings(job: Job) -> dict[str, Any]:
     return dict(run_folder.flat(json.loads(config.to_json())))
 
 
-def stored_settings(folder: pathlib.Path) -> dict[str, Any]:
+def stored_settings(folder: pathlib.Path) -> dict[str, object]:
     """Returns the settings of the run in a folder; empty if unknown."""
     return dict(run_folder.flat(_read_json(folder / "config.json")))
 
@@ -229,7 +229,7 @@ def _differences(job: Job) -> list[str]:
     ]
 
 
-def _parse(text: str) -> Any:
+def _parse(text: str) -> object:
     """Returns the value of a flag's text."""
     try:
         return ast.literal_eval(text)

@@ -181,10 +181,10 @@ def _read_npz(path: pathlib.Path, column: str) -> Table:
     with file_io.npz(path, _no_npz(path)) as arrays:
         found = {name.removesuffix("s"): name for name in arrays}
         id_name = found.get("id")
-        wanted = [column.removesuffix("s"), "probabilitie", "value", "label"]
+        names = [column.removesuffix("s"), "probabilitie", "value", "label"]
         if column in ("prediction", "label"):
-            wanted = wanted[: 3 if column == "prediction" else 1]
-        name = next((found[w] for w in wanted if w in found), None)
+            names = names[: 3 if column == "prediction" else 1]
+        name = next((found[w] for w in names if w in found), None)
         if id_name is None or name is None:
             raise errors.DataError(
                 f"{path} must hold `ids` and `{column}s` or `probabilities`, but it "

@@ -325,10 +325,10 @@ def _check_start(
             )
 
 
-def _rows_of(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """[len(wanted)] position of each wanted id in `ids`, -1 if it is not there."""
+def _rows_of(ids: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """[len(others)] position of each other id in `ids`, -1 if it is not there."""
     place = {id: row for row, id in enumerate(ids.tolist())}
-    return np.array([place.get(id, -1) for id in wanted.tolist()], np.int64)
+    return np.array([place.get(id, -1) for id in others.tolist()], np.int64)
 
 
 def _pick(table: inputs.Table, ids: np.ndarray, first: inputs.Table) -> np.ndarray:
