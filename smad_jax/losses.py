@@ -1,7 +1,5 @@
 """Losses of Sec. 5.1, one value a video and never reduced; the caller averages.
 
-The exception is `mmd`, which compares two sets of videos and is one value for both.
-
 Logits become log-probabilities here and in no narrower type than float32. Zeros
 among the labels and minus infinities among the logits are met without a NaN in
 value or gradient wherever the loss itself is finite.
@@ -9,9 +7,6 @@ value or gradient wherever the loss itself is finite.
 
 import jax
 import jax.numpy as jnp
-from jax import lax
-
-_SMALLEST_BANDWIDTH = 1e-12
 
 
 def cross_entropy(logits: jax.Array, label: jax.Array) -> jax.Array:
@@ -111,74 +106,6 @@ def entropy(logits: jax.Array) -> jax.Array:
     return -_product(jnp.exp(log_probabilities), log_probabilities).sum(axis=-1)
 
 
-def mmd(
-    source: jax.Array,
-    target: jax.Array,
-    *,
-    num_kernels: int = 5,
-    bandwidth: float | None = None,
-) -> jax.Array:
-    """Gives the squared maximum mean discrepancy of two sets of features (DAN).
-
-    mean k(s, s') + mean k(t, t') - 2 mean k(s, t) over all pairs, a feature with itself
-    included (the V-statistic), so that equal sets are at 0. k is a sum of `num_kernels`
-    Gaussians exp(-|a - b|^2 / c), each c twice the one before, around a bandwidth in
-    the middle: the mean squared distance of two different features of the joined sets,
-    which no gradient flows through.
-
-    Args:
-        source: [S, D].
-        target: [T, D].
-        num_kernels: An odd number for a bandwidth right in the middle.
-        bandwidth: A fixed one instead, in squared units of the features.
-
-    Returns:
-        A scalar, 0 to 2 `num_kernels`. With a bandwidth of their own, features may be
-        scaled, shifted and rotated together without changing it.
-
-    Raises:
-        ValueError: if the features differ in size.
-    """
-    _check_same_size(source, target)
-    joined = jnp.concatenate([source, target]).astype(_wide(source))
-    # differences, not the cheaper |a|^2 + |b|^2 - 2ab: that is not 0 on the diagonal
-    distance = jnp.square(joined[:, None] - joined).sum(axis=-1)  # [S + T, S + T]
-    pairs = len(joined) * (len(joined) - 1)
-    middle = lax.stop_gradient(distance.sum() / pairs)
-    if bandwidth is not None:
-        middle = jnp.full_like(middle, bandwidth)
-    middle = jnp.maximum(middle, _SMALLEST_BANDWIDTH)  # equal features: 0, not NaN
-    kernel = sum(
-        jnp.exp(-distance / (middle * 2.0 ** (i - num_kernels // 2)))
-        for i in range(num_kernels)
-    )
-    share = jnp.concatenate(
-        [
-            jnp.full(len(source), 1 / len(source), distance.dtype),
-            jnp.full(len(target), -1 / len(target), distance.dtype),
-        ]
-    )
-    return (share[:, None] * share * kernel).sum()
-
-
-def linear_mmd(source: jax.Array, target: jax.Array) -> jax.Array:
-    """Gives the squared distance of the means of two sets of features.
-
-    Args:
-        source: [S, D].
-        target: [T, D].
-
-    Returns:
-        A scalar, at least 0: `mmd` with the kernel k(a, b) = a b.
-
-    Raises:
-        ValueError: if the features differ in size.
-    """
-    _check_same_size(source, target)
-    wide = _wide(source)
-    return jnp.square(source.mean(0, dtype=wide) - target.mean(0, dtype=wide)).sum()
-
-
 def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
     """Averages the values where the mask is true; 0 if it is true nowhere.
 
@@ -209,14 +136,6 @@ def _product(weight: jax.Array, log_value: jax.Array) -> jax.Array:
     """Multiplies, taking zero times minus infinity as zero, backwards too."""
     used = weight > 0
     return jnp.where(used, weight, 0) * jnp.where(used, log_value, 0)
-
-
-def _check_same_size(source: jax.Array, target: jax.Array) -> None:
-    if source.ndim != 2 or target.ndim != 2 or source.shape[1] != target.shape[1]:
-        raise ValueError(
-            "source and target must be [S, D] and [T, D], features of the same size, "
-            f"but they are {source.shape} and {target.shape}"
-        )
 
 
 def _check_same_shape(name: str, x: jax.Array, other: jax.Array) -> None:

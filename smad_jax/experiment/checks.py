@@ -23,13 +23,22 @@ def check(config: Config) -> None:
         if value < 1:
             raise errors.ConfigError(f"{key} must be at least 1, but it is {value}")
     _check_target(config)
-    methods.check_groups(config.method.name, config.data.groups)
     if config.data.groups:
         aspect_table.get(config.data.groups)
-    methods.check_holdout(config.method.name, config.data.holdout)
+    _check_holdout(config)
     _check_masked(config)
-    _check_clips(config)
-    methods.check_views(config.method.name, config.data.sampling.get("test_views", 1))
+    methods.check(
+        config.method.name,
+        methods.Inputs(
+            target=config.data.target,
+            groups=config.data.groups,
+            holdout=config.data.holdout,
+            masked=bool(config.data.masked),
+            views=config.data.sampling.get("test_views", 1),
+            clips=config.data.sampling.get("train_clips", 1),
+            settings=dict(config.method.settings),
+        ),
+    )
     ghost_size = config.model.ghost_size
     for key, batch_size in _forward_sizes(config).items():
         if 0 < ghost_size < batch_size and batch_size % ghost_size:
@@ -53,9 +62,8 @@ def check(config: Config) -> None:
 
 
 def _check_target(config: Config) -> None:
-    """Raises ConfigError unless method and unlabelled videos go together."""
+    """Raises ConfigError for unlabelled videos that no step can use."""
     target, batch_size = config.data.target, config.data.target_batch_size
-    methods.check_target(config.method.name, target)
     if batch_size < 0:
         raise errors.ConfigError(
             f"data.target_batch_size must be at least 0, but it is {batch_size}"
@@ -71,21 +79,17 @@ def _check_target(config: Config) -> None:
         )
 
 
-def _check_clips(config: Config) -> None:
-    """Raises ConfigError unless method and clips of a training video go together."""
-    given = config.data.sampling.get("train_clips", 1)
-    wanted = config.method.settings.get("num_clips", 1)
-    if given != wanted:
+def _check_holdout(config: Config) -> None:
+    """Raises ConfigError unless some training videos are left."""
+    if not 0 <= config.data.holdout < 1:
         raise errors.ConfigError(
-            f"method {config.method.name!r} learns from {wanted} clips of a video, "
-            f"method.settings.num_clips, but data.sampling.train_clips is {given}; "
-            "make them equal"
+            f"data.holdout must be at least 0 and below 1, but it is "
+            f"{config.data.holdout}"
         )
 
 
 def _check_masked(config: Config) -> None:
-    """Raises ConfigError unless method and clips without people go together."""
-    methods.check_masked(config.method.name, bool(config.data.masked))
+    """Raises ConfigError for clips without people beside web streams."""
     if config.data.masked and config.data.web:
         raise errors.ConfigError(
             "data.masked and the web streams of data.web cannot be used together: they "

@@ -231,15 +231,8 @@ def build_modules(
         "method.ramp",
         config.method.ramp,
     )
-    method = methods.build_method(
-        config.method.name,
-        model.backbone.width,
-        aspects,
-        ramp=ramp,
-        rngs=rngs,
-        settings=config.method.settings,
-        total_steps=total_steps,
-    )
+    given = methods.Given(model.backbone.width, aspects, ramp, rngs, total_steps)
+    method = methods.build(config.method.name, given, dict(config.method.settings))
     return base.Trained(model, method)
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from smad_jax import errors, methods
+from smad_jax import errors
 from smad_jax.methods import albar, base
 from smad_jax.models import layers, recognizer
 from smad_jax.training import schedules, train_state
-from tests.helpers import networks
+from tests.helpers import debiasing, networks
 
 B, T, H, W, K, D = 6, 3, 5, 2, 9, 7
 
@@ -40,9 +40,7 @@ def batch(still=False):
 
 def step(model, data, name="albar", ramp=schedules.constant_strength, **settings):
     """Gradient, metrics and batch statistics."""
-    method = methods.build_method(
-        name, D, {}, ramp=ramp, rngs=nnx.Rngs(1), settings=settings
-    )
+    method = debiasing.build(name, D, ramp=ramp, **settings)
     graph, params, batch_stats = train_state.split(base.Trained(model, method))
 
     def objective(params):
@@ -134,5 +132,5 @@ def test_middle_frame_stands_for_all():
 
 
 def test_negative_weight_is_refused():
-    with pytest.raises(errors.ConfigError, match=r"at least 0, but they are -1\.0"):
+    with pytest.raises(errors.ConfigError, match=r"still_weight .* -1\.0"):
         step(Affine(), batch(), still_weight=-1.0)
