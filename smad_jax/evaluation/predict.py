@@ -16,6 +16,7 @@ from jax.experimental import multihost_utils
 
 from smad_jax import file_io
 from smad_jax.evaluation import cam
+from smad_jax.methods import base
 from smad_jax.training import sharding, train_state
 
 NUM_EXAMPLES = 12
@@ -150,7 +151,7 @@ class Predictor:
 
     def __init__(
         self,
-        graph: nnx.GraphDef,
+        graph: nnx.GraphDef[base.Trained],
         params: train_state.Tree,
         batch_stats: train_state.Tree,
         *,
@@ -178,7 +179,7 @@ class Predictor:
         )
 
         def forward(arrays, clips):
-            modules: Any = train_state.merge(graph, *arrays)
+            modules = train_state.merge(graph, *arrays)
             output = modules.model(clips, train=False, key=None)
             views = {"logits": output.logits, "features": output.features}
             if output.actionness is not None:
@@ -186,11 +187,11 @@ class Predictor:
             return views
 
         def combine(arrays, logits, features):
-            modules: Any = train_state.merge(graph, *arrays)
+            modules = train_state.merge(graph, *arrays)
             return modules.method.predict(logits, features)
 
         def look(arrays, clips):
-            modules: Any = train_state.merge(graph, *arrays)
+            modules = train_state.merge(graph, *arrays)
             output = modules.model(clips, train=False, key=None)
             return output.logits, output.feature_map, output.actionness
 
@@ -216,7 +217,7 @@ class Predictor:
                     yield video[:, view]
 
         # on a device: NumPy arrays could not be changed in place
-        modules: Any = train_state.merge(self._graph, *jax.device_put(self._trained))
+        modules = train_state.merge(self._graph, *jax.device_put(self._trained))
         modules.method.adapt(modules.model, clips)
         batch_stats = jax.tree.map(np.asarray, train_state.batch_stats_of(modules))
         self._arrays = self._arrays[0], jax.device_put(batch_stats, self._place)
@@ -230,7 +231,7 @@ class Predictor:
             stream: As `Method.refit` wants it, the same in every process.
             rng: Likewise.
         """
-        modules: Any = train_state.merge(self._graph, *jax.device_put(self._trained))
+        modules = train_state.merge(self._graph, *jax.device_put(self._trained))
         modules.method.refit(modules.model, stream, rng=rng)
         return jax.tree.map(np.asarray, train_state.split(modules)[1])
 

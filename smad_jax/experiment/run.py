@@ -158,7 +158,7 @@ def make_plan(
 
 def build(
     config: Config, train: catalog.Split, plan: loop.Plan, mesh: jax.sharding.Mesh
-) -> tuple[nnx.GraphDef, train_state.TrainState, stepping.Step]:
+) -> tuple[nnx.GraphDef[base.Trained], train_state.TrainState, stepping.Step]:
     """Returns the modules' structure, the state before step 1, and the step."""
     direction = optimizer.build(
         config.optimizer.name,
@@ -291,7 +291,7 @@ def describe(
 def evaluate(
     config: Config,
     workdir: pathlib.Path,
-    graph: nnx.GraphDef,
+    graph: nnx.GraphDef[base.Trained],
     state: train_state.TrainState,
     tests: Mapping[str, catalog.Split],
 ) -> dict[str, predict.Predictions]:
@@ -414,7 +414,7 @@ def _refit(
     opened: splits.Splits,
     plan: loop.Plan,
     mesh: jax.sharding.Mesh,
-    graph: nnx.GraphDef,
+    graph: nnx.GraphDef[base.Trained],
     state: train_state.TrainState,
     checkpoints: checkpoint.Checkpoints,
 ) -> train_state.TrainState:
@@ -450,7 +450,7 @@ def _refit(
 
 
 def _watch(
-    config: Config, graph: nnx.GraphDef, train: catalog.Split
+    config: Config, graph: nnx.GraphDef[base.Trained], train: catalog.Split
 ) -> watch.Watch | None:
     """Returns what looks at a few training videos at every checkpoint, with SAAR."""
     count = config.training.watch_videos

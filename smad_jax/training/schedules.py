@@ -38,6 +38,7 @@ def cosine(
     warmup_steps = warmup_epochs * steps_per_epoch
 
     def rate(step: jax.Array) -> jax.Array:
+        # Cut off at the end: past it the cosine would rise again.
         epoch = jnp.minimum(step // steps_per_epoch, epochs)
         value = base * 0.5 * (jnp.cos(jnp.pi * epoch / epochs) + 1)
         if not warmup_steps:

@@ -160,9 +160,7 @@ def joint_training() -> Arrays:
 
 def _plain() -> base.Trained:
     model = networks.small(("slowonly", "B"), settings.NUM_CLASSES)
-    method = base.Method(
-        model.backbone.width, {}, ramp=schedules.constant_strength, rngs=nnx.Rngs(0)
-    )
+    method = debiasing.build("baseline", model.backbone.width)
     return base.Trained(model, method)
 
 
