@@ -107,7 +107,9 @@ def check(name: str, inputs: Inputs) -> None:
             f"method {name!r} adapts to batches of videos with equally many views; set "
             "data.sampling.test_views to their number, not 0"
         )
+    # Read here already, so that a typo stops the run before its data are opened.
     chosen = sections.read(method.settings_type, "method.settings", inputs.settings)
+    # To a method without the setting, which is all but SAVA, a video is one clip.
     num_clips = getattr(chosen, "num_clips", 1)
     if inputs.clips != num_clips:
         raise errors.ConfigError(

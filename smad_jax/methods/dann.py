@@ -52,6 +52,8 @@ class Dann(domains.TwoDomains[D]):
         """Adds the domain's adversarial loss to that of the action."""
         source, target = self.outputs(model, batch, key)
         action, metrics = base.action_loss(source, batch["train"])
+        # The ramp weakens the reversal and not the loss: the backbone learns nothing
+        # from a discriminator that is bad.
         domain, accuracy = self.domain_loss(
             source.features, target.features, self.ramp(step)
         )

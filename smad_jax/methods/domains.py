@@ -51,6 +51,7 @@ class TwoDomains(base.Method[S]):
             keys = jax.random.split(key)
             first = model(source, train=True, key=keys[0])
             return first, model(target, train=True, key=keys[1])
+        # In one pass, so that both domains share the statistics of every ghost group.
         output = model(interleave(source, target), train=True, key=key)
 
         def of(domain: int) -> Output:
@@ -63,7 +64,7 @@ class TwoDomains(base.Method[S]):
 
 def interleave(source: jax.Array, target: jax.Array) -> jax.Array:
     """Returns [S, ...] and [T, ...] as [S + T, ...], evenly mixed: s, t, s, t, ..."""
-    groups = math.gcd(len(source), len(target))
+    groups = math.gcd(len(source), len(target))  # the most equal parts of both
     # Consecutive videos share batch statistics, so each ghost group gets its part of
     # either domain; and a batch that is split over devices stays where it is.
     parts = [rows.reshape(groups, -1, *rows.shape[1:]) for rows in (source, target)]

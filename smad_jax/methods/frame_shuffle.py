@@ -90,8 +90,10 @@ class FrameShuffle(base.Method[Settings]):
         video = reorder_segments(stream["video"], order)
         output = model(video, train=True, key=own_key)
         shuffled = order > 0
+        # Without shuffled clips: they would teach the network to do without the order.
         action, metrics = base.action_loss(output, stream, ~shuffled)
         if self.head is None:
+            # Descending minus the entropy makes all actions of a clip equally likely.
             certainty = -losses.entropy(output.logits)
             extra = settings.weight * losses.masked_mean(certainty, shuffled)
             metrics["loss/confusion"] = extra

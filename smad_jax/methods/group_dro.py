@@ -112,7 +112,7 @@ def the_groups(method: str, aspects: Mapping[str, Aspect]) -> str:
 def group_means(
     values: jax.Array, group: jax.Array, count: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Averages [B] values over G groups, of which `group` [B] holds the numbers.
+    """Averages values [B] over G groups; `group` [B] int holds their numbers.
 
     Returns:
         [G] means, 0 for an absent group, and [G] bool, whether a group is present.

@@ -42,7 +42,7 @@ class Keys(NamedTuple):
 
 
 class Mixing(base.Method[M]):
-    """The action's cross-entropy on clips of which some are mixed, by a subclass."""
+    """The action's cross-entropy on clips; a subclass defines how some are mixed."""
 
     def mix(self, video: jax.Array, key: jax.Array) -> jax.Array:
         """Returns every clip of [B, T, H, W, C] mixed, in the same shape and dtype."""
@@ -54,6 +54,7 @@ class Mixing(base.Method[M]):
         """Mixes some clips and learns the clip's own action from all of them."""
         keys = Keys(*jax.random.split(key, 3))
         stream = batch["train"]
+        # As a JAX array: a NumPy one cannot be indexed by partners drawn under jit.
         video = jnp.asarray(stream["video"])
         chosen = draw_clips(len(video), keys.chosen, self.settings.probability)
         # All clips are mixed and some results dropped: under jit the number of chosen
@@ -84,9 +85,9 @@ class StillMix(Mixing[StillMixSettings]):
     and the label stays, so the static part predicts it less well.
 
     One lambda a batch, from a beta distribution. Departure: the publication draws g
-    from a bank of the frames of which a two-dimensional network, trained beforehand on
-    single frames, is most certain. That needs a second training. Here g comes from the
-    batch, which is the publication's own comparison without a bank.
+    from a bank of frames, those that a two-dimensional network trained on single frames
+    recognises with the greatest certainty. That needs a second training. Here g comes
+    from the batch, which is the publication's own comparison without a bank.
     """
 
     settings_type = StillMixSettings
@@ -186,6 +187,7 @@ def blend(video: jax.Array, other: jax.Array, share: jax.Array) -> jax.Array:
     `video` is [B, T, H, W, C] uint8 or float, and so is the result; `other` has its
     dtype, and both `other` and `share` broadcast to it.
     """
+    # In float32: uint8 would wrap around.
     mixed = share * video.astype(jnp.float32) + (1 - share) * other.astype(jnp.float32)
     # A cast alone cuts off the fraction, which darkens mixed clips by half a step.
     if jnp.issubdtype(video.dtype, jnp.integer):

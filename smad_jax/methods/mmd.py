@@ -96,6 +96,7 @@ def discrepancy(
     """
     _check_same_size(source, target)
     joined = jnp.concatenate([source, target])
+    # In float32 at least: in bfloat16 the differences of close features vanish.
     joined = joined.astype(jnp.promote_types(joined.dtype, jnp.float32))
     # Differences, not the cheaper |a|^2 + |b|^2 - 2ab: that is not 0 on the diagonal.
     distance = jnp.square(joined[:, None] - joined).sum(axis=-1)  # [S + T, S + T]
@@ -108,6 +109,7 @@ def discrepancy(
         jnp.exp(-distance / (middle * 2.0 ** (i - num_kernels // 2)))
         for i in range(num_kernels)
     )
+    # The three means of the formula in one sum: a pair weighs 1/S^2, 1/T^2 or -1/(S T).
     share = jnp.concatenate(
         [
             jnp.full(len(source), 1 / len(source), distance.dtype),

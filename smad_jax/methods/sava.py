@@ -122,7 +122,7 @@ class Sava(dann.Dann[Settings]):
     def _videos(self, clips: jax.Array) -> jax.Array:
         """Returns features [B, M, D] of clips as [B, D], weighed by the attention."""
         if self.attention is None:
-            return clips[:, 0]
+            return clips[:, 0]  # one clip is the video, and SAVA is DANN
         weights = jax.nn.softmax(self.attention(clips))
         return jnp.einsum("bm,bmd->bd", weights, clips)
 
@@ -189,6 +189,7 @@ class Attention(nnx.Module):
 
     def __init__(self, num_features: int, num_clips: int, *, rngs: nnx.Rngs) -> None:
         self.hidden = layers.Linear(num_clips * num_features, _HIDDEN, rngs=rngs)
+        # At zero, a video starts as the plain mean of its clips.
         self.fc = layers.Linear(_HIDDEN, num_clips, scale=0.0, rngs=rngs)
 
     def __call__(self, clips: jax.Array) -> jax.Array:

@@ -48,6 +48,7 @@ class Sdn(base.Method[Settings]):
 
     def __init__(self, given: base.Given, settings: Settings) -> None:
         super().__init__(given, settings)
+        # Tags would need another loss, and every further aspect a head.
         kinds = {name: aspect.kind for name, aspect in given.aspects.items()}
         if kinds != {"scene": "soft"}:
             raise errors.ConfigError(
@@ -69,10 +70,12 @@ class Sdn(base.Method[Settings]):
         Videos without a scene label are left out of the scene's mean, but not of the
         head's batch statistics.
         """
+        # Both split off in any case: whole clips draw the same with and without masked.
         keys = jax.random.split(key)
         if base.MASKED not in batch:
             return self._scene_loss(model, batch["train"], keys[0], step)
         confusion, masked = self._confusion(model, batch[base.MASKED], keys[1])
+        # An update on masked clips alone, when the two alternate.
         if "train" not in batch:
             return confusion, masked
         whole, metrics = self._scene_loss(model, batch["train"], keys[0], step)
@@ -88,6 +91,7 @@ class Sdn(base.Method[Settings]):
         """Returns the action's cross-entropy plus the adversary's, on whole clips."""
         output = model(stream["video"], train=True, key=key)
         action, metrics = base.action_loss(output, stream)
+        # On the reversal and not on the loss: the head learns at full strength.
         features = adversarial.reverse_gradient(
             output.features, self.settings.reversal * self.ramp(step)
         )

@@ -46,6 +46,7 @@ def quieten() -> None:
 
 def to_file(path: pathlib.Path) -> None:
     """Adds the log, with times, to a file, in place of an earlier file."""
+    # One folder a file: a process that runs several trainings must not mix their logs.
     for before in [h for h in logger.handlers if isinstance(h, logging.FileHandler)]:
         logger.removeHandler(before)
         before.close()
@@ -126,6 +127,7 @@ class Journal:
         if path.is_file():
             path.write_text(_up_to(start_step, path.read_text("utf-8")), "utf-8")
         self._file = path.open("a", encoding="utf-8")
+        # TensorBoard, too, then hides what it has of the steps that are repeated.
         self._board = tensorboardX.SummaryWriter(
             str(workdir / "tensorboard"), purge_step=start_step + 1
         )
@@ -134,6 +136,7 @@ class Journal:
         """Writes one line and one point a value, at a number of training batches."""
         if self._file is None or self._board is None:
             return
+        # One line a step: a killed run can lose no more than its last line.
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()  # so that a killed run has its last line
         for name, value in values.items():

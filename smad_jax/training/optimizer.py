@@ -20,6 +20,7 @@ def clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:
     """
 
     def update(updates, state, params=None):
+        # The norm is that of the global batch: gradients arrive averaged over devices.
         factor = jnp.minimum(1.0, max_norm / (optax.tree.norm(updates) + 1e-6))
         return jax.tree.map(lambda leaf: leaf * factor, updates), state
 

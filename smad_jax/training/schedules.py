@@ -64,6 +64,7 @@ def steps(
     borders = jnp.asarray(milestones, jnp.int32)
 
     def rate(step: jax.Array) -> jax.Array:
+        # Whole epochs: the rate changes between two epochs, as the reference's does.
         passed = jnp.sum(step // steps_per_epoch >= borders)
         return base * factor**passed
 

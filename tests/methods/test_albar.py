@@ -51,8 +51,8 @@ def step(model, data, name="albar", ramp=schedules.constant_strength, **settings
         return loss, (metrics, train_state.batch_stats_of(modules))
 
     gradient = jax.grad(objective, has_aux=True)
-    found, told = jax.jit(gradient, compiler_options=networks.QUICKLY)(params)
-    return flat(found), told[0], flat(told[1])
+    found, rest = jax.jit(gradient, compiler_options=networks.QUICKLY)(params)
+    return flat(found), rest[0], flat(rest[1])
 
 
 def flat(tree):
@@ -81,7 +81,7 @@ def test_penalty_descends_the_norm_and_nothing_else():
     np.testing.assert_allclose(found[K:], expected, atol=1e-5)
 
 
-def test_what_can_be_told_without_motion_is_unlearned_as_fast_as_learned():
+def test_action_of_a_still_clip_is_unlearned_as_fast_as_learned():
     gradient, metrics, _ = step(Affine(), batch(still=True), still_weight=1.0)
     np.testing.assert_allclose(gradient, 0, atol=1e-6)
     assert float(metrics["loss"]) == pytest.approx(0, abs=1e-6)

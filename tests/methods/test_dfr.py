@@ -22,7 +22,7 @@ def examples(seed=0):
     features = rng.normal(size=(V, D)) * [1, 5, 0.1, 2, 1] + [0, 3, 1, -2, 0]
     features[:, 0] += label
     features[:, 1] -= 4 * (label == 1)
-    features[:, 4] = 7.0  # says nothing, and has no spread
+    features[:, 4] = 7.0  # without any spread
     return features.astype(np.float32), label
 
 

@@ -145,7 +145,7 @@ class Shift(nnx.Module):
         self.head = nnx.Param(jnp.array([[-1.0, 1.0], [0.0, 0.0]]))
 
 
-def test_adversary_hides_a_shift_and_keeps_what_tells_the_classes_apart():
+def test_adversary_hides_a_shift_and_keeps_what_separates_the_classes():
     rng = np.random.default_rng(0)
     label = np.arange(64) % 2
     points = rng.normal(size=(2, 64, 2)) * 0.3
@@ -175,7 +175,7 @@ def test_adversary_hides_a_shift_and_keeps_what_tells_the_classes_apart():
     accuracy, right, shift = jax.jit(
         lambda params: jax.lax.scan(descend, params, length=600)[1]
     )(params)
-    assert accuracy.max() > 0.95  # at first it could tell them apart
+    assert accuracy.max() > 0.95  # at first it separates them
     assert shift[0] > 5
     assert accuracy[-100:].mean() < 0.6
     assert shift[-1] < 1

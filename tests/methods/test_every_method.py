@@ -184,7 +184,7 @@ def test_only_methods_that_act_after_training_train_like_the_baseline(name):
 
 
 @pytest.mark.parametrize("name", methods.METHODS)
-def test_method_that_sees_a_test_set_says_so(name):
+def test_method_that_sees_a_test_set_declares_it(name):
     method = methods.METHODS[name]
     trains_on_it = base.UNLABELLED in method.streams
     adapts_to_it = method.adapt is not base.Method.adapt

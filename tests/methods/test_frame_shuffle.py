@@ -74,7 +74,7 @@ def test_segments_move_whole_and_within_their_clip():
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
-def test_orders_are_drawn_as_often_as_said_and_alike(probability):
+def test_orders_are_drawn_with_their_probability_and_equally_often(probability):
     orders = np.asarray(
         frame_shuffle.draw_orders(24_000, jax.random.key(0), probability)
     )
@@ -107,7 +107,7 @@ def test_without_shuffling_and_order_loss_the_step_is_the_baselines(settings):
     assert float(metrics["loss"]) == pytest.approx(float(plain["loss"]), rel=1e-6)
 
 
-def test_order_of_clips_that_are_never_shuffled_is_still_asked_for():
+def test_order_of_clips_that_are_never_shuffled_is_still_predicted():
     parts = build(probability=0.0, weight=0.5)
     _, metrics = gradients(parts, batch())
     _, plain = gradients(build("baseline"), batch())

@@ -99,7 +99,7 @@ def test_partners_are_a_single_cycle_through_all_clips():
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.25, 1.0])
-def test_clips_are_drawn_as_often_as_said(probability):
+def test_clips_are_drawn_with_their_probability(probability):
     drawn = mixing.draw_clips(20_000, jax.random.key(0), probability)
     assert float(drawn.mean()) == pytest.approx(probability, abs=0.01)
 
@@ -143,7 +143,7 @@ def test_clips_are_mixed_alike_on_one_device_and_on_four(name):
     assert same.mean() > (0.95 if name == "fame" else 0.9999), "but for rounding"
 
 
-def test_beta_says_how_much_of_the_clip_is_left():
+def test_beta_decides_how_much_of_the_clip_is_left():
     mix = mix_of("still_mix", clip_shape=20.0, frame_shape=60.0)
     clips, shares = np.asarray(video(np.float32)), []
     for seed in range(60):
