@@ -1,7 +1,5 @@
 """Losses of Sec. 5.1, one value a video and never reduced; the caller averages.
 
-Only `mmd` and `linear_mmd` return a single value, for two sets of videos.
-
 Logits become log-probabilities here, in float32 or wider. Zeros among the labels and
 minus infinities among the logits give no NaN, in value or gradient, wherever the loss
 itself is finite.
@@ -9,9 +7,6 @@ itself is finite.
 
 import jax
 import jax.numpy as jnp
-from jax import lax
-
-_SMALLEST_BANDWIDTH = 1e-12  # of equal features, whose mmd is then 0 and not NaN
 
 
 def cross_entropy(logits: jax.Array, label: jax.Array) -> jax.Array:
@@ -114,75 +109,6 @@ def entropy(logits: jax.Array) -> jax.Array:
     return -_product(jnp.exp(log_probabilities), log_probabilities).sum(axis=-1)
 
 
-def mmd(
-    source: jax.Array,
-    target: jax.Array,
-    *,
-    num_kernels: int = 5,
-    bandwidth: float | None = None,
-) -> jax.Array:
-    """Returns the squared maximum mean discrepancy of two sets of features (DAN).
-
-    mean k(s, s') + mean k(t, t') - 2 mean k(s, t) over all pairs, including a feature
-    with itself (the V-statistic), so that equal sets are at 0. k is a sum of
-    `num_kernels` Gaussians exp(-|a - b|^2 / c). Each c is twice the one before; the
-    middle one is the mean squared distance of two different features of the joined
-    sets, without a gradient.
-
-    Args:
-        source: [S, D].
-        target: [T, D].
-        num_kernels: An odd number.
-        bandwidth: A fixed middle c, in squared units of the features.
-
-    Returns:
-        A scalar, 0 to 2 `num_kernels`. Without a fixed bandwidth, scaling, shifting or
-        rotating all features together does not change it.
-
-    Raises:
-        ValueError: if the features differ in size.
-    """
-    _check_same_size(source, target)
-    joined = jnp.concatenate([source, target]).astype(_wide(source))
-    # Differences, not the cheaper |a|^2 + |b|^2 - 2ab, which is not 0 on the diagonal.
-    distance = jnp.square(joined[:, None] - joined).sum(axis=-1)  # [S + T, S + T]
-    pairs = len(joined) * (len(joined) - 1)
-    middle = lax.stop_gradient(distance.sum() / pairs)
-    if bandwidth is not None:
-        middle = jnp.full_like(middle, bandwidth)
-    middle = jnp.maximum(middle, _SMALLEST_BANDWIDTH)
-    kernel = sum(
-        jnp.exp(-distance / (middle * 2.0 ** (i - num_kernels // 2)))
-        for i in range(num_kernels)
-    )
-    # The sign gives the pairs between both sets their minus: one sum for three means.
-    share = jnp.concatenate(
-        [
-            jnp.full(len(source), 1 / len(source), distance.dtype),
-            jnp.full(len(target), -1 / len(target), distance.dtype),
-        ]
-    )
-    return (share[:, None] * share * kernel).sum()
-
-
-def linear_mmd(source: jax.Array, target: jax.Array) -> jax.Array:
-    """Returns the squared distance of the means of two sets of features.
-
-    Args:
-        source: [S, D].
-        target: [T, D].
-
-    Returns:
-        A scalar, at least 0: `mmd` with the kernel k(a, b) = a b.
-
-    Raises:
-        ValueError: if the features differ in size.
-    """
-    _check_same_size(source, target)
-    wide = _wide(source)
-    return jnp.square(source.mean(0, dtype=wide) - target.mean(0, dtype=wide)).sum()
-
-
 def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
     """Averages the values where the mask is true; 0 if it is true nowhere.
 
@@ -214,14 +140,6 @@ def _product(weight: jax.Array, log_value: jax.Array) -> jax.Array:
     # Both factors: the gradient of one is the other, and 0 times infinity is NaN.
     used = weight > 0
     return jnp.where(used, weight, 0) * jnp.where(used, log_value, 0)
-
-
-def _check_same_size(source: jax.Array, target: jax.Array) -> None:
-    if source.ndim != 2 or target.ndim != 2 or source.shape[1] != target.shape[1]:
-        raise ValueError(
-            "source and target must be [S, D] and [T, D], features of the same size, "
-            f"but they are {source.shape} and {target.shape}"
-        )
 
 
 def _check_same_shape(name: str, x: jax.Array, other: jax.Array) -> None:

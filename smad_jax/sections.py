@@ -27,11 +27,13 @@ class Range(NamedTuple):
         least: The smallest value allowed.
         most: The largest value allowed.
         below: A bound that the value must stay under.
+        above: A bound that the value must exceed.
     """
 
     least: float | None = None
     most: float | None = None
     below: float | None = None
+    above: float | None = None
 
     def holds(self, value: float) -> bool:
         """Returns whether `value` lies within the bounds; NaN lies within none."""
@@ -39,12 +41,14 @@ class Range(NamedTuple):
             (self.least is None or value >= self.least)
             and (self.most is None or value <= self.most)
             and (self.below is None or value < self.below)
+            and (self.above is None or value > self.above)
             and value == value
         )
 
     def __str__(self) -> str:
         """Returns the bounds in words, such as `at least 0 and below 1`."""
-        bounds = {"at least": self.least, "at most": self.most, "below": self.below}
+        bounds = {"at least": self.least, "above": self.above}
+        bounds |= {"at most": self.most, "below": self.below}
         return " and ".join(f"{w} {v:g}" for w, v in bounds.items() if v is not None)
 
 

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "smad_jax.torch_weights": {"errors", "file_io", "models", "training"},
     "smad_jax.methods": {"errors", "sections", "aspect_table", "losses", "models"},
     "smad_jax.training": {"errors"},
-    "smad_jax.evaluation": {"errors", "file_io", "training"},
+    "smad_jax.evaluation": {"errors", "file_io", "methods", "training"},
     "smad_jax.experiment": {
         "errors",
         "sections",

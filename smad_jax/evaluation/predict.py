@@ -15,6 +15,7 @@ from jax.experimental import multihost_utils
 
 from smad_jax.evaluation import cam
 from smad_jax.evaluation.predictions import Examples, Predictions
+from smad_jax.methods import base
 from smad_jax.training import sharding, train_state
 
 NUM_EXAMPLES = 12
@@ -66,7 +67,7 @@ class Predictor:
 
     def __init__(
         self,
-        graph: nnx.GraphDef,
+        graph: nnx.GraphDef[base.Trained],
         params: train_state.Tree,
         batch_stats: train_state.Tree,
         *,
@@ -94,13 +95,13 @@ class Predictor:
         )
 
         def forward(arrays, clips, outputs):
-            modules: Any = train_state.merge(graph, *arrays)
+            modules = train_state.merge(graph, *arrays)
             output = modules.model(clips, train=False, key=None)
             found = {name: getattr(output, name) for name in outputs}
             return {name: value for name, value in found.items() if value is not None}
 
         def combine(arrays, logits, features):
-            modules: Any = train_state.merge(graph, *arrays)
+            modules = train_state.merge(graph, *arrays)
             return modules.method.predict(logits, features)
 
         # static: outputs that are not read, such as feature maps, cost no memory
@@ -123,8 +124,8 @@ class Predictor:
                 for view in range(video.shape[1] if len(video) else 0):
                     yield video[:, view]
 
-        # on a device: the method changes arrays in place, and NumPy arrays cannot be
-        modules: Any = train_state.merge(self._graph, *jax.device_put(self._trained))
+        # On a device: the method changes arrays in place, and NumPy arrays cannot be.
+        modules = train_state.merge(self._graph, *jax.device_put(self._trained))
         modules.method.adapt(modules.model, clips)
         batch_stats = jax.tree.map(np.asarray, train_state.batch_stats_of(modules))
         self._arrays = self._arrays[0], jax.device_put(batch_stats, self._place)
@@ -138,7 +139,7 @@ class Predictor:
             stream: For `Method.refit`, the same in every process.
             rng: The same in every process.
         """
-        modules: Any = train_state.merge(self._graph, *jax.device_put(self._trained))
+        modules = train_state.merge(self._graph, *jax.device_put(self._trained))
         modules.method.refit(modules.model, stream, rng=rng)
         return jax.tree.map(np.asarray, train_state.split(modules)[1])
 

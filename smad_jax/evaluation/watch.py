@@ -4,13 +4,14 @@ One forward pass of a few clips at every checkpoint, on this process's own devic
 enough to be always on, and the first place to look when actionness collapses.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from flax import nnx
 
 from smad_jax.evaluation import cam
+from smad_jax.methods import base
 from smad_jax.training import train_state
 
 _SIDE = 112  # pixels of a picture, at least
@@ -31,12 +32,12 @@ class Seen(NamedTuple):
 class Watch:
     """Computes the actionness of the same clips repeatedly; needs SAAR."""
 
-    def __init__(self, graph: nnx.GraphDef, clips: np.ndarray) -> None:
+    def __init__(self, graph: nnx.GraphDef[base.Trained], clips: np.ndarray) -> None:
         """Stores [n, T, H, W, 3] uint8 clips; compiles at the first call."""
         self._clips = clips
 
         def scores(arrays, clips):
-            modules: Any = train_state.merge(graph, *arrays)
+            modules = train_state.merge(graph, *arrays)
             return modules.model(clips, train=False, key=None).actionness
 
         self._scores = jax.jit(scores)

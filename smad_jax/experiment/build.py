@@ -27,7 +27,7 @@ from smad_jax.training import (
 class Built(NamedTuple):
     """What training starts with: modules' structure, state before step 1, update."""
 
-    graph: nnx.GraphDef
+    graph: nnx.GraphDef[base.Trained]
     state: train_state.TrainState
     train_step: stepping.Step
 
@@ -109,15 +109,10 @@ def build_modules(
         "constant": schedules.constant_strength,
         "dann": schedules.dann_ramp(total_steps),
     }
-    method = methods.build_method(
-        section.name,
-        model.backbone.width,
-        aspects,
-        ramp=ramps[section.ramp],
-        rngs=rngs,
-        settings=section.settings,
-        total_steps=total_steps,
+    given = methods.Given(
+        model.backbone.width, aspects, ramps[section.ramp], rngs, total_steps
     )
+    method = methods.build(section.name, given, section.settings)
     return base.Trained(model, method)
 
 

@@ -17,6 +17,7 @@ from smad_jax.data import catalog
 from smad_jax.evaluation import accuracy, predict
 from smad_jax.experiment import build, run_labels, run_record, splits, streams, testing
 from smad_jax.experiment.settings import Settings
+from smad_jax.methods import base
 from smad_jax.training import checkpoint, log, loop, sharding, stepping, train_state
 
 
@@ -29,7 +30,7 @@ class Run:
     splits: splits.Splits
     plan: loop.Plan
     mesh: jax.sharding.Mesh
-    graph: nnx.GraphDef
+    graph: nnx.GraphDef[base.Trained]
     train_step: stepping.Step
 
 

@@ -240,18 +240,16 @@ def _check_names(settings: Settings) -> None:
 
 def _check_method(method: Method, data: Data) -> None:
     """Checks that the method gets what it needs, and nothing that it has no use for."""
-    methods.check_target(method.name, data.target)
-    methods.check_groups(method.name, data.groups)
-    methods.check_holdout(method.name, data.holdout)
-    methods.check_masked(method.name, data.masked is not None)
-    methods.check_views(method.name, data.sampling.test_views)
-    clips = method.settings.get("num_clips", 1)
-    if data.sampling.train_clips != clips:
-        raise errors.ConfigError(
-            f"method {method.name!r} learns from {clips} clips of a video, "
-            "method.settings.num_clips, but data.sampling.train_clips is "
-            f"{data.sampling.train_clips}; make them equal"
-        )
+    inputs = methods.Inputs(
+        target=data.target,
+        groups=data.groups,
+        holdout=data.holdout,
+        masked=data.masked is not None,
+        views=data.sampling.test_views,
+        clips=data.sampling.train_clips,
+        settings=method.settings,
+    )
+    methods.check(method.name, inputs)
 
 
 def _check_streams(data: Data) -> None:

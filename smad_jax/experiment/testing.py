@@ -12,6 +12,7 @@ from flax import nnx
 from smad_jax.data import bad_videos, catalog, pipeline, selection
 from smad_jax.evaluation import predict, watch
 from smad_jax.experiment.settings import Settings
+from smad_jax.methods import base
 from smad_jax.training import progress
 
 
@@ -51,7 +52,7 @@ def test_batches(
 
 
 def watch_training_videos(
-    settings: Settings, graph: nnx.GraphDef, train: catalog.Split
+    settings: Settings, graph: nnx.GraphDef[base.Trained], train: catalog.Split
 ) -> watch.Watch | None:
     """Returns what shows the actionness of a few training videos; None without SAAR."""
     count = settings.training.watch_videos

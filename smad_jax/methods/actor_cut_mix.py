@@ -1,88 +1,62 @@
-"""ActorCutMix: the actor of a clip in the scene of another, and a label of both.
+"""ActorCutMix: the actor of a clip in the scene of another, with a label of both.
 
 Zou, Choi, Wang and Huang, "Learning Representational Invariances for Data-Efficient
 Action Recognition", CVIU 2023.
 """
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
-from smad_jax import errors, losses
-from smad_jax.aspect_table import Aspect
+from smad_jax import losses
 from smad_jax.methods import base, mixing, motion
-from smad_jax.models import recognizer
+from smad_jax.models.recognizer import PIXEL_MEAN, Recognizer
+from smad_jax.sections import Range
 
 
-class ActorCutMix(mixing.Mixing):
+@dataclasses.dataclass(frozen=True)
+class Settings(mixing.Settings):
+    """How often clips are mixed, and how large actors are.
+
+    Attributes:
+        foreground: r, the share of the pixels that is taken for the actor.
+    """
+
+    foreground: Annotated[float, Range(above=0, below=1)] = 0.5
+
+
+class ActorCutMix(mixing.Mixing[Settings]):
     """M x + (1 - M) (1 - M') x', with the label w y + (1 - w) y'.
 
     M and M' mark the actors of two clips, and w = 1 - (1 - r)^4 with r the share of
     pixels that M marks. Where x' has its own actor it has the mean colour.
 
-    Departures: the publication finds people with a detector; without one, the masks are
-    what moves (`motion.foreground`), the same for all frames. All masks then have the
-    same share of the pixels, and none is empty or full. The partner is drawn, not the
-    clip at the other end of the batch.
+    Departures: the publication finds people with a detector. Here the masks are what
+    moves (`motion.foreground`), the same for all frames, so all of them have the same
+    share of the pixels and none is empty or full. The partner is drawn at random; it is
+    not the clip at the opposite end of the batch.
     """
 
-    def __init__(
-        self,
-        num_features: int,
-        aspects: Mapping[str, Aspect],
-        *,
-        ramp: Callable[[jax.Array], jax.Array],
-        rngs: nnx.Rngs,
-        probability: float = 0.0,
-        foreground: float = 0.5,
-    ) -> None:
-        """Takes how often to mix, and how large actors are.
-
-        Args:
-            num_features: D.
-            aspects: None of use.
-            ramp: Not used.
-            rngs: Not used.
-            probability: Of a clip being mixed.
-            foreground: r, the share of pixels that are taken for the actor.
-
-        Raises:
-            ConfigError: if a setting has no such value.
-        """
-        super().__init__(
-            num_features, aspects, ramp=ramp, rngs=rngs, probability=probability
-        )
-        if not 0 < foreground < 1:
-            raise errors.ConfigError(
-                "method.settings.foreground must be above 0 and below 1, but it is "
-                f"{foreground}"
-            )
-        self.foreground = foreground
+    settings_type = Settings
 
     def loss(
-        self,
-        model: recognizer.Recognizer,
-        batch: Mapping[str, base.Stream],
-        *,
-        key: jax.Array,
-        step: jax.Array,
-    ) -> tuple[jax.Array, base.Metrics]:
-        """Learns the actions of actor and scene, by the weight of either.
+        self, model: Recognizer, batch: base.Batch, *, key: jax.Array, step: jax.Array
+    ) -> base.LossAndMetrics:
+        """Learns the actions of actor and scene by their weights.
 
-        The accuracy is of the actor's action.
+        The accuracy is that of the actor's action.
         """
-        del step
-        own_key, chosen_key, mix_key = jax.random.split(key, 3)
+        keys = mixing.Keys(*jax.random.split(key, 3))
         stream = batch["train"]
         video, label = jnp.asarray(stream["video"]), jnp.asarray(stream["label"])
-        chosen = mixing.draw_clips(len(video), chosen_key, self.probability)
-        partners = mixing.draw_partners(len(video), mix_key)
-        mask = motion.foreground(video, self.foreground)  # [B, H, W]
+        chosen = mixing.draw_clips(len(video), keys.chosen, self.settings.probability)
+        partners = mixing.draw_partners(len(video), keys.mix)
+        mask = motion.foreground(video, self.settings.foreground)  # [B, H, W]
         mixed = in_scene_of(video, mask, partners)
         video = jnp.where(mixing.expand(chosen), mixed, video)
-        output = model(video, train=True, key=own_key)
+        output = model(video, train=True, key=keys.dropout)
         _, metrics = base.action_loss(output, stream)
         weight = jnp.where(chosen, label_weight(mask), 1)
         loss = jnp.mean(
@@ -93,20 +67,17 @@ class ActorCutMix(mixing.Mixing):
 
 
 def in_scene_of(video: jax.Array, mask: jax.Array, partners: jax.Array) -> jax.Array:
-    """Puts every actor into another clip, whose own actor is painted over.
+    """Returns [B, T, H, W, 3] with every actor in another clip, its own painted over.
 
-    Args:
-        video: [B, T, H, W, 3], uint8 or normalised floats. The paint is the mean colour
-            that is taken off when pixels are normalised.
-        mask: [B, H, W] bool, the actors.
-        partners: [B], the clip that each goes into.
-
-    Returns:
-        [B, T, H, W, 3].
+    `video` is uint8 or normalised floats; `mask` [B, H, W] bool marks the actors, and
+    `partners` [B] names the clip that each goes into. The paint is the mean colour,
+    which normalisation subtracts from pixels.
     """
     is_float = jnp.issubdtype(video.dtype, jnp.floating)
-    mean = jnp.zeros(3) if is_float else jnp.round(jnp.array(recognizer.PIXEL_MEAN))
+    mean = jnp.zeros(3) if is_float else jnp.round(jnp.array(PIXEL_MEAN))
     actor, other = (m[:, None, :, :, None] for m in (mask, mask[partners]))
+    # Without the paint the partner's actor would stand beside the new one, under a
+    # label that gives the scene only (1 - r)^4.
     scene = jnp.where(other, mean.astype(video.dtype), video[partners])
     return jnp.where(actor, video, scene)
 

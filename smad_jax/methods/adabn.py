@@ -1,10 +1,11 @@
 """Adaptive batch norm (AdaBN), a row of Table 3: a test set's own statistics.
 
-Trained like the baseline. Before a test every batch norm of the network gets mean and
-variance over that test set; nothing else changes.
+Trained like the baseline. Before a test, every batch norm of the network gets its mean
+and variance over that test set; nothing else changes.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 import jax
@@ -14,82 +15,57 @@ from flax import nnx
 from jax.experimental import multihost_utils
 
 from smad_jax import errors
-from smad_jax.aspect_table import Aspect
 from smad_jax.methods import base
-from smad_jax.models import layers, recognizer
+from smad_jax.models import layers
+from smad_jax.models.recognizer import Recognizer
 
 _UNCHANGED = 1e-6  # in parts of a standard deviation
 
 
-class Moments(NamedTuple):
-    """Mean and biased variance of each layer's channels, [C] each, over some clips.
+@dataclasses.dataclass(frozen=True)
+class Settings(base.Settings):
+    """How the statistics are estimated; see `AdaBn`."""
 
-    All clips of a set have the same number of values in a layer.
-    """
+    form: Literal["one_pass", "layer_by_layer"] = "one_pass"
+
+
+class Moments(NamedTuple):
+    """Mean and biased variance of each layer's channels, [C] each, over some clips."""
 
     num_clips: int
     means: tuple[np.ndarray, ...]
     variances: tuple[np.ndarray, ...]
 
 
-class AdaBn(base.Method):
+class AdaBn(base.Method[Settings]):
     """Statistics of the test set in place of those of training.
 
-    `one_pass` sees the set once, each batch normalised by itself, and joins the
+    `one_pass` reads the set once, normalises each batch by itself, and joins the
     batches' moments by the law of total variance: exact for the first layer, and for
-    all if the set is one batch. `layer_by_layer` passes again, normalising by what it
-    has, until nothing changes; each pass makes one layer more exact, so there are at
-    most as many as layers.
+    all layers if the set is one batch. `layer_by_layer` repeats the pass, normalising
+    by the statistics so far, until they stop changing. Each pass makes one more layer
+    exact, so there are at most as many passes as layers.
     """
 
+    settings_type = Settings
     sees_target_data = True
 
-    def __init__(
-        self,
-        num_features: int,
-        aspects: Mapping[str, Aspect],
-        *,
-        ramp: Callable[[jax.Array], jax.Array],
-        rngs: nnx.Rngs,
-        form: Literal["one_pass", "layer_by_layer"] = "one_pass",
-    ) -> None:
-        """Takes the form; there is nothing to learn.
-
-        Args:
-            num_features: D.
-            aspects: None of use.
-            ramp: Not used.
-            rngs: Not used.
-            form: How the statistics are found.
-
-        Raises:
-            ConfigError: if there is no such form.
-        """
-        if form not in ("one_pass", "layer_by_layer"):
-            raise errors.ConfigError(
-                f"unknown method.settings.form {form!r}; known: one_pass, "
-                "layer_by_layer"
-            )
-        self.form = form
-
     def adapt(
-        self,
-        model: recognizer.Recognizer,
-        clips: Callable[[], Iterable[np.ndarray]],
+        self, model: Recognizer, clips: Callable[[], Iterable[np.ndarray]]
     ) -> None:
         """Gives every batch norm of the network the statistics of the clips.
 
         Raises:
-            DataError: if there is no clip at all.
+            DataError: if there is no clip.
         """
-        found = _observe(model, clips(), "batch")
-        _store(model, found)
-        if self.form == "one_pass":
+        moments = _observe(model, clips(), "batch")
+        _store(model, moments)
+        if self.settings.form == "one_pass":
             return
         for _ in batch_norms(model):
-            before, found = found, _observe(model, clips(), "observe")
-            _store(model, found)
-            if _unchanged(before, found):
+            before, moments = moments, _observe(model, clips(), "observe")
+            _store(model, moments)
+            if _unchanged(before, moments):
                 return
 
 
@@ -103,11 +79,8 @@ def batch_norms(model: nnx.Module) -> list[layers.GhostBatchNorm]:
 
 
 def combine(parts: list[Moments]) -> Moments:
-    """Returns the moments of parts of a set taken together.
-
-    The law of total variance: the mean of the variances and the variance of the means,
-    in float64. Means of batch variances alone would leave the second out.
-    """
+    """Returns the moments of the parts of a set taken together, in float64."""
+    # Clips weigh equally: all of a set have the same number of values in a layer.
     counts = np.array([part.num_clips for part in parts], np.float64)
     shares = counts / counts.sum()
     means, variances = [], []
@@ -116,16 +89,18 @@ def combine(parts: list[Moments]) -> Moments:
         within = np.stack([part.variances[layer] for part in parts])
         mean = shares @ each
         means.append(mean)
+        # Total variance: the mean of the variances and the variance of the means. The
+        # first alone would leave out how batches differ from each other.
         variances.append(shares @ (within + (each - mean) ** 2))
     return Moments(int(counts.sum()), tuple(means), tuple(variances))
 
 
 def _observe(
-    model: recognizer.Recognizer,
-    batches: Iterable[np.ndarray],
-    inference: layers.Inference,
+    model: Recognizer, batches: Iterable[np.ndarray], inference: layers.Inference
 ) -> Moments:
-    """Moments at the entry of each batch norm over the clips of all processes."""
+    """Returns each batch norm's input moments over the clips of all processes."""
+    # The mode is part of the graph, so the graph is taken while it is set; the model
+    # itself is back in its usual mode before anything can fail.
     for norm in batch_norms(model):
         norm.inference = inference
     graph, arrays = nnx.split(model)
@@ -133,7 +108,7 @@ def _observe(
         norm.inference = "stored"
 
     @jax.jit
-    def pass_through(arrays, clips):
+    def pass_through(arrays: nnx.State, clips: jax.Array):
         network = nnx.merge(graph, arrays, copy=True)
         network(clips, train=False)
         norms = batch_norms(network)
@@ -144,6 +119,8 @@ def _observe(
     for clips in batches:
         means, variances = jax.device_get(pass_through(arrays, clips))
         parts.append(Moments(len(clips), means, variances))
+    # A process without a readable clip takes part with weight 0: all processes have to
+    # meet in the gathering below.
     nothing = tuple(np.zeros(norm.mean.shape) for norm in batch_norms(model))
     own = combine(parts) if parts else Moments(0, nothing, nothing)
     everyone = _of_all_processes(own)
@@ -163,7 +140,7 @@ def _of_all_processes(own: Moments) -> list[Moments]:
     ]
 
 
-def _store(model: recognizer.Recognizer, moments: Moments) -> None:
+def _store(model: Recognizer, moments: Moments) -> None:
     """Makes the moments the running statistics."""
     triples = zip(batch_norms(model), moments.means, moments.variances, strict=True)
     for norm, mean, variance in triples:
@@ -172,8 +149,9 @@ def _store(model: recognizer.Recognizer, moments: Moments) -> None:
 
 
 def _unchanged(before: Moments, after: Moments) -> bool:
-    """Whether no statistic of any layer has moved."""
+    """Returns whether no statistic of any layer has moved."""
     for layer, variance in enumerate(after.variances):
+        # In units of each channel's own spread: channels differ by orders of magnitude.
         scale = np.sqrt(variance + layers.EPSILON)
         moved = np.abs(after.means[layer] - before.means[layer]) / scale
         spread = np.abs(variance - before.variances[layer]) / scale**2

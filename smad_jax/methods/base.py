@@ -1,13 +1,14 @@
 """What a method may decide; the defaults are the plain baseline.
 
-The training step, the loop and the evaluators never change from one method to
-another: a method is a loss, the extra heads it needs, and the way the views of a
+The training step, the loop and the evaluation never change from one method to another.
+A method is a loss, the heads that the loss needs, and the way in which the views of a
 test video are combined.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,32 +17,70 @@ from flax import nnx
 
 from smad_jax import losses
 from smad_jax.aspect_table import Aspect
-from smad_jax.models import recognizer
+from smad_jax.models.recognizer import Output, Recognizer
+from smad_jax.sections import Range
 
-# The stream of videos without labels; methods that adapt to a test set ask for it.
+# The stream of videos without labels, for methods that adapt to a test set.
 UNLABELLED = "target"
 # The stream of training videos with the people painted out, where a config has one.
 MASKED = "masked"
 
 Stream = Mapping[str, Any]
+Batch = Mapping[str, Stream]
 Metrics = dict[str, jax.Array]
+LossAndMetrics = tuple[jax.Array, Metrics]
+
+Probability = Annotated[float, Range(least=0, most=1)]
+NotNegative = Annotated[float, Range(least=0)]
+Positive = Annotated[float, Range(above=0)]
 
 
-class Method(nnx.Module):
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """What every method is given when it is built.
+
+    Attributes:
+        num_features: D, the size of the pooled features.
+        aspects: The aspects that the training stream carries labels for, by name.
+        ramp: Strength of reversed gradients as a function of the step.
+        rngs: For initial parameters.
+        total_steps: Of the run.
+    """
+
+    num_features: int
+    aspects: Mapping[str, Aspect]
+    ramp: Callable[[jax.Array], jax.Array]
+    rngs: nnx.Rngs
+    total_steps: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The section `method.settings` of a config; the baseline has no settings."""
+
+
+S = TypeVar("S", bound=Settings)
+
+
+class Method(nnx.Module, Generic[S]):
     """Cross-entropy of the action, and nothing against bias.
 
     Attributes:
-        streams: What a batch holds: `train`, and `target` for a method that learns
-            from unlabelled videos of a test set too.
-        uses_aspects: Whether it takes labels of aspects.
+        settings_type: The dataclass of the method's settings.
+        streams: What a batch holds: `train`, and `target` for a method that also learns
+            from the unlabelled videos of a test set.
+        uses_aspects: Whether it needs labels of aspects.
         uses_groups: Whether these are groups of class and rarity (`data/groups.py`).
-        uses_masked: Whether it takes clips with the people painted out, `masked`; they
-            come with those of `train` or, as an update of their own, alone.
-        sees_target_data: Whether it sees videos of a test set, without labels, before
-            it predicts them; such results compare with others of the kind only.
-        refits: Whether `refit` is to be called once, after training.
+        uses_masked: Whether it uses clips with the people painted out, `masked`. They
+            come together with those of `train` or alone, as an update of their own.
+        sees_target_data: Whether it sees the videos of a test set, without labels,
+            before it predicts them. Such results compare only with others of the kind.
+        refits: Whether `refit` is called, once, after training.
+        settings: The values of this run.
+        ramp: See `Given`.
     """
 
+    settings_type: ClassVar[type[Settings]] = Settings
     streams: tuple[str, ...] = ("train",)
     uses_aspects: bool = False
     uses_groups: bool = False
@@ -49,77 +88,54 @@ class Method(nnx.Module):
     sees_target_data: bool = False
     refits: bool = False
 
-    def __init__(
-        self,
-        num_features: int,
-        aspects: Mapping[str, Aspect],
-        *,
-        ramp: Callable[[jax.Array], jax.Array],
-        rngs: nnx.Rngs,
-    ) -> None:
-        """Takes what every method is offered; the baseline needs none of it.
-
-        Args:
-            num_features: D, the size of the pooled features.
-            aspects: The aspects that the training stream carries labels for.
-            ramp: Strength of reversed gradients as a function of the step.
-            rngs: For initial parameters.
-        """
+    def __init__(self, given: Given, settings: S) -> None:
+        # Not `given` itself: NNX would take its `rngs` for a part of the module, which
+        # is neither a parameter nor a batch statistic.
+        self.settings = settings
+        self.ramp = given.ramp
 
     def loss(
-        self,
-        model: recognizer.Recognizer,
-        batch: Mapping[str, Stream],
-        *,
-        key: jax.Array,
-        step: jax.Array,
-    ) -> tuple[jax.Array, Metrics]:
-        """Returns what one step descends, and what to log.
+        self, model: Recognizer, batch: Batch, *, key: jax.Array, step: jax.Array
+    ) -> LossAndMetrics:
+        """Returns the scalar that one step descends, and the metrics to log.
 
         Args:
             model: The recogniser in training.
             batch: For each stream, `video` [B, T, H, W, C] uint8, `label` [B],
                 `aspects` {name: [B, Z]} and `aspect_mask` {name: [B] bool}; `target`
-                has `video` alone, `masked` `video` and `label`.
-            key: For dropout and whatever else is random.
+                has `video` alone, `masked` has `video` and `label`.
+            key: For dropout and any other randomness.
             step: [] int32, batches of the training set before this one.
 
         Returns:
             The loss, and metrics named `group/name`: `loss` itself, every term as
             `loss/...`, accuracies between 0 and 1 as `accuracy/...`.
         """
-        del step
         output = model(batch["train"]["video"], train=True, key=key)
         return action_loss(output, batch["train"])
 
     def adapt(
-        self,
-        model: recognizer.Recognizer,
-        clips: Callable[[], Iterable[np.ndarray]],
+        self, model: Recognizer, clips: Callable[[], Iterable[np.ndarray]]
     ) -> None:
-        """Changes the trained model before it is tested on a set; here nothing.
+        """Changes the trained model in place before a test; the default does nothing.
 
         Args:
-            model: As it was trained; to be changed in place.
-            clips: Called as often as wanted, gives this process's share of the test
-                set's clips, [B, T, H, W, C] uint8, without labels.
+            model: The model as it was trained.
+            clips: Yields this process's share of the test set's clips, [B, T, H, W, C]
+                uint8, without labels; may be called several times.
         """
 
     def refit(
-        self,
-        model: recognizer.Recognizer,
-        stream: Stream,
-        *,
-        rng: np.random.Generator,
+        self, model: Recognizer, stream: Stream, *, rng: np.random.Generator
     ) -> None:
-        """Fits the trained model to features that it gives; here nothing.
+        """Fits the trained model in place to its features; the default does nothing.
 
         Args:
-            model: As it was trained; to be changed in place.
-            stream: Of the held-out videos, or without any of the training set:
+            model: The model as it was trained.
+            stream: The held-out videos, or the training set if none are held out:
                 `features` [V, D], the means over test views; `label` [V]; `aspects`
                 {name: [V, Z]} and `aspect_mask` {name: [V] bool}.
-            rng: For whatever is random.
+            rng: For any randomness.
         """
 
     def predict(self, logits: jax.Array, features: jax.Array) -> jax.Array:
@@ -130,22 +146,21 @@ class Method(nnx.Module):
             features: [B, N, D].
 
         Returns:
-            [B, K], the mean of the views' softmax. With TSN the single view holds
-            all test frames, so there the mean is taken before the softmax.
+            [B, K], the mean of the views' softmax. With TSN the single view holds all
+            test frames, so the mean over frames comes before the softmax.
         """
-        del features
         return jnp.mean(jax.nn.softmax(logits), axis=1)
 
 
 def action_loss(
-    output: recognizer.Output, stream: Stream, kept: jax.Array | None = None
-) -> tuple[jax.Array, Metrics]:
-    """Returns mean cross-entropy of the action, with its metrics.
+    output: Output, stream: Stream, kept: jax.Array | None = None
+) -> LossAndMetrics:
+    """Returns the mean cross-entropy of the action, with its metrics.
 
     Args:
-        output: Of the network.
-        stream: Its clips' `label`, [B].
-        kept: [B] bool, the clips that count; all without it.
+        output: What the network predicts for the clips.
+        stream: Their `label`, [B].
+        kept: [B] bool, the clips that count; all of them by default.
     """
     label = stream["label"]
     mean = (
@@ -153,42 +168,40 @@ def action_loss(
     )
     loss = mean(losses.cross_entropy(output.logits, label))
     correct = (jnp.argmax(output.logits, axis=-1) == label).astype(jnp.float32)
-    return loss, {
-        "loss": loss,
-        "loss/action": loss,
-        "accuracy/action": mean(correct),
-    }
+    return loss, {"loss": loss, "loss/action": loss, "accuracy/action": mean(correct)}
+
+
+def accuracy(logits: jax.Array, label: jax.Array) -> jax.Array:
+    """Returns the share, a scalar, of rows [B, K] whose largest logit is at `label`."""
+    return jnp.mean(jnp.argmax(logits, axis=-1) == label, dtype=jnp.float32)
 
 
 def aspect_hits(logits: jax.Array, labels: jax.Array, kind: str) -> jax.Array:
-    """Whether the most likely label of an aspect is a true one, [B] float32.
+    """Returns whether the most likely label of an aspect is true, [B] float32.
 
     Args:
         logits: [B, Z].
-        labels: [B, Z]; of soft ones the largest are true, of tags the ones.
+        labels: [B, Z]; the largest of soft labels are true, and the ones of tags.
         kind: `soft` or `tags`.
     """
-    found = jnp.take_along_axis(labels, jnp.argmax(logits, -1, keepdims=True), axis=-1)
-    wanted = jnp.max(labels, axis=-1) if kind == "soft" else 1
-    return (found[:, 0] >= wanted).astype(jnp.float32)
+    # Looked up, not compared with the argmax of the labels: tags have several true
+    # labels, and soft ones may be tied.
+    value = jnp.take_along_axis(labels, jnp.argmax(logits, -1, keepdims=True), axis=-1)
+    true_value = jnp.max(labels, axis=-1) if kind == "soft" else 1
+    return (value[:, 0] >= true_value).astype(jnp.float32)
 
 
 class Trained(nnx.Module):
     """The two modules whose arrays a run trains, under these two names."""
 
-    def __init__(self, model: recognizer.Recognizer, method: Method) -> None:
+    def __init__(self, model: Recognizer, method: Method) -> None:
+        # Paths in checkpoints begin with these names, so old runs depend on them.
         self.model = model
         self.method = method
 
 
 def loss(
-    modules: nnx.Module,
-    batch: Mapping[str, Stream],
-    *,
-    key: jax.Array,
-    step: jax.Array,
-) -> tuple[jax.Array, Metrics]:
-    """The loss of `Trained` modules, in the form the training step asks for."""
-    if not isinstance(modules, Trained):
-        raise TypeError(f"expected Trained modules, got {type(modules).__name__}")
+    modules: Trained, batch: Batch, *, key: jax.Array, step: jax.Array
+) -> LossAndMetrics:
+    """Returns the loss and metrics of `Trained` modules, as the training step calls."""
     return modules.method.loss(modules.model, batch, key=key, step=step)

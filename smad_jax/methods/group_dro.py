@@ -5,8 +5,9 @@ Groups are of class and rarity (`data/groups.py`): a scene that is rare with its
 counts as much as a frequent one, and more while its videos are not yet learned.
 """
 
+import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import jax
@@ -17,78 +18,58 @@ from jax import lax
 from smad_jax import errors, losses
 from smad_jax.aspect_table import Aspect
 from smad_jax.methods import base
-from smad_jax.models import recognizer
+from smad_jax.models.recognizer import Recognizer
 
 
-class GroupDro(base.Method):
+@dataclasses.dataclass(frozen=True)
+class Settings(base.Settings):
+    """How shares move.
+
+    Attributes:
+        step_size: eta; 0 leaves the shares equal.
+        over: What shares sum to 1 over: `all` groups, as published, or those of the
+            `batch`.
+    """
+
+    step_size: base.NotNegative = 0.0
+    over: Literal["all", "batch"] = "all"
+
+
+class GroupDro(base.Method[Settings]):
     """sum_g q_g L_g: the mean loss L_g of each group of a batch, by its share q_g.
 
-    Before, every share is multiplied by exp(eta L_g) and all are made to sum to 1.
+    Before each step every share is multiplied by exp(eta L_g), and all are scaled to
+    sum to 1.
 
     Departures: with some hundred groups most are missing from a batch, and the sum over
-    the others is a small part of a loss; `over="batch"` divides by their shares, so
-    that the loss is of the size of the baseline's. Videos without a group form one of
+    the others is a small part of a loss. `over="batch"` divides by their shares, so
+    that the loss has the size of the baseline's. Videos without a group form one of
     their own. There is no adjustment for the size of groups, and the recipe keeps its
     weight decay, which the publication raises.
 
     Attributes:
-        log_shares: [G + 1] log q, kept beside the batch statistics; the last is of the
-            videos without a group. The share itself of a group that is learned well
-            becomes too small for a float, and one of 0 never grows again.
+        log_shares: [G + 1] log q, stored with the batch statistics; the last is that of
+            the videos without a group.
     """
 
+    settings_type = Settings
     uses_aspects = True
     uses_groups = True
 
-    def __init__(
-        self,
-        num_features: int,
-        aspects: Mapping[str, Aspect],
-        *,
-        ramp: Callable[[jax.Array], jax.Array],
-        rngs: nnx.Rngs,
-        step_size: float = 0.0,
-        over: Literal["all", "batch"] = "all",
-    ) -> None:
-        """Starts with equal shares.
-
-        Args:
-            num_features: D.
-            aspects: The groups, as an aspect with soft labels, and nothing else.
-            ramp: Not used: no gradient is reversed.
-            rngs: Not used.
-            step_size: eta; 0 leaves the shares equal.
-            over: What shares sum to 1 over: `all` groups, as published, or those of
-                the `batch`.
-
-        Raises:
-            ConfigError: if there are no groups or a setting has no such value.
-        """
-        if over not in ("all", "batch"):
-            raise errors.ConfigError(
-                f"unknown method.settings.over {over!r}; known: all, batch"
-            )
-        if step_size < 0:
-            raise errors.ConfigError(
-                f"method.settings.step_size must be at least 0, but it is {step_size}"
-            )
-        self.name = the_groups("group_dro", aspects)
-        count = aspects[self.name].num_labels + 1
+    def __init__(self, given: base.Given, settings: Settings) -> None:
+        super().__init__(given, settings)
+        self.name = the_groups("group_dro", given.aspects)
+        count = given.aspects[self.name].num_labels + 1
+        # A batch statistic, so that checkpoints keep it and no gradient moves it. In
+        # logs: the share of a well learned group becomes too small for a float, and a
+        # share of 0 could never grow again.
         self.log_shares = nnx.BatchStat(jnp.full(count, -math.log(count)))
-        self.step_size = step_size
-        self.over = over
 
     def loss(
-        self,
-        model: recognizer.Recognizer,
-        batch: Mapping[str, base.Stream],
-        *,
-        key: jax.Array,
-        step: jax.Array,
-    ) -> tuple[jax.Array, base.Metrics]:
-        """Weighs the groups' losses, having moved their shares."""
-        del step
-        stream = batch["train"]
+        self, model: Recognizer, batch: base.Batch, *, key: jax.Array, step: jax.Array
+    ) -> base.LossAndMetrics:
+        """Moves the groups' shares, then weighs their losses."""
+        stream, settings = batch["train"], self.settings
         output = model(stream["video"], train=True, key=key)
         _, metrics = base.action_loss(output, stream)
         labels, mask = stream["aspects"][self.name], stream["aspect_mask"][self.name]
@@ -96,9 +77,12 @@ class GroupDro(base.Method):
         each = losses.cross_entropy(output.logits, stream["label"])
         before = self.log_shares[...]
         mean, present = group_means(each, group, len(before))
-        moved = jax.nn.log_softmax(before + self.step_size * lax.stop_gradient(mean))
+        # Shares are weights to the network, not something that its gradient may lower
+        # by making a group's loss smaller.
+        mean_loss = lax.stop_gradient(mean)
+        moved = jax.nn.log_softmax(before + settings.step_size * mean_loss)
         self.log_shares[...] = moved
-        over = moved if self.over == "all" else jnp.where(present, moved, -jnp.inf)
+        over = moved if settings.over == "all" else jnp.where(present, moved, -jnp.inf)
         weights = jnp.where(present, jax.nn.softmax(over), 0)
         total = weights @ mean
         return total, metrics | {
@@ -128,15 +112,10 @@ def the_groups(method: str, aspects: Mapping[str, Aspect]) -> str:
 def group_means(
     values: jax.Array, group: jax.Array, count: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Averages over each of `count` groups.
-
-    Args:
-        values: [B].
-        group: [B] int, 0..count - 1.
-        count: G.
+    """Averages values [B] over G groups; `group` [B] int holds their numbers.
 
     Returns:
-        [G] means, 0 for a group that is not there, and [G] bool, whether it is.
+        [G] means, 0 for an absent group, and [G] bool, whether a group is present.
     """
     size = jax.ops.segment_sum(jnp.ones_like(values), group, count)
     return jax.ops.segment_sum(values, group, count) / jnp.maximum(size, 1), size > 0

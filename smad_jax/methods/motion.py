@@ -1,4 +1,4 @@
-"""Masks of what moves in a clip, from motion and colour, without any detector.
+"""Masks of what moves in a clip, from motion and colour, without a detector.
 
 The foreground of FAME (Ding et al., "Motion-aware Contrastive Video Representation
 Learning via Foreground-background Merging", CVPR 2022): where frames differ most is
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from smad_jax import errors
-from smad_jax.models import recognizer
+from smad_jax.models.recognizer import PIXEL_MEAN, PIXEL_STD
 
 _BINS = 10  # a side of the histogram of colours
 _FOREGROUND_SEEDS = 0.5  # share of the pixels that move most
@@ -19,22 +19,22 @@ _TINY = 1e-8
 
 
 def foreground(video: jax.Array, share: float) -> jax.Array:
-    """Marks the pixels that are likeliest part of what moves.
+    """Marks the pixels that most likely belong to what moves.
 
-    Departures: the public code turns the hue's angle into radians twice, which winds
-    the circle of colours six times around; here it is a circle. Of pixels of equal
-    score, all of a clip without any motion for instance, the first ones are taken.
+    Departures: the public code converts the hue's angle to radians twice, which winds
+    the circle of colours six times around; here it is a circle. Of pixels with equal
+    scores, such as all those of a still clip, the first ones are taken.
 
     Args:
         video: [B, T, H, W, 3] RGB, as a recogniser takes it.
         share: Of the pixels to mark, from 0 to 1.
 
     Returns:
-        [B, H, W] bool, true at `int(share * H * W)` pixels of every clip. It depends
-        on the clip alone, not on the rest of the batch.
+        [B, H, W] bool, true at `int(share * H * W)` pixels of every clip, whatever the
+        other clips of the batch are.
 
     Raises:
-        ConfigError: if there is one frame only.
+        ConfigError: if there is only one frame.
     """
     if video.shape[1] < 2:
         raise errors.ConfigError(
@@ -50,17 +50,12 @@ def foreground(video: jax.Array, share: float) -> jax.Array:
 
 
 def colour_bins(picture: jax.Array) -> jax.Array:
-    """Returns the bin of every pixel's colour in a histogram of 10 x 10 x 10.
+    """Returns the colour's bin, 0 to 999, of every pixel of [..., 3] RGB in 0..1.
 
-    Two sides are a plane in which hue is the direction and saturation the distance from
-    grey in the middle; the third is the value.
-
-    Args:
-        picture: [..., 3] RGB in 0..1.
-
-    Returns:
-        [...] int32, from 0 to 999.
+    The histogram is 10 x 10 x 10. Two sides span a plane in which hue is the direction
+    and saturation the distance from grey in the middle; the third side is the value.
     """
+    # Hue and saturation, not RGB: a shadow moves a colour along the value alone.
     value = picture.max(axis=-1)
     chroma = value - picture.min(axis=-1)
     saturation = chroma / jnp.where(value > 0, value, 1)
@@ -87,20 +82,13 @@ def _pixels(video: jax.Array) -> jax.Array:
     """Returns uint8, or floats already normalised, as float32 in 0..1."""
     pixels = video.astype(jnp.float32)
     if jnp.issubdtype(video.dtype, jnp.floating):
-        std, mean = (
-            jnp.array(v) for v in (recognizer.PIXEL_STD, recognizer.PIXEL_MEAN)
-        )
+        std, mean = (jnp.array(v) for v in (PIXEL_STD, PIXEL_MEAN))
         pixels = jnp.clip(pixels * std + mean, 0, 255)
     return pixels / 255
 
 
 def _foreground_likelihood(scores: jax.Array, colour: jax.Array) -> jax.Array:
-    """Share of the foreground among the seeds of every pixel's colour, [H, W].
-
-    Args:
-        scores: [H, W], how much a pixel moves.
-        colour: [H, W] bins.
-    """
+    """Returns the foreground's share of the seeds of every pixel's colour, [H, W]."""
     foreground_seeds = _highest(scores[None], _FOREGROUND_SEEDS)[0]
     background_seeds = _highest(-scores[None], _BACKGROUND_SEEDS)[0]
 
@@ -112,7 +100,7 @@ def _foreground_likelihood(scores: jax.Array, colour: jax.Array) -> jax.Array:
         return (counts / (counts.sum() + _TINY))[colour]
 
     in_foreground = frequency(histogram(foreground_seeds))
-    # one more in every bin, as the authors have it: no division by zero
+    # One more in every bin, as in the authors' code: no division by zero.
     in_background = frequency(histogram(background_seeds) + 1)
     return in_foreground / (in_foreground + in_background)
 
@@ -120,6 +108,7 @@ def _foreground_likelihood(scores: jax.Array, colour: jax.Array) -> jax.Array:
 def _highest(scores: jax.Array, share: float) -> jax.Array:
     """Marks the pixels of [B, H, W] with the highest scores, `share` of each clip's."""
     flat = scores.reshape(len(scores), -1)
+    # By rank, not by a threshold: ties would mark more pixels than the share allows.
     rank = jnp.argsort(jnp.argsort(-flat, axis=1), axis=1)
     return (rank < int(share * flat.shape[1])).reshape(scores.shape)
 

@@ -1,118 +1,99 @@
 """SDN, a row of Table 3: forget the scene, and do not guess without the people.
 
 The paper's form of Choi et al.: an adversary for the scene of whole clips, and entropy
-maximised on clips with the people painted out. Their released code sends the latter
-through a head of its own behind a reversal, which never sees an action.
+maximised on clips with the people painted out. Their released code instead sends the
+latter through a separate head behind a reversal, which never sees an action.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
 from smad_jax import errors, losses
-from smad_jax.aspect_table import Aspect
 from smad_jax.methods import base
-from smad_jax.models import adversarial, recognizer
+from smad_jax.models import adversarial
+from smad_jax.models.recognizer import Recognizer
 
 
-class Sdn(base.Method):
-    """A scene adversary with hidden layers, and confusion where there are masked clips.
+@dataclasses.dataclass(frozen=True)
+class Settings(base.Settings):
+    """Scene head and confusion.
 
-    Unlike SMAD's heads the adversary is not linear, and what weakens it weakens the
-    backbone's side alone: the head learns at full strength. Confusion is for backbone
-    and action head alike. A batch holds whole clips, masked ones, or both: the
-    authors take turns, each an update (`data.masked.turns`). Masked clips have batch
-    statistics of their own, and running statistics remember them too.
+    Attributes:
+        reversal: Strength of the reversed gradient; the ramp multiplies it.
+        hidden: Widths of the head's hidden layers, each with batch norm.
+        confusion_weight: Of minus the entropy on masked clips.
     """
 
+    reversal: base.NotNegative = 1.0
+    hidden: tuple[int, ...] = ()
+    confusion_weight: base.NotNegative = 0.0
+
+
+class Sdn(base.Method[Settings]):
+    """A scene adversary with hidden layers, and confusion where there are masked clips.
+
+    Unlike SMAD's heads the adversary is not linear. The strength of the reversal
+    weakens the backbone's side alone: the head learns at full strength. The authors
+    have no ramp. Confusion trains both backbone and action head. A batch holds whole
+    clips, masked ones, or both: the authors alternate, each an update
+    (`data.masked.turns`). Masked clips have batch statistics of their own, and also
+    enter the running statistics.
+    """
+
+    settings_type = Settings
     uses_aspects = True
     uses_masked = True
 
-    def __init__(
-        self,
-        num_features: int,
-        aspects: Mapping[str, Aspect],
-        *,
-        ramp: Callable[[jax.Array], jax.Array],
-        rngs: nnx.Rngs,
-        reversal: float = 1.0,
-        hidden: Sequence[int] = (),
-        confusion_weight: float = 0.0,
-    ) -> None:
-        """Builds the scene head.
-
-        Args:
-            num_features: D.
-            aspects: The scene, with soft labels, and nothing else.
-            ramp: Strength of the reversed gradient as a function of the step; the
-                authors have none.
-            rngs: For the head's initial parameters.
-            reversal: Strength of the reversed gradient under the ramp.
-            hidden: Widths of the head's hidden layers, each with batch norm.
-            confusion_weight: Of minus the entropy on masked clips.
-
-        Raises:
-            ConfigError: if the aspects are others, or a strength is negative.
-        """
-        kinds = {name: aspect.kind for name, aspect in aspects.items()}
+    def __init__(self, given: base.Given, settings: Settings) -> None:
+        super().__init__(given, settings)
+        # Tags would need another loss, and every further aspect a head.
+        kinds = {name: aspect.kind for name, aspect in given.aspects.items()}
         if kinds != {"scene": "soft"}:
             raise errors.ConfigError(
                 "method 'sdn' needs method.aspects=('scene',) with soft labels, but "
                 f"they are {kinds or 'none'}"
             )
-        given = {"reversal": reversal, "confusion_weight": confusion_weight}
-        for name, value in given.items():
-            if value < 0:
-                raise errors.ConfigError(
-                    f"method.settings.{name} must be at least 0, but it is {value}"
-                )
         self.scene_head = adversarial.AdversarialHead(
-            num_features, aspects["scene"].num_labels, hidden=hidden, rngs=rngs
+            given.num_features,
+            given.aspects["scene"].num_labels,
+            hidden=settings.hidden,
+            rngs=given.rngs,
         )
-        self.reversal = reversal
-        self.confusion_weight = confusion_weight
-        self.ramp = ramp
 
     def loss(
-        self,
-        model: recognizer.Recognizer,
-        batch: Mapping[str, base.Stream],
-        *,
-        key: jax.Array,
-        step: jax.Array,
-    ) -> tuple[jax.Array, base.Metrics]:
-        """Adds up what there is to say of whole clips and of masked ones.
+        self, model: Recognizer, batch: base.Batch, *, key: jax.Array, step: jax.Array
+    ) -> base.LossAndMetrics:
+        """Adds up the losses of whole clips and of masked ones.
 
-        Videos without a scene label are left out of the scene's mean, though not of the
-        batch statistics of the head.
+        Videos without a scene label are left out of the scene's mean, but not of the
+        head's batch statistics.
         """
+        # Both split off in any case: whole clips draw the same with and without masked.
         keys = jax.random.split(key)
         if base.MASKED not in batch:
             return self._scene_loss(model, batch["train"], keys[0], step)
-        confusion, told = self._confusion(model, batch[base.MASKED], keys[1])
+        confusion, masked = self._confusion(model, batch[base.MASKED], keys[1])
+        # An update on masked clips alone, when the two alternate.
         if "train" not in batch:
-            return confusion, told
+            return confusion, masked
         whole, metrics = self._scene_loss(model, batch["train"], keys[0], step)
         return whole + confusion, metrics | {
             "loss": whole + confusion,
             "loss/confusion": confusion,
-            "accuracy/masked": told["accuracy/action"],
+            "accuracy/masked": masked["accuracy/action"],
         }
 
     def _scene_loss(
-        self,
-        model: recognizer.Recognizer,
-        stream: base.Stream,
-        key: jax.Array,
-        step: jax.Array,
-    ) -> tuple[jax.Array, base.Metrics]:
-        """The action's cross-entropy and the adversary's, on whole clips."""
+        self, model: Recognizer, stream: base.Stream, key: jax.Array, step: jax.Array
+    ) -> base.LossAndMetrics:
+        """Returns the action's cross-entropy plus the adversary's, on whole clips."""
         output = model(stream["video"], train=True, key=key)
         action, metrics = base.action_loss(output, stream)
+        # On the reversal and not on the loss: the head learns at full strength.
         features = adversarial.reverse_gradient(
-            output.features, self.reversal * self.ramp(step)
+            output.features, self.settings.reversal * self.ramp(step)
         )
         logits = self.scene_head(features, train=True)
         labels, mask = stream["aspects"]["scene"], stream["aspect_mask"]["scene"]
@@ -126,17 +107,17 @@ class Sdn(base.Method):
         }
 
     def _confusion(
-        self, model: recognizer.Recognizer, stream: base.Stream, key: jax.Array
-    ) -> tuple[jax.Array, base.Metrics]:
-        """Minus the entropy of the action on masked clips, from -log K to 0.
+        self, model: Recognizer, stream: base.Stream, key: jax.Array
+    ) -> base.LossAndMetrics:
+        """Returns the weighted negative entropy of the action on masked clips.
 
-        Their labels serve the log alone: how often the action is told without people.
+        Without its weight it lies between -log K and 0.
         """
         logits = model(stream["video"], train=True, key=key).logits
-        confusion = -self.confusion_weight * jnp.mean(losses.entropy(logits))
-        told = jnp.argmax(logits, axis=-1) == stream["label"]
+        confusion = -self.settings.confusion_weight * jnp.mean(losses.entropy(logits))
+        # The labels serve the log alone: how often the scene still gives the action.
         return confusion, {
             "loss": confusion,
             "loss/confusion": confusion,
-            "accuracy/action": jnp.mean(told, dtype=jnp.float32),
+            "accuracy/action": base.accuracy(logits, stream["label"]),
         }

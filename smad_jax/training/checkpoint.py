@@ -1,15 +1,15 @@
 """Saves and restores a run with Orbax; one folder a step.
 
-Each holds the arrays and a small JSON beside them with the position in the data.
-The position is a function of seed and step alone, so a run may go on with
-another number of devices or processes.
+Each holds the arrays and a small JSON with the position in the data. The position is a
+function of seed and step alone, so a run can resume with another number of devices or
+processes.
 """
 
 import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -33,8 +33,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
-        # A policy of the newest, not of the best: with `best_fn` Orbax deletes
-        # the newest step too, and a resumed run would lose work.
+        # The newest, not the best: with `best_fn` Orbax deletes the newest step too,
+        # and a run that resumes would lose work. Two: a damaged one has another before.
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             item_handlers={
@@ -50,7 +50,7 @@ class Checkpoints:
         return self
 
     def __exit__(self, *unused: object) -> None:
-        with _full_disk_told():
+        with _full_disk_named():
             try:
                 self._manager.wait_until_finished()
             finally:
@@ -61,11 +61,12 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(self, state: train_state.TrainState, position: Position) -> None:
-        """Saves in the background what is needed to go on after `state.step`."""
+        """Saves in the background what is needed to resume after `state.step`."""
         step = int(state.step)
+        # Orbax raises for a step that it has.
         if step in self._manager.all_steps():
             return
-        with _full_disk_told():  # of this save or of the one before
+        with _full_disk_named():  # during this save or the one before
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
@@ -80,8 +81,8 @@ class Checkpoints:
         """Returns a saved state, the newest unless `step` is given.
 
         Args:
-            like: A state of the same shapes, placed where the arrays shall go.
-            step: Which step to read.
+            like: A state of the same shapes, placed where the arrays should be placed.
+            step: The step to read.
 
         Raises:
             DataError: if there is no checkpoint, or it holds other arrays.
@@ -93,7 +94,7 @@ class Checkpoints:
                 "python main.py --config ..."
             )
         target = jax.tree.map(ocp.utils.to_shape_dtype_struct, _as_tree(like))
-        # compared first: a restore that fails half way leaves reads behind
+        # Compared first: a restore that fails half way leaves reads behind.
         saved_as = self._manager.item_metadata(step).state
         if different := differing(shapes(target), shapes(saved_as)):
             raise errors.DataError(
@@ -112,21 +113,20 @@ class Checkpoints:
 
 
 @contextlib.contextmanager
-def _full_disk_told() -> Iterator[None]:
-    """Turns what TensorStore says of a full disk into what the system said."""
+def _full_disk_named() -> Iterator[None]:
+    """Turns TensorStore's error for a full disk into the system's own."""
     try:
         yield
     except ValueError as error:
+        # It has no errno, only the system's words somewhere in its message.
         for number in errors.FULL_DISK:
-            if (told := os.strerror(number)) in str(error):
-                raise OSError(number, told, "the checkpoint") from error
+            if (words := os.strerror(number)) in str(error):
+                raise OSError(number, words, "the checkpoint") from error
         raise
 
 
 def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:
     """Returns the newest step with its parameters and batch statistics, by flat path.
-
-    As NumPy arrays: neither the devices of the run nor its optimiser need be here.
 
     Args:
         folder: The `checkpoints` folder of a run.
@@ -152,32 +152,35 @@ def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:
             plain = jax.tree.map(
                 lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
             )
-            wanted = ocp.args.PyTreeRestore(restore_args=plain)
-            found = manager.restore(step, args=ocp.args.Composite(state=wanted))
+            # NumPy arrays: a run's devices, and its optimiser, need not exist here.
+            arguments = ocp.args.PyTreeRestore(restore_args=plain)
+            found = manager.restore(step, args=ocp.args.Composite(state=arguments))
         except PermissionError:
             raise  # there may be nothing wrong with the checkpoint
         except (ValueError, LookupError, OSError, AttributeError) as error:
             raise errors.DataError(
                 f"the checkpoint of step {step} in {folder} is damaged ({error}); "
                 f"remove {folder / str(step)} and run the same training again, which "
-                "goes on from the one before"
+                "resumes from the one before"
             ) from error
     saved = found["state"]
     return step, flatten(saved["params"]), flatten(saved["batch_stats"])
 
 
-def flatten(tree: Any) -> dict[str, Any]:
+def flatten(tree: object) -> dict[str, Any]:
     """Returns the leaves of a tree by their paths, as `head/kernel`."""
+    # Not flax's flatten_dict: it takes neither the numbers of lists of layers as keys
+    # nor the named tuples of an optimiser's state.
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {path_of(keys): leaf for keys, leaf in leaves}
 
 
-def path_of(keys: Sequence[Any]) -> str:
-    """Returns the path that the keys to a leaf make, as `head/kernel`."""
-    return jax.tree_util.keystr(tuple(keys), simple=True, separator="/")
+def path_of(keys: jax.tree_util.KeyPath) -> str:
+    """Returns the path of the keys to a leaf, as `head/kernel`."""
+    return jax.tree_util.keystr(keys, simple=True, separator="/")
 
 
-def shapes(tree: Any) -> Shapes:
+def shapes(tree: object) -> Shapes:
     """Returns the shape of every array of a tree, by its path."""
     return {path: tuple(leaf.shape) for path, leaf in flatten(tree).items()}
 
@@ -188,6 +191,7 @@ def differing(ours: Shapes, theirs: Shapes) -> list[str]:
 
 
 def _as_tree(state: train_state.TrainState) -> dict[str, Any]:
-    """Returns the state's fields as a dict, which is how they are named on disk."""
+    """Returns the state's fields as a dict, under their names on disk."""
+    # Not dataclasses.asdict, which would copy every array.
     names = (field.name for field in dataclasses.fields(state))
     return {name: getattr(state, name) for name in names}

@@ -1,4 +1,4 @@
-"""Joint training: whose batches a step takes, and in what order (Sec. 5.2).
+"""Joint training: which batches a step takes, and in what order (Sec. 5.2).
 
 A step is one batch of the training set, which OmniSource calls the target, and the
 batches of web streams that follow it; steps are what `TrainState.step`, schedules,
@@ -16,7 +16,7 @@ TRAIN = "train"
 
 
 class Web(NamedTuple):
-    """A web stream: batches taken at its turn, and videos of a global batch."""
+    """A web stream: batches that it gives at a turn, and videos of a global batch."""
 
     batches: int
     batch_size: int
@@ -36,6 +36,7 @@ class Order:
 
     def sources(self, step: int) -> tuple[str, ...]:
         """Returns the stream of every batch of a step, counted from 0."""
+        # A function of the step alone, so that a run resumes in the middle of a round.
         if step % self.every:
             return (TRAIN,)
         return (
@@ -50,5 +51,6 @@ class Order:
 
     def taken(self, steps: int) -> dict[str, int]:
         """Returns the batches that each web stream gave in the first `steps`."""
+        # Rounded up: step 0 already takes web batches.
         turns = -(-steps // self.every)
         return {name: turns * web.batches for name, web in self.web.items()}

@@ -1,4 +1,4 @@
-"""Where a run writes what happened: console, metrics.jsonl and TensorBoard."""
+"""Logs of a run: console, metrics.jsonl and TensorBoard."""
 
 import collections
 import contextlib
@@ -18,7 +18,7 @@ logger = logging.getLogger("smad_jax")
 
 @contextlib.contextmanager
 def on_standard_error() -> Iterator[None]:
-    """Sends the log to standard error meanwhile: standard output is for an answer."""
+    """Sends the log to standard error meanwhile; standard output is for results."""
     before = logger.handlers, logger.level, logger.propagate
     to_console(sys.stderr)
     try:
@@ -34,7 +34,7 @@ def to_console(stream: TextIO | None = None) -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    # Orbax tells every step of a save, and JAX every backend that is not there.
+    # Orbax logs every step of a save, and JAX every backend that is missing.
     for talkative in ("absl", "jax"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
 
@@ -46,6 +46,7 @@ def quieten() -> None:
 
 def to_file(path: pathlib.Path) -> None:
     """Adds the log, with times, to a file, in place of an earlier file."""
+    # One folder a file: a process that runs several trainings must not mix their logs.
     for before in [h for h in logger.handlers if isinstance(h, logging.FileHandler)]:
         logger.removeHandler(before)
         before.close()
@@ -55,12 +56,10 @@ def to_file(path: pathlib.Path) -> None:
 
 
 class Window:
-    """Means of the steps since the last line, and where their time went.
-
-    A single batch says little: of four videos, accuracy is a multiple of 25 %.
-    """
+    """Means of the steps since the last line, and how their time was spent."""
 
     def __init__(self) -> None:
+        # Sums, not the last step: of four videos, accuracy is a multiple of 25 %.
         self._sums: dict[str, float] = collections.defaultdict(float)
         self._counts: dict[str, int] = collections.defaultdict(int)
         self._steps = 0
@@ -78,7 +77,7 @@ class Window:
     ) -> None:
         """Counts one update of `clips` videos that waited `data_seconds` for them.
 
-        That of a web stream is logged under the stream's name and is no step.
+        An update on a web stream is logged under the stream's name and is not a step.
         """
         for name, value in metrics.items():
             name = f"{stream}/{name}" if stream else name
@@ -113,20 +112,22 @@ class Journal:
     """Appends to `metrics.jsonl` and to TensorBoard files in a run's folder."""
 
     def __init__(self, workdir: pathlib.Path | None, start_step: int = 0) -> None:
-        """Opens both and drops what a killed run wrote of steps that come again.
+        """Opens both and drops the lines of steps that a resumed run repeats.
 
         Args:
             workdir: The run's folder; None, as in all processes but one, to write
                 nothing.
-            start_step: Steps that the state to go on from has behind it.
+            start_step: Steps done before this start.
         """
         self._file = self._board = None
         if workdir is None:
             return
         path = workdir / "metrics.jsonl"
+        # A killed run has logged steps after its last checkpoint; they are done again.
         if path.is_file():
             path.write_text(_up_to(start_step, path.read_text("utf-8")), "utf-8")
         self._file = path.open("a", encoding="utf-8")
+        # TensorBoard, too, then hides what it has of the steps that are repeated.
         self._board = tensorboardX.SummaryWriter(
             str(workdir / "tensorboard"), purge_step=start_step + 1
         )
@@ -135,8 +136,9 @@ class Journal:
         """Writes one line and one point a value, at a number of training batches."""
         if self._file is None or self._board is None:
             return
+        # One line a step: a killed run can lose no more than its last line.
         self._file.write(json.dumps({"step": step, **values}) + "\n")
-        self._file.flush()
+        self._file.flush()  # so that a killed run has its last line
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
 
@@ -164,7 +166,7 @@ class Journal:
 
 
 def _up_to(step: int, lines: str) -> str:
-    """Returns the lines of steps up to `step`; half a last line is dropped too."""
+    """Returns the lines of steps up to `step`, without a line that is cut off."""
     kept = []
     for line in lines.splitlines(keepends=True):
         try:

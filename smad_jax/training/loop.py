@@ -1,4 +1,4 @@
-"""The training loop, on one screen. Set-up is in `experiment.py`."""
+"""The training loop, on one screen. Set-up is in `experiment/run.py`."""
 
 import dataclasses
 import signal
@@ -18,12 +18,12 @@ DATA_SHARE_WORTH_A_HINT = 0.3
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How long to train, and what to do on the way.
+    """How long to train, and when to log and save.
 
     Attributes:
         name: Of the run, for its log lines.
         total_steps: Steps of the whole run, each one batch of the training set.
-        steps_per_epoch: Steps that the epoch count and the schedules go by.
+        steps_per_epoch: Steps of an epoch, for schedules and logs.
         log_every: Steps between console lines.
         save_every: Steps between checkpoints.
         batch_size: Videos of a global batch of the training set, for the log's clips/s.
@@ -44,11 +44,13 @@ class Plan:
 
 
 class Interrupted(Exception):
-    """A signal asked for an end; everything was saved. Holds the signal's number."""
+    """Raised after a signal, when everything is saved. Holds the signal's number."""
 
     def __init__(self, number: int) -> None:
         name = signal.Signals(number).name
-        super().__init__(f"stopped by {name}; all is saved, run the same command again")
+        super().__init__(
+            f"stopped by {name}; everything is saved, run the same command to resume"
+        )
         self.number = number
 
 
@@ -74,23 +76,24 @@ def run(
     """Trains from `state.step` to `plan.total_steps` and returns the last state.
 
     Args:
-        state: Where to start.
+        state: The state to start from.
         plan: Length and intervals.
-        train_step: From `step.make_train_step`.
+        train_step: From `stepping.make_train_step`.
         batches: Global batches on devices by stream, `joint.TRAIN` and the web's; the
-            first of the training set's belongs to `state.step`.
+            training set's first one belongs to `state.step`.
         key: Root of all randomness in the steps.
-        save: Keeps a state; called at intervals, at the end, and on a signal.
+        save: Stores a state; called at intervals, at the end, and on a signal.
         journal: Receives the means of every logged window.
 
     Raises:
-        NonFiniteLossError: naming the step and the terms. Nothing is saved then:
-            the newest checkpoint is from before that step, so that the same command
-            meets the same step again instead of stepping over it.
+        NonFiniteLossError: naming the step and the terms. Nothing is saved: the newest
+            checkpoint is from before that step, so the same command meets the same
+            step again instead of stepping over it.
         Interrupted: after SIGTERM or SIGINT, with the state saved.
     """
-    start, window, pending, hint = int(state.step), log.Window(), None, True
-    # the updates of a step share its number, so each place in it has its own key
+    start, reporter = int(state.step), _Reporter(plan, journal)
+    # The updates of a step share its number, so each place in it has its own key.
+    # Place 0 has `key` itself: the training set draws what it draws without a web.
     keys = [key, *(jax.random.fold_in(key, n) for n in range(1, plan.order.most))]
     with _Signals() as signals, progress.Bar(plan.name, plan.total_steps) as bar:
         for step in range(start + 1, plan.total_steps + 1):
@@ -99,24 +102,21 @@ def run(
                 waiting = time.perf_counter()
                 batch = next(batches[source])
                 waited = time.perf_counter() - waiting
-                # the learning rate goes by `state.step`, which the last one moves
+                # The learning rate goes by `state.step`, which the last update moves.
                 advance = int(place + 1 == len(sources))
                 state, metrics = train_step(state, batch, keys[place], advance)
-                # reading the update before this one keeps the device one ahead
-                if pending:
-                    _count(window, pending, plan)
-                pending = _Update(step, source, metrics, waited)
+                reporter.add(_Update(step, source, metrics, waited))
             bar.update(step)
             stopped = signals.agreed(step)
             last = stopped or step == plan.total_steps
             log_now = last or step % plan.log_every == 0 or step == start + 1
             save_now = last or step % plan.save_every == 0
-            if pending and (log_now or save_now):
-                _count(window, pending, plan)
-                pending = None
-            if log_now and not window.empty:  # empty if every step was skipped
-                hint = _report(step, window, plan, journal, hint)
-                window = log.Window()
+            # Before a save too: a step that is not finite must not reach a checkpoint.
+            if log_now or save_now:
+                reporter.catch_up()
+            if log_now:
+                reporter.write(step)
+            # Save before the next batch is drawn: a run that resumes must not skip it.
             if save_now:
                 save(state)
             if stopped:
@@ -124,12 +124,68 @@ def run(
     return state
 
 
-def _count(window: log.Window, update: _Update, plan: Plan) -> None:
-    """Adds a finished update to the window; refuses one that was not finite."""
-    found = jax.device_get(update.metrics)
-    values = {name: float(value) for name, value in found.items()}
-    stream = "" if update.source == joint.TRAIN else update.source
-    if values["non_finite"]:
+class _Reporter:
+    """Reads the metrics of updates, and writes their means to log and journal."""
+
+    def __init__(self, plan: Plan, journal: log.Journal) -> None:
+        self._plan, self._journal = plan, journal
+        self._window = log.Window()
+        self._pending: _Update | None = None
+        self._has_hinted = False
+
+    def add(self, update: _Update) -> None:
+        """Reads the update before this one."""
+        # Reading waits for the device. One update behind, the device has this one to
+        # work on meanwhile.
+        self.catch_up()
+        self._pending = update
+
+    def catch_up(self) -> None:
+        """Reads the last update; refuses one that was not finite."""
+        update, self._pending = self._pending, None
+        if update is None:
+            return
+        found = jax.device_get(update.metrics)
+        values = {name: float(value) for name, value in found.items()}
+        stream = "" if update.source == joint.TRAIN else update.source
+        if values["non_finite"]:
+            self._refuse(update, stream, values)
+            return
+        order, own = self._plan.order, self._plan.batch_size
+        clips = order.web[stream].batch_size if stream else own
+        self._window.add(values, update.waited, clips=clips, stream=stream)
+
+    def write(self, step: int) -> None:
+        """Writes the means since the last time, and once a hint about slow data."""
+        if self._window.empty:  # every step was skipped
+            return
+        values = self._window.means()
+        self._journal.write(step, values)
+        log.logger.info(
+            log.progress_line(
+                self._plan.name,
+                step,
+                self._plan.total_steps,
+                self._plan.steps_per_epoch,
+                values,
+                self._plan.chance,
+                self._plan.order.web,
+            )
+        )
+        share = values["time/data"] / values["time/step"]
+        # Not after the first step, which waits while the pipeline fills.
+        slow = share > DATA_SHARE_WORTH_A_HINT and step >= self._plan.log_every
+        if slow and not self._has_hinted:
+            log.logger.info(
+                f"  {share:.0%} of the time goes into waiting for data; more "
+                "data.num_threads or data.num_workers would help"
+            )
+            self._has_hinted = True
+        self._window = log.Window()
+
+    def _refuse(
+        self, update: _Update, stream: str, values: Mapping[str, float]
+    ) -> None:
         terms = ", ".join(
             f"{name} = {value:.4g}"
             for name, value in values.items()
@@ -139,47 +195,14 @@ def _count(window: log.Window, update: _Update, plan: Plan) -> None:
             f"step {update.step} {f'on {stream} ' if stream else ''}is not finite "
             f"({terms}); its update was not applied"
         )
-        if plan.on_non_finite == "skip":
+        if self._plan.on_non_finite == "skip":
             log.logger.warning(message)
             return
         raise errors.NonFiniteLossError(
             f"{message}. A smaller adversarial weight, method.ramp='dann' or a "
-            "smaller learning rate helps; training.on_non_finite='skip' goes on "
+            "smaller learning rate helps; training.on_non_finite='skip' continues "
             "without such steps"
         )
-    clips = plan.order.web[stream].batch_size if stream else plan.batch_size
-    window.add(values, update.waited, clips=clips, stream=stream)
-
-
-def _report(
-    step: int, window: log.Window, plan: Plan, journal: log.Journal, hint: bool
-) -> bool:
-    """Writes one window to the console and the journal.
-
-    Returns whether a hint about slow data is still to be given, which `hint` says
-    of before.
-    """
-    values = window.means()
-    journal.write(step, values)
-    log.logger.info(
-        log.progress_line(
-            plan.name,
-            step,
-            plan.total_steps,
-            plan.steps_per_epoch,
-            values,
-            plan.chance,
-            plan.order.web,
-        )
-    )
-    share = values["time/data"] / values["time/step"]
-    slow = share > DATA_SHARE_WORTH_A_HINT and step >= plan.log_every
-    if slow and hint:
-        log.logger.info(
-            f"  {share:.0%} of the time goes into waiting for data; more "
-            "data.num_threads or data.num_workers would help"
-        )
-    return hint and not slow
 
 
 class _Signals:
@@ -205,7 +228,7 @@ class _Signals:
         """Returns whether all processes stop after `step`."""
         if jax.process_count() == 1:
             return bool(self.received)
-        # one host of a pod hears first; JAX finds a step that all can stop at
+        # One host of a pod gets the signal first; JAX finds a step for all to stop at.
         reached = multihost_utils.reached_preemption_sync_point(step)
         self.received = signal.SIGTERM if reached else 0
         return reached

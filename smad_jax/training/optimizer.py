@@ -20,7 +20,7 @@ def clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:
     """
 
     def update(updates, state, params=None):
-        del params
+        # The norm is that of the global batch: gradients arrive averaged over devices.
         factor = jnp.minimum(1.0, max_norm / (optax.tree.norm(updates) + 1e-6))
         return jax.tree.map(lambda leaf: leaf * factor, updates), state
 
@@ -36,8 +36,7 @@ def build(
 ) -> optax.GradientTransformation:
     """Returns the direction of descent for the config's `optimizer` section.
 
-    What comes out is to be multiplied by minus the learning rate, which the step
-    does, so that the rate a log shows is the rate that was used.
+    The step multiplies it by minus the learning rate.
 
     Args:
         name: `sgd` or `adamw`.
@@ -49,6 +48,7 @@ def build(
         ConfigError: for another name.
     """
     rules = {
+        # Decay before momentum, so that momentum sees it: optax's own sgd has none.
         "sgd": lambda: [
             optax.add_decayed_weights(weight_decay),
             optax.trace(decay=momentum),
@@ -62,5 +62,6 @@ def build(
         raise errors.ConfigError(
             f"unknown optimizer {name!r}; known: {', '.join(rules)}"
         )
+    # Clipped first, before weight decay joins the gradient, as in the reference.
     clip = [clip_by_global_norm(clip_norm)] if clip_norm else []
     return optax.chain(*clip, *rules[name]())

@@ -1,5 +1,6 @@
-"""How far a run or a test is: a bar on the last line of a terminal, lines elsewhere."""
+"""Progress of a run or a test: a bar on a terminal, a line a minute elsewhere."""
 
+import contextlib
 import logging
 import os
 import shutil
@@ -7,6 +8,9 @@ import sys
 import time
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any, TextIO, TypeVar
+
+import tqdm
+from tqdm.contrib import logging as tqdm_logging
 
 from smad_jax.training import log
 
@@ -16,14 +20,25 @@ _LINE_SECONDS = 60.0  # between lines about a test
 B = TypeVar("B", bound=Mapping[str, Any])
 
 
-class Bar:
-    """How far something is and how long it will take, on one line that is redrawn.
+class _Line(tqdm.tqdm):
+    monitor_interval = 0  # no thread beside ours: every update looks at the clock
 
-    A pipe, a file, CI and a process that logs nothing get no bar: there the lines of
-    the log tell the same. Lines that are logged meanwhile appear above it.
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        # tqdm knows neither $COLUMNS nor terminals that give their size as 0. One
+        # column stays free: some terminals wrap a line that fills the last.
+        columns = shutil.get_terminal_size().columns
+        return {**super().format_dict, "ncols": columns - 1}
+
+
+class Bar:
+    """Share done and time left, on one line that is redrawn below the log's lines.
+
+    A pipe, a file, CI and a process that logs nothing get no bar: the lines of the log
+    contain the same.
 
     Attributes:
-        shown: Whether there is a terminal to draw it on.
+        shown: Whether there is a terminal to draw on.
     """
 
     def __init__(self, name: str, total: int, stream: TextIO | None = None) -> None:
@@ -37,81 +52,54 @@ class Bar:
         self._name, self._total = name, total
         self._stream = stream or _log_stream()
         self.shown = _is_terminal(self._stream)
-        # where the first update was, and when: compiling is no measure
-        self._first: tuple[int, float] | None = None
-        self._drawn = float("-inf")
-        self._line = ""
-        self._handlers: list[_Above] = []
+        self._line: _Line | None = None
+        self._open = contextlib.ExitStack()
 
     def __enter__(self) -> "Bar":
-        """Lets the lines of the log appear above the bar."""
+        """Makes the lines of the log appear above the bar."""
         if self.shown:
-            for handler in log.logger.handlers:
-                if isinstance(handler, logging.StreamHandler) and (
-                    handler.stream is self._stream
-                ):
-                    self._handlers.append(_Above(handler, self))
+            self._open.enter_context(tqdm_logging.logging_redirect_tqdm([log.logger]))
         return self
 
     def __exit__(self, *unused: object) -> None:
         """Removes the bar."""
-        for handler in self._handlers:
-            handler.restore()
-        self.clear()
+        self._open.close()
 
     def update(self, step: int) -> None:
-        """Says that `step` of the total are done; draws at most five times a second."""
-        if not self.shown:
-            return
-        now = time.perf_counter()
-        self._first = self._first or (step, now)
-        if step < self._total and now - self._drawn < _SECONDS:
-            return
-        self._drawn = now
-        self._line = self._text(step, now)
-        self.draw()
+        """Shows that `step` of the total are done, at most five times a second."""
+        if self._line is not None:
+            self._line.update(step - self._line.n)
+        elif self.shown:
+            # Begun only after the first update: compiling would spoil the estimate.
+            self._line = self._open.enter_context(self._drawn(step))
 
-    def draw(self) -> None:
-        """Draws the line as it was last."""
-        if self._line:
-            self._stream.write(f"\r\x1b[K{self._line}")
-            self._stream.flush()
-
-    def clear(self) -> None:
-        """Removes the line from the screen."""
-        if self._line:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
-
-    def _text(self, step: int, now: float) -> str:
-        first, began = self._first or (step, now)
-        rest = "eta ..."
-        if step > first:
-            each = (now - began) / (step - first)
-            rest = f"eta {log.clock(int(each * (self._total - step)))}"
-        told = f" {step}/{self._total} {step / self._total:4.0%} {rest}"
-        # one column stays free: some terminals wrap a line that fills the last
-        room = shutil.get_terminal_size().columns - 1 - len(told)
-        name = self._name[: max(0, room - 14)]
-        width = min(40, room - len(name) - 3)
-        if width < 5:
-            return told.strip()[: max(0, room + len(told))]
-        filled = int(width * step / self._total)
-        return f"{name} [{'#' * filled}{'.' * (width - filled)}]{told}"
+    def _drawn(self, step: int) -> _Line:
+        return _Line(
+            desc=self._name,
+            total=self._total,
+            initial=step,
+            file=self._stream,
+            leave=False,
+            mininterval=_SECONDS,
+            miniters=1,
+            # The mean over all steps: saving now and then makes single ones slow.
+            smoothing=0,
+            ascii=".#",
+            bar_format="{desc} [{bar}] {n_fmt}/{total_fmt} {percentage:3.0f}% "
+            "eta {remaining}",
+        )
 
 
 def through(batches: Iterable[B], name: str, total: int) -> Generator[B]:
-    """Yields test batches and tells how many videos are done.
-
-    On a terminal that is a bar, elsewhere a line a minute in the log.
+    """Yields test batches and reports how many videos are done.
 
     Args:
         batches: Mappings with `mask` [L], False for padding.
         name: Of the test.
         total: Videos of this process.
     """
-    done, first, told = 0, 0, time.perf_counter()
-    began = None  # when the first batch was done: compiling is no measure
+    done, first, reported = 0, 0, time.perf_counter()
+    began = None  # when the first batch was done: compiling would spoil the rate
     with Bar(name, total) as bar:
         for batch in batches:
             yield batch
@@ -120,33 +108,16 @@ def through(batches: Iterable[B], name: str, total: int) -> Generator[B]:
             now = time.perf_counter()
             if began is None:
                 began, first = now, done
-            elif now - told >= _LINE_SECONDS and done > first and not bar.shown:
-                told, rate = now, (done - first) / (now - began)
+            elif now - reported >= _LINE_SECONDS and done > first and not bar.shown:
+                reported, rate = now, (done - first) / (now - began)
                 log.logger.info(
                     f"{name}: {done:,} of {total:,} videos, {rate:.1f} videos/s, "
                     f"eta {log.clock(int((total - done) / rate))}"
                 )
 
 
-class _Above:
-    """Makes a handler's lines appear above a bar."""
-
-    def __init__(self, handler: logging.Handler, bar: Bar) -> None:
-        self._handler, self._emit = handler, handler.emit
-
-        def emit(record: logging.LogRecord) -> None:
-            bar.clear()
-            self._emit(record)
-            bar.draw()
-
-        handler.emit = emit
-
-    def restore(self) -> None:
-        self._handler.emit = self._emit
-
-
 def _log_stream() -> TextIO:
-    """Where the log's lines appear on a console."""
+    """Returns the stream of the log's lines on a console."""
     for handler in log.logger.handlers:
         if isinstance(handler, logging.StreamHandler) and not isinstance(
             handler, logging.FileHandler
@@ -156,7 +127,7 @@ def _log_stream() -> TextIO:
 
 
 def _is_terminal(stream: TextIO) -> bool:
-    """Whether lines can be redrawn there and this process tells anything."""
+    """Returns whether lines can be redrawn there and this process logs anything."""
     return (
         stream.isatty()
         and os.environ.get("TERM", "dumb") != "dumb"

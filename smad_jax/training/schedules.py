@@ -38,6 +38,7 @@ def cosine(
     warmup_steps = warmup_epochs * steps_per_epoch
 
     def rate(step: jax.Array) -> jax.Array:
+        # Cut off at the end: past it the cosine would rise again.
         epoch = jnp.minimum(step // steps_per_epoch, epochs)
         value = base * 0.5 * (jnp.cos(jnp.pi * epoch / epochs) + 1)
         if not warmup_steps:
@@ -63,6 +64,7 @@ def steps(
     borders = jnp.asarray(milestones, jnp.int32)
 
     def rate(step: jax.Array) -> jax.Array:
+        # Whole epochs: the rate changes between two epochs, as the reference's does.
         passed = jnp.sum(step // steps_per_epoch >= borders)
         return base * factor**passed
 

@@ -4,7 +4,7 @@ The compiler does the rest. One laptop core is a mesh of one device.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -12,6 +12,8 @@ import numpy as np
 from smad_jax import errors
 
 BATCH_AXIS = "data"
+
+T = TypeVar("T")
 
 
 def make_mesh(devices: Sequence[Any] | None = None) -> jax.sharding.Mesh:
@@ -35,7 +37,7 @@ def check_batch_size(
     Args:
         batch_size: Videos of a global batch.
         mesh: The devices.
-        key: Where the config says so.
+        key: Of the config that holds it.
     """
     if batch_size % mesh.size:
         raise errors.ConfigError(
@@ -45,8 +47,10 @@ def check_batch_size(
         )
 
 
-def replicate(tree: Any, mesh: jax.sharding.Mesh) -> Any:
+def replicate(tree: T, mesh: jax.sharding.Mesh) -> T:
     """Returns `tree` with every array present on every device of the mesh."""
+    # Each process fills its own devices from its own copy; on a pod it cannot reach the
+    # others.
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     return jax.tree.map(
         lambda leaf: jax.make_array_from_process_local_data(
@@ -56,8 +60,8 @@ def replicate(tree: Any, mesh: jax.sharding.Mesh) -> Any:
     )
 
 
-def shard(batch: Mapping[str, Any], mesh: jax.sharding.Mesh) -> Any:
-    """Returns the global batch of which `batch` holds this process's rows.
+def shard(batch: Mapping[str, Any], mesh: jax.sharding.Mesh) -> dict[str, Any]:
+    """Returns the global batch, given this process's rows of it.
 
     Args:
         batch: Nested mapping of arrays [B / processes, ...].

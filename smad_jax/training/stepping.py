@@ -4,8 +4,8 @@ A method is only a loss; gradient reversal inside it makes the heads descend and
 the backbone ascend. The step knows neither.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,18 @@ from smad_jax.training import schedules, train_state
 
 Batch = Mapping[str, Mapping[str, Any]]
 Metrics = dict[str, jax.Array]
-Loss = Callable[..., tuple[jax.Array, Metrics]]
+M = TypeVar("M", bound=nnx.Module)
+Modules = TypeVar("Modules", bound=nnx.Module, contravariant=True)
+
+
+class Loss(Protocol[Modules]):
+    """A scalar to descend and metrics, all of them means over the global batch."""
+
+    def __call__(
+        self, modules: Modules, batch: Batch, /, *, key: jax.Array, step: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
+        """Returns the loss and the metrics of a batch."""
+        ...
 
 
 class Step(Protocol):
@@ -34,23 +45,21 @@ class Step(Protocol):
 
 
 def make_train_step(
-    graph: nnx.GraphDef,
-    loss: Loss,
+    graph: nnx.GraphDef[M],
+    loss: Loss[M],
     optimizer: optax.GradientTransformation,
     learning_rate: schedules.Schedule,
 ) -> Step:
     """Returns `step(state, batch, key, advance=1) -> (state, metrics)`, compiled.
 
-    The state is donated: the one passed in may not be used again. `state.step` grows
-    by `advance`, 0 for those of several updates that share a learning rate
-    (`joint.py`); keys differ for them. A step whose loss or gradient is not finite
-    changes nothing but the count, so that one bad batch cannot destroy a run;
-    `metrics["non_finite"]` is 1 for it.
+    The state is donated: do not use the one passed in again. `state.step` grows by
+    `advance`, which is 0 for updates that share their learning rate with a later one
+    (`joint.py`); their keys differ. A step whose loss or gradient is not finite changes
+    nothing but the count, and its `metrics["non_finite"]` is 1.
 
     Args:
-        graph: Structure of the trained modules, from `state.split`.
-        loss: `loss(modules, batch, key=, step=)` gives a scalar and metrics, all
-            of them means over the global batch.
+        graph: Structure of the trained modules, from `train_state.split`.
+        loss: Of the modules on a batch.
         optimizer: Direction of descent, from `optimizer.build`.
         learning_rate: Rate as a function of `state.step`.
 
@@ -59,9 +68,19 @@ def make_train_step(
         clipping, `learning_rate` and `non_finite`.
     """
 
-    def train_step(state, batch, key, advance=1):
-        def objective(params):
+    def train_step(
+        state: train_state.TrainState,
+        batch: Batch,
+        key: jax.Array,
+        advance: int = 1,
+    ) -> tuple[train_state.TrainState, Metrics]:
+        def objective(
+            params: train_state.Tree,
+        ) -> tuple[jax.Array, tuple[Metrics, train_state.Tree]]:
             modules = train_state.merge(graph, params, state.batch_stats)
+            # The key depends on nothing but the step: a run that resumes draws what it
+            # would have drawn, and no random state has to be saved. Folded in here, it
+            # costs no transfer to the device.
             own_key = jax.random.fold_in(key, state.step)
             value, metrics = loss(modules, batch, key=own_key, step=state.step)
             return value, (metrics, train_state.batch_stats_of(modules))
@@ -73,6 +92,8 @@ def make_train_step(
         updates, optimizer_state = optimizer.update(
             gradient, state.optimizer_state, state.params
         )
+        # Outside optax, whose own count would also count the updates on web streams:
+        # all updates of a step share its rate, and the log shows the rate in use.
         rate = learning_rate(state.step)
         updates = jax.tree.map(lambda leaf: -rate * leaf, updates)
         after = (
@@ -81,6 +102,9 @@ def make_train_step(
             optimizer_state,
         )
         before = (state.params, state.batch_stats, state.optimizer_state)
+        # One bad batch must not destroy a run, so it changes no array. Decided on the
+        # device: reading the loss here would stop the host from running ahead. The norm
+        # counts too, since a finite loss can have an infinite gradient.
         finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(norm)
         kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), after, before)
         metrics = metrics | {
@@ -90,4 +114,5 @@ def make_train_step(
         }
         return train_state.TrainState(state.step + advance, *kept), metrics
 
+    # Donated: parameters and momentum are updated in place, not held twice.
     return jax.jit(train_step, donate_argnums=0)

@@ -6,6 +6,7 @@ Everything downstream (optimiser, checkpoints, evaluation) sees plain dicts.
 
 import dataclasses
 from collections.abc import Callable
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ import optax
 from flax import nnx
 
 Tree = dict
+M = TypeVar("M", bound=nnx.Module)
 
 
 @jax.tree_util.register_dataclass
@@ -21,8 +23,8 @@ class TrainState:
     """All that a step reads and writes.
 
     Attributes:
-        step: [] int32, batches of the training set taken so far; updates, unless
-            web streams take further ones (`joint.py`).
+        step: [] int32, batches of the training set taken so far. It equals the updates
+            unless web streams take further ones (`joint.py`).
         params: Trained arrays, under the names of the modules that hold them.
         batch_stats: Running statistics of batch norm, under the same names.
         optimizer_state: Whatever the optimiser keeps.
@@ -34,15 +36,16 @@ class TrainState:
     optimizer_state: optax.OptState
 
 
-def split(module: nnx.Module) -> tuple[nnx.GraphDef, Tree, Tree]:
+def split(module: M) -> tuple[nnx.GraphDef[M], Tree, Tree]:
     """Takes a module apart into its structure, parameters and batch statistics."""
+    # Once, before the loop: passing modules through jit would flatten them every step.
     graph, params, batch_stats = nnx.split(module, nnx.Param, nnx.BatchStat)
     return graph, nnx.to_pure_dict(params), nnx.to_pure_dict(batch_stats)
 
 
-def merge(graph: nnx.GraphDef, params: Tree, batch_stats: Tree) -> nnx.Module:
+def merge(graph: nnx.GraphDef[M], params: Tree, batch_stats: Tree) -> M:
     """Puts a module together from its structure and its arrays."""
-    # copy: without it batch norm would write into arrays that the surrounding
+    # Copied: batch norm would otherwise write into arrays that the surrounding
     # gradient trace does not own, which NNX refuses with a trace error.
     return nnx.merge(graph, params, batch_stats, copy=True)
 
@@ -53,8 +56,8 @@ def batch_stats_of(module: nnx.Module) -> Tree:
 
 
 def create(
-    make: Callable[[], nnx.Module], optimizer: optax.GradientTransformation
-) -> tuple[nnx.GraphDef, TrainState]:
+    make: Callable[[], M], optimizer: optax.GradientTransformation
+) -> tuple[nnx.GraphDef[M], TrainState]:
     """Returns the structure of what `make` builds, and the state before step 1."""
     graph, params, batch_stats = split(make())
     state = TrainState(

@@ -3,24 +3,18 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from smad_jax import errors, methods, models
+from smad_jax import errors, models
 from smad_jax.evaluation import cam, predict, predictions
 from smad_jax.methods import base
-from smad_jax.training import schedules, sharding, train_state
+from smad_jax.training import sharding, train_state
+from tests.helpers import debiasing
 
 V, N, T, H, W, K = 7, 3, 4, 10, 12, 5
 
 
 def predictor(view_chunk, saar=False):
     model = models.build_model("slowonly_tiny", K, saar=saar, rngs=nnx.Rngs(0))
-    method = methods.build_method(
-        "baseline",
-        model.backbone.width,
-        {},
-        ramp=schedules.constant_strength,
-        rngs=nnx.Rngs(0),
-        settings={},
-    )
+    method = debiasing.build("baseline", model.backbone.width)
     graph, *arrays = train_state.split(base.Trained(model, method))
     params, batch_stats = sharding.replicate(tuple(arrays), sharding.make_mesh())
     return predict.Predictor(graph, params, batch_stats, view_chunk=view_chunk)

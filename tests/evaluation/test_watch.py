@@ -3,24 +3,18 @@ import numpy as np
 import optax
 from flax import nnx
 
-from smad_jax import methods, models
+from smad_jax import models
 from smad_jax.evaluation import watch
 from smad_jax.methods import base
-from smad_jax.training import log, schedules, train_state
+from smad_jax.training import log, train_state
+from tests.helpers import debiasing
 
 n, T, H, W = 3, 4, 8, 12
 
 
 def make(name="slowonly_tiny"):
     model = models.build_model(name, 5, saar=True, rngs=nnx.Rngs(0))
-    method = methods.build_method(
-        "baseline",
-        model.backbone.width,
-        {},
-        ramp=schedules.constant_strength,
-        rngs=nnx.Rngs(0),
-        settings={},
-    )
+    method = debiasing.build("baseline", model.backbone.width)
     return base.Trained(model, method)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import optax
 from flax import nnx
 
-from smad_jax import aspect_table, losses, methods, models
-from smad_jax.methods import base, smad
+from smad_jax import aspect_table, losses, models
+from smad_jax.methods import base
 from smad_jax.models import adversarial, layers, saar
 from smad_jax.torch_weights import networks as flat
 from smad_jax.training import (
@@ -24,7 +24,7 @@ from smad_jax.training import (
     train_state,
 )
 from tests.golden import draws, settings
-from tests.helpers import networks
+from tests.helpers import debiasing, networks
 
 Arrays = dict[str, np.ndarray]
 
@@ -100,14 +100,14 @@ def _trained(name: str) -> base.Trained:
     ramp = schedules.constant_strength
     if trained.ramp_steps:
         ramp = schedules.dann_ramp(trained.ramp_steps)
-    method = smad.Smad(
+    method = debiasing.build(
+        "smad",
         model.backbone.width,
-        {
-            name: aspect_table.Aspect(name, kind, size, "golden")
+        [
+            aspect_table.Aspect(name, kind, size, "golden")
             for name, (kind, size) in settings.ASPECTS.items()
-        },
+        ],
         ramp=ramp,
-        rngs=nnx.Rngs(0),
         soft_ce_weight=0.5,
         kl_weight=0.5,
         kl_reduction=trained.kl_reduction,
@@ -160,9 +160,7 @@ def joint_training() -> Arrays:
 
 def _plain() -> base.Trained:
     model = networks.small(("slowonly", "B"), settings.NUM_CLASSES)
-    method = base.Method(
-        model.backbone.width, {}, ramp=schedules.constant_strength, rngs=nnx.Rngs(0)
-    )
+    method = debiasing.build("baseline", model.backbone.width)
     return base.Trained(model, method)
 
 
@@ -180,13 +178,11 @@ def adapting(name: str) -> Arrays:
 
     def build() -> base.Trained:
         model = networks.small(("slowonly", "B"), settings.NUM_CLASSES)
-        method = methods.build_method(
+        method = debiasing.build(
             name,
             model.backbone.width,
-            {},
             ramp=schedules.dann_ramp(settings.STEPS),
-            rngs=nnx.Rngs(0),
-            settings=settings_of,
+            **settings_of,
         )
         return base.Trained(model, method)
 
@@ -200,21 +196,16 @@ def adapting(name: str) -> Arrays:
 def scene_and_confusion() -> Arrays:
     """Three steps of SDN, two updates each."""
     kind, size = settings.ASPECTS["scene"]
-    scene = {"scene": aspect_table.Aspect("scene", kind, size, "golden")}
 
     def build() -> base.Trained:
         model = networks.small(("slowonly", "B"), settings.NUM_CLASSES)
-        method = methods.build_method(
+        method = debiasing.build(
             "sdn",
             model.backbone.width,
-            scene,
-            ramp=schedules.constant_strength,
-            rngs=nnx.Rngs(0),
-            settings={
-                "reversal": settings.REVERSAL,
-                "hidden": settings.SCENE_HIDDEN,
-                "confusion_weight": settings.CONFUSION_WEIGHT,
-            },
+            [aspect_table.Aspect("scene", kind, size, "golden")],
+            reversal=settings.REVERSAL,
+            hidden=settings.SCENE_HIDDEN,
+            confusion_weight=settings.CONFUSION_WEIGHT,
         )
         return base.Trained(model, method)
 

@@ -2,12 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
-from smad_jax import errors, methods
+from smad_jax import errors
 from smad_jax.methods import actor_cut_mix, base, mixing, motion
-from smad_jax.training import schedules, train_state
-from tests.helpers import networks
+from smad_jax.training import train_state
+from tests.helpers import debiasing, networks
 
 B, T, H, W, C, K, D = 6, 4, 8, 10, 3, 9, 7
 
@@ -19,14 +18,7 @@ def batch():
 
 
 def method_of(name="actor_cut_mix", **settings):
-    return methods.build_method(
-        name,
-        D,
-        {},
-        ramp=schedules.constant_strength,
-        rngs=nnx.Rngs(1),
-        settings=settings,
-    )
+    return debiasing.build(name, D, **settings)
 
 
 def step(objective, method):
@@ -110,5 +102,7 @@ def test_actor_stands_in_a_scene_without_its_own_actor(dtype, paint):
 
 
 def test_setting_that_does_not_exist_is_refused():
-    with pytest.raises(errors.ConfigError, match=r"below 1, but it is 1\.0"):
+    with pytest.raises(
+        errors.ConfigError, match=r"foreground .* below 1, but it is 1\.0"
+    ):
         method_of(foreground=1.0)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from smad_jax import errors, methods
+from smad_jax import errors
 from smad_jax.methods import albar, base
 from smad_jax.models import layers, recognizer
 from smad_jax.training import schedules, train_state
-from tests.helpers import networks
+from tests.helpers import debiasing, networks
 
 B, T, H, W, K, D = 6, 3, 5, 2, 9, 7
 
@@ -40,9 +40,7 @@ def batch(still=False):
 
 def step(model, data, name="albar", ramp=schedules.constant_strength, **settings):
     """Gradient, metrics and batch statistics."""
-    method = methods.build_method(
-        name, D, {}, ramp=ramp, rngs=nnx.Rngs(1), settings=settings
-    )
+    method = debiasing.build(name, D, ramp=ramp, **settings)
     graph, params, batch_stats = train_state.split(base.Trained(model, method))
 
     def objective(params):
@@ -53,8 +51,8 @@ def step(model, data, name="albar", ramp=schedules.constant_strength, **settings
         return loss, (metrics, train_state.batch_stats_of(modules))
 
     gradient = jax.grad(objective, has_aux=True)
-    found, told = jax.jit(gradient, compiler_options=networks.QUICKLY)(params)
-    return flat(found), told[0], flat(told[1])
+    found, rest = jax.jit(gradient, compiler_options=networks.QUICKLY)(params)
+    return flat(found), rest[0], flat(rest[1])
 
 
 def flat(tree):
@@ -83,7 +81,7 @@ def test_penalty_descends_the_norm_and_nothing_else():
     np.testing.assert_allclose(found[K:], expected, atol=1e-5)
 
 
-def test_what_can_be_told_without_motion_is_unlearned_as_fast_as_learned():
+def test_action_of_a_still_clip_is_unlearned_as_fast_as_learned():
     gradient, metrics, _ = step(Affine(), batch(still=True), still_weight=1.0)
     np.testing.assert_allclose(gradient, 0, atol=1e-6)
     assert float(metrics["loss"]) == pytest.approx(0, abs=1e-6)
@@ -134,5 +132,5 @@ def test_middle_frame_stands_for_all():
 
 
 def test_negative_weight_is_refused():
-    with pytest.raises(errors.ConfigError, match=r"at least 0, but they are -1\.0"):
+    with pytest.raises(errors.ConfigError, match=r"still_weight .* -1\.0"):
         step(Affine(), batch(), still_weight=-1.0)

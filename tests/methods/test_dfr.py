@@ -3,15 +3,14 @@ import logging
 import jax
 import numpy as np
 import pytest
-from flax import nnx
 from sklearn import linear_model, pipeline, preprocessing
 
 from configs import base, slowonly_dfr
 from smad_jax import aspect_table, errors, methods
 from smad_jax.experiment.run import train_and_test
 from smad_jax.methods import dfr
-from smad_jax.training import checkpoint, log, schedules
-from tests.helpers import networks
+from smad_jax.training import checkpoint, log
+from tests.helpers import debiasing, networks
 
 V, D, K = 90, 5, 3
 GROUP = aspect_table.Aspect("group", "soft", 3 * K, "test")
@@ -23,7 +22,7 @@ def examples(seed=0):
     features = rng.normal(size=(V, D)) * [1, 5, 0.1, 2, 1] + [0, 3, 1, -2, 0]
     features[:, 0] += label
     features[:, 1] -= 4 * (label == 1)
-    features[:, 4] = 7.0  # says nothing, and has no spread
+    features[:, 4] = 7.0  # without any spread
     return features.astype(np.float32), label
 
 
@@ -38,14 +37,7 @@ def stream_of(group, mask=None):
 
 
 def method_of(chosen=GROUP, **settings):
-    return methods.build_method(
-        "dfr",
-        D,
-        {"group": chosen} if chosen else {},
-        ramp=schedules.constant_strength,
-        rngs=nnx.Rngs(1),
-        settings=settings,
-    )
+    return debiasing.build("dfr", D, [chosen] if chosen else (), **settings)
 
 
 def reference(features, label, inverse_penalty):
@@ -143,33 +135,27 @@ def test_run_fits_once_on_videos_that_it_was_not_trained_on(
 
 
 @pytest.mark.parametrize(
-    ("chosen", "settings", "told"),
+    ("chosen", "settings", "named"),
     [
         (None, {}, r"named by data\.groups.*it has none"),
-        (GROUP, {"draws": 0}, "draws must be at least 1"),
-        (GROUP, {"inverse_penalty": 0.0}, "inverse_penalty above 0"),
+        (GROUP, {"draws": 0}, r"draws .* at least 1"),
+        (GROUP, {"inverse_penalty": 0.0}, r"inverse_penalty .* above 0"),
     ],
 )
-def test_what_dfr_cannot_work_with_is_refused(chosen, settings, told):
-    with pytest.raises(errors.ConfigError, match=told):
+def test_what_dfr_cannot_work_with_is_refused(chosen, settings, named):
+    with pytest.raises(errors.ConfigError, match=named):
         method_of(chosen, **settings)
 
 
 @pytest.mark.parametrize(
-    ("check", "name", "value", "told"),
+    ("name", "given", "named"),
     [
-        (methods.check_holdout, "dfr", 1.0, "at least 0 and below 1, but it is 1.0"),
-        (methods.check_holdout, "baseline", 0.2, "holdout=0.2; set it to 0, .*: dfr"),
-        (
-            methods.check_groups,
-            "smad",
-            "scene",
-            "data.groups='scene'; .*: group_dro, d",
-        ),
+        ("baseline", {"holdout": 0.2}, r"data\.holdout=0\.2.*: dfr$"),
+        ("smad", {"groups": "scene"}, r"data\.groups='scene'.*: group_dro, dfr$"),
     ],
 )
-def test_videos_are_held_out_and_grouped_for_methods_that_ask(check, name, value, told):
-    check(name, type(value)())
-    check("dfr", 0.2 if check is methods.check_holdout else "object")
-    with pytest.raises(errors.ConfigError, match=told):
-        check(name, value)
+def test_videos_are_held_out_and_grouped_for_methods_that_use_it(name, given, named):
+    methods.check(name, methods.Inputs())
+    methods.check("dfr", methods.Inputs(**given))
+    with pytest.raises(errors.ConfigError, match=named):
+        methods.check(name, methods.Inputs(**given))

@@ -2,12 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
-from smad_jax import errors, methods
+from smad_jax import errors
 from smad_jax.methods import base, mixing
-from smad_jax.training import schedules, sharding, train_state
-from tests.helpers import networks
+from smad_jax.training import sharding, train_state
+from tests.helpers import debiasing, networks
 
 B, T, H, W, C, K, D = 6, 4, 8, 10, 3, 9, 7
 MIXING = {
@@ -23,14 +22,7 @@ def video(dtype=np.uint8, count=B):
 
 
 def method_of(name, **settings):
-    return methods.build_method(
-        name,
-        D,
-        {},
-        ramp=schedules.constant_strength,
-        rngs=nnx.Rngs(1),
-        settings=settings,
-    )
+    return debiasing.build(name, D, **settings)
 
 
 def mix_of(name, **settings):
@@ -51,8 +43,8 @@ def step(method, clips):
 
     def objective(params):
         modules = train_state.merge(graph, params, stats)
-        told = base.loss(modules, batch, key=jax.random.key(6), step=jnp.asarray(0))
-        return told[0], shown.pop()
+        returned = base.loss(modules, batch, key=jax.random.key(6), step=jnp.asarray(0))
+        return returned[0], shown.pop()
 
     gradient = jax.value_and_grad(objective, has_aux=True)
     (loss, seen), found = jax.jit(gradient, compiler_options=networks.QUICKLY)(params)
@@ -107,7 +99,7 @@ def test_partners_are_a_single_cycle_through_all_clips():
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.25, 1.0])
-def test_clips_are_drawn_as_often_as_said(probability):
+def test_clips_are_drawn_with_their_probability(probability):
     drawn = mixing.draw_clips(20_000, jax.random.key(0), probability)
     assert float(drawn.mean()) == pytest.approx(probability, abs=0.01)
 
@@ -151,7 +143,7 @@ def test_clips_are_mixed_alike_on_one_device_and_on_four(name):
     assert same.mean() > (0.95 if name == "fame" else 0.9999), "but for rounding"
 
 
-def test_beta_says_how_much_of_the_clip_is_left():
+def test_beta_decides_how_much_of_the_clip_is_left():
     mix = mix_of("still_mix", clip_shape=20.0, frame_shape=60.0)
     clips, shares = np.asarray(video(np.float32)), []
     for seed in range(60):
@@ -180,14 +172,14 @@ def test_background_erasing_leaves_a_still_clip_and_a_frame_of_every_clip():
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "told"),
+    ("name", "settings", "named"),
     [
-        ("still_mix", {"probability": 1.5}, "from 0 to 1, but it is 1.5"),
-        ("still_mix", {"frame_shape": 0.0}, "above 0, but they are 1.0 and 0.0"),
-        ("background_erasing", {"strength": 2.0}, "from 0 to 1, but it is 2.0"),
-        ("fame", {"foreground": 0.0}, "above 0 and at most 1, but it is 0.0"),
+        ("still_mix", {"probability": 1.5}, r"\.probability .* 1\.5"),
+        ("still_mix", {"frame_shape": 0.0}, r"\.frame_shape .* above 0, .* 0\.0"),
+        ("background_erasing", {"strength": 2.0}, r"\.strength .* 2\.0"),
+        ("fame", {"foreground": 0.0}, r"\.foreground .* 0\.0"),
     ],
 )
-def test_setting_that_does_not_exist_is_refused(name, settings, told):
-    with pytest.raises(errors.ConfigError, match=told):
+def test_setting_that_does_not_exist_is_refused(name, settings, named):
+    with pytest.raises(errors.ConfigError, match=named):
         method_of(name, **settings)

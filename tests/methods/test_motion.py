@@ -4,13 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 from smad_jax import errors
-from smad_jax.methods import fame, mixing, motion
+from smad_jax.methods import mixing, motion
 from smad_jax.models import recognizer
-from smad_jax.training import schedules
-from tests.helpers import networks
+from tests.helpers import debiasing, networks
 
 FOREGROUND = jax.jit(
     motion.foreground, static_argnums=1, compiler_options=networks.QUICKLY
@@ -101,12 +99,7 @@ def test_single_frames_have_no_motion():
 
 
 def test_fame_keeps_what_moves_and_takes_the_rest_from_the_partner():
-    method = fame.Fame(
-        *(7, {}),
-        ramp=schedules.constant_strength,
-        rngs=nnx.Rngs(0),
-        foreground=0.25,
-    )
+    method = debiasing.build("fame", 7, foreground=0.25)
     places = [(1, 2), (5, 6), (0, 0), (6, 3), (3, 4)]
     video = np.stack([clip(*place) for place in places])
     video[..., 1] += np.arange(len(places), dtype=np.uint8)[:, None, None, None]

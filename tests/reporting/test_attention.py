@@ -9,14 +9,15 @@ import pytest
 from flax import nnx
 
 from configs import slowonly_smad
-from smad_jax import errors, methods, models
+from smad_jax import errors, models
 from smad_jax.evaluation import cam, predict
 from smad_jax.experiment import trained
 from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
 from smad_jax.reporting import __main__ as command
 from smad_jax.reporting import attention
-from smad_jax.training import schedules, train_state
+from smad_jax.training import train_state
+from tests.helpers import debiasing
 
 CLASSES = ("walk", "$x_{", "wave")
 
@@ -24,15 +25,7 @@ CLASSES = ("walk", "$x_{", "wave")
 def network(saar, name="slowonly_tiny"):
     """A network with random weights, whose head is strong enough to have a view."""
     model = models.build_model(name, 3, saar=saar, rngs=nnx.Rngs(0))
-    rngs = nnx.Rngs(1)
-    method = methods.build_method(
-        "baseline",
-        model.backbone.width,
-        {},
-        ramp=schedules.constant_strength,
-        rngs=rngs,
-        settings={},
-    )
+    method = debiasing.build("baseline", model.backbone.width)
     graph, *arrays = train_state.split(base.Trained(model, method))
     params, batch_stats = jax.device_put(
         tuple(arrays), jax.sharding.SingleDeviceSharding(jax.devices()[0])

@@ -221,7 +221,7 @@ def test_launch_runs_main_and_stores_what_it_prints(tmp_path):
     assert runs._launch(job(folder, "seed=3"), set(), Family()) == 7
     assert commands == [
         [
-            *(sys.executable, "main.py", "--config", "x.py"),
+            *(sys.executable, "-m", "smad_jax", "train", "--config", "x.py"),
             *("--workdir", str(folder), "--config.seed=3"),
         ]
     ]

@@ -58,7 +58,7 @@ def record(order, total_steps, state=None, log_every=1):
     """Runs the loop: (counter, stream, rate, draw) of each update, and saved steps."""
     descend = optax.identity()
     graph, fresh = train_state.create(Nothing, descend)
-    # the rate at counter n is n, so that metrics tell which counter it went by
+    # the rate at counter n is n, so that metrics show which counter it went by
     take = stepping.make_train_step(graph, loss, descend, lambda n: 1.0 * n)
     seen, source, saved = [], [], []
 

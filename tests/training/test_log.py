@@ -87,7 +87,7 @@ def test_log_goes_to_the_newest_file_alone(tmp_path):
     assert (tmp_path / "first").read_text().count("\n") == 1
 
 
-def test_progress_line_tells_of_web_streams_that_had_a_turn():
+def test_progress_line_shows_web_streams_that_had_a_turn():
     values = {
         "loss": 3.41,
         "loss/action": 3.41,
@@ -108,7 +108,7 @@ def test_progress_line_tells_of_web_streams_that_had_a_turn():
     )
 
 
-def test_progress_line_says_all_that_a_run_is_watched_by():
+def test_progress_line_shows_all_that_a_run_is_watched_by():
     values = {
         "loss": 3.41,
         "loss/action": 3.02,

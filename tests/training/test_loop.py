@@ -88,7 +88,7 @@ def test_run_logs_and_saves_at_its_intervals_and_at_the_end(tmp_path):
     assert logged(tmp_path) == [1, 2, 4, 6, 7]
 
 
-def test_run_goes_on_from_the_states_step(tmp_path):
+def test_run_resumes_from_the_states_step(tmp_path):
     state, _ = run(tmp_path, total_steps=4)
     state, saved = run(tmp_path, state=state, total_steps=6)
     assert int(state.step) == 6
