@@ -118,10 +118,9 @@ def open_files(place: str | os.PathLike[str]) -> catalog.Split:
     ids = [place.name]
     if place.is_dir():
         ids = sorted(
-            os.path.relpath(os.path.join(below, name), folder)
-            for below, _, names in os.walk(folder)
-            for name in names
-            if name.lower().endswith(_EXTENSIONS)
+            str(path.relative_to(folder))
+            for path in file_io.files_below(folder)
+            if path.suffix.lower() in _EXTENSIONS
         )
     if not ids:
         raise errors.DataError(

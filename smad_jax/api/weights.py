@@ -1,5 +1,6 @@
 """Weights of PyTorch models, in and out."""
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -48,7 +49,8 @@ def read_checkpoint(
         )
     except errors.DataError as error:
         raise errors.DataError(f"{path}: {error}") from error
-    return Checkpoint(state_dict, imported)
+    notes = (*filter(None, [state_dict.note]), *imported.notes)
+    return Checkpoint(state_dict, dataclasses.replace(imported, notes=notes))
 
 
 def import_weights(

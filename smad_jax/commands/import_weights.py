@@ -35,6 +35,7 @@ def run(
     shortcut = f" with shortcut {network.shortcut}" if network.shortcut else ""
     return "\n".join(
         [
+            *(f"note: {note}" for note in found.notes),
             *map(str, found.rows),
             *(f"{name} left out" for name in found.left_out),
             f"{len(found.rows)} tensors of {found.table} names for {network.name}"

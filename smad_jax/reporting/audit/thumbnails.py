@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from smad_jax import errors
+from smad_jax import errors, file_io
 from smad_jax.data import records, video
 
 _SIDE = 96  # pixels of the shorter side, at most
@@ -55,8 +55,8 @@ def _stored(folder: pathlib.Path, ids: list[str]) -> dict[str, bytes]:
 def _files(folder: pathlib.Path, ids: list[str]) -> dict[str, bytes]:
     """Videos from files, found by path below the folder or by name."""
     paths: dict[str, pathlib.Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _ENDINGS and path.is_file():
+    for path in sorted(file_io.files_below(folder)):
+        if path.suffix.lower() in _ENDINGS:
             below = path.relative_to(folder).as_posix()
             for name in (path.stem, path.name, below.removesuffix(path.suffix), below):
                 paths.setdefault(name, path)
