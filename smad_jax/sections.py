@@ -77,7 +77,7 @@ def read(kind: type[T], name: str, section: Section) -> T:
             field.default is dataclasses.MISSING
             and field.default_factory is dataclasses.MISSING
         ):
-            # Read as None, so that the message also says what is expected.
+            # Read as None, so that the message also states what is expected.
             values[key] = _value(hints[key], prefix + key, None)
     return kind(**values)
 
@@ -94,7 +94,7 @@ def check_keys(name: str, section: Section, known: tuple[str, ...]) -> None:
 
 
 def _value(hint: Any, name: str, value: object) -> object:
-    """Returns the value of the key `name` as the annotation `hint` wants it."""
+    """Returns the value of the key `name` in the type of the annotation `hint`."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         return _in_range(parts[0], parts[1], name, value)

@@ -53,7 +53,7 @@ class Frame(NamedTuple):
     Attributes:
         path: The file.
         names: Of the columns, in the order of the file, each once.
-        columns: By name; text where `texts` asked for it or a cell is no number.
+        columns: By name; text if `texts` names it or a cell is no number.
         first_line: Number of the first row's line in the file.
         notes: What was left out or converted, in sentences.
     """
@@ -278,7 +278,7 @@ def _parse(
     dialect: _Dialect,
     texts: Sequence[str],
 ) -> dict[str, pyarrow.ChunkedArray]:
-    """Returns the columns by name; text where asked for, else by their cells."""
+    """Returns the columns by name; text if requested, else by their cells."""
     wanted = {name: pyarrow.string() for name in names if name.lower() in texts}
     if not body.strip():
         return {name: pyarrow.chunked_array([[]], pyarrow.string()) for name in names}
@@ -331,7 +331,7 @@ def _is_number(kind: pyarrow.DataType) -> bool:
 
 
 def _recoded(path: pathlib.Path, found: bytes, encoding: str) -> bytes:
-    """Returns UTF-8 bytes of what a byte-order mark says is in `encoding`."""
+    """Returns the UTF-8 bytes of a text whose byte-order mark is that of `encoding`."""
     if encoding == "utf-8-sig":
         rest = found[len(codecs.BOM_UTF8) :]
         _check_utf8(path, rest)

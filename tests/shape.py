@@ -31,9 +31,12 @@ SAME_LINES = 6  # so many equal lines in a row are a repetition
 # to the gradient, and what one meets beside that way.
 TOUR = (
     "main.py",
+    "smad_jax/commands/train.py",
     "configs/slowonly_smad.py",
-    "configs/common.py",
+    "configs/recipes.py",
+    "configs/base.py",
     "smad_jax/experiment/run.py",
+    "smad_jax/experiment/build.py",
     "smad_jax/data/loading.py",
     "smad_jax/data/pipeline.py",
     "smad_jax/models/__init__.py",
@@ -51,10 +54,15 @@ TOUR = (
     "smad_jax/training/optimizer.py",
 )
 BESIDE = (
-    "smad_jax/experiment/checks.py",
+    "configs/arguments.py",
+    "configs/data.py",
+    "configs/embedded.py",
+    "smad_jax/experiment/settings.py",
     "smad_jax/experiment/run_folder.py",
+    "smad_jax/experiment/run_record.py",
     "smad_jax/experiment/splits.py",
     "smad_jax/experiment/streams.py",
+    "smad_jax/experiment/testing.py",
     "smad_jax/data/order.py",
     "smad_jax/data/transforms.py",
     "smad_jax/training/schedules.py",

@@ -128,7 +128,7 @@ def _path_columns(
 def _find_columns(
     where: str, header: Row | None, rows: Sequence[Row], paths: Sequence[int]
 ) -> Columns:
-    """What each column is, by the header where it says so, else by the cells."""
+    """Finds each column by its name in the header, or else by its cells."""
     width = len(rows[0].cells)
     names = [_plain(cell) for cell in header.cells] if header else [""] * width
     rest = [place for place in range(width) if place not in paths[:1]]
@@ -194,7 +194,7 @@ def _cell(header: Row | None, rows: Sequence[Row], place: int) -> str:
 
 
 def _are_parts(rows: Sequence[Row], place: int) -> bool:
-    """Whether a column says what each video is for."""
+    """Whether a column names the part of the data set of each video."""
     return all(row.cells[place].lower() in PARTS for row in rows[:_LOOKED_AT])
 
 

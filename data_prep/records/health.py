@@ -67,7 +67,7 @@ class Summary(NamedTuple):
         total: Counts of all videos.
         classes: Counts of each class that has listed videos, in order.
         duplicates: Ids of equal videos, the one listed first in front.
-        across: Duplicates of which one is in training and one in validation.
+        across: Duplicates with one video in training and one in validation.
     """
 
     total: Row

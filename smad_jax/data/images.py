@@ -1,6 +1,6 @@
 """Image files to pictures, as the reference's image pipeline decodes them.
 
-OpenCV decodes, and turns the picture as its EXIF orientation says. To the rest of the
+OpenCV decodes, and turns the picture by its EXIF orientation. To the rest of the
 data layer an image is a video of one frame; `video` calls this module for such files.
 An animated GIF, PNG or WebP is a video instead.
 """
@@ -90,7 +90,7 @@ def _gif_pictures(content: bytes) -> int:
 
 
 def _apng_pictures(content: bytes) -> int:
-    """Returns how many pictures a PNG says it animates, 0 if it is a still."""
+    """Returns how many pictures a PNG states to animate, 0 if it is a still."""
     place = len(_PNG)
     while place + 8 <= len(content):
         kind = content[place + 4 : place + 8]

@@ -41,7 +41,7 @@ TIME_LIMIT = 20.0  # seconds a file; the longest real clip needs a fraction of o
 _SEEKABLE = ("mov", "matroska")  # containers whose packets state true display times
 _SHORT = 32  # frames; up to here decoding all costs less than looking for key frames
 _SEEK_COST = 16  # frames that could be decoded in the time one seek takes
-_VP8_SHOWN = 0x10  # the bit of a VP8 frame's first byte that says it is displayed
+_VP8_SHOWN = 0x10  # the bit of a VP8 frame's first byte that marks it as displayed
 _MAX_PIXELS = 1 << 26  # a frame; a damaged header can claim any size
 
 
@@ -124,7 +124,7 @@ def decode(
 ) -> np.ndarray:
     """Returns the frames of `video` at `indices`, upright: [T, H, W, 3] uint8 RGB.
 
-    Failures beyond the last frame asked for do not matter. Seeks to key frames where
+    Failures beyond the last requested frame do not matter. Seeks to key frames where
     that saves work; the result is the same as decoding everything.
 
     Args:
@@ -350,7 +350,7 @@ def _packet_table(opened: _Opened) -> _Table | None:
 
 
 def _packets(opened: _Opened) -> Iterator[av.packet.Packet]:
-    """The stream's packets of which a frame comes, in the order of the file.
+    """The stream's packets that show a frame, in the order of the file.
 
     An edit list discards packets at the start or end of a file that was trimmed
     without coding it again; VP8 codes frames that only serve to predict others; an
@@ -393,7 +393,7 @@ def _upright(
     reformatter: av.video.reformatter.VideoReformatter,
     shape: tuple[int, ...] | None,
 ) -> np.ndarray:
-    """[H, W, 3] uint8 RGB, turned as the file says, in `shape` if given."""
+    """[H, W, 3] uint8 RGB, turned as the file states, in `shape` if given."""
     transposed, flips = _orientation(frame)
     height, width = frame.height, frame.width
     if shape is not None:  # a stream may change its size; a clip may not

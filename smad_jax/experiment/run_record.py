@@ -112,7 +112,7 @@ def write_results(folder: pathlib.Path, record: Record) -> None:
         "seconds": round(record.seconds, 1),
         "processor_seconds": processor_seconds and round(processor_seconds, 1),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        # Repeated here, so that the file alone says where its numbers come from.
+        # Repeated here, so that the file alone states where its numbers come from.
         **environment(),
     }
     file_io.write_json(folder / "results.json", content)

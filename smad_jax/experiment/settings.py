@@ -1,6 +1,6 @@
 """What a config asks for, as frozen sections with a type and a range for every key.
 
-`configs/base.py` says what each key means. A key that a config leaves out has its
+`configs/base.py` explains each key. A key that a config leaves out has its
 plainest value here: the stored config of an old run lacks keys that came later.
 """
 

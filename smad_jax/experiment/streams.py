@@ -81,7 +81,7 @@ def by_turn(
     turns: joint.Order,
     mesh: jax.sharding.Mesh,
 ) -> dict[str, Iterator[stepping.Batch]]:
-    """Returns the batches of every turn, by the stream whose turn it is.
+    """Returns the batches of every turn, by the name of its stream.
 
     Streams without a turn go with the training set's. Methods know `train` by that
     name, whether it is the training set or a web stream.

@@ -143,7 +143,7 @@ def load_weights(
 
     Args:
         folder: Written by `python -m smad_jax.torch_weights import`.
-        config: Of the same network; says how videos are sampled.
+        config: Of the same network; sets how videos are sampled.
         classes: [K] names of its classes, in the order of its logits.
         data_root: Folder of the data sets.
         test_views: Views of a video; 0 for as many as the config has.

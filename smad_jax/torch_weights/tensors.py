@@ -129,5 +129,5 @@ def _read_tensor(
 
 
 def _widen(values: np.ndarray) -> np.ndarray:
-    """Turns the bits of bfloat16 into float32, whose upper half they are."""
+    """Turns the bits of bfloat16 into float32: they are its upper half."""
     return np.asarray(values.astype(np.uint32) << 16).view(np.float32)

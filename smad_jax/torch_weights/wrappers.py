@@ -28,7 +28,7 @@ _USUAL = ("state_dict", "model_state_dict", "model_state", "model")
 
 
 class Unwrapped(NamedTuple):
-    """Tensors under a network's own names, and a sentence on each thing done."""
+    """Tensors under a network's own names, and a note on every change."""
 
     tensors: dict[str, np.ndarray]
     notes: tuple[str, ...]
@@ -78,7 +78,7 @@ def _holds_tensors(value: object, kind: type) -> bool:
 def unwrap(
     tensors: Mapping[str, np.ndarray], wanted: Collection[str], head: str
 ) -> Unwrapped:
-    """Returns the tensors under the names that a network wants, where a prefix fits.
+    """Returns the tensors under the names that a network expects, if a prefix fits.
 
     Args:
         tensors: By the names of a file.
