@@ -302,7 +302,7 @@ def test_folder_of_another_config_is_refused_with_the_difference(small_data, tmp
         (["--config.method.name=smat"], 2, "unknown method 'smat'"),
         (["--config.method.aspects=('scenes',)"], 2, "unknown aspect 'scenes'"),
         (["--config.method.ramp=dan"], 2, "unknown method.ramp 'dan'"),
-        (["--config.method.name=baseline"], 2, "has no use for method.aspects"),
+        (["--config.method.name=baseline"], 2, "in method.settings"),
         (["--config.evaluation.sets.iid=embedded/idd"], 3, "idd"),
         (["--config.data.batch_size=0"], 2, "data.batch_size"),
         (["--config.training.log_every=0"], 2, "training.log_every"),
