@@ -28,11 +28,13 @@ def base() -> ConfigDict:
     config.optimizer.base_batch_size = 0  # the rate is for this many; 0: for any
     config.optimizer.schedule = "cosine"  # or `steps`
     config.optimizer.warmup_epochs = 0
+    config.optimizer.warmup_share = 0.0  # of the run, in place of epochs; 0: by epochs
     config.optimizer.milestones = ()  # epochs at which `steps` divides the rate by ten
     config.optimizer.weight_decay = 0.0
     config.optimizer.momentum = 0.0
     config.optimizer.clip_norm = 0.0  # of the whole gradient; 0: no clipping
     config.training.epochs = 0
+    config.training.num_clips = 0  # to train on in all, in place of epochs; 0: epochs
     config.training.max_steps = 0  # 0: all epochs
     config.training.log_every = 50  # steps
     config.training.save_every_epochs = 1

@@ -59,12 +59,15 @@ class FrameCache:
 class Reader:
     """Frames of the videos of a split, from the cache or the records."""
 
-    def __init__(self, split: catalog.Split, cache: FrameCache):
+    def __init__(self, split: catalog.Split, cache: FrameCache, short_side: int = 0):
         # the main process joins aspect labels; workers need none of them
         self.split = dataclasses.replace(
             split, aspects={}, aspect_labels={}, aspect_mask={}
         )
         self._cache = cache
+        # The short side that frames are cached with, in pixels; 0 for their own. The
+        # transform resizes to it first of all, so cached frames give the same clip.
+        self._short_side = short_side
 
     def open(self, row: int) -> catalog.StoredVideo:
         """The stored video, its frames counted if the record has no count.
@@ -95,14 +98,20 @@ class Reader:
             return cached[indices]
         content, num_frames = stored
         if num_frames <= _WHOLE_FRAMES and self._cache.fits(1):
-            whole = video.decode(content, np.arange(num_frames))
+            whole = self._resized(video.decode(content, np.arange(num_frames)))
             self._cache.put(row, whole)
             return whole[indices]
         clip = video.decode(content, indices, num_frames=num_frames)
-        if self._cache.fits(num_frames * clip[0].nbytes):
+        if self._cache.fits(num_frames * self._resized(clip[:1]).nbytes):
             whole = video.decode(content, np.arange(num_frames), num_frames=num_frames)
-            self._cache.put(row, whole)
+            self._cache.put(row, self._resized(whole))
         return clip
+
+    def _resized(self, frames: np.ndarray) -> np.ndarray:
+        """Frames as they are cached."""
+        if not self._short_side:
+            return frames
+        return transforms_lib.resize_short_side(frames, self._short_side)
 
 
 class _Clip(NamedTuple):

@@ -140,7 +140,8 @@ def train_batches(
     share = process_share.share(batch_size, process_index, process_count)
     cache = loading.FrameCache((cache_mib << 20) // max(1, num_workers))
     loader = loading.TrainLoader(
-        loading.Reader(split, cache),
+        # People are painted out of whole frames, whose boxes are in their pixels.
+        loading.Reader(split, cache, 0 if paint else transform.short_side),
         sampling,
         transform,
         paint,

@@ -42,9 +42,14 @@ class Transform:
                 f"{self.size}, but it is {self.resize}"
             )
 
+    @property
+    def short_side(self) -> int:
+        """The short side that frames get before they are cropped, in pixels."""
+        return self.resize or self.size
+
     def train(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Returns a random [T, size, size, 3] uint8 part of a [T, H, W, 3] clip."""
-        clip = resize_short_side(clip, self.resize or self.size)
+        clip = resize_short_side(clip, self.short_side)
         if self.kind == "random_resized_crop":
             clip = random_resized_crop(clip, self.size, rng)
         else:
@@ -53,7 +58,7 @@ class Transform:
 
     def test(self, clips: np.ndarray) -> np.ndarray:
         """Returns the central [N, T, size, size, 3] uint8 of [N, T, H, W, 3] clips."""
-        clips = resize_short_side(clips, self.resize or self.size)
+        clips = resize_short_side(clips, self.short_side)
         return np.ascontiguousarray(centre_crop(clips, self.size))
 
 

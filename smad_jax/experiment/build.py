@@ -59,6 +59,7 @@ def make_plan(
         chance={
             name: _chance(train, name) for name in train.aspects if name != groups.NAME
         },
+        action_chance=float(np.bincount(train.labels).max() / len(train)),
         on_non_finite=training.on_non_finite,
     )
 
@@ -176,9 +177,22 @@ def describe(
         f"{scaled_rate(settings):.4g}; "
         f"{jax.device_count()} x {jax.devices()[0].device_kind}, "
         f"{jax.process_count()} process(es)"
+        f"{_warn_of_warmup(settings)}"
         + "".join(
             f"\n{line}" for line in streams.describe(settings.data, opened, plan.order)
         )
+    )
+
+
+def _warn_of_warmup(settings: Settings) -> str:
+    """Returns a line about a warm-up that takes the whole run, or nothing."""
+    section, epochs = settings.optimizer, settings.training.epochs
+    if section.schedule != "cosine" or section.warmup_epochs < epochs:
+        return ""
+    return (
+        f"\nWARNING: the warm-up of {section.warmup_epochs} epochs takes the whole run "
+        f"of {epochs}, so the learning rate never reaches its value; set "
+        f"--config.optimizer.warmup_epochs={max(1, epochs // 10)}"
     )
 
 

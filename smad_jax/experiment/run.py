@@ -15,7 +15,15 @@ from flax import nnx
 from smad_jax import methods
 from smad_jax.data import catalog
 from smad_jax.evaluation import accuracy, predict
-from smad_jax.experiment import build, run_labels, run_record, splits, streams, testing
+from smad_jax.experiment import (
+    build,
+    memory,
+    run_labels,
+    run_record,
+    splits,
+    streams,
+    testing,
+)
 from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
 from smad_jax.training import checkpoint, log, loop, sharding, stepping, train_state
@@ -68,13 +76,16 @@ def train_and_test(
         resumed = checkpoints.latest_step()
         if resumed is not None:
             state, _ = checkpoints.restore(state)
+        else:  # before the folder is claimed, which is then still free
+            train_split, step = run.splits.train, run.train_step
+            memory.check(run.settings, train_split, state, step, run.mesh)
         # Only a restored checkpoint proves that this config fits the folder's run: with
         # `force`, a config that does not fit must not replace the one that does.
         if first_process:
             run_record.claim(folder, config)
             classes, aspects = run.splits.train.classes, run.splits.train.aspects
             run_labels.write(folder, run_labels.Labels(classes, aspects))
-        log.logger.info(build.describe(settings, run.splits, run.plan, state))
+        log.logger.info(build.describe(run.settings, run.splits, run.plan, state))
         if resumed is not None:
             log.logger.info(f"resuming from step {resumed}")
         state = train(run, state, checkpoints)
@@ -97,6 +108,7 @@ def open_run(
     """Opens the data, builds the network, and returns both with the state of step 0."""
     # Data before the network: missing data is then reported at once.
     opened = splits.open_splits(settings)
+    settings = settings.for_videos(len(opened.train))
     mesh = sharding.make_mesh()
     # Not a check of the settings alone: the same config runs on other devices.
     for key, batch_size in settings.data.batch_sizes.items():

@@ -15,6 +15,7 @@ import ml_collections
 
 from smad_jax import errors, file_io
 from smad_jax.experiment import run_folder
+from smad_jax.experiment.settings import Settings
 from smad_jax.training import log
 
 
@@ -52,10 +53,13 @@ def check_owner(folder: pathlib.Path, config: ml_collections.ConfigDict) -> None
     path = folder / "config.json"
     if not path.is_file():
         return
-    # Both as JSON, which turns tuples into lists, and as written by the user: settings
-    # fill in defaults, and would hide a key that came later.
-    before = dict(run_folder.flat(json.loads(path.read_text("utf-8"))))
+    # Both as JSON, which turns tuples into lists. A key that the folder's config lacks
+    # came later and had the effect of its default.
+    stored = json.loads(path.read_text("utf-8"))
+    before = dict(run_folder.flat(stored))
     now = dict(run_folder.flat(json.loads(config.to_json())))
+    later = now.keys() - before.keys()
+    before |= {key: value for key, value in _defaults(stored).items() if key in later}
     changed = [
         f"  {key}: {before.get(key, 'unset')} -> {now.get(key, 'unset')}"
         for key in sorted(before | now)
@@ -67,6 +71,15 @@ def check_owner(folder: pathlib.Path, config: ml_collections.ConfigDict) -> None
             + "\n".join(changed)
             + "\nchoose another --workdir, or pass --force to use this one"
         )
+
+
+def _defaults(stored: Mapping[str, object]) -> dict[str, object]:
+    """The values of all keys of a stored config, defaults where it has none."""
+    try:
+        whole = dataclasses.asdict(Settings.parse(stored))
+    except errors.ConfigError:  # of another time: then every key is compared
+        return {}
+    return dict(run_folder.flat(json.loads(json.dumps(whole))))
 
 
 def claim(folder: pathlib.Path, config: ml_collections.ConfigDict) -> None:

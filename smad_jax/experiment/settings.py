@@ -124,6 +124,8 @@ class Optimizer:
     base_batch_size: _Count = 0
     schedule: Literal["cosine", "steps"] = "cosine"
     warmup_epochs: _Count = 0
+    # For runs whose number of epochs follows from the number of videos.
+    warmup_share: Annotated[float, Range(least=0, below=1)] = 0.0
     milestones: tuple[int, ...] = ()
     weight_decay: _Amount = 0.0
     momentum: _Amount = 0.0
@@ -135,6 +137,8 @@ class Training:
     """The length of training, and what happens on the way."""
 
     epochs: _Positive
+    # Small data sets need more epochs than large ones for as many steps.
+    num_clips: _Count = 0
     # A cut: the learning rate still follows the epochs.
     max_steps: _Count = 0
     log_every: _Positive = 50
@@ -219,6 +223,25 @@ class Settings:
         frames = dataclasses.replace(self.data.sampling, test_views=views)
         data = dataclasses.replace(self.data, root=str(root), sampling=frames)
         return dataclasses.replace(self, data=data)
+
+    def for_videos(self, count: int) -> Self:
+        """Returns the settings with epochs in place of what is relative to the data.
+
+        Args:
+            count: Number of training videos.
+        """
+        training, section = self.training, self.optimizer
+        epochs, warmup = training.epochs, section.warmup_epochs
+        if training.num_clips:
+            epochs = max(1, round(training.num_clips / max(1, count)))
+        if section.warmup_share:
+            # At least an epoch: a rate that starts at its peak can undo the first one.
+            warmup = max(1, round(section.warmup_share * epochs))
+        return dataclasses.replace(
+            self,
+            training=dataclasses.replace(training, epochs=epochs),
+            optimizer=dataclasses.replace(section, warmup_epochs=warmup),
+        )
 
 
 def _check_names(settings: Settings) -> None:

@@ -14,6 +14,10 @@ from smad_jax import errors
 from smad_jax.training import joint, log, progress, stepping, train_state
 
 DATA_SHARE_WORTH_A_HINT = 0.3
+# Past this share of the run, an accuracy below this many times chance is worth a hint
+# about the adversaries, the usual reason.
+SHARE_BEFORE_A_HINT = 0.25
+TIMES_CHANCE = 1.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Plan:
         save_every: Steps between checkpoints.
         batch_size: Videos of a global batch of the training set, for the log's clips/s.
         chance: See `log.progress_line`.
+        action_chance: Accuracy of always answering the most frequent action.
         order: Which batches a step takes, in joint training.
         on_non_finite: `stop` the run, or `skip` the step and count it.
     """
@@ -40,6 +45,7 @@ class Plan:
     batch_size: int
     chance: Mapping[str, float]
     order: joint.Order = dataclasses.field(default_factory=joint.Order)
+    action_chance: float = 0.0
     on_non_finite: str = "stop"
 
 
@@ -132,6 +138,7 @@ class _Reporter:
         self._window = log.Window()
         self._pending: _Update | None = None
         self._has_hinted = False
+        self._has_warned = False
 
     def add(self, update: _Update) -> None:
         """Reads the update before this one."""
@@ -181,7 +188,22 @@ class _Reporter:
                 "data.num_threads or data.num_workers would help"
             )
             self._has_hinted = True
+        self._warn_of_chance(step, values)
         self._window = log.Window()
+
+    def _warn_of_chance(self, step: int, values: Mapping[str, float]) -> None:
+        """Warns once if an adversary seems to keep the network from the action."""
+        plan, accuracy = self._plan, values.get("accuracy/action", 1.0)
+        late = step >= SHARE_BEFORE_A_HINT * plan.total_steps
+        enough = step >= plan.log_every  # a window of one step is chance itself
+        at_chance = accuracy < TIMES_CHANCE * plan.action_chance
+        if plan.chance and late and enough and at_chance and not self._has_warned:
+            log.logger.warning(
+                f"  the action is still at chance ({accuracy:.1%}) beside adversaries "
+                f"of {', '.join(plan.chance)}; smaller weights in "
+                "--config.method.settings or --config.method.ramp=dann usually help"
+            )
+            self._has_warned = True
 
     def _refuse(
         self, update: _Update, stream: str, values: Mapping[str, float]

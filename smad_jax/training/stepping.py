@@ -43,6 +43,16 @@ class Step(Protocol):
         """Returns the state after the step, and its metrics."""
         ...
 
+    def lower(
+        self,
+        state: train_state.TrainState,
+        batch: Mapping[str, object],
+        key: jax.Array,
+        advance: int = 1,
+    ) -> jax.stages.Lowered:
+        """Returns the program for arguments of these shapes, not yet compiled."""
+        ...
+
 
 def make_train_step(
     graph: nnx.GraphDef[M],

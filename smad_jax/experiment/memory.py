@@ -1,0 +1,143 @@
+"""The memory that a training step needs, compared with what is free before the first.
+
+The compiler counts what a step holds, so the answer is that of the network, method and
+device at hand. It is asked only where a rough estimate does not settle the question,
+since compiling takes a while; the program it compiles is then in JAX's cache.
+"""
+
+import pathlib
+
+import jax
+import numpy as np
+
+from smad_jax import errors
+from smad_jax.data import catalog
+from smad_jax.experiment.settings import Settings
+from smad_jax.methods import base
+from smad_jax.training import joint, log, sharding, stepping, train_state
+
+# Bytes that a step holds for each byte of its clips in float32: 60 was measured for
+# SlowOnly-R18 at 8 x 224 x 224. Others hold up to a few times as much.
+_HELD_PER_BYTE = 60
+_CERTAIN = 5  # a rough estimate that is off by no more than this settles the question
+_USABLE = 0.9  # of the free memory; the rest is for decoding and the allocator
+_GIB = 1 << 30
+
+
+def check(
+    settings: Settings,
+    train: catalog.Split,
+    state: train_state.TrainState,
+    step: stepping.Step,
+    mesh: jax.sharding.Mesh,
+) -> None:
+    """Makes sure that a training step fits the memory of the devices.
+
+    Args:
+        settings: Of the run.
+        train: The training split.
+        state: The state before the step.
+        step: From `stepping.make_train_step`.
+        mesh: The devices.
+
+    Raises:
+        ConfigError: with the batch size that fits, if the step does not.
+    """
+    free = available()
+    clips = _outline(settings, train, mesh)
+    rough = 4 * _HELD_PER_BYTE * sum(stream["video"].size for stream in clips.values())
+    # On the host all devices share the memory; elsewhere each has its own.
+    on_host = jax.devices()[0].platform == "cpu"
+    devices = 1 if on_host else mesh.size
+    if free is None or _CERTAIN * rough < free * devices:
+        return
+    log.logger.info("compiling the training step to see whether it fits the memory")
+    key = jax.random.key(settings.seed)
+    stats = step.lower(state, clips, key, 1).compile().memory_analysis()
+    if stats is None:  # not every backend counts
+        return
+    copies = mesh.size if on_host else 1
+    fixed = copies * stats.argument_size_in_bytes  # the network above all
+    needed = fixed + copies * stats.temp_size_in_bytes
+    if needed > _USABLE * free:
+        share = (_USABLE * free - fixed) / (needed - fixed)
+        raise errors.ConfigError(_advice(settings.data.batch_size, share, needed, free))
+
+
+def available() -> int | None:
+    """Returns the bytes that a device of this process can still take; None if unknown.
+
+    That is its own memory, or for a CPU what the machine and its control group leave.
+    """
+    device = jax.local_devices()[0]
+    if device.platform != "cpu":
+        stats = device.memory_stats() or {}
+        limit = stats.get("bytes_limit")
+        return None if limit is None else limit - stats.get("bytes_in_use", 0)
+    meminfo = pathlib.Path("/proc/meminfo")
+    if not meminfo.is_file():
+        return None
+    fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
+    free = int(fields["MemAvailable"].split()[0]) << 10
+    group = pathlib.Path("/sys/fs/cgroup")
+    limit, used = group / "memory.max", group / "memory.current"
+    if limit.is_file() and used.is_file() and limit.read_text().strip() != "max":
+        free = min(free, int(limit.read_text()) - int(used.read_text()))
+    return free
+
+
+def _outline(
+    settings: Settings, train: catalog.Split, mesh: jax.sharding.Mesh
+) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
+    """The shapes of a step's batches on the devices."""
+    data = settings.data
+    rows = jax.sharding.NamedSharding(
+        mesh, jax.sharding.PartitionSpec(sharding.BATCH_AXIS)
+    )
+
+    def struct(shape: tuple[int, ...], dtype: type) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, dtype, sharding=rows)
+
+    frames = data.sampling.num_frames * data.sampling.train_clips
+    side = data.transform.size
+
+    def video(count: int) -> jax.ShapeDtypeStruct:
+        return struct((count, frames, side, side, 3), np.uint8)
+
+    size = data.batch_size
+    whole = {
+        "video": video(size),
+        "label": struct((size,), np.int32),
+        "aspects": {
+            name: struct((size, aspect.num_labels), np.float32)
+            for name, aspect in train.aspects.items()
+        },
+        "aspect_mask": {name: struct((size,), np.bool_) for name in train.aspects},
+    }
+    streams = {joint.TRAIN: whole}
+    if data.target:
+        streams[base.UNLABELLED] = {"video": video(data.unlabelled_size)}
+    if data.masked and data.masked.turns == "joint":
+        masked = data.masked_size
+        streams[base.MASKED] = {
+            "video": video(masked),
+            "label": struct((masked,), np.int32),
+        }
+    return streams
+
+
+def _advice(batch_size: int, share: float, needed: int, free: int) -> str:
+    """The message for a step that does not fit, with the batch size that does."""
+    fits = max(0, int(batch_size * share))
+    smaller = 1 << max(0, fits.bit_length() - 1)
+    return (
+        f"a training step needs about {needed / _GIB:.1f} GiB of memory, but "
+        f"{free / _GIB:.1f} GiB are free; "
+        + (
+            f"--config.data.batch_size={smaller} fits"
+            if fits >= 1
+            else "even one video at a time does not fit"
+        )
+        + ", or use the small recipe for own videos: "
+        "--config configs/NAME.py:DATASET,size=tiny"
+    )
