@@ -75,8 +75,9 @@ class Facts:
         stated_frames: Frames the container claims, 0 if it makes no claim.
         width: Of the upright picture, in pixels.
         height: Of the upright picture, in pixels.
-        rotation: Degrees, counter-clockwise, that make the stored picture upright; 0
-            for images, which come upright from their decoder.
+        rotation: Degrees, counter-clockwise, that make the stored picture upright,
+            apart from mirroring; 0 for images, which come upright from their decoder.
+            Frames are turned to the nearest right angle.
         codec: FFmpeg's name of the decoder.
         rate: Average frames per second, 0 if unknown.
         failure: Why decoding stopped early, empty if it reached the end.
@@ -204,7 +205,7 @@ def probe(
         first = next(decoder, None)
         if first is None:
             raise VideoError("undecodable", "the stream holds no frame")
-        rotation = first.rotation
+        rotation, (transposed, _) = first.rotation, _orientation(first)
         size = (first.width, first.height)
         num_frames, failure = 1, ""
         if count == "decoded":
@@ -223,7 +224,7 @@ def probe(
     if count == "stated":
         with _open(video, deadline) as opened:
             num_frames = sum(1 for _ in _packets(opened))
-    width, height = size[::-1] if rotation % 180 else size
+    width, height = size[::-1] if transposed else size
     return Facts(num_frames, stated, width, height, rotation, codec, rate, failure)
 
 
@@ -449,13 +450,15 @@ def _open(video: bytes, deadline: float) -> Iterator[_Opened]:
         ]
         if not streams:
             raise _unusable(video, "no_video_stream", "no video stream is found")
+        streams = [stream for stream in streams if stream.codec_context is not None]
+        if not streams:
+            raise VideoError("undecodable", "no decoder for the stream's codec")
         # A thumbnail or a small rendition may come first: FFmpeg's choice counts,
-        # unless that is a single picture beside a film.
+        # unless that is a single picture beside a film, or has no decoder.
         films = [one for one in streams if one.frames != 1] or streams
         best = container.streams.best("video")
-        stream = next((one for one in films if one is best), films[0])
-        if stream.codec_context is None:
-            raise VideoError("undecodable", "no decoder for the stream's codec")
+        largest = max(films, key=lambda one: one.width * one.height)
+        stream = next((one for one in films if one is best), largest)
         if stream.width * stream.height > _MAX_PIXELS:
             raise VideoError("undecodable", f"{stream.width}x{stream.height} pixels")
         stream.thread_type = "SLICE"

@@ -10,10 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
+from smad_jax.evaluation import rates
 from smad_jax.reporting.audit import inputs, naming
 
 _NUMBER = re.compile(r"[0-9]+(\.0*)?")  # as tables print whole floats too
 _SEEN = 2 / 3  # of the videos show a value that training has with their action
+_SURE = 0.01  # a model at chance must not be refused for a lucky shift
 _MOST_NUMBERS = 10_000  # larger numbers are hardly labels counted from 0
 
 
@@ -84,6 +86,9 @@ def join(
     Raises:
         DataError: if ids or names are unknown, or nothing is left to measure.
     """
+    prefix = next((table.prefix for table in models.values() if table.prefix), "")
+    labels = labels.without_prefix(prefix)
+    train = train.without_prefix(prefix) if train else None
     first, *others = models.values()
     tables = [labels, *models.values(), *([train] if train else [])]
     names = _vocabulary("class", classes, tables)
@@ -268,9 +273,9 @@ def _encode(
         given = np.array(table.names, object)[given]
     found, inverse = np.unique(given, return_inverse=True)
     place = {name: n for n, name in enumerate(names)}
-    numbers = np.empty(len(found), np.int64)
+    numbers: list[int] = []
     by_name = all(map(str.isdecimal, names))  # columns that are called 1, 2, 3
-    for row, value in enumerate(found):
+    for value in found:
         text = str(value).strip()
         if by_name and _NUMBER.fullmatch(text):
             text = str(int(float(text)))
@@ -280,9 +285,9 @@ def _encode(
                 f"columns are numbered {names[0]} to {names[-1]}, so number both alike"
             )
         if text in place:
-            numbers[row] = place[text]
+            numbers.append(place[text])
         elif _NUMBER.fullmatch(text.removeprefix("-")):
-            numbers[row] = int(float(text))
+            numbers.append(int(float(text)))
         else:
             near = difflib.get_close_matches(text, names, 1)
             raise errors.DataError(
@@ -291,13 +296,12 @@ def _encode(
                 + f" ({len(names)} are known, {names[0]!r} first; if columns of "
                 "probabilities name them, one column may be missing)"
             )
-    outside = numbers[(numbers < 0) | (numbers >= len(names))]
-    if len(outside):
+    if outside := [n for n in numbers if not 0 <= n < len(names)]:
         raise errors.DataError(
             f"{table.path}: {kind} {outside[0]} must be from 0 to {len(names) - 1}"
         )
     positions = np.full(len(values), -1, np.int64)
-    positions[known] = numbers[inverse]
+    positions[known] = np.array(numbers, np.int64)[inverse]
     return positions
 
 
@@ -306,23 +310,32 @@ def _check_start(
 ) -> None:
     """Raises DataError if predictions and labels seem to count from 0 and from 1.
 
-    One of them has a 0 and the other never, that one's last class is missing there,
-    and counted one further the predictions would be right more often.
+    Only one of them has class 0, only the other has the last class, and shifted by one
+    the predictions would agree more often, beyond chance. Names cannot be shifted.
     """
+    if not (_is_counted(model) and _is_counted(labels)):
+        return
     known = values >= 0
     for low, high, step in ((values[known], truth, 1), (truth, values[known], -1)):
         if low.min() > 0 or high.min() < 1 or low.max() >= high.max():
             continue
-        as_given = float(np.mean(values == truth))
-        shifted = float(np.mean(known & (values + step == truth)))
-        if shifted > as_given:
+        as_given, shifted = values == truth, known & (values + step == truth)
+        change = rates.mcnemar(as_given, shifted)
+        if change.difference > 0 and change.p < _SURE:
             first, second = (model, labels) if step > 0 else (labels, model)
             raise errors.DataError(
                 f"{first.path} counts classes from 0, but {second.path} from 1, it "
-                f"seems: {as_given:.1%} of the predictions agree with the labels, and "
-                f"{shifted:.1%} would after a shift by one; number both from 0, or "
-                "write names"
+                f"seems: {as_given.mean():.1%} of the predictions agree with the "
+                f"labels, and {shifted.mean():.1%} would after a shift by one; number "
+                "both from 0, or write names"
             )
+
+
+def _is_counted(table: inputs.Table) -> bool:
+    """Whether a table has its classes by position, not by name."""
+    if table.answers is None:
+        return not table.names
+    return _whole_numbers(table.answers[_known(table.answers, table)]) is not None
 
 
 def _rows_of(ids: np.ndarray, others: np.ndarray) -> np.ndarray:
