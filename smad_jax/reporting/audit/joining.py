@@ -39,6 +39,11 @@ class Aspect(NamedTuple):
     train: np.ndarray | None
     ordered: bool
 
+    @property
+    def counted(self) -> str:
+        """Where usual and rare are counted, as on the page; `evaluate` has the set."""
+        return "in training" if self.ordered else "in this set"
+
 
 @dataclasses.dataclass(frozen=True)
 class Material:
@@ -422,7 +427,7 @@ def _training(train: inputs.Table | None, aspects: Iterable[Aspect]) -> Iterator
             yield (
                 f"More than a third of the videos show a {aspect.name} that training "
                 "does not have with their action, so training cannot rank them. Usual "
-                "and rare are counted in this test set."
+                "and rare are counted in this set."
             )
             continue
         counted = int(aspect.train.sum())
