@@ -103,11 +103,11 @@ def _apng_pictures(content: bytes) -> int:
 
 
 def decode(content: bytes) -> np.ndarray | None:
-    """Returns the upright picture [H, W, 3] uint8 RGB, or None if it cannot be had.
+    """Returns the upright picture [H, W, 3] uint8 RGB, or None if it is damaged.
 
-    Of a GIF or TIFF with several pictures, the first. Grey pictures get three equal
-    channels, 16 bits become 8, transparency is dropped.
-    For a file whose end is missing (`ends_early`) it depends on OpenCV's version.
+    A GIF or TIFF with several pictures gives the first. Grey pictures get three equal
+    channels, 16 bits become 8, transparency is dropped. The result for a file that
+    `ends_early` depends on OpenCV's version.
     """
     try:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
@@ -123,10 +123,7 @@ def encode_jpeg(picture: np.ndarray, quality: int) -> bytes:
 
 
 def ends_early(content: bytes) -> bool:
-    """Returns whether the end of the image is missing from the file.
-
-    A TIFF does not tell.
-    """
+    """Returns whether the end of the image is missing; of a TIFF it is not known."""
     match codec(content):
         case "png":
             return _PNG_END not in content

@@ -44,7 +44,6 @@ _SEEK_COST = 16  # frames that could be decoded in the time one seek takes
 _VP8_SHOWN = 0x10  # the bit of a VP8 frame's first byte that marks it as displayed
 _MAX_PIXELS = 1 << 26  # a frame; a damaged header can claim any size
 
-
 _FORWARDS = slice(None)
 _BACKWARDS = {False: _FORWARDS, True: slice(None, None, -1)}
 
@@ -131,12 +130,12 @@ def decode(
     Args:
         video: The encoded file.
         indices: [T] frame numbers from 0, in any order, repeats allowed.
-        num_frames: Number of frames that decode, if known; where the container
-            disagrees with it, its key frames are not trusted.
-        time_limit: Seconds after which the attempt is given up.
+        num_frames: Number of frames that decode, if known; a container that disagrees
+            is not trusted about its key frames.
+        time_limit: Seconds before giving up.
 
     Raises:
-        VideoError: if the frames cannot be had, with the reason.
+        VideoError: with the reason why the frames cannot be decoded.
     """
     order = np.asarray(indices, np.int64)
     if order.ndim != 1 or order.size == 0 or order.min() < 0:
@@ -163,7 +162,7 @@ def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarr
 
     Args:
         video: The encoded file.
-        time_limit: Seconds after which the attempt is given up.
+        time_limit: Seconds before giving up.
 
     Raises:
         VideoError: where decoding fails; the frames before that were yielded.
@@ -192,13 +191,14 @@ def probe(
         video: The encoded file.
         count: `decoded` decodes every frame, so that `num_frames` is certain; `stated`
             decodes the first and counts the packets, about a hundred times faster.
-        time_limit: Seconds after which the attempt is given up.
+        time_limit: Seconds before giving up.
 
     Raises:
         VideoError: if not even one frame decodes, or time runs out.
     """
     if (pictures := _pictures(video)) is not None:
-        return _probe_pictures(video, pictures)
+        (height, width), count = pictures[0].shape[:2], len(pictures)
+        return Facts(count, count, width, height, 0, images.codec(video), 0.0, "")
     deadline = time.monotonic() + time_limit
     with _open(video, deadline) as opened:
         decoder = _decoded(opened)
@@ -247,21 +247,6 @@ def _too_few(wanted: int, there: int) -> VideoError:
     """The error for a frame beyond the last."""
     return VideoError(
         "truncated", f"frame {wanted} is needed, but only {there} can be decoded"
-    )
-
-
-def _probe_pictures(content: bytes, pictures: Sequence[np.ndarray]) -> Facts:
-    """The facts of an image or an animated WebP."""
-    height, width = pictures[0].shape[:2]
-    return Facts(
-        num_frames=len(pictures),
-        stated_frames=len(pictures),
-        width=width,
-        height=height,
-        rotation=0,
-        codec=images.codec(content),
-        rate=0.0,
-        failure="",
     )
 
 
@@ -353,9 +338,8 @@ def _packet_table(opened: _Opened) -> _Table | None:
 def _packets(opened: _Opened) -> Iterator[av.packet.Packet]:
     """The stream's packets that show a frame, in the order of the file.
 
-    An edit list discards packets at the start or end of a file that was trimmed
-    without coding it again; VP8 codes frames that only serve to predict others; an
-    empty packet repeats a frame or ends the stream.
+    Lossless trimming leaves packets that an edit list discards; VP8 has hidden frames,
+    from which others are predicted; an empty packet repeats a frame or ends the stream.
     """
     vp8 = opened.stream.codec_context.name == "vp8"
     for packet in opened.container.demux(opened.stream):
@@ -372,7 +356,7 @@ def _decoded(opened: _Opened) -> Iterator[av.video.frame.VideoFrame]:
         for packet in opened.container.demux(opened.stream):
             _check_time(opened)
             if not packet.size and packet.dts is not None:
-                continue  # Theora repeats a frame so, which decoders refuse
+                continue  # repeats a frame in Theora; the decoder would refuse it
             for frame in packet.decode():
                 yield cast(av.video.frame.VideoFrame, frame)
                 decoded += 1
@@ -415,10 +399,10 @@ def _upright(
 def _orientation(
     frame: av.video.frame.VideoFrame,
 ) -> tuple[bool, tuple[slice, slice]]:
-    """Whether rows and columns change places, and then how each of them runs.
+    """Whether to swap rows and columns, and the direction in which to read each then.
 
-    A display matrix [a b; c d] maps the stored (x, y) to (a x + c y, b x + d y); a
-    mirrored picture has a negative determinant, which `rotation` does not show.
+    A display matrix [a b; c d] maps the stored (x, y) to (a x + c y, b x + d y). If its
+    determinant is negative the picture is mirrored, which `rotation` does not show.
     """
     stored = frame.side_data.get("DISPLAYMATRIX")
     if stored is None:

@@ -188,57 +188,60 @@ def _vocabulary(
 ) -> tuple[str, ...]:
     """Names of all labels: those given, those of columns, or those that occur."""
     tables = list(tables)
-    for table in tables if given else ():
-        if table.shares is not None and table.shares.shape[1] != len(given):
-            raise errors.DataError(
-                f"{table.path} has {table.shares.shape[1]} columns of probabilities, "
-                f"but {len(given)} {kind} names are given"
-            )
+    widths = [(t.path, t.shares.shape[1]) for t in tables if t.shares is not None]
     if given:
+        for path, width in widths:
+            if width != len(given):
+                raise errors.DataError(
+                    f"{path} has {width} columns of probabilities, but {len(given)} "
+                    f"{kind} names are given"
+                )
         return tuple(given)
-    for table in tables:
-        if table.names:
-            return table.names
-    sizes = [t.shares.shape[1] for t in tables if t.shares is not None]
-    named = [
-        (table, np.unique(table.answers[_known(table.answers, table)]))
-        for table in tables
-        if table.answers is not None
+    if names := next((table.names for table in tables if table.names), ()):
+        return names
+    return _occurring(kind, tables, widths)
+
+
+def _occurring(
+    kind: str, tables: list[inputs.Table], widths: list[tuple[pathlib.Path, int]]
+) -> tuple[str, ...]:
+    """Names of the labels that occur; of numbers and unnamed columns, `KIND n`."""
+    found = [(table.path, np.unique(_answers(table))) for table in tables]
+    numbered = [
+        (path, numbers)
+        for path, values in found
+        if len(values) and (numbers := _whole_numbers(values)) is not None
     ]
-    hard = [(table, values) for table, values in named if len(values)]
-    answers = [values for _, values in hard]
-    numbers = [_whole_numbers(values) for values in answers]
-    if all(found is not None for found in numbers):
-        highest = [int(n.max()) + 1 for n in numbers if n is not None]
-        count = max(sizes + highest, default=0)
+    named = [(path, values) for path, values in found if _whole_numbers(values) is None]
+    if not named:
+        highest = [int(numbers.max()) + 1 for _, numbers in numbered]
+        count = max([*highest, *(width for _, width in widths)], default=0)
         if count > _MOST_NUMBERS:
             raise errors.DataError(
                 f"the {kind} numbers go up to {count - 1}, too far for labels counted "
                 "from 0; use names, or renumber the labels"
             )
         return tuple(f"{kind} {n}" for n in range(count))
-    texts = {str(text) for values in answers for text in values}
-    if any(found is not None for found in numbers):
-        by_number, by_name = (
-            next(n for n, found in enumerate(numbers) if (found is None) is named)
-            for named in (False, True)
-        )
+    path, names = named[0]
+    others = [(other, f"numbers, such as '{n[0]}',") for other, n in numbered]
+    others += [(other, f"{width} columns without names") for other, width in widths]
+    for other, content in others:
         raise errors.DataError(
-            f"{hard[by_number][0].path} has numbers, such as "
-            f"{str(answers[by_number][0])!r}, and {hard[by_name][0].path} names, such "
-            f"as {str(answers[by_name][0])!r}; give the names in order (--classes "
-            f"FILE, or --names {kind}=FILE for an aspect)"
+            f"{other} has {content} and {path} names, such as {str(names[0])!r}; name "
+            f"the columns, or give the names in order (--classes FILE, or --names "
+            f"{kind}=FILE for an aspect)"
         )
-    if sizes:
-        raise errors.DataError(
-            f"the probabilities have {sizes[0]} columns without names, but the labels "
-            f"are names such as {min(texts)!r}; name the columns, or give the "
-            f"names in order (--classes FILE, or --names {kind}=FILE for an aspect)"
-        )
-    return tuple(sorted(texts))
+    return tuple(sorted({str(name) for _, names in named for name in names}))
 
 
-def _known(values: np.ndarray, table: inputs.Table) -> np.ndarray:
+def _answers(table: inputs.Table) -> np.ndarray:
+    """[n] the known answers of a table by number or name; [0] for distributions."""
+    if table.answers is None:
+        return np.zeros(0, np.int64)
+    return table.answers[_known(table.answers)]
+
+
+def _known(values: np.ndarray) -> np.ndarray:
     """[n] bool: False for a row of zeros, -1, NaN or empty text."""
     if values.dtype.kind != "U":
         return values != -1
@@ -267,7 +270,7 @@ def _encode(
 
     With `blanks` a value may be missing, see `_known`, and is -1.
     """
-    known = _known(values, table)
+    known = _known(values)
     if not (blanks or known.all()):
         raise errors.DataError(
             f"{table.path}: {int((~known).sum())} of {len(values)} rows have no {kind}"
@@ -340,7 +343,7 @@ def _is_counted(table: inputs.Table) -> bool:
     """Whether a table has its classes by position, not by name."""
     if table.answers is None:
         return not table.names
-    return _whole_numbers(table.answers[_known(table.answers, table)]) is not None
+    return _whole_numbers(_answers(table)) is not None
 
 
 def _rows_of(ids: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -404,10 +407,7 @@ def _unheard_of(
     for model, table in tables.items():
         values = predicted[model]
         others = np.setdiff1d(values[values >= 0], truth)
-        by_name = table.answers is not None and (
-            _whole_numbers(table.answers[_known(table.answers, table)]) is None
-        )
-        if by_name and len(others):
+        if _whole_numbers(_answers(table)) is None and len(others):
             count = int(np.isin(values, others).sum())
             examples = ", ".join(naming.quoted(names[n]) for n in others[:3])
             more = ", ..." if len(others) > 3 else ""
