@@ -197,8 +197,8 @@ def probe(
         VideoError: if not even one frame decodes, or time runs out.
     """
     if (pictures := _pictures(video)) is not None:
-        (height, width), count = pictures[0].shape[:2], len(pictures)
-        return Facts(count, count, width, height, 0, images.codec(video), 0.0, "")
+        (height, width), number = pictures[0].shape[:2], len(pictures)
+        return Facts(number, number, width, height, 0, images.codec(video), 0.0, "")
     deadline = time.monotonic() + time_limit
     with _open(video, deadline) as opened:
         decoder = _decoded(opened)
