@@ -19,10 +19,10 @@ independence: between prediction and secondary label; oracle: between true actio
 label, as flawless predictions would give; amplified: the first minus the second, what
 the network adds; separation: between prediction and label within an action;
 sufficiency: between action and label within a prediction. "by chance" is the same
-after the labels are permuted within each group. Thirds are by how often an action is
-seen with its label here; small sets raise every NMI. Worst groups are less accurate
-than the whole set and than their action with other labels; those that are so beyond
-chance come first."""
+after the labels are permuted within each group. Usual and rare are by how often an
+action has its label in this set; `audit --train` counts training videos instead. Small
+sets raise every NMI. Worst groups are less accurate than the whole set and than their
+action with other labels; those that are so beyond chance come first."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -186,7 +186,7 @@ def _aspect_lines(name: str, part: dict[str, Any]) -> list[str]:
             "classes"
         )
     lines += [
-        f"{third['third']} {name}: {third['accuracy']:.1%} of "
+        f"{name} {third['third']} in this set: {third['accuracy']:.1%} of "
         f"{third['num_videos']}; worst {third['worst_class']} "
         f"{third['worst_accuracy']:.1%}"
         for third in part["rarity"]

@@ -66,13 +66,8 @@ class BadVideos:
         self.reasons[reason] += 1
         if self._path is not None and id not in self._listed:
             self._listed.add(id)
-            line = {
-                "source": self._source,
-                "id": id,
-                "reason": reason,
-                "detail": detail,
-                "replacement": replacement,
-            }
+            line = {"source": self._source, "id": id, "reason": reason}
+            line |= {"detail": detail, "replacement": replacement}
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with open(self._path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -12,7 +12,7 @@ _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xda", b"\xff\xd9"
-_GIF_END = b"\x3b"
+_GIF_PICTURE, _GIF_EXTENSION, _GIF_END = 0x2C, 0x21, b"\x3b"  # first bytes of blocks
 # FFmpeg's name of each format, by the first bytes of its files.
 _CODECS = {
     _JPEG: "mjpeg",
@@ -46,7 +46,7 @@ def is_animated(content: bytes) -> bool:
     """Returns whether a GIF, PNG or WebP file holds several pictures to be shown."""
     match codec(content):
         case "gif":
-            return _gif_pictures(content) > 1
+            return _gif(content)[0] > 1
         case "png":
             return _apng_pictures(content) > 1
         case "webp":
@@ -66,27 +66,27 @@ def decode_animation(content: bytes) -> list[np.ndarray]:
     return [np.ascontiguousarray(f[..., 2::-1]) for f in animation.frames if whole]
 
 
-def _gif_pictures(content: bytes) -> int:
-    """Returns how many pictures a GIF holds, counted up to where it is damaged."""
+def _gif(content: bytes) -> tuple[int, bool]:
+    """How many pictures a GIF holds before its end or damage, and whether it ends."""
     place, count = 13, 0
     if len(content) > 10 and content[10] & 0x80:  # a table of colours
         place += 3 << (content[10] & 7) + 1
     while place < len(content):
         block = content[place]
-        if block == 0x2C:  # a picture: its frame, perhaps colours, then its data
+        if block == _GIF_PICTURE:  # its frame, perhaps colours, then its data
             if place + 10 > len(content):
                 break
             flags = content[place + 9]
             place += 11 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
             count += 1
-        elif block == 0x21:  # an extension
+        elif block == _GIF_EXTENSION:
             place += 2
         else:
             break
         while place < len(content) and content[place]:
             place += 1 + content[place]
         place += 1
-    return count
+    return count, content[place : place + 1] == _GIF_END
 
 
 def _apng_pictures(content: bytes) -> int:
@@ -103,11 +103,11 @@ def _apng_pictures(content: bytes) -> int:
 
 
 def decode(content: bytes) -> np.ndarray | None:
-    """Returns the upright picture [H, W, 3] uint8 RGB, or None if it cannot be had.
+    """Returns the upright picture [H, W, 3] uint8 RGB, or None if it is damaged.
 
-    Of a GIF or TIFF with several pictures, the first. Grey pictures get three equal
-    channels, 16 bits become 8, transparency is dropped.
-    For a file whose end is missing (`ends_early`) it depends on OpenCV's version.
+    A GIF or TIFF with several pictures gives the first. Grey pictures get three equal
+    channels, 16 bits become 8, transparency is dropped. The result for a file that
+    `ends_early` depends on OpenCV's version.
     """
     try:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
@@ -123,10 +123,7 @@ def encode_jpeg(picture: np.ndarray, quality: int) -> bytes:
 
 
 def ends_early(content: bytes) -> bool:
-    """Returns whether the end of the image is missing from the file.
-
-    A TIFF does not tell.
-    """
+    """Returns whether the end of the image is missing; of a TIFF it is not known."""
     match codec(content):
         case "png":
             return _PNG_END not in content
@@ -137,7 +134,7 @@ def ends_early(content: bytes) -> bool:
         case "webp":
             return 8 + int.from_bytes(content[4:8], "little") > len(content)
         case "gif":
-            return not content.rstrip(b"\0").endswith(_GIF_END)
+            return not _gif(content)[1]
     return False
 
 

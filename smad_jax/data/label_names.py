@@ -2,10 +2,12 @@
 
 A file holds one name a line. It lies beside the labels of a data set, as
 `<data set>/aspects/<aspect>.names.txt`, or wherever the user has it. Lists as they are
-published are read too: `0,walk` below a header, `1 ApplyEyeMakeup`, `airfield 0`, or
-Places365's `/a/airfield 0`.
+published are read too: `0,walk` below a header, `1 ApplyEyeMakeup`, `airfield 0`,
+Places365's `/a/airfield 0`, and JSON such as `{"walk": 0}`.
 """
 
+import csv
+import json
 import os
 import pathlib
 import re
@@ -28,19 +30,66 @@ def read(path: pathlib.Path, num_labels: int | None = None) -> tuple[str, ...]:
     """Returns the names in a file of the user's, in the order of their numbers.
 
     Args:
-        path: One name a line. Numbers before or behind all names order them, from 0 or
-            from 1. A header is passed over, and so are Places365's letters in front,
-            unless two names would become one.
+        path: One name a line, or JSON. Numbers before or behind all names order them,
+            from 0 or from 1. A header is left out, and so are Places365's letters in
+            front, unless two names would become one.
         num_labels: How many there must be, if that is known.
 
     Raises:
         DataError: if the file is missing, a name comes twice, numbers are not each of 0
-            to n - 1 or 1 to n, or there are more or fewer names than `num_labels`.
+            to n - 1 or 1 to n, several columns may hold the names, or there are more or
+            fewer names than `num_labels`.
     """
-    names = _without_numbers(path, _without_header(_lines(path)))
+    lines = _lines(path)
+    names = _without_numbers(path, _without_header(_numbered_lines(path, lines)))
+    if len(set(names)) < len(names):  # the numbers distinguish them
+        names = _without_header(lines)
     if all(_LETTER.match(name) for name in names):
-        names = _unless_equal([name[len("/a/") :] for name in names], names)
+        shorter = [name[len("/a/") :] for name in names]
+        names = shorter if len(set(shorter)) == len(names) else names
     return checked(path, names, num_labels)
+
+
+def _numbered_lines(path: pathlib.Path, lines: list[str]) -> list[str]:
+    """Tables and JSON as lines of a number, a tab and a name; other lines as given.
+
+    A table has as many cells in every line, and numbers in one column.
+    """
+    if lines and lines[0][0] in "[{":
+        return _of_json(path) or lines
+    mark = tables.separator(lines[0]) if lines else ","
+    rows = list(csv.reader(lines, delimiter=mark, skipinitialspace=True))
+    if len(rows) < 2 or len(rows[0]) < 2 or len({len(row) for row in rows}) > 1:
+        return lines
+    columns = [[cell.strip() for cell in column] for column in zip(*rows, strict=True)]
+    number = next((c for c in columns if all(map(str.isdecimal, c[1:]))), None)
+    if number is None:
+        return lines
+    has_header = not number[0].isdecimal()
+    names = [column for column in columns if column is not number]
+    if len(names) > 1:
+        names = [c for c in names if has_header and c[0].lower().endswith("name")]
+    if len(names) != 1:
+        raise errors.DataError(
+            f"{path}: each line has {len(columns)} cells, {', '.join(rows[0])!r} "
+            "first; leave only the number and the name of each label"
+        )
+    pairs = list(zip(number, names[0], strict=True))[has_header:]
+    return [f"{number}\t{name}" for number, name in pairs]
+
+
+def _of_json(path: pathlib.Path) -> list[str]:
+    """The lines of a JSON file of names: a list, or numbers by name, or the reverse."""
+    try:
+        found = json.loads(tables.content(path))
+    except ValueError:
+        return []
+    if isinstance(found, dict):
+        pairs = [(str(key), str(value)) for key, value in found.items()]
+        if not all(key.isdecimal() for key, _ in pairs):
+            pairs = [(value, key) for key, value in pairs]
+        return [f"{number}\t{name}" for number, name in pairs]
+    return [str(name) for name in found]
 
 
 def _without_header(lines: list[str]) -> list[str]:
@@ -59,8 +108,7 @@ def _without_numbers(path: pathlib.Path, lines: list[str]) -> list[str]:
         by_number = {int(match["number"]): match["name"] for match in matches}
         start = min(by_number)
         if start <= 1 and sorted(by_number) == list(range(start, start + len(lines))):
-            ordered = [_unquoted(by_number[n]) for n in sorted(by_number)]
-            return _unless_equal(ordered, lines)
+            return [_unquoted(by_number[number]) for number in sorted(by_number)]
         if pattern is _FIRST:
             raise errors.DataError(
                 f"{path}: the numbers before the names must be each of 0 to "
@@ -74,11 +122,6 @@ def _unquoted(name: str) -> str:
     """A name without the quotes that CSV puts around it."""
     quoted = len(name) > 1 and name[0] == name[-1] == '"'
     return name[1:-1].replace('""', '"') if quoted else name
-
-
-def _unless_equal(shorter: list[str], names: list[str]) -> list[str]:
-    """The shorter names, unless two of them become the same."""
-    return shorter if len(set(shorter)) == len(set(names)) else names
 
 
 def _lines(path: pathlib.Path) -> list[str]:

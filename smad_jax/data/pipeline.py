@@ -139,13 +139,9 @@ def train_batches(
     """
     share = process_share.share(batch_size, process_index, process_count)
     cache = loading.FrameCache((cache_mib << 20) // max(1, num_workers))
-    loader = loading.TrainLoader(
-        # People are painted out of whole frames, whose boxes are in their pixels.
-        loading.Reader(split, cache, 0 if paint else transform.short_side),
-        sampling,
-        transform,
-        paint,
-    )
+    # People are painted out of whole frames, whose boxes are in their pixels.
+    reader = loading.Reader(split, cache, 0 if paint else transform.short_side)
+    loader = loading.TrainLoader(reader, sampling, transform, paint)
     rows = grain.MapDataset.range(len(split)).repeat()
     rows = rows.map_with_index(order.EpochOrder(split.labels, seed, class_power))
     dataset = process_share.ProcessRows(
@@ -190,17 +186,13 @@ def test_batches(
     if sampling.covers:
         batch_size = process_count
     share = process_share.share(batch_size, process_index, process_count)
-    loader = loading.TestLoader(
-        loading.Reader(split, loading.FrameCache(0)),
-        sampling,
-        transform,
-    )
+    reader = loading.Reader(split, loading.FrameCache(0))
+    loader = loading.TestLoader(reader, sampling, transform)
     padded = -(-len(split) // batch_size) * batch_size
     dataset = process_share.ProcessRows(
         grain.MapDataset.range(padded).map(loader), share
     )
     source = _iterate(dataset, share.size, num_threads, num_workers=0)
-
     return Batches(_testing(source, split, bad_videos), source, share.count(len(split)))
 
 

@@ -4,6 +4,9 @@ The arithmetic is that of mmaction2 0.x, which the paper used. Its span of a cli
 frames times stride (64 for 8 frames at stride 8, not 57), and frame numbers past the
 end wrap around, so a short video repeats. mmaction2 1.x places test clips differently;
 configs may choose it.
+
+Every function takes `num_frames`, the frames of the video; clips have `clip_length` (T)
+frames, `stride` frames from one to the next. Draws come from `rng`.
 """
 
 import dataclasses
@@ -109,12 +112,6 @@ def train_clip(
     """Returns the frame numbers of one clip at a random place: [T] int64.
 
     The start is uniform over every place where the whole span fits, and 0 if none does.
-
-    Args:
-        num_frames: Frames of the video.
-        clip_length: T.
-        stride: Frames between neighbours.
-        rng: Source of the draw.
     """
     places = num_frames - clip_length * stride + 1
     starts = rng.integers(places, size=1) if places > 0 else np.zeros(1, np.int64)
@@ -129,18 +126,11 @@ def train_clips(
     stride: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Returns the frame numbers of clips in the order of time: [M T] int64.
+    """Returns the frame numbers of M = `num_clips` clips, one after the other: [M T].
 
     The M spans of T times the stride never overlap, and all such placements are equally
     likely. If a video is too short for M spans, the stride shrinks to what fits; with
     fewer than M T frames, clips wrap around and repeat it.
-
-    Args:
-        num_frames: Frames of the video.
-        num_clips: M.
-        clip_length: T.
-        stride: Frames between neighbours of a clip, at most.
-        rng: Source of the draw.
     """
     stride = min(stride, max(1, num_frames // (num_clips * clip_length)))
     span = clip_length * stride
@@ -158,11 +148,6 @@ def train_segments(
 
     Frames left over when the video does not divide evenly are never drawn. A video with
     fewer frames than segments is spread over them without a draw.
-
-    Args:
-        num_frames: Frames of the video.
-        num_segments: T.
-        rng: Source of the draws.
     """
     segments = np.arange(num_segments)
     length = num_frames // num_segments
@@ -180,20 +165,13 @@ def test_clips(
     num_clips: int,
     rule: str = TEST_RULES[0],
 ) -> np.ndarray:
-    """Returns the frame numbers of evenly placed clips: [N, T] int64.
+    """Returns the frame numbers of N = `num_clips` evenly placed clips: [N, T] int64.
 
     `mmaction2-0.x` divides the possible starts into N equal parts and takes the middle
     of each; a video shorter than the span starts at 0. `mmaction2-1.x` spreads the
     starts evenly from the first to the last possible one, and a clip's span ends with
     its last frame; a single clip is central, and clips of one frame are those of
     `test_frames`.
-
-    Args:
-        num_frames: Frames of the video.
-        clip_length: T.
-        stride: Frames between neighbours.
-        num_clips: N.
-        rule: One of `TEST_RULES`.
 
     Raises:
         ValueError: for another rule.
@@ -216,11 +194,6 @@ def test_windows(num_frames: int, *, clip_length: int, stride: int) -> np.ndarra
     N is the number of spans of T times the stride that reach the end. In the last span,
     frame numbers past the end wrap around to its own start, as in SDN's tests. Of more
     than `MAX_WINDOWS` spans, that many are kept at equal distances.
-
-    Args:
-        num_frames: Frames of the video.
-        clip_length: T.
-        stride: Frames between neighbours.
     """
     span = clip_length * stride
     starts = np.arange(0, num_frames, span)[:, None]
@@ -232,12 +205,7 @@ def test_windows(num_frames: int, *, clip_length: int, stride: int) -> np.ndarra
 
 
 def test_frames(num_frames: int, *, count: int) -> np.ndarray:
-    """Returns evenly spaced single frames: [T] int64, T = `count`.
-
-    Args:
-        num_frames: Frames of the video.
-        count: T.
-    """
+    """Returns evenly spaced single frames: [T] int64, T = `count`."""
     return _clips(_middle_starts(num_frames, 1, count), num_frames, 1, 1)[:, 0]
 
 

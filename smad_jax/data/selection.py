@@ -116,15 +116,11 @@ def without_labels(split: catalog.Split) -> catalog.Split:
     an unreadable video is replaced by any other.
     """
     rows = np.sort(np.unique(np.asarray(split.ids), return_index=True)[1])
+    split = dataclasses.replace(split, aspects={}, aspect_labels={}, aspect_mask={})
     return dataclasses.replace(
-        split,
-        ids=tuple(split.ids[row] for row in rows),
+        rows_of(split, rows),
         labels=np.zeros(len(rows), np.int32),
         classes=("unlabelled",),
-        aspects={},
-        aspect_labels={},
-        aspect_mask={},
-        positions=split.positions[rows],
     )
 
 

@@ -44,7 +44,6 @@ _SEEK_COST = 16  # frames that could be decoded in the time one seek takes
 _VP8_SHOWN = 0x10  # the bit of a VP8 frame's first byte that marks it as displayed
 _MAX_PIXELS = 1 << 26  # a frame; a damaged header can claim any size
 
-
 _FORWARDS = slice(None)
 _BACKWARDS = {False: _FORWARDS, True: slice(None, None, -1)}
 
@@ -75,8 +74,9 @@ class Facts:
         stated_frames: Frames the container claims, 0 if it makes no claim.
         width: Of the upright picture, in pixels.
         height: Of the upright picture, in pixels.
-        rotation: Degrees, counter-clockwise, that make the stored picture upright; 0
-            for images, which come upright from their decoder.
+        rotation: Degrees, counter-clockwise, that make the stored picture upright,
+            apart from mirroring; 0 for images, which come upright from their decoder.
+            Frames are turned to the nearest right angle.
         codec: FFmpeg's name of the decoder.
         rate: Average frames per second, 0 if unknown.
         failure: Why decoding stopped early, empty if it reached the end.
@@ -130,12 +130,12 @@ def decode(
     Args:
         video: The encoded file.
         indices: [T] frame numbers from 0, in any order, repeats allowed.
-        num_frames: Number of frames that decode, if known; where the container
-            disagrees with it, its key frames are not trusted.
-        time_limit: Seconds after which the attempt is given up.
+        num_frames: Number of frames that decode, if known; a container that disagrees
+            is not trusted about its key frames.
+        time_limit: Seconds before giving up.
 
     Raises:
-        VideoError: if the frames cannot be had, with the reason.
+        VideoError: with the reason why the frames cannot be decoded.
     """
     order = np.asarray(indices, np.int64)
     if order.ndim != 1 or order.size == 0 or order.min() < 0:
@@ -162,7 +162,7 @@ def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarr
 
     Args:
         video: The encoded file.
-        time_limit: Seconds after which the attempt is given up.
+        time_limit: Seconds before giving up.
 
     Raises:
         VideoError: where decoding fails; the frames before that were yielded.
@@ -191,20 +191,21 @@ def probe(
         video: The encoded file.
         count: `decoded` decodes every frame, so that `num_frames` is certain; `stated`
             decodes the first and counts the packets, about a hundred times faster.
-        time_limit: Seconds after which the attempt is given up.
+        time_limit: Seconds before giving up.
 
     Raises:
         VideoError: if not even one frame decodes, or time runs out.
     """
     if (pictures := _pictures(video)) is not None:
-        return _probe_pictures(video, pictures)
+        (height, width), number = pictures[0].shape[:2], len(pictures)
+        return Facts(number, number, width, height, 0, images.codec(video), 0.0, "")
     deadline = time.monotonic() + time_limit
     with _open(video, deadline) as opened:
         decoder = _decoded(opened)
         first = next(decoder, None)
         if first is None:
             raise VideoError("undecodable", "the stream holds no frame")
-        rotation = first.rotation
+        rotation, (transposed, _) = first.rotation, _orientation(first)
         size = (first.width, first.height)
         num_frames, failure = 1, ""
         if count == "decoded":
@@ -223,7 +224,7 @@ def probe(
     if count == "stated":
         with _open(video, deadline) as opened:
             num_frames = sum(1 for _ in _packets(opened))
-    width, height = size[::-1] if rotation % 180 else size
+    width, height = size[::-1] if transposed else size
     return Facts(num_frames, stated, width, height, rotation, codec, rate, failure)
 
 
@@ -246,21 +247,6 @@ def _too_few(wanted: int, there: int) -> VideoError:
     """The error for a frame beyond the last."""
     return VideoError(
         "truncated", f"frame {wanted} is needed, but only {there} can be decoded"
-    )
-
-
-def _probe_pictures(content: bytes, pictures: Sequence[np.ndarray]) -> Facts:
-    """The facts of an image or an animated WebP."""
-    height, width = pictures[0].shape[:2]
-    return Facts(
-        num_frames=len(pictures),
-        stated_frames=len(pictures),
-        width=width,
-        height=height,
-        rotation=0,
-        codec=images.codec(content),
-        rate=0.0,
-        failure="",
     )
 
 
@@ -352,9 +338,8 @@ def _packet_table(opened: _Opened) -> _Table | None:
 def _packets(opened: _Opened) -> Iterator[av.packet.Packet]:
     """The stream's packets that show a frame, in the order of the file.
 
-    An edit list discards packets at the start or end of a file that was trimmed
-    without coding it again; VP8 codes frames that only serve to predict others; an
-    empty packet repeats a frame or ends the stream.
+    Lossless trimming leaves packets that an edit list discards; VP8 has hidden frames,
+    from which others are predicted; an empty packet repeats a frame or ends the stream.
     """
     vp8 = opened.stream.codec_context.name == "vp8"
     for packet in opened.container.demux(opened.stream):
@@ -371,7 +356,7 @@ def _decoded(opened: _Opened) -> Iterator[av.video.frame.VideoFrame]:
         for packet in opened.container.demux(opened.stream):
             _check_time(opened)
             if not packet.size and packet.dts is not None:
-                continue  # Theora repeats a frame so, which decoders refuse
+                continue  # repeats a frame in Theora; the decoder would refuse it
             for frame in packet.decode():
                 yield cast(av.video.frame.VideoFrame, frame)
                 decoded += 1
@@ -414,10 +399,10 @@ def _upright(
 def _orientation(
     frame: av.video.frame.VideoFrame,
 ) -> tuple[bool, tuple[slice, slice]]:
-    """Whether rows and columns change places, and then how each of them runs.
+    """Whether to swap rows and columns, and the direction in which to read each then.
 
-    A display matrix [a b; c d] maps the stored (x, y) to (a x + c y, b x + d y); a
-    mirrored picture has a negative determinant, which `rotation` does not show.
+    A display matrix [a b; c d] maps the stored (x, y) to (a x + c y, b x + d y). If its
+    determinant is negative the picture is mirrored, which `rotation` does not show.
     """
     stored = frame.side_data.get("DISPLAYMATRIX")
     if stored is None:
@@ -449,13 +434,15 @@ def _open(video: bytes, deadline: float) -> Iterator[_Opened]:
         ]
         if not streams:
             raise _unusable(video, "no_video_stream", "no video stream is found")
+        streams = [stream for stream in streams if stream.codec_context is not None]
+        if not streams:
+            raise VideoError("undecodable", "no decoder for the stream's codec")
         # A thumbnail or a small rendition may come first: FFmpeg's choice counts,
-        # unless that is a single picture beside a film.
+        # unless that is a single picture beside a film, or has no decoder.
         films = [one for one in streams if one.frames != 1] or streams
         best = container.streams.best("video")
-        stream = next((one for one in films if one is best), films[0])
-        if stream.codec_context is None:
-            raise VideoError("undecodable", "no decoder for the stream's codec")
+        largest = max(films, key=lambda one: one.width * one.height)
+        stream = next((one for one in films if one is best), largest)
         if stream.width * stream.height > _MAX_PIXELS:
             raise VideoError("undecodable", f"{stream.width}x{stream.height} pixels")
         stream.thread_type = "SLICE"

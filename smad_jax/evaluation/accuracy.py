@@ -1,4 +1,7 @@
-"""Accuracies from finished predictions."""
+"""Accuracies from finished predictions.
+
+Videos have `probabilities` [V, K], `labels` [V] int and names, `ids` [V].
+"""
 
 import numpy as np
 
@@ -28,12 +31,7 @@ def top_k(probabilities: np.ndarray, labels: np.ndarray, k: int = 1) -> float:
 
 
 def mean_class(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Returns top-1 accuracy averaged over the classes that occur, 0 to 1.
-
-    Args:
-        probabilities: [V, K].
-        labels: [V] int.
-    """
+    """Returns top-1 accuracy averaged over the classes that occur, 0 to 1."""
     found = hits(probabilities, labels)
     return float(
         np.mean([found[labels == label].mean() for label in np.unique(labels)])
@@ -46,11 +44,6 @@ def summary(
     """Returns `top1`, `top5` (from six classes on) and `mean_class`, 0 to 1.
 
     If the list repeats videos, as that of ARAS does, `top1_distinct` counts each once.
-
-    Args:
-        probabilities: [V, K].
-        labels: [V] int.
-        ids: [V] names of the videos.
     """
     values = {
         "top1": top_k(probabilities, labels),
@@ -65,12 +58,7 @@ def summary(
 
 
 def distinct(ids: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns [n] rows, in order: the first row of each pair of video and label.
-
-    Args:
-        ids: [V] names of the videos.
-        labels: [V] int.
-    """
+    """Returns [n] rows, in order: the first row of each pair of video and label."""
     _, codes = np.unique(ids, return_inverse=True)
     _, first = np.unique(np.stack([codes, labels]), axis=1, return_index=True)
     return np.sort(first)

@@ -127,17 +127,9 @@ def draw_episodes(
     num_episodes: int,
     rng: np.random.Generator,
 ) -> Episodes:
-    """Draws the videos of every episode, each at most once.
+    """Draws the videos of every episode, each at most once; arguments as `evaluate`.
 
     Classes are drawn uniformly among those with at least shots + queries videos.
-
-    Args:
-        labels: [V] int.
-        num_ways: Classes of an episode.
-        num_shots: Supports of each class.
-        num_queries: Queries of each class.
-        num_episodes: E.
-        rng: Source of the draws.
 
     Raises:
         ConfigError: if a number is below 1.

@@ -81,11 +81,6 @@ def group_accuracy(
 ) -> Groups:
     """Returns every group that occurs, with its counts of videos.
 
-    Args:
-        label: [V] int.
-        predicted: [V] int.
-        aspect: [V] int.
-
     Raises:
         DataError: if the lengths differ.
     """
@@ -172,11 +167,7 @@ def _enough(groups: Groups, min_videos: int) -> int:
 def elsewhere(groups: Groups) -> tuple[np.ndarray, np.ndarray]:
     """Returns the counts of the rest of each group's class: videos, and correct ones.
 
-    Args:
-        groups: From `group_accuracy`.
-
-    Returns:
-        Two [G] int arrays.
+    Both are [G] int arrays.
     """
     _, owner = np.unique(groups.label, return_inverse=True)
     videos, right = (
@@ -211,9 +202,9 @@ def equalised_odds(
     """Returns the spread that is 0 under equalised odds (Sec. 3).
 
     Args:
-        label: [V] int.
-        predicted: [V] int.
-        aspect: [V] int.
+        label: True actions.
+        predicted: Predicted actions.
+        aspect: Labels of the aspect.
         min_videos: Smaller groups are ignored.
         seed: Random seed of the permutations.
         num_permutations: Number of permutations behind `chance`.
@@ -302,12 +293,7 @@ def equal_thirds(
 def accuracy_by_third(
     label: np.ndarray, predicted: np.ndarray, third: np.ndarray
 ) -> tuple[Third, ...]:
-    """Returns the accuracy of each of the `THIRDS`, usual to rare.
-
-    Args:
-        label: [V] int.
-        predicted: [V] int.
-        third: [V] from `equal_thirds`.
+    """Returns the accuracy of each of the `THIRDS` from `equal_thirds`, usual to rare.
 
     Raises:
         DataError: if the lengths differ.

@@ -229,16 +229,7 @@ class Predictor:
     def features(
         self, batches: Iterable[Mapping[str, Any]], ids: np.ndarray, labels: np.ndarray
     ) -> ViewFeatures:
-        """Returns the features of every view of a whole split.
-
-        Args:
-            batches: This process's share of the split, from `pipeline.test_batches`.
-            ids: [V] names of the split's videos.
-            labels: [V] true actions.
-
-        Raises:
-            RuntimeError: if the batches do not hold every video exactly once.
-        """
+        """Returns the features of every view of a whole split; see `run`."""
         found = []
         for batch in batches:
             features = self.views(batch["video"])["features"]

@@ -92,24 +92,18 @@ def _check_kinds(design: Design) -> None:
             and len(value) == (count or len(value))
         )
 
-    kinds = {
-        "arms": (
-            "the text after `--config` for each arm",
-            texts(list(design.arms.values())),
-        ),
-        "pairs": (
-            "pairs of arms",
-            all(texts(pair, 2) for pair in design.pairs),
-        ),
-        "sets": ("names of test sets", texts(design.sets) and len(design.sets) > 0),
-        "settings": (
+    arms, trials = list(design.arms.values()), list(design.settings.values())
+    kinds = (
+        ("arms", "the text after `--config` for each arm", texts(arms)),
+        ("pairs", "pairs of arms", all(texts(pair, 2) for pair in design.pairs)),
+        ("sets", "names of test sets", texts(design.sets) and len(design.sets) > 0),
+        (
+            "settings",
             "for an arm its trials, each a tuple of flags",
-            all(
-                texts(trial) for trials in design.settings.values() for trial in trials
-            ),
+            all(texts(trial) for each in trials for trial in each),
         ),
-    }
-    for name, (what, right) in kinds.items():
+    )
+    for name, what, right in kinds:
         if not right:
             raise errors.ConfigError(
                 f"{design.source}: {name} must be {what}, but it is "

@@ -111,16 +111,9 @@ def _points(
     for model, values in accuracy.items():
         drops = values[:, -1:] - values
         for column, share in enumerate(SHARES):
-            found.append(
-                Point(
-                    model,
-                    share,
-                    float(measured[:, column].mean()),
-                    float(values[:, column].mean()),
-                    float(drops[:, column].mean()),
-                    float(drops[:, column].std(ddof=1)),
-                )
-            )
+            of_column = [part[:, column].mean() for part in (measured, values, drops)]
+            numbers = [*of_column, drops[:, column].std(ddof=1)]
+            found.append(Point(model, share, *map(float, numbers)))
     return found
 
 

@@ -40,28 +40,16 @@ def table(number: int, folder: pathlib.Path, data_root: pathlib.Path) -> str:
                 continue
             found = sources.source(number, row.name, column)
             ours, count = _ours(found, folder, data_root)
+            digits, place = published.digits, str(len(rows) + 1)
+            change = "" if cell.change is None else f" ({cell.change:+.{digits}f})"
             shown, difference = "", ""
             if count:
-                shown = _shown(ours, published.digits)
-                shown += f" (mean of {count})" if count > 1 else ""
-                difference = f"{ours - cell.value:+.{published.digits}f}"
+                shown = f"{ours:,.{digits}f}" + f" (mean of {count})" * (count > 1)
+                difference = f"{ours - cell.value:+.{digits}f}"
             else:
                 missing.setdefault(_advice(found), []).append(len(rows) + 1)
-            rows.append(
-                (
-                    str(len(rows) + 1),
-                    row.name,
-                    column,
-                    _shown(cell.value, published.digits)
-                    + (
-                        ""
-                        if cell.change is None
-                        else f" ({cell.change:+.{published.digits}f})"
-                    ),
-                    shown,
-                    difference,
-                )
-            )
+            paper_cell = f"{cell.value:,.{digits}f}{change}"
+            rows.append((place, row.name, column, paper_cell, shown, difference))
     header = ("", "row", "column", "paper", "ours", "difference")
     lines = [f"Table {number}. {published.title}.", "", tables.markdown(header, rows)]
     if missing:
@@ -160,10 +148,6 @@ def _advice(found: sources.Source) -> str:
         return "no command makes it yet"
     listed = ", then ".join(f"`{command}`" for command in found.commands)
     return listed + (f", {found.note}" if found.note else "")
-
-
-def _shown(value: float, digits: int) -> str:
-    return f"{value:,.{digits}f}"
 
 
 def _ranges(numbers: list[int]) -> str:

@@ -82,24 +82,19 @@ def run(
         for seed, teacher in zip(needed, teachers, strict=True):
             _prepare(design, seed, teacher.folder, report)
     finished = _finish(jobs.values(), records, at_once, report, design.sets[0])
-    done = dict(zip(jobs, finished, strict=True))
+    by_job = dict(zip(jobs, finished, strict=True))
+    done = {arm: [by_job[arm, seed] for seed in seeds] for arm in design.arms}
     scores = {
         arm: {
-            name: [done[arm, seed].results[f"{name}/top1"] for seed in seeds]
-            for name in design.sets
+            name: [run.results[f"{name}/top1"] for run in each] for name in design.sets
         }
-        for arm in design.arms
+        for arm, each in done.items()
     }
     means, differences = tables.study(scores, design.pairs)
-    costs = _costs({arm: [done[arm, seed] for seed in seeds] for arm in design.arms})
+    costs, measured = _costs(done), _dependence(done, design.sets[0])
     listed = " ".join(map(str, seeds))
-    measured = _dependence(
-        {arm: [done[arm, seed] for seed in seeds] for arm in design.arms},
-        design.sets[0],
-    )
-    origin = _origin(
-        done.values(), at_once, f"study --config {design.source} --seeds {listed}"
-    )
+    command = f"study --config {design.source} --seeds {listed}"
+    origin = _origin(finished, at_once, command)
     text = (
         f"Top-1 accuracy in per cent, mean ± standard deviation over seeds "
         f"{listed.replace(' ', ', ')}, each with its own draw of the data.\n\n"
@@ -188,12 +183,8 @@ def _check_sets(design: Design, jobs: Iterable[runs.Job]) -> None:
         ConfigError: if a config, a flag or a test set does not exist.
     """
     for job in jobs:
-        prefix = "evaluation.sets."
-        known = [
-            key.removeprefix(prefix)
-            for key in runs.settings(job)
-            if key.startswith(prefix)
-        ]
+        parts = (key.partition("evaluation.sets.") for key in runs.settings(job))
+        known = [name for before, _, name in parts if name and not before]
         if unknown := sorted(set(design.sets) - set(known)):
             raise errors.ConfigError(
                 f"{design.source}: {job.config} has no test set {', '.join(unknown)}; "
@@ -309,9 +300,8 @@ def _ratio(seconds: float | None, base: float | None) -> str:
     return "?" if seconds is None or base is None else f"{seconds / base:.2f}"
 
 
-def _origin(finished: Iterable[runs.Run], at_once: int, command: str) -> str:
+def _origin(finished: Sequence[runs.Run], at_once: int, command: str) -> str:
     """Returns the line on commit, processor time and command."""
-    finished = list(finished)
     commits = ", ".join(sorted({run.commit for run in finished}))
     seconds = _whole(_median_seconds(finished))
     return (

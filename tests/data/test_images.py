@@ -92,7 +92,7 @@ def test_image_is_a_video_of_one_frame(extension):
         video.decode(content, [0, 1])
 
 
-@pytest.mark.parametrize("extension", [".jpg", ".png"])
+@pytest.mark.parametrize("extension", [".jpg", ".png", ".gif"])
 def test_missing_end_is_noticed(extension):
     content = encode(np.random.default_rng(0).integers(0, 256, (64, 72, 3)), extension)
     thumbnail = encode(picture(1, 8, 16), ".jpg")
@@ -127,8 +127,9 @@ def test_videos_are_no_images(tiny_video):
 
 
 @pytest.mark.parametrize("tail", [b"\xff\xda", b"\xff\xd8\xff\xda" + bytes(50)])
-def test_image_with_something_behind_its_end_is_whole(tail):
-    content = encode(picture(), ".jpg") + bytes(9) + tail
+@pytest.mark.parametrize("extension", [".jpg", ".gif"])
+def test_image_with_something_behind_its_end_is_whole(extension, tail):
+    content = encode(picture(), extension) + bytes(9) + tail
     assert not images.ends_early(content)
     assert images.decode(content).shape == picture().shape
 

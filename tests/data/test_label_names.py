@@ -35,10 +35,30 @@ def test_lists_as_they_are_published_are_read(tmp_path):
         "class_name\nwalk\nrun, fast\nsit\n",
         "1. walk\n2. run, fast\n3. sit\n",
         "walk\nrun, fast\nsit\n",
+        'id,name,group\n0,walk,a\n1,"run, fast",a\n2,sit,b\n',
+        '"","x"\n"1","walk"\n"2","run, fast"\n"3","sit"\n',
+        "index\tratio\tName\n1\t0.5\twalk\n3\t0.2\tsit\n2\t0.3\trun, fast\n",
+        '["walk", "run, fast",\n "sit"]\n',
+        '{"walk": 0,\n "sit": "2",\n "run, fast": 1}\n',
+        '{"1": "walk", "2": "run, fast", "3": "sit"}\n',
     ],
 )
 def test_header_and_numbers_order_the_names(tmp_path, text):
     assert label_names.read(put(tmp_path, text)) == ("walk", "run, fast", "sit")
+
+
+@pytest.mark.parametrize(
+    "text", ["0,n01440764,tench\n1,n01443537,goldfish\n", "id,key,kind\n0,a,b\n1,c,d\n"]
+)
+def test_columns_that_may_all_be_names_are_refused(tmp_path, text):
+    with pytest.raises(errors.DataError, match="3 cells"):
+        label_names.read(put(tmp_path, text))
+
+
+def test_names_that_are_numbers_or_look_like_a_table_are_kept(tmp_path):
+    assert label_names.read(put(tmp_path, "7\n11\n13\n")) == ("7", "11", "13")
+    assert label_names.read(put(tmp_path, "lap, 1\nlap, 2\n")) == ("lap, 1", "lap, 2")
+    assert label_names.read(put(tmp_path, "[a]\n[b]\n")) == ("[a]", "[b]")
 
 
 def test_numbers_with_a_gap_are_refused(tmp_path):

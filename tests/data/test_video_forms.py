@@ -127,6 +127,17 @@ def test_pictures_are_turned_and_mirrored_as_the_file_says(tiny_video, name):
     assert (facts.height, facts.width) == found.shape[:2]
 
 
+def test_size_of_a_picture_turned_by_a_few_degrees_is_that_of_its_frames(tiny_video):
+    content = bytearray(tiny_video(2))
+    place = content.index(b"tkhd") + 4 + 40
+    for offset, value in ((0, 0.996), (4, 0.087), (12, -0.087), (16, 0.996)):
+        content[place + offset : place + offset + 4] = round(value * 65536).to_bytes(
+            4, "big", signed=True
+        )
+    facts = video.probe(bytes(content))
+    assert (facts.height, facts.width) == video.decode(bytes(content), [1]).shape[1:3]
+
+
 @pytest.mark.parametrize("default", [False, True], ids=["first", "second"])
 @pytest.mark.parametrize("pictures", [1, 20])
 def test_best_stream_is_taken_not_the_first(pictures, default):
@@ -148,6 +159,22 @@ def test_best_stream_is_taken_not_the_first(pictures, default):
     wanted = 64 if default or pictures == 1 else 32
     facts = video.probe(out.getvalue())
     assert (facts.num_frames, facts.width) == (20, wanted)
+
+
+def test_stream_without_a_decoder_is_passed_over():
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        streams = [file.add_stream(name, rate=25) for name in ("libx264", "mpeg4")]
+        for stream, width in zip(streams, (96, 64), strict=True):
+            stream.width, stream.height, stream.pix_fmt = width, 48, "yuv420p"
+        for stream in streams:
+            for _ in range(20):
+                file.mux(stream.encode(av.VideoFrame(stream.width, 48, "yuv420p")))
+            file.mux(stream.encode(None))
+    content = out.getvalue()
+    assert video.probe(content).codec == "h264"
+    facts = video.probe(content.replace(b"avc1" + bytes(6), b"zzzz" + bytes(6)))
+    assert (facts.codec, facts.num_frames, facts.width) == ("mpeg4", 20, 64)
 
 
 def animation(codec, container, count):

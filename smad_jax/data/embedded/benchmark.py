@@ -182,10 +182,17 @@ def draw_factors(num_videos: int, *, seed: int, stream: int, bias: Bias) -> Fact
         bias: The joint distribution.
     """
     rng = np.random.default_rng((seed, stream))
+    return _draw(rng, num_videos, bias.scene_given_action(), bias)
+
+
+def _draw(
+    rng: np.random.Generator, num_videos: int, scenes_given: np.ndarray, objects: Bias
+) -> Factors:
+    """Draws factors by P(scene | action), [K, Z], and the objects of a `Bias`."""
     action = np.arange(num_videos) % len(ACTIONS)
-    scene = _draw_labels(rng, bias.scene_given_action()[action])
-    item = _draw_labels(rng, bias.object_given_action()[action])
-    absent = rng.random(num_videos) < bias.object_absent
+    scene = _draw_labels(rng, scenes_given[action])
+    item = _draw_labels(rng, objects.object_given_action()[action])
+    absent = rng.random(num_videos) < objects.object_absent
     return Factors(action, scene, np.where(absent, NONE, item))
 
 
@@ -212,23 +219,12 @@ class WebMedia(NamedTuple):
 def draw_web_media(
     num_media: int, *, seed: int, stream: int, bias: WebBias
 ) -> WebMedia:
-    """Returns web media with equally many of each action.
-
-    Args:
-        num_media: V.
-        seed: Of the data set.
-        stream: Number of the set within the data set.
-        bias: The joint distribution.
-    """
+    """Returns V web media, equally many of each action; see `draw_factors`."""
     rng = np.random.default_rng((seed, stream))
-    objects = Bias()
-    action = np.arange(num_media) % len(ACTIONS)
-    scene = _draw_labels(rng, bias.scene_given_action()[action])
-    item = _draw_labels(rng, objects.object_given_action()[action])
-    absent = rng.random(num_media) < objects.object_absent
+    factors = _draw(rng, num_media, bias.scene_given_action(), Bias())
     anything = rng.integers(0, len(ACTIONS), num_media)
-    label = np.where(rng.random(num_media) < bias.random_labels, anything, action)
-    return WebMedia(Factors(action, scene, np.where(absent, NONE, item)), label)
+    is_random = rng.random(num_media) < bias.random_labels
+    return WebMedia(factors, np.where(is_random, anything, factors.action))
 
 
 def _pan(draws: random_draws.Draws, canvas: np.ndarray, num_frames: int) -> np.ndarray:

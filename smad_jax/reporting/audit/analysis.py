@@ -129,9 +129,8 @@ def analyse(
         )
         for aspect in material.aspects
     }
-    verdicts: dict[str, dict[str, Verdict]] = {}
+    verdicts: dict[str, dict[str, Verdict]] = {a.name: {} for a in material.aspects}
     for aspect in material.aspects:
-        verdicts[aspect.name] = {}
         for name, predicted in material.models.items():
             report(f"measuring how {name} depends on the {aspect.name}")
             measured = fairness.measures(

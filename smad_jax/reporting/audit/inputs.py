@@ -31,6 +31,7 @@ class Table(NamedTuple):
         shares: [V, Z], rows that sum to one, or to zero for an unknown value.
         names: [Z] names of the columns of `shares`; empty if they are only numbered.
         repeated: How many rows repeated an earlier one and were dropped.
+        prefix: What stands before the numbers in the names of numbered columns.
     """
 
     path: pathlib.Path
@@ -39,6 +40,7 @@ class Table(NamedTuple):
     shares: np.ndarray | None
     names: tuple[str, ...]
     repeated: int
+    prefix: str = ""
 
     @property
     def hard(self) -> np.ndarray:
@@ -49,6 +51,17 @@ class Table(NamedTuple):
         if self.shares is None:
             return np.asarray(self.answers)
         return np.where(self.shares.any(axis=1), self.shares.argmax(axis=1), -1)
+
+    def without_prefix(self, prefix: str) -> "Table":
+        """Returns the table with answers such as `act_3` as 3, if all are so named."""
+        if self.answers is None or not prefix:
+            return self
+        texts = [str(answer).strip() for answer in self.answers]
+        numbers = [text.removeprefix(prefix) for text in texts]
+        pairs = zip(texts, numbers, strict=True)
+        if not all(not t or (t != n and n.isdecimal()) for t, n in pairs):
+            return self
+        return self._replace(answers=np.array(numbers, str))
 
 
 def read(path: pathlib.Path, column: str) -> Table:
@@ -112,6 +125,11 @@ def _read_csv(path: pathlib.Path, column: str) -> Table:
     """The table of a CSV file with a header."""
     frame = tables.read(path, texts=(*_OUR_COLUMNS, "class_1", column.lower()))
     names = {n.lower() if n.lower() in _OUR_COLUMNS else n: n for n in frame.names}
+    if len(names) < len(frame.names):
+        raise errors.DataError(
+            f"{path} has two columns that differ in capitals only: "
+            f"{', '.join(n for n in frame.names if n.lower() in _OUR_COLUMNS)}"
+        )
     wanted = _columns(path, tuple(names), column)
     ids = frame.texts(names["id"])
     if len(wanted) == 1:
@@ -124,7 +142,8 @@ def _read_csv(path: pathlib.Path, column: str) -> Table:
             f"{error}; the {len(wanted)} columns beside `id` must hold probabilities, "
             f"and a column of labels must be called `{column}`"
         ) from error
-    return Table(path, ids, None, shares, _column_names(wanted, numbered), 0)
+    prefix = wanted[0].rstrip("0123456789") if numbered else ""
+    return Table(path, ids, None, shares, _column_names(wanted, numbered), 0, prefix)
 
 
 def _columns(path: pathlib.Path, header: Sequence[str], column: str) -> list[str]:
@@ -216,6 +235,11 @@ def _table(
             f"{values.dtype}"
         )
     if values.ndim == 2:
+        if classes and not len(set(classes)) == len(classes) == values.shape[1]:
+            raise errors.DataError(
+                f"{path}: classes must be {values.shape[1]} different names, one for "
+                f"each column of {name}, but there are {len(set(classes))}"
+            )
         return Table(path, ids, None, values, classes, 0)
     if values.dtype.kind == "f":
         whole = np.isfinite(values) & (values == np.floor(values))

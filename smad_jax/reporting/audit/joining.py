@@ -10,10 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
+from smad_jax.evaluation import rates
 from smad_jax.reporting.audit import inputs, naming
 
 _NUMBER = re.compile(r"[0-9]+(\.0*)?")  # as tables print whole floats too
 _SEEN = 2 / 3  # of the videos show a value that training has with their action
+_SURE = 0.01  # a model at chance must not be refused for a lucky shift
 _MOST_NUMBERS = 10_000  # larger numbers are hardly labels counted from 0
 
 
@@ -36,6 +38,11 @@ class Aspect(NamedTuple):
     values: np.ndarray
     train: np.ndarray | None
     ordered: bool
+
+    @property
+    def counted(self) -> str:
+        """Where usual and rare are counted, as on the page; `evaluate` has the set."""
+        return "in training" if self.ordered else "in this set"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +91,9 @@ def join(
     Raises:
         DataError: if ids or names are unknown, or nothing is left to measure.
     """
+    prefix = next((table.prefix for table in models.values() if table.prefix), "")
+    labels = labels.without_prefix(prefix)
+    train = train.without_prefix(prefix) if train else None
     first, *others = models.values()
     tables = [labels, *models.values(), *([train] if train else [])]
     names = _vocabulary("class", classes, tables)
@@ -178,57 +188,60 @@ def _vocabulary(
 ) -> tuple[str, ...]:
     """Names of all labels: those given, those of columns, or those that occur."""
     tables = list(tables)
-    for table in tables if given else ():
-        if table.shares is not None and table.shares.shape[1] != len(given):
-            raise errors.DataError(
-                f"{table.path} has {table.shares.shape[1]} columns of probabilities, "
-                f"but {len(given)} {kind} names are given"
-            )
+    widths = [(t.path, t.shares.shape[1]) for t in tables if t.shares is not None]
     if given:
+        for path, width in widths:
+            if width != len(given):
+                raise errors.DataError(
+                    f"{path} has {width} columns of probabilities, but {len(given)} "
+                    f"{kind} names are given"
+                )
         return tuple(given)
-    for table in tables:
-        if table.names:
-            return table.names
-    sizes = [t.shares.shape[1] for t in tables if t.shares is not None]
-    named = [
-        (table, np.unique(table.answers[_known(table.answers, table)]))
-        for table in tables
-        if table.answers is not None
+    if names := next((table.names for table in tables if table.names), ()):
+        return names
+    return _occurring(kind, tables, widths)
+
+
+def _occurring(
+    kind: str, tables: list[inputs.Table], widths: list[tuple[pathlib.Path, int]]
+) -> tuple[str, ...]:
+    """Names of the labels that occur; of numbers and unnamed columns, `KIND n`."""
+    found = [(table.path, np.unique(_answers(table))) for table in tables]
+    numbered = [
+        (path, numbers)
+        for path, values in found
+        if len(values) and (numbers := _whole_numbers(values)) is not None
     ]
-    hard = [(table, values) for table, values in named if len(values)]
-    answers = [values for _, values in hard]
-    numbers = [_whole_numbers(values) for values in answers]
-    if all(found is not None for found in numbers):
-        highest = [int(n.max()) + 1 for n in numbers if n is not None]
-        count = max(sizes + highest, default=0)
+    named = [(path, values) for path, values in found if _whole_numbers(values) is None]
+    if not named:
+        highest = [int(numbers.max()) + 1 for _, numbers in numbered]
+        count = max([*highest, *(width for _, width in widths)], default=0)
         if count > _MOST_NUMBERS:
             raise errors.DataError(
                 f"the {kind} numbers go up to {count - 1}, too far for labels counted "
                 "from 0; use names, or renumber the labels"
             )
         return tuple(f"{kind} {n}" for n in range(count))
-    texts = {str(text) for values in answers for text in values}
-    if any(found is not None for found in numbers):
-        by_number, by_name = (
-            next(n for n, found in enumerate(numbers) if (found is None) is named)
-            for named in (False, True)
-        )
+    path, names = named[0]
+    others = [(other, f"numbers, such as '{n[0]}',") for other, n in numbered]
+    others += [(other, f"{width} columns without names") for other, width in widths]
+    for other, content in others:
         raise errors.DataError(
-            f"{hard[by_number][0].path} has numbers, such as "
-            f"{str(answers[by_number][0])!r}, and {hard[by_name][0].path} names, such "
-            f"as {str(answers[by_name][0])!r}; give the names in order (--classes "
-            f"FILE, or --names {kind}=FILE for an aspect)"
+            f"{other} has {content} and {path} names, such as {str(names[0])!r}; name "
+            f"the columns, or give the names in order (--classes FILE, or --names "
+            f"{kind}=FILE for an aspect)"
         )
-    if sizes:
-        raise errors.DataError(
-            f"the probabilities have {sizes[0]} columns without names, but the labels "
-            f"are names such as {min(texts)!r}; name the columns, or give the "
-            f"names in order (--classes FILE, or --names {kind}=FILE for an aspect)"
-        )
-    return tuple(sorted(texts))
+    return tuple(sorted({str(name) for _, names in named for name in names}))
 
 
-def _known(values: np.ndarray, table: inputs.Table) -> np.ndarray:
+def _answers(table: inputs.Table) -> np.ndarray:
+    """[n] the known answers of a table by number or name; [0] for distributions."""
+    if table.answers is None:
+        return np.zeros(0, np.int64)
+    return table.answers[_known(table.answers)]
+
+
+def _known(values: np.ndarray) -> np.ndarray:
     """[n] bool: False for a row of zeros, -1, NaN or empty text."""
     if values.dtype.kind != "U":
         return values != -1
@@ -257,7 +270,7 @@ def _encode(
 
     With `blanks` a value may be missing, see `_known`, and is -1.
     """
-    known = _known(values, table)
+    known = _known(values)
     if not (blanks or known.all()):
         raise errors.DataError(
             f"{table.path}: {int((~known).sum())} of {len(values)} rows have no {kind}"
@@ -268,9 +281,9 @@ def _encode(
         given = np.array(table.names, object)[given]
     found, inverse = np.unique(given, return_inverse=True)
     place = {name: n for n, name in enumerate(names)}
-    numbers = np.empty(len(found), np.int64)
+    numbers: list[int] = []
     by_name = all(map(str.isdecimal, names))  # columns that are called 1, 2, 3
-    for row, value in enumerate(found):
+    for value in found:
         text = str(value).strip()
         if by_name and _NUMBER.fullmatch(text):
             text = str(int(float(text)))
@@ -280,9 +293,9 @@ def _encode(
                 f"columns are numbered {names[0]} to {names[-1]}, so number both alike"
             )
         if text in place:
-            numbers[row] = place[text]
+            numbers.append(place[text])
         elif _NUMBER.fullmatch(text.removeprefix("-")):
-            numbers[row] = int(float(text))
+            numbers.append(int(float(text)))
         else:
             near = difflib.get_close_matches(text, names, 1)
             raise errors.DataError(
@@ -291,13 +304,12 @@ def _encode(
                 + f" ({len(names)} are known, {names[0]!r} first; if columns of "
                 "probabilities name them, one column may be missing)"
             )
-    outside = numbers[(numbers < 0) | (numbers >= len(names))]
-    if len(outside):
+    if outside := [n for n in numbers if not 0 <= n < len(names)]:
         raise errors.DataError(
             f"{table.path}: {kind} {outside[0]} must be from 0 to {len(names) - 1}"
         )
     positions = np.full(len(values), -1, np.int64)
-    positions[known] = numbers[inverse]
+    positions[known] = np.array(numbers, np.int64)[inverse]
     return positions
 
 
@@ -306,23 +318,32 @@ def _check_start(
 ) -> None:
     """Raises DataError if predictions and labels seem to count from 0 and from 1.
 
-    One of them has a 0 and the other never, that one's last class is missing there,
-    and counted one further the predictions would be right more often.
+    Only one of them has class 0, only the other has the last class, and shifted by one
+    the predictions would agree more often, beyond chance. Names cannot be shifted.
     """
+    if not (_is_counted(model) and _is_counted(labels)):
+        return
     known = values >= 0
     for low, high, step in ((values[known], truth, 1), (truth, values[known], -1)):
         if low.min() > 0 or high.min() < 1 or low.max() >= high.max():
             continue
-        as_given = float(np.mean(values == truth))
-        shifted = float(np.mean(known & (values + step == truth)))
-        if shifted > as_given:
+        as_given, shifted = values == truth, known & (values + step == truth)
+        change = rates.mcnemar(as_given, shifted)
+        if change.difference > 0 and change.p < _SURE:
             first, second = (model, labels) if step > 0 else (labels, model)
             raise errors.DataError(
                 f"{first.path} counts classes from 0, but {second.path} from 1, it "
-                f"seems: {as_given:.1%} of the predictions agree with the labels, and "
-                f"{shifted:.1%} would after a shift by one; number both from 0, or "
-                "write names"
+                f"seems: {as_given.mean():.1%} of the predictions agree with the "
+                f"labels, and {shifted.mean():.1%} would after a shift by one; number "
+                "both from 0, or write names"
             )
+
+
+def _is_counted(table: inputs.Table) -> bool:
+    """Whether a table has its classes by position, not by name."""
+    if table.answers is None:
+        return not table.names
+    return _whole_numbers(_answers(table)) is not None
 
 
 def _rows_of(ids: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -386,10 +407,7 @@ def _unheard_of(
     for model, table in tables.items():
         values = predicted[model]
         others = np.setdiff1d(values[values >= 0], truth)
-        by_name = table.answers is not None and (
-            _whole_numbers(table.answers[_known(table.answers, table)]) is None
-        )
-        if by_name and len(others):
+        if _whole_numbers(_answers(table)) is None and len(others):
             count = int(np.isin(values, others).sum())
             examples = ", ".join(naming.quoted(names[n]) for n in others[:3])
             more = ", ..." if len(others) > 3 else ""
@@ -409,7 +427,7 @@ def _training(train: inputs.Table | None, aspects: Iterable[Aspect]) -> Iterator
             yield (
                 f"More than a third of the videos show a {aspect.name} that training "
                 "does not have with their action, so training cannot rank them. Usual "
-                "and rare are counted in this test set."
+                "and rare are counted in this set."
             )
             continue
         counted = int(aspect.train.sum())

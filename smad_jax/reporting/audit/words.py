@@ -106,7 +106,7 @@ def _about_thirds(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
         judged = f"A model that is better where the {aspect.name} is rare shows no bias"
     return (
         f"Accuracy is {percent(usual.share)} where the {aspect.name} is usual for the "
-        f"action and {percent(rare.share)} where it is rare: a gap of "
+        f"action {aspect.counted} and {percent(rare.share)} where it is rare: a gap of "
         f"{number_of_points(verdict.gap)} points. {judged} ({p_value(verdict.p_gap)})."
     )
 

@@ -76,6 +76,7 @@ def test_equal_rows_count_once_and_are_counted(tmp_path):
         ("id,label,label\nx,1,2\n", "two columns called 'label'"),
         ("id,label\nx,1\ny\n", "line 3: 1 cells, the header has 2"),
         ("id,label\nx,1\nx,2\n", "contradict each other for 'x'"),
+        ("ID,id,label\nx,1,1\n", "capitals only: ID, id"),
         ("id,note\nx,1\n", "neither a column `prediction` nor"),
         ("id,0,1\nx,.5,.5\nlast,.5,.4\n", "'last' sums to 0.9000.*1 of 2 rows"),
         ("id,0,1\nx,nan,.5\n", "'x' holds NaN or infinity"),
@@ -106,6 +107,8 @@ def test_faulty_csv_is_refused_with_its_line_or_id(tmp_path, text, named):
         ({"ids": ["x"], "predictions": np.zeros((1, 0))}, r"is \[1, 0\] float64"),
         ({"ids": "x", "predictions": [1]}, "one row for each id"),
         ({"ids": np.array([{}]), "predictions": [1]}, "not an NPZ file of plain"),
+        ({"ids": ["x"], "values": np.eye(3)[:1], "classes": ["a", "b"]}, "3 different"),
+        ({"ids": ["x"], "values": np.eye(3)[:1], "classes": [*"aba"]}, "3 different"),
     ],
 )
 def test_faulty_npz_is_refused(tmp_path, arrays, named):

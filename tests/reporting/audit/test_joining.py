@@ -132,6 +132,8 @@ def test_files_that_do_not_belong_together_are_refused(arguments, named):
 
 
 def test_numbers_that_count_no_labels_are_refused():
+    with pytest.raises(errors.DataError, match=r"class \d{24} must be from 0 to 1"):
+        join({**LABELS, "a": f"1{'0' * 24}.0"}, classes=("walk", "wave"))
     with pytest.raises(errors.DataError, match="scene numbers go up to 2000000"):
         join(scenes={"a": "3", "b": "2000000", "c": "3"})
 
@@ -176,6 +178,33 @@ def test_classes_that_the_model_never_answers_are_no_shift():
     answers = numbered([1, 2, 3, 4, 5, 0] * 2)
     found = join(answers, truth, scenes=SCENE_OF)
     assert (found.models["m"] == found.labels).mean() == pytest.approx(5 / 6)
+
+
+def test_names_and_chance_are_no_shift():
+    truth = {f"v{row}": "bc"[row % 2] for row in range(12)}
+    answers = {f"v{row}": "ab"[row % 2] for row in range(12)}
+    assert not (found := join(answers, truth, scenes=SCENE_OF)).models["m"].all()
+    assert found.classes == ("a", "b", "c")
+    truth = numbered([1, 2, 3, 4, 5, 6] * 2)
+    answers = numbered([0, 1, 5, 5, 0, 1, 1, 2, 0, 0, 0, 0])  # two agree, three shifted
+    assert join(answers, truth, scenes=SCENE_OF).classes[-1] == "class 6"
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_labels_with_the_prefix_of_the_columns_are_matched_by_number(tmp_path, start):
+    names = [f"act_{start + number}" for number in range(12)]
+    ids = [f"v{row}" for row in range(12)]
+    path = tmp_path / "table.csv"
+    columns = sorted(names)  # as text, 10 before 2
+    rows = [
+        [id, *(str(int(c == name)) for c in columns)]
+        for id, name in zip(ids, names, strict=True)
+    ]
+    path.write_text("\n".join(",".join(row) for row in [["id", *columns], *rows]))
+    model = inputs.read(path, "prediction")
+    labels = table(dict(zip(ids, names, strict=True)))
+    found = joining.join({"m": model}, labels, {"scene": table(SCENE_OF)}, train=labels)
+    assert (found.models["m"] == found.labels).all()
 
 
 def test_columns_numbered_from_1_are_matched_with_labels_by_number():

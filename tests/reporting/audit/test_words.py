@@ -3,7 +3,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from smad_jax.evaluation import rates
+from smad_jax.evaluation import predictions, rates, summary
 from smad_jax.reporting.audit import analysis, inputs, joining, words
 
 
@@ -45,6 +45,24 @@ def test_gap_beyond_chance_calls_for_a_remedy():
     text, advice = text_and_advice(audit(*draw(rare=0.5)))
     assert "The gap is larger than chance explains (p\u00a0<\u00a00.001)" in text
     assert "Train against the scene" in advice
+
+
+def test_thirds_without_training_videos_are_those_of_evaluate():
+    label, scene, predicted = draw(num_videos=301, rare=0.5)
+    given = predictions.Predictions(
+        ids=np.array([f"v{row:05}" for row in range(len(label))]),
+        labels=label,
+        probabilities=np.eye(5, dtype=np.float32)[predicted],
+        features=np.zeros((len(label), 1), np.float32),
+    )
+    report = summary.summarize(given, {"scene": scene}, classes="abcde")
+    found = audit(label, scene, predicted)
+    thirds = found.verdicts["scene"]["first"].thirds
+    assert [(third.num_videos, third.share) for third in thirds] == [
+        (third["num_videos"], third["accuracy"])
+        for third in report["aspects"]["scene"]["rarity"]
+    ]
+    assert "usual for the action in this set" in text_and_advice(found)[0]
 
 
 def test_small_gap_may_be_chance_and_calls_for_nothing():
