@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.bias import near_duplicates
-from data_prep.lists import command_options, wanted_videos
+from data_prep.lists import command_options, delimited, wanted_videos
 from smad_jax import errors, sections
 from smad_jax.commands import command_line
 from smad_jax.data import catalog, records
@@ -96,7 +96,7 @@ def read_list(path: pathlib.Path, names: Sequence[str]) -> list[Line]:
         DataError: naming the line, if a label is not that of an action.
     """
     lines = []
-    for entry in wanted_videos.read_list(path):
+    for entry in delimited.read_list(path):
         if not entry.label.isdecimal() or int(entry.label) >= len(names):
             raise errors.DataError(
                 f"{entry.where}: label {entry.label!r} must be 0 to {len(names) - 1}, "

@@ -178,7 +178,7 @@ def content(path: pathlib.Path) -> bytes:
                 f"{path} is {kind}, not text; write it as CSV first: {repair}"
             )
     _check_utf8(path, found)
-    return found
+    return _with_line_feeds(found)
 
 
 def lines(path: pathlib.Path) -> Iterator[tuple[int, str]]:
@@ -199,10 +199,16 @@ def header(path: pathlib.Path) -> list[str]:
     Raises:
         DataError: as `content`.
     """
-    with open(path, "rb") as file:
-        head = file.read(_HEAD)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
+    except FileNotFoundError as error:
+        raise errors.DataError(f"no file at {path}") from error
     if head.startswith(_GZIP):
-        head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+        try:
+            head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+        except zlib.error as error:
+            raise errors.DataError(f"{path} is a damaged gzip file: {error}") from error
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             head = head[: len(head) // 4 * 4].decode(encoding, "ignore").encode()
@@ -335,11 +341,16 @@ def _recoded(path: pathlib.Path, found: bytes, encoding: str) -> bytes:
     if encoding == "utf-8-sig":
         rest = found[len(codecs.BOM_UTF8) :]
         _check_utf8(path, rest)
-        return rest
+        return _with_line_feeds(rest)
     try:
-        return found.decode(encoding).encode()
+        return _with_line_feeds(found.decode(encoding).encode())
     except UnicodeError as error:
         raise errors.DataError(f"{path} is damaged {encoding}: {error}") from error
+
+
+def _with_line_feeds(found: bytes) -> bytes:
+    """The text with a line feed after each line, which Excel for the Mac leaves out."""
+    return found if b"\n" in found else found.replace(b"\r", b"\n")
 
 
 def _check_utf8(path: pathlib.Path, found: bytes) -> None:

@@ -111,3 +111,19 @@ def test_numbers_agree_with_numpys_own_reader(tmp_path):
     found = tables.read(path, texts=("id",)).numbers(list("abcdefg"))
     wanted = np.genfromtxt(path, delimiter=",", skip_header=1, usecols=range(1, 8))
     np.testing.assert_array_equal(found, wanted.astype(np.float32))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lines_that_end_in_carriage_returns_are_lines(tmp_path, encoding):
+    path = tmp_path / "a.csv"
+    path.write_bytes("id,x\ra,1\rb,2\r".encode(encoding))
+    assert [text for _, text in tables.lines(path)] == ["id,x", "a,1", "b,2"]
+    assert tables.read(path).numbers(["x"])[:, 0].tolist() == [1, 2]
+
+
+def test_header_of_a_damaged_or_missing_file_is_refused(tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(b"\x1f\x8b" + b"no gzip" * 3)
+    for file in (path, tmp_path / "none.csv"):
+        with pytest.raises(errors.DataError, match=file.name):
+            tables.header(file)

@@ -18,7 +18,7 @@ from data_prep.lists import (
     published_lists,
     wanted_videos,
 )
-from smad_jax import errors, tables
+from smad_jax import errors
 
 _LOOKED_AT = 20  # lines that decide the form of a list
 
@@ -167,7 +167,7 @@ def _fits_list(head: Head) -> bool:
     """Whether lines are a path with a file's extension, then a label."""
     if _fits_aras(head) or _fits_ucf101(head):  # equal lines with another meaning
         return False
-    return bool(head.lines) and all(map(wanted_videos.LIST_LINE.fullmatch, head.lines))
+    return bool(head.lines) and all(map(delimited.LIST_LINE.fullmatch, head.lines))
 
 
 def _fits_frames(numbers: int) -> Callable[[Head], bool]:
@@ -202,36 +202,6 @@ def _fits_raw_videos(head: Head) -> bool:
 
 
 _fits_aras = _all_match(r"aras_clips/.+\s\d+")
-
-
-def _read_list(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
-    """Reads a table of videos and classes, or `relative/path label` a line."""
-    lines = [(n, text) for n, text in tables.lines(path) if not _is_comment(text)]
-    table = delimited.read(str(path), lines, files.names)
-    if table is None:
-        entries, notes = wanted_videos.read_list(path), []
-    else:
-        entries = [delimited.entry(row, table, str(path)) for row in table.rows]
-        notes = [f"{path}: {note}" for note in table.notes]
-    return list_readers.Listed([_found(entry, files) for entry in entries], notes=notes)
-
-
-def _is_comment(text: str) -> bool:
-    """Whether a line begins with a hash, and is no file whose name does."""
-    return text.startswith("#") and not wanted_videos.LIST_LINE.fullmatch(text)
-
-
-def _found(
-    entry: wanted_videos.Entry, files: list_readers.Files
-) -> wanted_videos.Entry:
-    """The entry with its path as the folder has it: with slashes and its ending."""
-    name = entry.id
-    if "\\" in name and not (files.root / name).exists():  # written by Windows
-        name = name.replace("\\", "/")
-    ended = delimited.has_ending(name) or (files.root / name).is_file()
-    if not ended and files.names(name):
-        name = files.find([pathlib.PurePath(name).name], entry.label, entry.where)
-    return entry._replace(id=name, label=delimited.label(entry.label))
 
 
 def _frame_lists(numbers: int) -> Callable[..., list_readers.Listed]:
@@ -281,7 +251,7 @@ def _fits_kinetics(head: Head) -> bool:
 
 
 FORMATS: dict[str, Format] = {
-    "list": Format(_read_list, _fits_list, "`relative/path label` a line"),
+    "list": Format(delimited.read, _fits_list, "`relative/path label` a line"),
     "kinetics": Format(
         kinetics_lists.read_kinetics,
         _fits_kinetics,

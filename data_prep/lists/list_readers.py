@@ -49,21 +49,23 @@ class Files:
         """Returns the path, below the folder, of the video with one of `names`.
 
         Names have no extension. The first name with a file counts; of several files
-        the one in the class's folder. Without any, the path is that of a missing file.
+        the one in the named folder, or in the class's. Without any, the path is that
+        of a missing file.
 
         Raises:
             DataError: if several files match.
         """
         for name in names:
-            paths = self._paths.get(name, [])
+            paths = self._paths.get(os.path.basename(name), [])
             if len(paths) > 1:
+                exact = [path for path in paths if os.path.splitext(path)[0] == name]
                 folder = _plain(label)
                 inside = [
                     path
                     for path in paths
                     if folder in map(_plain, pathlib.PurePath(path).parts)
                 ]
-                paths = inside or paths
+                paths = exact or inside or paths
             if len(paths) > 1:
                 raise errors.DataError(
                     f"{where}: {name!r} could be {paths[0]!r} or {paths[1]!r}; keep "

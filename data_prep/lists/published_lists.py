@@ -38,18 +38,10 @@ def read_activitynet(
                 f"{where}: {id!r} has the labels {', '.join(sorted(labels))}; cut it "
                 "into clips of one action each"
             )
-        subset = list_readers.text(item, "subset", where).lower()
-        if subset not in delimited.PARTS:
-            raise errors.DataError(f"{where}: unknown subset {subset!r}")
+        subset = delimited.part(list_readers.text(item, "subset", where), where)
         label = labels.pop()
-        entries.append(
-            wanted_videos.Entry(
-                files.find([id, f"v_{id}"], label, where),
-                label,
-                where,
-                delimited.PARTS[subset],
-            )
-        )
+        found = files.find([id, f"v_{id}"], label, where)
+        entries.append(wanted_videos.Entry(found, label, where, subset))
     notes = [f"{unlabelled} videos without annotations are passed over"]
     return list_readers.Listed(entries, notes=notes if unlabelled else ())
 

@@ -77,7 +77,7 @@ def test_kinetics_rows_are_met_by_id_and_times_wherever_they_lie(root):
     [
         ("youtube_id,time_start,time_end,split\nabcdefghij1,1,2,test\n", "line 1: no "),
         (KINETICS + "jump,abcdefghij1,1,2,train\n", "line 2: expected 6 columns"),
-        (KINETICS + "jump,abcdefghij1,1,2,tune,0\n", "line 2: split 'tune' must be"),
+        (KINETICS + "jump,abcdefghij1,1,2,tune,0\n", "line 2: unknown split 'tune'"),
         (KINETICS + "jump,abcdef,1,2,train,0\n", "line 2: .* YouTube id of 11"),
         (KINETICS + "jump,abcdefghij1,x,2,train,0\n", "line 2: 'x' is no time"),
     ],

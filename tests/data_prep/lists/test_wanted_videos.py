@@ -1,13 +1,13 @@
 import pytest
 
-from data_prep.lists import wanted_videos
+from data_prep.lists import delimited, wanted_videos
 from smad_jax import errors
 
 
 def entries(tmp_path, text):
     path = tmp_path / "list.txt"
     path.write_text(text, "utf-8")
-    return wanted_videos.read_list(path)
+    return delimited.read_list(path)
 
 
 @pytest.mark.parametrize(
@@ -124,4 +124,4 @@ def test_line_that_is_not_utf8_is_named(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes("a.mp4 0\nfilé.mp4 1\n".encode("latin-1"))
     with pytest.raises(errors.DataError, match=r"line 2 is not UTF-8"):
-        wanted_videos.read_list(path)
+        delimited.read_list(path)
