@@ -144,13 +144,6 @@ def read_answers(path: pathlib.Path, classes: Sequence[str]) -> Answers:
     return Answers(ids, values, tuple(classes))
 
 
-def _save(path: pathlib.Path, answers: Answers) -> None:
-    """Writes what `read_answers` reads."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:  # NumPy would add an ending to a name
-        np.savez(file, **answers._asdict())
-
-
 def _rows_of(answers: Answers, split: catalog.Split) -> np.ndarray:
     """[V] row of `answers` for each medium of the split."""
     row_of = {id: row for row, id in enumerate(answers.ids)}
@@ -277,7 +270,7 @@ def run(
         elif teacher:
             answers = predict(data_root, source, teacher, views)
             if save:
-                _save(save, answers)
+                file_io.write_npz(save, answers._asdict())
         else:
             raise errors.ConfigError("--teacher or --predictions is required")
         written = write_split(data_root / dataset, source, answers, chosen)

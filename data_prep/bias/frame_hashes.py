@@ -143,7 +143,7 @@ def of_split(
             found = pool.map(
                 lambda row: _hash_video(split, row, num_frames), chosen.tolist()
             )
-            _write(part, _joined(found, first))
+            file_io.write_npz(part, _joined(found, first)._asdict())
             parts.append(_read(part))
             print(
                 f"hashed {first + len(chosen)} of {len(rows)} videos of "
@@ -151,7 +151,7 @@ def of_split(
                 file=sys.stderr,
             )
     whole = Hashes(*map(np.concatenate, zip(*parts, strict=True)))
-    _write(path, whole)
+    file_io.write_npz(path, whole._asdict())
     for part in path.parent.glob(f"{path.stem}.part-*.npz"):
         part.unlink()
     return whole
@@ -190,8 +190,3 @@ def _digest(ids: Sequence[str], num_frames: int) -> str:
 def _read(path: pathlib.Path) -> Hashes:
     with np.load(path, allow_pickle=False) as content:
         return Hashes(*(content[name] for name in Hashes._fields))
-
-
-def _write(path: pathlib.Path, hashes: Hashes) -> None:
-    with file_io.whole(path) as partial, open(partial, "wb") as file:
-        np.savez(file, **hashes._asdict())
