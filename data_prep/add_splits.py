@@ -42,13 +42,13 @@ def add(
     classes: Sequence[str] | None = None,
     overwrite: bool = False,
 ) -> list[Added]:
-    """Writes the splits `<name>-<split>` of the lists into a data set.
+    """Writes the splits `<name>-<split>` of the lists into a data set's folder.
 
     Args:
         folder: The data set's.
         stored: Ids of its videos.
         source: The wanted videos; those that the data set lacks are left out.
-        name: Start of the splits' names: letters, digits, `_`, `-`, `.` and `+`.
+        name: Letters, digits, `_`, `-`, `.` and `+`.
         classes: Class names in order; None takes those of the lists, of the data set
             where labels are numbers, or of the labels.
         overwrite: Replace splits of these names.

@@ -120,12 +120,7 @@ class _Dialect(NamedTuple):
 
 
 class Numbered(NamedTuple):
-    """Columns whose names are numbers behind one prefix, in the order of these.
-
-    Attributes:
-        names: As the file writes them.
-        numbers: Rising, such as 0, 1, 2, ..., 10, or 1, 2, 3.
-    """
+    """Columns named by one prefix and a number: their names, and the rising numbers."""
 
     names: tuple[str, ...]
     numbers: tuple[int, ...]
@@ -134,10 +129,8 @@ class Numbered(NamedTuple):
 def by_number(names: Sequence[str]) -> Numbered | None:
     """Returns columns in the order of the numbers that their names end in.
 
-    Programs sort names as text, so that `p_10` stands before `p_2`.
-
-    Args:
-        names: Of columns; None comes back unless each is one prefix and a number.
+    Programs sort names as text, so that `p_10` stands before `p_2`. None comes back
+    unless each name is one prefix and a number.
     """
     parts = [re.fullmatch(r"(.*?)(\d+)", name) for name in names]
     if not all(parts) or len({part[1] for part in parts if part}) > 1:
@@ -239,9 +232,8 @@ def read(path: pathlib.Path, *, texts: Sequence[str] = (), named: bool = True) -
     Args:
         path: The file; commas, semicolons, tabs or bars stand between cells. A first
             line `sep=;` is Excel's. With semicolons a decimal comma is recognised.
-        texts: Names of columns to be read as text whatever they hold, in lower case.
-        named: Whether its first line names the columns; they are called 0, 1, 2, ...
-            where it does not.
+        texts: Names, in lower case, of columns that are text whatever they hold.
+        named: Whether its first line names the columns, else called 0, 1, 2, ...
 
     Raises:
         DataError: as `content`, if the header names a column twice, or naming the line

@@ -19,12 +19,11 @@ Mode = Literal["strict", "remaining"]
 
 
 class Redistribution(NamedTuple):
-    """A split by one factor or by two, as rows of the input.
+    """A split by one factor or by two, as rows of the input, ordered by class and id.
 
     Attributes:
-        train: Rows ordered by class and id.
-        val: Rows ordered by class and id; 50 or a few more of each class by one
-            factor, 50 by two.
+        train: Rows to train on.
+        val: By one factor 50 or a few more of each class, by two exactly 50.
         num_unlabelled: Videos left out because their factor label is missing.
         short: Classes that have fewer training videos than `Sizes.train`.
     """
@@ -51,15 +50,10 @@ class Sizes:
 
 
 def held_out_labels(counts: np.ndarray, num_val: int) -> list[int]:
-    """Returns the rarest factor labels that together have at least `num_val` videos.
+    """Returns the rarest labels of a class that together have `num_val` videos or more.
 
-    Args:
-        counts: [Z] videos of one class that have each label.
-        num_val: Videos wanted.
-
-    Returns:
-        Labels from rare to frequent, equal counts by label; all labels if they have
-        fewer videos.
+    From `counts`, [Z] videos of each label. Labels come from rare to frequent, equal
+    counts by label; all of them if they have fewer videos.
     """
     present = np.flatnonzero(counts)
     order = present[np.argsort(counts[present], kind="stable")]

@@ -18,15 +18,10 @@ T = typing.TypeVar("T")
 
 
 def add_options(parser: argparse._ActionsContainer, kind: type, *names: str) -> None:
-    """Adds an option for fields of a dataclass, so that each is described once.
+    """Adds an option for fields of a dataclass, by default all; each is described once.
 
     The field gives name, type and default, its line under `Attributes:` in the class's
     docstring the help. A field `list_file` becomes `--list`.
-
-    Args:
-        parser: A parser, or a group of one.
-        kind: The dataclass.
-        names: Its fields; by default all.
     """
     hints = typing.get_type_hints(kind)
     helps = _attribute_texts(kind)
@@ -66,12 +61,7 @@ def _attribute_texts(kind: type) -> dict[str, str]:
 
 
 def pick(kind: type[T], options: Mapping[str, object]) -> T:
-    """Returns the dataclass `kind` with the options named like its fields.
-
-    Args:
-        kind: A frozen dataclass.
-        options: By destination, those of other dataclasses among them.
-    """
+    """Returns the dataclass `kind` with those of the options that its fields name."""
     names = typing.get_type_hints(kind)
     return sections.read(kind, "", {k: v for k, v in options.items() if k in names})
 

@@ -24,10 +24,10 @@ _LOOKED_AT = 20  # lines that decide the form of a list
 
 
 class Head(NamedTuple):
-    """The beginning of a list: its first lines, or the first item if it is JSON.
+    """The beginning of a list, a file or a folder.
 
     Attributes:
-        path: The list, a file or a folder.
+        path: The list.
         root: The folder of videos.
         lines: The first lines that are not blank.
         item: The first item of a JSON list.
@@ -45,7 +45,7 @@ class Format(NamedTuple):
     Attributes:
         read: Returns the content of a list.
         fits: Whether a list looks like one.
-        form: Description of a line, or of the content.
+        form: A line, or the content, in words.
     """
 
     read: Callable[[pathlib.Path, list_readers.Files], list_readers.Listed]

@@ -158,9 +158,7 @@ def csv_rows(
 ) -> Iterator[tuple[str, list[str]]]:
     """Yields `FILE, line N` and the cells of these columns of a CSV file.
 
-    Args:
-        path: The file; its first line names the columns, upper or lower case.
-        columns: Names of the wanted ones, in lower case.
+    Its first line names the columns, in upper or lower case; `columns` in lower case.
 
     Raises:
         DataError: if a column is missing, or naming a line with more or fewer cells.
@@ -183,11 +181,7 @@ def csv_rows(
 
 
 def text(item: Item, key: str, where: str) -> str:
-    """Returns a name in a JSON item.
-
-    Raises:
-        DataError: if there is none.
-    """
+    """Returns a name in a JSON item, or raises DataError if there is none."""
     value = item.get(key)
     if not isinstance(value, str) or not value.strip():
         raise errors.DataError(f"{where}: {key} must be a name, not {value!r}")
@@ -195,11 +189,7 @@ def text(item: Item, key: str, where: str) -> str:
 
 
 def whole(item: Item, key: str, where: str) -> int:
-    """Returns a whole number in a JSON item.
-
-    Raises:
-        DataError: if there is none.
-    """
+    """Returns a whole number in a JSON item, or raises DataError if there is none."""
     value = item.get(key)
     if not isinstance(value, int) or isinstance(value, bool):
         raise errors.DataError(f"{where}: {key} must be a whole number, not {value!r}")
@@ -207,11 +197,7 @@ def whole(item: Item, key: str, where: str) -> int:
 
 
 def seconds(text: str, where: str) -> fractions.Fraction:
-    """Returns a time.
-
-    Raises:
-        DataError: if `text` is no number.
-    """
+    """Returns a time, or raises DataError if `text` is no number."""
     try:
         return fractions.Fraction(text)
     except (ValueError, ZeroDivisionError) as error:

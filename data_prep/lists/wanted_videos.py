@@ -25,12 +25,9 @@ PARTS = {
 
 
 class Frames(NamedTuple):
-    """The frames of a video that is a folder of images.
+    """A video that is a folder of images: T frames, from the one of number `first` on.
 
-    Attributes:
-        folder: Relative to the folder of videos.
-        first: Number in the name of the first frame.
-        num_frames: T.
+    The folder is relative to the folder of videos.
     """
 
     folder: str
@@ -107,12 +104,8 @@ def resolve(
 ) -> Resolved:
     """Returns the wanted videos with their class numbers, every rule checked.
 
-    Args:
-        root: The folder that all ids are relative to.
-        source: The wanted videos.
-        classes: Class names in order; None takes those of the lists, or derives them
-            from the labels.
-        all_classes: Whether a class without a training video is an error.
+    Ids are relative to `root`. `classes` are names in order; without, those of the
+    lists or of the labels count. With `all_classes`, each needs a training video.
 
     Raises:
         DataError: if a path leads out of `root`, a label is unknown or out of range, a
@@ -184,12 +177,9 @@ def read_classes(path: pathlib.Path) -> list[str]:
 
 
 def check_classes(names: Sequence[str], labels: Iterable[int], after: str = "") -> None:
-    """Raises DataError if one of the classes `names` is not among `labels`.
+    """Raises DataError if a class is not among the labels of the training videos.
 
-    Args:
-        names: Class names in order.
-        labels: Class numbers of the training videos.
-        after: Start of the message.
+    Class `names` are in order; `after` begins the message.
     """
     present = set(labels)
     if empty := [name for label, name in enumerate(names) if label not in present]:
