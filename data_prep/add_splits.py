@@ -20,7 +20,7 @@ from typing import NamedTuple
 from data_prep.lists import command_options, list_formats, wanted_videos
 from smad_jax import errors
 from smad_jax.commands import command_line
-from smad_jax.data import catalog, records
+from smad_jax.data import catalog, label_names, records
 
 HELP = "add splits to a data set from lists of its videos"
 
@@ -148,7 +148,7 @@ def run(
         ids,
         source,
         name=name,
-        classes=wanted_videos.read_classes(classes) if classes else None,
+        classes=label_names.read(classes) if classes else None,
         overwrite=overwrite,
     )
     lines = list(source.notes)

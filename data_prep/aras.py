@@ -20,10 +20,10 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.bias import near_duplicates
-from data_prep.lists import command_options, delimited, wanted_videos
+from data_prep.lists import command_options, delimited
 from smad_jax import errors, sections
 from smad_jax.commands import command_line
-from smad_jax.data import catalog, records
+from smad_jax.data import catalog, label_names, records
 
 HELP = "write the ARAS test splits in the training data's class numbers"
 
@@ -165,7 +165,7 @@ def write_splits(data_root: pathlib.Path, options: Options) -> Result:
     folder, kinetics = data_root / options.dataset, data_root / options.kinetics
     catalog.read_dataset_file(folder)
     all_classes = catalog.read_dataset_file(kinetics).classes
-    names = wanted_videos.read_classes(options.names)
+    names = label_names.read(options.names)
     lines = read_list(options.list_file, names)
     if options.unique:
         lines = list(dict.fromkeys(lines))

@@ -173,14 +173,7 @@ def _write_factors(
         for name in ("action", "scene", "object")
     }
     actor = np.concatenate([chunk.actor for chunk in chunks])
-    np.savez_compressed(
-        path,
-        ids=np.array(ids),
-        actor=actor,
-        action=truth["action"],
-        scene=truth["scene"],
-        object=truth["object"],
-    )
+    np.savez_compressed(path, ids=np.array(ids), actor=actor, **truth)
 
 
 def make(

@@ -16,7 +16,6 @@ import json
 import multiprocessing
 import os
 import pathlib
-import shutil
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
@@ -295,8 +294,3 @@ def count_reasons(reports: Sequence[Report]) -> collections.Counter[str]:
     return collections.Counter(
         reason for report in reports for _, reason, _ in report.bad
     )
-
-
-def remove_parts(job: Job) -> None:
-    """Removes the folder of the parts after their labels were gathered."""
-    shutil.rmtree(job.parts)

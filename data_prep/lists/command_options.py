@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from data_prep.lists import class_folders, list_formats, wanted_videos
 from smad_jax import errors, sections
-from smad_jax.data import catalog, video
+from smad_jax.data import catalog, label_names, video
 
 T = typing.TypeVar("T")
 
@@ -135,9 +135,9 @@ class Lists:
             self.videos, self.list_file, self.val_list, self.format
         )
 
-    def class_names(self) -> list[str] | None:
+    def class_names(self) -> tuple[str, ...] | None:
         """Returns the names in `classes`, None without such a file."""
-        return wanted_videos.read_classes(self.classes) if self.classes else None
+        return label_names.read(self.classes) if self.classes else None
 
     def digests(self) -> Iterator[tuple[str, pathlib.Path, str]]:
         """Yields option, path and SHA-256 of each path given, empty for a folder."""

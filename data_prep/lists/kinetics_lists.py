@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from data_prep.lists import delimited, list_readers, wanted_videos
 from smad_jax import errors
+from smad_jax.data import label_names
 
 
 def read_kinetics(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
@@ -121,5 +122,5 @@ def read_aras(path: pathlib.Path, files: list_readers.Files) -> list_readers.Lis
         entries.append(entry._replace(id=id, split="test"))
     names = path.with_name("k400_actions.txt")
     return list_readers.Listed(
-        entries, classes=wanted_videos.read_classes(names) if names.is_file() else None
+        entries, classes=label_names.read(names) if names.is_file() else None
     )

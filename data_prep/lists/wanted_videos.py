@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from smad_jax import errors, tables
-from smad_jax.data import label_names
 
 _HIGHEST_LABEL = 999_999  # larger numbers are ids, so another column
 # What parts of a data set are called in cells and folders, and their name here.
@@ -165,15 +164,6 @@ def hold_out(label_of: Mapping[str, int], share: float) -> set[str]:
         ids.sort(key=lambda id: hashlib.sha256(id.encode()).digest())
         chosen.update(ids[: min(len(ids) - 1, max(1, round(share * len(ids))))])
     return chosen
-
-
-def read_classes(path: pathlib.Path) -> list[str]:
-    """Returns the class names of a file, in any form that `label_names.read` knows.
-
-    Raises:
-        DataError: if it cannot be read or names a class twice.
-    """
-    return list(label_names.read(path))
 
 
 def check_classes(names: Sequence[str], labels: Iterable[int], after: str = "") -> None:

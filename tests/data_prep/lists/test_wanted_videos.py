@@ -2,6 +2,7 @@ import pytest
 
 from data_prep.lists import delimited, wanted_videos
 from smad_jax import errors
+from smad_jax.data import label_names
 
 
 def entries(tmp_path, text):
@@ -117,7 +118,7 @@ def test_repeated_class_name_is_refused(tmp_path):
     path = tmp_path / "classes.txt"
     path.write_text("a\nb\na\n")
     with pytest.raises(errors.DataError, match="the name 'a' twice"):
-        wanted_videos.read_classes(path)
+        label_names.read(path)
 
 
 def test_line_that_is_not_utf8_is_named(tmp_path):
