@@ -42,7 +42,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_INDEX_NAMES = ("", "Unnamed: 0", "Unnamed: 0.1")  # of pandas' row numbers
+_INDEX_NAMES = ("", "Unnamed: 0", "Unnamed: 0.1")  # of row numbers
+_DECIMAL_COMMA = re.compile(rb'(^|[;\n])"?-?\d+,\d+"?(;|\r?\n|$)')
 _HEAD = 1 << 20  # bytes that hold a header
 _CHUNK = 1 << 24  # bytes decoded at once
 
@@ -82,7 +83,7 @@ class Frame(NamedTuple):
         for place, name in enumerate(names):
             column = self.columns[name]
             if not _is_number(column.type):
-                self._refuse_text(name)
+                column = self._parsed(name)
             empty[:, place] = column.is_null().to_numpy()
             found[:, place] = column.cast(pyarrow.float64()).fill_null(0).to_numpy()
         partly = empty.any(axis=1) & ~empty.all(axis=1)
@@ -99,16 +100,18 @@ class Frame(NamedTuple):
         """Returns V."""
         return len(self.columns[self.names[0]])
 
-    def _refuse_text(self, name: str) -> None:
-        """Raises DataError about the first cell of a column that is no number."""
+    def _parsed(self, name: str) -> pyarrow.ChunkedArray:
+        """The numbers in a column of text; raises DataError about any other cell."""
+        found = []
         for row, cell in enumerate(self.texts(name).tolist()):
-            try:
-                float(cell or 0)
+            try:  # of Python's forms, 1_000 is not one that tables have
+                found.append(float(cell.replace("_", "?")) if cell else None)
             except ValueError as error:
                 raise errors.DataError(
                     f"{self.path}, line {self.first_line + row}: expected a number in "
                     f"column {name!r}, found {cell!r}"
                 ) from error
+        return pyarrow.chunked_array([found], pyarrow.float64())
 
 
 class _Dialect(NamedTuple):
@@ -258,12 +261,14 @@ def read(path: pathlib.Path, *, texts: Sequence[str] = (), named: bool = True) -
         raise errors.DataError(f"{path} has two columns called {twice[0]!r}")
     if not names:
         raise errors.DataError(f"{path} is empty")
-    comma = mark == ";" and bool(re.search(rb"(^|;)-?\d+,\d+(;|\r?\n|$)", body[:65536]))
+    comma = mark == ";" and bool(_DECIMAL_COMMA.search(body[:65536]))
     columns = _parse(path, body, names, _Dialect(mark, comma, first_line), texts)
     notes = ["decimal commas are read as points"] if comma else []
     if names[0] in _INDEX_NAMES and _counts_rows(columns[names[0]]):
         del columns[names[0]]
         notes.append("the first column numbers the rows and is left out")
+    if "" in columns and columns[""].null_count == len(columns[""]):
+        del columns[""]  # of a separator at the end of every line
     if not columns:
         raise errors.DataError(f"{path} has no column but the rows' numbers")
     return Frame(path, tuple(columns), columns, first_line, tuple(notes))
@@ -317,10 +322,12 @@ def _name_ragged_line(
 
 
 def _counts_rows(column: pyarrow.ChunkedArray) -> bool:
-    """Whether a column holds 0, 1, 2, ..., as pandas numbers its rows."""
-    if not pyarrow.types.is_integer(column.type):
+    """Whether a column holds 0, 1, 2, ... as pandas numbers rows, or R from 1."""
+    if not pyarrow.types.is_integer(column.type) or not len(column):
         return False
-    return bool(np.array_equal(column.to_numpy(), np.arange(len(column))))
+    first = column[0].as_py()
+    counted = np.arange(len(column)) + (first or 0)
+    return first in (0, 1) and np.array_equal(column.to_numpy(), counted)
 
 
 def _is_number(kind: pyarrow.DataType) -> bool:

@@ -127,3 +127,23 @@ def test_header_of_a_damaged_or_missing_file_is_refused(tmp_path):
     for file in (path, tmp_path / "none.csv"):
         with pytest.raises(errors.DataError, match=file.name):
             tables.header(file)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,x,y,\na,0.5,1,\nb,2,3,\n",  # a separator too many
+        ',"id","x","y"\n"1","a",0.5,1\n"2","b",2,3\n',  # R numbers rows from 1
+        '"id";"x";"y"\n"a";"0,5";"1"\n"b";"2";"3"\n',
+    ],
+)
+def test_other_programs_write_the_same_table(tmp_path, text):
+    frame = tables.read(write(tmp_path / "a.csv", text), texts=("id",))
+    assert frame.names == ("id", "x", "y")
+    assert frame.numbers(["x", "y"]).tolist() == [[0.5, 1], [2, 3]]
+
+
+def test_number_with_underscores_is_refused(tmp_path):
+    frame = tables.read(write(tmp_path / "a.csv", "id,x\na,1_000\n"))
+    with pytest.raises(errors.DataError, match=r"line 2: .* '1_000'"):
+        frame.numbers(["x"])

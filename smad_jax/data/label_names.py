@@ -37,7 +37,14 @@ def read(path: pathlib.Path, num_labels: int | None = None) -> tuple[str, ...]:
         DataError: if the file is missing, a name comes twice, numbers are not each of 0
             to n - 1 or 1 to n, or there are more or fewer names than `num_labels`.
     """
-    names = _without_numbers(path, _without_header(_lines(path)))
+    lines = _lines(path)
+    if lines and lines[0].startswith(("{", "[")):
+        raise errors.DataError(f"{path} is JSON; write one name on each line instead")
+    names = _without_numbers(path, _without_header(lines))
+    if several := [name for name in names if "\t" in name]:
+        raise errors.DataError(
+            f"{path}: {several[0]!r} has several columns; leave number and name"
+        )
     if all(_LETTER.match(name) for name in names):
         names = _unless_equal([name[len("/a/") :] for name in names], names)
     return checked(path, names, num_labels)

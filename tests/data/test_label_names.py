@@ -77,3 +77,9 @@ def test_places365_names_keep_their_slashes(real_data):
     names = label_names.read(real_data / "places365" / "categories_places365.txt", 365)
     assert names[0] == "airfield"
     assert "apartment_building/outdoor" in names
+
+
+@pytest.mark.parametrize("text", ['{"0": "sea"}', '["sea"]', "0\tsea\t5\n1\tice\t6\n"])
+def test_json_and_further_columns_are_refused(tmp_path, text):
+    with pytest.raises(errors.DataError, match=r"JSON|several columns"):
+        label_names.read(put(tmp_path, text))
