@@ -44,17 +44,13 @@ def add(
 ) -> list[Added]:
     """Writes the splits `<name>-<split>` of the lists into a data set's folder.
 
-    Args:
-        folder: The data set's.
-        stored: Ids of its videos.
-        source: The wanted videos; those that the data set lacks are left out.
-        name: Letters, digits, `_`, `-`, `.` and `+`.
-        classes: Class names in order; None takes those of the lists, of the data set
-            where labels are numbers, or of the labels.
-        overwrite: Replace splits of these names.
+    `stored` are the ids of its videos; others in the lists are left out. Without
+    `classes`, their names are those of the lists, of the data set where labels are
+    numbers, or of the labels.
 
     Raises:
-        ConfigError: if the name is malformed or such a split exists.
+        ConfigError: if the name has other signs than letters, digits, `_`, `-`, `.` and
+            `+`, or such a split exists and `overwrite` is not set.
         DataError: if there is no such data set, a list breaks a rule, or no video of a
             split is stored.
     """

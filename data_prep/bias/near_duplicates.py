@@ -46,12 +46,8 @@ def close_pairs(queries: np.ndarray, targets: np.ndarray, *, radius: int) -> Pai
 
     Two such numbers differ, in at least one of their four parts of 16 bits, by no more
     than a quarter of the radius; only targets in such buckets are compared. The result
-    is exact, ordered by query, then target.
-
-    Args:
-        queries: [Q] uint64.
-        targets: [T] uint64; fastest if fewer than the queries.
-        radius: In bits.
+    is exact, ordered by query, then target. Queries are [Q] uint64, targets [T] uint64;
+    it is fastest if these are fewer.
     """
     if not 0 <= radius < 4 * _BLOCKS:
         raise ValueError(f"radius must be 0 to {4 * _BLOCKS - 1} bits, not {radius}")

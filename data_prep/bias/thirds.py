@@ -45,8 +45,7 @@ def divide(
     Args:
         ids: [V] ids, each once, or DataError is raised.
         actions: [V] int, positions in `classes`; negative for other classes' media.
-        factors: [V] int, hard labels; a negative (missing) one puts the
-            medium in no part.
+        factors: [V] int, hard labels; a medium without one (negative) is in no part.
         classes: [K] names.
         seed: Random seed of `rand`.
     """

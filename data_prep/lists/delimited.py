@@ -82,11 +82,7 @@ def read_list(path: pathlib.Path) -> list[wanted_videos.Entry]:
 
 
 def part(name: str, where: str) -> str:
-    """Returns our name of a part of a data set.
-
-    Raises:
-        DataError: if the name is unknown.
-    """
+    """Returns our name of a part of a data set; raises DataError if it is unknown."""
     known = wanted_videos.PARTS
     if name.lower() not in known:
         raise errors.DataError(
@@ -135,10 +131,7 @@ def _table(
                     f"{row.where}: {len(row.cells)} columns, other lines have {width}"
                 )
         header = None
-        if not is_video(rows[0].cells[place]) and (
-            _names_columns(rows[0].cells)
-            or all(is_video(row.cells[place]) for row in rows[1:_LOOKED_AT])
-        ):
+        if _is_header(rows[0].cells, rows[1:_LOOKED_AT], place, is_video):
             header, rows = rows[0], rows[1:]
         if not rows:
             raise errors.DataError(f"the list {path} is empty")
@@ -178,6 +171,25 @@ def _path_column(rows: Sequence[_Row], is_video: Callable[[str], bool]) -> int |
     if found:
         return max(found, key=found.__getitem__)
     return named[0] if len(named) == 1 else None
+
+
+def _is_header(
+    first: Sequence[str],
+    others: Sequence[_Row],
+    place: int,
+    is_video: Callable[[str], bool],
+) -> bool:
+    """Whether the first cells name columns, or are unlike those below them.
+
+    The column at `place` is that of the videos; the first one may be missing.
+    """
+    if is_video(first[place]):
+        return False
+    recurs = any(
+        cell and cell == row.cells[p] for row in others for p, cell in enumerate(first)
+    )
+    unlike = not recurs and all(is_video(row.cells[place]) for row in others)
+    return unlike or _names_columns(first)
 
 
 def _find_columns(header: _Row | None, rows: Sequence[_Row], path: int) -> _Columns:

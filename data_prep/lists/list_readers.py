@@ -48,9 +48,8 @@ class Files:
     def find(self, names: Sequence[str], label: str, where: str) -> str:
         """Returns the path, below the folder, of the video with one of `names`.
 
-        Names have no extension. The first name with a file counts; of several files
-        the one in the named folder, or in the class's. Without any, the path is that
-        of a missing file.
+        Names have no extension. The first with a file counts; of several files the one in
+        the named folder, or in the class's. Without any, the path is of a missing file.
 
         Raises:
             DataError: if several files match.

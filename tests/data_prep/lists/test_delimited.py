@@ -161,6 +161,10 @@ MISREAD = {
             "run/r1.mp4": "run",
         },
     ),
+    "first video missing, no header": (
+        "w7,walk\nw1,walk\nr1,run\n",
+        {"w7": "walk", "walk/w1.mp4": "walk", "run/r1.mp4": "run"},
+    ),
     "two columns of files": (
         "frames,video,label\nf/w1.mp4,walk/w1.mp4,walk\nf/r1.mp4,run/r1.mp4,run\n",
         {"walk/w1.mp4": "walk", "run/r1.mp4": "run"},
