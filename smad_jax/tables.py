@@ -42,7 +42,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_INDEX_NAMES = ("", "Unnamed: 0", "Unnamed: 0.1")  # of row numbers
+INDEX_NAMES = ("", "Unnamed: 0", "Unnamed: 0.1")  # of row numbers
 _DECIMAL_COMMA = re.compile(rb'(^|[;\n])"?-?\d+,\d+"?(;|\r?\n|$)')
 _HEAD = 1 << 20  # bytes that hold a header
 _CHUNK = 1 << 24  # bytes decoded at once
@@ -264,7 +264,7 @@ def read(path: pathlib.Path, *, texts: Sequence[str] = (), named: bool = True) -
     comma = mark == ";" and bool(_DECIMAL_COMMA.search(body[:65536]))
     columns = _parse(path, body, names, _Dialect(mark, comma, first_line), texts)
     notes = ["decimal commas are read as points"] if comma else []
-    if names[0] in _INDEX_NAMES and _counts_rows(columns[names[0]]):
+    if names[0] in INDEX_NAMES and _counts_rows(columns[names[0]]):
         del columns[names[0]]
         notes.append("the first column numbers the rows and is left out")
     if "" in columns and columns[""].null_count == len(columns[""]):

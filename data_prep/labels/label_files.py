@@ -45,7 +45,8 @@ def read_csv(
     first = tables.header(path)
     known = any(name.lower() in _ID_NAMES for name in first)
     named = known or not any(map(_is_number, first))
-    texts = _ID_NAMES if known else tuple(name.lower() for name in first[:1])
+    unknown = [name.lower() for name in first if name not in tables.INDEX_NAMES]
+    texts = _ID_NAMES if known else unknown[:1]
     frame = tables.read(path, texts=texts if named else ("0",), named=named)
     id_name = next((n for n in frame.names if n.lower() in _ID_NAMES), frame.names[0])
     columns = [name for name in frame.names if name != id_name]

@@ -330,17 +330,12 @@ def _found(
     name, label = entry.id, entry.label
     if "\\" in name and not (files.root / name).exists():  # written by Windows
         name = name.replace("\\", "/")
-    ended = has_ending(name) or (files.root / name).is_file()
+    ended = list_readers.has_ending(name) or (files.root / name).is_file()
     if not ended and files.names(name):
         name = files.find([name], label, entry.where)
     if _is_number(label):  # pandas writes whole numbers as `2.0`
         label = re.sub(r"\.0+$", "", label)
     return entry._replace(id=name, label=label)
-
-
-def has_ending(name: str) -> bool:
-    """Returns whether a name ends as a video file or an image does."""
-    return name.lower().endswith(_ENDINGS)
 
 
 def _names_columns(cells: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from data_prep.lists import wanted_videos
@@ -48,8 +48,9 @@ class Files:
     def find(self, names: Sequence[str], label: str, where: str) -> str:
         """Returns the path, below the folder, of the video with one of `names`.
 
-        Names have no extension. The first with a file counts; of several files the one in
-        the named folder, or in the class's. Without any, the path is of a missing file.
+        Names have no extension. The first with a file counts; of several files the one
+        in the named folder, or in the class's. Without any, the path is that of a missing
+        file.
 
         Raises:
             DataError: if several files match.
@@ -76,10 +77,8 @@ class Files:
 
     def names(self, cell: str) -> bool:
         """Returns whether a cell names a video, perhaps without its ending."""
-        path = cell.replace("\\", "/")
-        if path.lower().endswith((*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)):
-            return True
-        return bool(path) and pathlib.PurePath(path).name in self._paths
+        name = os.path.basename(cell.replace("\\", "/"))
+        return has_ending(cell) or (bool(name) and name in self._paths)
 
     def with_id(self, youtube_id: str) -> list[str]:
         """Returns the paths of videos named by a YouTube id, with times or without."""
@@ -89,16 +88,15 @@ class Files:
     def _paths(self) -> dict[str, list[str]]:
         """Paths by name without extension, in sorted order."""
         found: dict[str, list[str]] = {}
-        for path in self._walk() if self._stored is None else sorted(self._stored):
+        names: Iterable[str] = sorted(self._stored or ())
+        if self._stored is None:
+            files = file_io.files_below(self.root)
+            names = (path.relative_to(self.root).as_posix() for path in files)
+        for path in names:
             stem, extension = os.path.splitext(os.path.basename(path))
             if extension.lower() in video.EXTENSIONS:
                 found.setdefault(stem, []).append(path)
         return found
-
-    def _walk(self) -> Iterator[str]:
-        """Paths of all files in the folder, relative to it, in sorted order."""
-        for path in file_io.files_below(self.root):
-            yield path.relative_to(self.root).as_posix()
 
     @functools.cached_property
     def _by_id(self) -> dict[str, list[str]]:
@@ -106,6 +104,11 @@ class Files:
         for stem, paths in self._paths.items():
             found.setdefault(re.sub(r"_\d{6}_\d{6}$", "", stem), []).extend(paths)
         return found
+
+
+def has_ending(name: str) -> bool:
+    """Returns whether a name ends as a video file or an image does."""
+    return name.lower().endswith((*video.EXTENSIONS, *video.IMAGE_EXTENSIONS))
 
 
 def matches(

@@ -89,6 +89,7 @@ def test_columns_with_a_gap_in_their_numbers_are_refused(tmp_path):
         "clip,p0,p1\n007,0.25,0.75\n08,1,0\n",
         "Video_Name;p0;p1\n007;0,25;0,75\n08;1;0\n",
         "id,0,1\n007,0.25,0.75\n08,1,0\n",
+        ",clip,p0,p1\n0,007,0.25,0.75\n1,08,1,0\n",
         "007,0.25,0.75\n08,1,0\n",
     ],
 )
