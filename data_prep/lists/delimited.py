@@ -225,7 +225,7 @@ def _possible_labels(
     left = [
         place
         for place in places
-        if not all(has_ending(row.cells[place]) for row in looked_at)
+        if not all(list_readers.has_ending(row.cells[place]) for row in looked_at)
         and not _numbers_rows(looked_at, place, names[place])
     ] or list(places)
     numeric = [p for p in left if all(_is_number(row.cells[p]) for row in looked_at)]

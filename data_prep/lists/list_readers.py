@@ -49,8 +49,8 @@ class Files:
         """Returns the path, below the folder, of the video with one of `names`.
 
         Names have no extension. The first with a file counts; of several files the one
-        in the named folder, or in the class's. Without any, the path is that of a missing
-        file.
+        in the named folder, or in the class's. Without any, the path is that of a
+        missing file.
 
         Raises:
             DataError: if several files match.
