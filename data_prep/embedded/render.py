@@ -173,7 +173,9 @@ def _write_factors(
         for name in ("action", "scene", "object")
     }
     actor = np.concatenate([chunk.actor for chunk in chunks])
-    np.savez_compressed(path, ids=np.array(ids), actor=actor, **truth)
+    np.savez_compressed(
+        path, allow_pickle=False, ids=np.array(ids), actor=actor, **truth
+    )
 
 
 def make(

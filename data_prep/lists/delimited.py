@@ -101,7 +101,7 @@ def _lines(path: pathlib.Path) -> Lines:
         for number, text in tables.lines(path)
         if not text.startswith("#") or LIST_LINE.fullmatch(text)
     ]
-    if lines and re.fullmatch(r'\{\s*".*', lines[0][1]):
+    if lines and re.match(r'[\[{]\s*["\[{]', lines[0][1]):
         raise errors.DataError(
             f"{path}, line {lines[0][0]} is JSON; write the list as CSV, `path,label`"
         )

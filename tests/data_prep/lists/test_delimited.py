@@ -193,6 +193,7 @@ def test_list_that_invites_another_reading_is_read_as_it_is_meant(root, name):
         "path,label\n",
         "walk/w1.mp4 train 3\nrun/r1.mp4 val 2\n",
         '{"path": "walk/w1.mp4", "label": 0}\n',
+        '[{"path": "walk/w1.mp4", "label": 0}]\n',
         "walk/w1.mp4,0\rrun/r1.mp4,1\nrun/r2.mp4,1\n",
     ],
 )
