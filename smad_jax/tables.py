@@ -9,6 +9,7 @@ import codecs
 import csv
 import gzip
 import io
+import itertools
 import pathlib
 import re
 import zlib
@@ -90,7 +91,7 @@ class Frame(NamedTuple):
         if partly.any():
             row = int(np.argmax(partly))
             raise errors.DataError(
-                f"{self.path}, line {self.first_line + row}: the cell of column "
+                f"{self._where(row)}: the cell of column "
                 f"{names[int(np.argmax(empty[row]))]!r} is empty, others of its row "
                 "are not"
             )
@@ -100,6 +101,11 @@ class Frame(NamedTuple):
         """Returns V."""
         return len(self.columns[self.names[0]])
 
+    def _where(self, row: int) -> str:
+        """File and line of a row; blank lines between rows count."""
+        below = (number for number, _ in lines(self.path) if number >= self.first_line)
+        return f"{self.path}, line {next(itertools.islice(below, row, None))}"
+
     def _parsed(self, name: str) -> pyarrow.ChunkedArray:
         """The numbers in a column of text; raises DataError about any other cell."""
         found = []
@@ -108,8 +114,8 @@ class Frame(NamedTuple):
                 found.append(float(cell.replace("_", "?")) if cell else None)
             except ValueError as error:
                 raise errors.DataError(
-                    f"{self.path}, line {self.first_line + row}: expected a number in "
-                    f"column {name!r}, found {cell!r}"
+                    f"{self._where(row)}: expected a number in column {name!r}, found "
+                    f"{cell!r}"
                 ) from error
         return pyarrow.chunked_array([found], pyarrow.float64())
 

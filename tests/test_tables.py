@@ -147,3 +147,9 @@ def test_number_with_underscores_is_refused(tmp_path):
     frame = tables.read(write(tmp_path / "a.csv", "id,x\na,1_000\n"))
     with pytest.raises(errors.DataError, match=r"line 2: .* '1_000'"):
         frame.numbers(["x"])
+
+
+def test_blank_lines_between_rows_count_in_messages(tmp_path):
+    path = write(tmp_path / "a.csv", "\nid,x\na,1\n\nb,one\n")
+    with pytest.raises(errors.DataError, match=r"line 5: .* 'one'"):
+        tables.read(path).numbers(["x"])
