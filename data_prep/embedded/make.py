@@ -12,6 +12,7 @@ tune on one, report on others. `--web` makes the benchmark's web data (`web_medi
 
 import argparse
 import dataclasses
+import json
 import os
 import pathlib
 
@@ -19,7 +20,6 @@ import numpy as np
 
 from data_prep.bias import redistribution, z_frequency
 from data_prep.embedded import contact_sheet, dataset_folder, render, web_media
-from smad_jax import file_io
 from smad_jax.commands import command_line
 from smad_jax.data import catalog
 from smad_jax.data.embedded import benchmark
@@ -119,7 +119,7 @@ def _fill(
     nmi = _write_splits(folder, sets, stored.ids, scene, sizes, seed)
     right = stored.labeller_accuracy
     report = {"labeller_accuracy": right, "nmi_action_scene": nmi}
-    file_io.write_json(folder / "report.json", report)
+    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     progress(
         f"labels right: scene {right['scene']:.1%}, object {right['object']:.1%}; "
         f"NMI of action and scene: pool {nmi['pool']:.3f}, train {nmi['train']:.3f}, "

@@ -8,6 +8,7 @@ does not depend on it.
 """
 
 import dataclasses
+import json
 import os
 import pathlib
 
@@ -15,7 +16,6 @@ import numpy as np
 
 from data_prep.bias import z_frequency
 from data_prep.embedded import dataset_folder, render
-from smad_jax import file_io
 from smad_jax.data import catalog
 from smad_jax.data.embedded import benchmark
 
@@ -70,7 +70,7 @@ def _fill(
         "labels_right": float((labels == actions).mean()),
         "nmi_label_scene": z_frequency.normalized_mutual_information(labels, scene),
     }
-    file_io.write_json(folder / "report.json", report)
+    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     progress(
         f"labels right: action {report['labels_right']:.1%}, "
         f"scene {stored.labeller_accuracy['scene']:.1%}, "
