@@ -20,7 +20,7 @@ from typing import NamedTuple
 from data_prep.lists import command_options, list_formats, wanted_videos
 from smad_jax import errors
 from smad_jax.commands import command_line
-from smad_jax.data import catalog, records
+from smad_jax.data import catalog, label_names, records
 
 HELP = "add splits to a data set from lists of its videos"
 
@@ -42,19 +42,15 @@ def add(
     classes: Sequence[str] | None = None,
     overwrite: bool = False,
 ) -> list[Added]:
-    """Writes the splits `<name>-<split>` of the lists into a data set.
+    """Writes the splits `<name>-<split>` of the lists into a data set's folder.
 
-    Args:
-        folder: The data set's.
-        stored: Ids of its videos.
-        source: The wanted videos; those that the data set lacks are left out.
-        name: Start of the splits' names: letters, digits, `_`, `-`, `.` and `+`.
-        classes: Class names in order; None takes those of the lists, of the data set
-            where labels are numbers, or of the labels.
-        overwrite: Replace splits of these names.
+    `stored` are the ids of its videos; others in the lists are left out. Without
+    `classes`, their names are those of the lists, of the data set where labels are
+    numbers, or of the labels.
 
     Raises:
-        ConfigError: if the name is malformed or such a split exists.
+        ConfigError: if the name has other signs than letters, digits, `_`, `-`, `.` and
+            `+`, or such a split exists and `overwrite` is not set.
         DataError: if there is no such data set, a list breaks a rule, or no video of a
             split is stored.
     """
@@ -148,7 +144,7 @@ def run(
         ids,
         source,
         name=name,
-        classes=wanted_videos.read_classes(classes) if classes else None,
+        classes=label_names.read(classes) if classes else None,
         overwrite=overwrite,
     )
     lines = list(source.notes)

@@ -20,10 +20,10 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.bias import near_duplicates
-from data_prep.lists import command_options, wanted_videos
+from data_prep.lists import command_options, delimited
 from smad_jax import errors, sections
 from smad_jax.commands import command_line
-from smad_jax.data import catalog, records
+from smad_jax.data import catalog, label_names, records
 
 HELP = "write the ARAS test splits in the training data's class numbers"
 
@@ -96,7 +96,7 @@ def read_list(path: pathlib.Path, names: Sequence[str]) -> list[Line]:
         DataError: naming the line, if a label is not that of an action.
     """
     lines = []
-    for entry in wanted_videos.read_list(path):
+    for entry in delimited.read_list(path):
         if not entry.label.isdecimal() or int(entry.label) >= len(names):
             raise errors.DataError(
                 f"{entry.where}: label {entry.label!r} must be 0 to {len(names) - 1}, "
@@ -165,7 +165,7 @@ def write_splits(data_root: pathlib.Path, options: Options) -> Result:
     folder, kinetics = data_root / options.dataset, data_root / options.kinetics
     catalog.read_dataset_file(folder)
     all_classes = catalog.read_dataset_file(kinetics).classes
-    names = wanted_videos.read_classes(options.names)
+    names = label_names.read(options.names)
     lines = read_list(options.list_file, names)
     if options.unique:
         lines = list(dict.fromkeys(lines))

@@ -55,11 +55,7 @@ def write(
 ) -> Written:
     """Writes the tags of each aspect beside a data set's videos.
 
-    Args:
-        data_root: The folder of the data sets.
-        dataset: Name of the data set.
-        annotations: Files for `hvu.read_annotations`.
-        tags: File for `hvu.read_tags`.
+    `annotations` are files for `hvu.read_annotations`, `tags` one for `hvu.read_tags`.
 
     Raises:
         DataError: if data are missing or malformed, or no video is annotated.

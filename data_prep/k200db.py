@@ -17,7 +17,7 @@ import difflib
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Options:
     split: str = "train"
     aspect: str = "scene"
     second_aspect: str = ""
-    mode: Literal["strict", "remaining"] = "strict"
+    mode: redistribution.Mode = "strict"
     num_classes: int = 200
     classes: pathlib.Path | None = None
     val_per_class: int = 50
@@ -145,22 +145,17 @@ def write_splits(data_root: pathlib.Path, dataset: str, options: Options) -> Wri
     sizes = redistribution.Sizes(
         options.val_per_class, options.train_per_class, options.allow_short
     )
-    seed = options.seed
-    if options.second_aspect:
-        parts = redistribution.redistribute_both(
-            source.ids,
-            actions,
-            factors[options.aspect],
-            factors[options.second_aspect],
-            classes,
-            sizes,
-            mode=options.mode,
-            seed=seed,
-        )
-    else:
-        parts = redistribution.redistribute(
-            source.ids, actions, factors[options.aspect], classes, sizes, seed=seed
-        )
+    first, *second = factors.values()
+    parts = redistribution.redistribute(
+        source.ids,
+        actions,
+        first,
+        classes,
+        sizes,
+        seed=options.seed,
+        second=second[0] if second else None,
+        mode=options.mode,
+    )
     measured = []
     for part, rows in (("train", parts.train), ("val", parts.val)):
         name = f"{options.name}-{part}"
@@ -169,7 +164,9 @@ def write_splits(data_root: pathlib.Path, dataset: str, options: Options) -> Wri
         for aspect, factor in factors.items():
             by = f" by {aspect}" if options.second_aspect else ""
             measured.append(
-                z_frequency.measure_part(f"{name}{by}", rows, actions, factor, seed)
+                z_frequency.measure_part(
+                    f"{name}{by}", rows, actions, factor, options.seed
+                )
             )
     official = _restrict_official(data_root, dataset, options, classes)
     return Written(classes, parts.num_unlabelled, parts.short, measured, official)

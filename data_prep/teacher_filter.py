@@ -86,8 +86,8 @@ def agrees(
     Args:
         probabilities: [V, K], the mean over a video's views; zeros for an unreadable
             medium, which is never kept.
-        labels: [V] int, the class of each medium's query; a medium whose class the
-            teacher does not know (negative) is not kept.
+        labels: [V] int, the class of each medium's query; negative for one that the
+            teacher does not know, whose medium is not kept.
         threshold: Least probability of that class, inclusive; None requires that no
             class is more probable, where the first of equal ones counts.
     """
@@ -101,9 +101,7 @@ def agrees(
 def predict(
     data_root: pathlib.Path, source: catalog.Split, run: pathlib.Path, views: int = 0
 ) -> Answers:
-    """Returns the predictions of the finished run in a folder.
-
-    Without `views`, the number of test views is that of the run's own test.
+    """Returns the predictions of the finished run in a folder; 0 views: as in its test.
 
     Raises:
         DataError: if there is no such run, or too many media are unreadable.
@@ -118,11 +116,8 @@ def predict(
 def read_answers(path: pathlib.Path, classes: Sequence[str]) -> Answers:
     """Returns the predictions in an NPZ file: `ids`, `probabilities`, maybe `classes`.
 
-    The files in `predictions/` of a run's folder have this form.
-
-    Args:
-        path: The file.
-        classes: [K] names where the file has none.
+    The files in `predictions/` of a run's folder have this form. `classes` are [K]
+    names where the file has none.
 
     Raises:
         DataError: if it is not such a file.
@@ -144,13 +139,6 @@ def read_answers(path: pathlib.Path, classes: Sequence[str]) -> Answers:
     return Answers(ids, values, tuple(classes))
 
 
-def _save(path: pathlib.Path, answers: Answers) -> None:
-    """Writes what `read_answers` reads."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:  # NumPy would add an ending to a name
-        np.savez(file, **answers._asdict())
-
-
 def _rows_of(answers: Answers, split: catalog.Split) -> np.ndarray:
     """[V] row of `answers` for each medium of the split."""
     row_of = {id: row for row, id in enumerate(answers.ids)}
@@ -166,13 +154,9 @@ def _rows_of(answers: Answers, split: catalog.Split) -> np.ndarray:
 def write_split(
     folder: pathlib.Path, source: catalog.Split, answers: Answers, options: Options
 ) -> Written:
-    """Writes the media whose label the teacher predicts as a split.
+    """Writes the media whose label the teacher predicts as a split of a data set.
 
-    Args:
-        folder: The data set's folder, beside those of `against`.
-        source: The media.
-        answers: The teacher's predictions of them, in any order.
-        options: The choices of the filter.
+    The answers have any order. The data sets of `options.against` are beside `folder`.
 
     Raises:
         DataError: if predictions are missing, or nothing is kept.
@@ -277,7 +261,7 @@ def run(
         elif teacher:
             answers = predict(data_root, source, teacher, views)
             if save:
-                _save(save, answers)
+                file_io.write_npz(save, answers._asdict())
         else:
             raise errors.ConfigError("--teacher or --predictions is required")
         written = write_split(data_root / dataset, source, answers, chosen)

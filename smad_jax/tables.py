@@ -9,6 +9,7 @@ import codecs
 import csv
 import gzip
 import io
+import itertools
 import pathlib
 import re
 import zlib
@@ -42,7 +43,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_INDEX_NAMES = ("", "Unnamed: 0", "Unnamed: 0.1")  # of pandas' row numbers
+INDEX_NAMES = ("", "Unnamed: 0", "Unnamed: 0.1")  # of row numbers
+_DECIMAL_COMMA = re.compile(rb'(^|[;\n])"?-?\d+,\d+"?(;|\r?\n|$)')
 _HEAD = 1 << 20  # bytes that hold a header
 _CHUNK = 1 << 24  # bytes decoded at once
 
@@ -82,14 +84,14 @@ class Frame(NamedTuple):
         for place, name in enumerate(names):
             column = self.columns[name]
             if not _is_number(column.type):
-                self._refuse_text(name)
+                column = self._parsed(name)
             empty[:, place] = column.is_null().to_numpy()
             found[:, place] = column.cast(pyarrow.float64()).fill_null(0).to_numpy()
         partly = empty.any(axis=1) & ~empty.all(axis=1)
         if partly.any():
             row = int(np.argmax(partly))
             raise errors.DataError(
-                f"{self.path}, line {self.first_line + row}: the cell of column "
+                f"{self._where(row)}: the cell of column "
                 f"{names[int(np.argmax(empty[row]))]!r} is empty, others of its row "
                 "are not"
             )
@@ -99,16 +101,23 @@ class Frame(NamedTuple):
         """Returns V."""
         return len(self.columns[self.names[0]])
 
-    def _refuse_text(self, name: str) -> None:
-        """Raises DataError about the first cell of a column that is no number."""
+    def _where(self, row: int) -> str:
+        """File and line of a row; blank lines between rows count."""
+        below = (number for number, _ in lines(self.path) if number >= self.first_line)
+        return f"{self.path}, line {next(itertools.islice(below, row, None))}"
+
+    def _parsed(self, name: str) -> pyarrow.ChunkedArray:
+        """The numbers in a column of text; raises DataError about any other cell."""
+        found = []
         for row, cell in enumerate(self.texts(name).tolist()):
-            try:
-                float(cell or 0)
+            try:  # of Python's forms, 1_000 is not one that tables have
+                found.append(float(cell.replace("_", "?")) if cell else None)
             except ValueError as error:
                 raise errors.DataError(
-                    f"{self.path}, line {self.first_line + row}: expected a number in "
-                    f"column {name!r}, found {cell!r}"
+                    f"{self._where(row)}: expected a number in column {name!r}, found "
+                    f"{cell!r}"
                 ) from error
+        return pyarrow.chunked_array([found], pyarrow.float64())
 
 
 class _Dialect(NamedTuple):
@@ -120,12 +129,7 @@ class _Dialect(NamedTuple):
 
 
 class Numbered(NamedTuple):
-    """Columns whose names are numbers behind one prefix, in the order of these.
-
-    Attributes:
-        names: As the file writes them.
-        numbers: Rising, such as 0, 1, 2, ..., 10, or 1, 2, 3.
-    """
+    """Columns named by one prefix and a number: their names, and the rising numbers."""
 
     names: tuple[str, ...]
     numbers: tuple[int, ...]
@@ -134,10 +138,8 @@ class Numbered(NamedTuple):
 def by_number(names: Sequence[str]) -> Numbered | None:
     """Returns columns in the order of the numbers that their names end in.
 
-    Programs sort names as text, so that `p_10` stands before `p_2`.
-
-    Args:
-        names: Of columns; None comes back unless each is one prefix and a number.
+    Programs sort names as text, so that `p_10` stands before `p_2`. None comes back
+    unless each name is one prefix and a number.
     """
     parts = [re.fullmatch(r"(.*?)(\d+)", name) for name in names]
     if not all(parts) or len({part[1] for part in parts if part}) > 1:
@@ -178,7 +180,7 @@ def content(path: pathlib.Path) -> bytes:
                 f"{path} is {kind}, not text; write it as CSV first: {repair}"
             )
     _check_utf8(path, found)
-    return found
+    return _with_line_feeds(found)
 
 
 def lines(path: pathlib.Path) -> Iterator[tuple[int, str]]:
@@ -199,10 +201,16 @@ def header(path: pathlib.Path) -> list[str]:
     Raises:
         DataError: as `content`.
     """
-    with open(path, "rb") as file:
-        head = file.read(_HEAD)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
+    except FileNotFoundError as error:
+        raise errors.DataError(f"no file at {path}") from error
     if head.startswith(_GZIP):
-        head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+        try:
+            head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+        except zlib.error as error:
+            raise errors.DataError(f"{path} is a damaged gzip file: {error}") from error
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             head = head[: len(head) // 4 * 4].decode(encoding, "ignore").encode()
@@ -233,9 +241,8 @@ def read(path: pathlib.Path, *, texts: Sequence[str] = (), named: bool = True) -
     Args:
         path: The file; commas, semicolons, tabs or bars stand between cells. A first
             line `sep=;` is Excel's. With semicolons a decimal comma is recognised.
-        texts: Names of columns to be read as text whatever they hold, in lower case.
-        named: Whether its first line names the columns; they are called 0, 1, 2, ...
-            where it does not.
+        texts: Names, in lower case, of columns that are text whatever they hold.
+        named: Whether its first line names the columns, else called 0, 1, 2, ...
 
     Raises:
         DataError: as `content`, if the header names a column twice, or naming the line
@@ -260,12 +267,14 @@ def read(path: pathlib.Path, *, texts: Sequence[str] = (), named: bool = True) -
         raise errors.DataError(f"{path} has two columns called {twice[0]!r}")
     if not names:
         raise errors.DataError(f"{path} is empty")
-    comma = mark == ";" and bool(re.search(rb"(^|;)-?\d+,\d+(;|\r?\n|$)", body[:65536]))
+    comma = mark == ";" and bool(_DECIMAL_COMMA.search(body[:65536]))
     columns = _parse(path, body, names, _Dialect(mark, comma, first_line), texts)
     notes = ["decimal commas are read as points"] if comma else []
-    if names[0] in _INDEX_NAMES and _counts_rows(columns[names[0]]):
+    if names[0] in INDEX_NAMES and _counts_rows(columns[names[0]]):
         del columns[names[0]]
         notes.append("the first column numbers the rows and is left out")
+    if "" in columns and columns[""].null_count == len(columns[""]):
+        del columns[""]  # of a separator at the end of every line
     if not columns:
         raise errors.DataError(f"{path} has no column but the rows' numbers")
     return Frame(path, tuple(columns), columns, first_line, tuple(notes))
@@ -319,10 +328,12 @@ def _name_ragged_line(
 
 
 def _counts_rows(column: pyarrow.ChunkedArray) -> bool:
-    """Whether a column holds 0, 1, 2, ..., as pandas numbers its rows."""
-    if not pyarrow.types.is_integer(column.type):
+    """Whether a column holds 0, 1, 2, ... as pandas numbers rows, or R from 1."""
+    if not pyarrow.types.is_integer(column.type) or not len(column):
         return False
-    return bool(np.array_equal(column.to_numpy(), np.arange(len(column))))
+    first = column[0].as_py()
+    counted = np.arange(len(column)) + (first or 0)
+    return first in (0, 1) and np.array_equal(column.to_numpy(), counted)
 
 
 def _is_number(kind: pyarrow.DataType) -> bool:
@@ -335,11 +346,16 @@ def _recoded(path: pathlib.Path, found: bytes, encoding: str) -> bytes:
     if encoding == "utf-8-sig":
         rest = found[len(codecs.BOM_UTF8) :]
         _check_utf8(path, rest)
-        return rest
+        return _with_line_feeds(rest)
     try:
-        return found.decode(encoding).encode()
+        return _with_line_feeds(found.decode(encoding).encode())
     except UnicodeError as error:
         raise errors.DataError(f"{path} is damaged {encoding}: {error}") from error
+
+
+def _with_line_feeds(found: bytes) -> bytes:
+    """The text with a line feed after each line, which Excel for the Mac leaves out."""
+    return found if b"\n" in found else found.replace(b"\r", b"\n")
 
 
 def _check_utf8(path: pathlib.Path, found: bytes) -> None:

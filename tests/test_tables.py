@@ -111,3 +111,45 @@ def test_numbers_agree_with_numpys_own_reader(tmp_path):
     found = tables.read(path, texts=("id",)).numbers(list("abcdefg"))
     wanted = np.genfromtxt(path, delimiter=",", skip_header=1, usecols=range(1, 8))
     np.testing.assert_array_equal(found, wanted.astype(np.float32))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lines_that_end_in_carriage_returns_are_lines(tmp_path, encoding):
+    path = tmp_path / "a.csv"
+    path.write_bytes("id,x\ra,1\rb,2\r".encode(encoding))
+    assert [text for _, text in tables.lines(path)] == ["id,x", "a,1", "b,2"]
+    assert tables.read(path).numbers(["x"])[:, 0].tolist() == [1, 2]
+
+
+def test_header_of_a_damaged_or_missing_file_is_refused(tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(b"\x1f\x8b" + b"no gzip" * 3)
+    for file in (path, tmp_path / "none.csv"):
+        with pytest.raises(errors.DataError, match=file.name):
+            tables.header(file)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,x,y,\na,0.5,1,\nb,2,3,\n",  # a separator too many
+        ',"id","x","y"\n"1","a",0.5,1\n"2","b",2,3\n',  # R numbers rows from 1
+        '"id";"x";"y"\n"a";"0,5";"1"\n"b";"2";"3"\n',
+    ],
+)
+def test_other_programs_write_the_same_table(tmp_path, text):
+    frame = tables.read(write(tmp_path / "a.csv", text), texts=("id",))
+    assert frame.names == ("id", "x", "y")
+    assert frame.numbers(["x", "y"]).tolist() == [[0.5, 1], [2, 3]]
+
+
+def test_number_with_underscores_is_refused(tmp_path):
+    frame = tables.read(write(tmp_path / "a.csv", "id,x\na,1_000\n"))
+    with pytest.raises(errors.DataError, match=r"line 2: .* '1_000'"):
+        frame.numbers(["x"])
+
+
+def test_blank_lines_between_rows_count_in_messages(tmp_path):
+    path = write(tmp_path / "a.csv", "\nid,x\na,1\n\nb,one\n")
+    with pytest.raises(errors.DataError, match=r"line 5: .* 'one'"):
+        tables.read(path).numbers(["x"])

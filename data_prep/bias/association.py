@@ -14,11 +14,9 @@ _LOG = logging.getLogger(__name__)
 
 
 class Row(NamedTuple):
-    """A line of Table 10 or 12: a split and an aspect.
+    """A line of Table 10 or 12: a split, DATASET/SPLIT, and an aspect.
 
     Attributes:
-        split: DATASET/SPLIT.
-        aspect: Aspect of the labels.
         videos: Videos that have a label.
         classes: Classes that have such videos.
         nmi: Of action and label.
@@ -62,14 +60,13 @@ def measure(
     num_draws: int,
     seed: int,
 ) -> Row:
-    """Returns the line of a split and an aspect.
+    """Returns the line of an aspect and of the split called `name`.
 
     Args:
         name: DATASET/SPLIT.
         aspect: Aspect of the labels.
         part: Actions and labels of the split, each [V] int; negative where missing.
-        pool: The same of the pool that random parts are drawn from; negative actions
-            for other classes.
+        pool: The same of the pool of random parts; negative actions for other classes.
         classes: [K] names, for both.
         num_draws: Number of random parts.
         seed: Random seed of the first.

@@ -34,13 +34,11 @@ def motion_mask(frames: np.ndarray) -> np.ndarray:
 
 
 def read_mask(folder: pathlib.Path, id: str, shape: tuple[int, int, int]) -> np.ndarray:
-    """Returns the mask of a video from a folder of masks, [T, H, W] bool.
+    """Returns the mask of a video from a folder of masks, [T, H, W] bool, its `shape`.
 
-    Args:
-        folder: Holds `ID.npz` or `ID.png`, the id with or without the video's ending.
-        id: Of the video.
-        shape: T, H, W of the video. Masks of another H and W are resized; a mask of one
-            frame holds for all. Without a file the mask is empty.
+    The folder holds `ID.npz` or `ID.png`, the id with or without the video's ending.
+    Masks of another H and W are resized; a mask of one frame holds for all. Without a
+    file the mask is empty.
 
     Raises:
         DataError: if the file holds something else.

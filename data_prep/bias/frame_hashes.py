@@ -50,12 +50,9 @@ def _cosines() -> np.ndarray:
 def perceptual_hash(grey: np.ndarray) -> np.ndarray:
     """Returns [N] uint64: which of 8 x 8 low frequencies exceed their median.
 
-    Frequencies 1 to 8 each way, so brightness and a gradient along one side have no
-    influence. Half of the bits are set, so two hashes differ in an even number. Bits go
-    by rows, the highest first.
-
-    Args:
-        grey: [N, 32, 32], any scale.
+    Of `grey`, [N, 32, 32], any scale. Frequencies 1 to 8 each way, so brightness and a
+    gradient along one side have no influence. Half of the bits are set, so two hashes
+    differ in an even number. Bits go by rows, the highest first.
     """
     if grey.shape[1:] != (_SIDE, _SIDE):
         raise ValueError(f"pictures must be [N, 32, 32], but are {list(grey.shape)}")
@@ -68,10 +65,7 @@ def perceptual_hash(grey: np.ndarray) -> np.ndarray:
 def difference_hash(grey: np.ndarray) -> np.ndarray:
     """Returns [N] uint64: where a pixel of 8 x 9 is darker than the next of its row.
 
-    Bits go by rows, the highest first.
-
-    Args:
-        grey: [N, 8, 9], any scale.
+    Of `grey`, [N, 8, 9], any scale. Bits go by rows, the highest first.
     """
     if grey.shape[1:] != (_LOW, _LOW + 1):
         raise ValueError(f"pictures must be [N, 8, 9], but are {list(grey.shape)}")
@@ -125,7 +119,7 @@ def of_split(
         folder: The data set's folder; its folder `hashes` stores them.
         rows: [V] rows of the split; owners are positions in them.
         num_frames: Frames of a video, evenly spaced; fewer of a shorter one.
-        num_jobs: Videos decoded at the same time.
+        num_jobs: Videos decoded at once.
     """
     ids = [split.ids[row] for row in rows]
     path = folder / "hashes" / f"{split.name}-{_digest(ids, num_frames)}.npz"
@@ -143,7 +137,7 @@ def of_split(
             found = pool.map(
                 lambda row: _hash_video(split, row, num_frames), chosen.tolist()
             )
-            _write(part, _joined(found, first))
+            file_io.write_npz(part, _joined(found, first)._asdict())
             parts.append(_read(part))
             print(
                 f"hashed {first + len(chosen)} of {len(rows)} videos of "
@@ -151,7 +145,7 @@ def of_split(
                 file=sys.stderr,
             )
     whole = Hashes(*map(np.concatenate, zip(*parts, strict=True)))
-    _write(path, whole)
+    file_io.write_npz(path, whole._asdict())
     for part in path.parent.glob(f"{path.stem}.part-*.npz"):
         part.unlink()
     return whole
@@ -190,8 +184,3 @@ def _digest(ids: Sequence[str], num_frames: int) -> str:
 def _read(path: pathlib.Path) -> Hashes:
     with np.load(path, allow_pickle=False) as content:
         return Hashes(*(content[name] for name in Hashes._fields))
-
-
-def _write(path: pathlib.Path, hashes: Hashes) -> None:
-    with file_io.whole(path) as partial, open(partial, "wb") as file:
-        np.savez(file, **hashes._asdict())

@@ -42,19 +42,12 @@ class Pairs(NamedTuple):
 
 
 def close_pairs(queries: np.ndarray, targets: np.ndarray, *, radius: int) -> Pairs:
-    """Returns all pairs of hashes that differ in no more than `radius` bits.
+    """Returns all pairs of hashes that differ in no more than `radius` bits, 0 to 15.
 
     Two such numbers differ, in at least one of their four parts of 16 bits, by no more
     than a quarter of the radius; only targets in such buckets are compared. The result
-    is exact.
-
-    Args:
-        queries: [Q] uint64.
-        targets: [T] uint64; fastest if fewer than the queries.
-        radius: In bits, 0 to 15.
-
-    Returns:
-        Pairs ordered by query, then target.
+    is exact, ordered by query, then target. Queries are [Q] uint64, targets [T] uint64;
+    it is fastest if these are fewer.
     """
     if not 0 <= radius < 4 * _BLOCKS:
         raise ValueError(f"radius must be 0 to {4 * _BLOCKS - 1} bits, not {radius}")
@@ -128,10 +121,6 @@ def find(videos: frame_hashes.Hashes, others: frame_hashes.Hashes) -> Matches:
 
     Frames are the same if both of their hashes are close. Two frames of a video must
     appear in one of the others, or the only usable one of an image or video.
-
-    Args:
-        videos: Hashes of V videos or images.
-        others: Hashes of those to compare with.
     """
     pairs = close_pairs(videos.perceptual, others.perceptual, radius=PERCEPTUAL_RADIUS)
     differ = videos.difference[pairs.query] ^ others.difference[pairs.target]
@@ -165,18 +154,11 @@ def leave_out(
     report: str,
     num_jobs: int = 2,
 ) -> Screened:
-    """Returns the rows of a split that show nothing of other splits.
+    """Returns the rows of a split, of `rows`, that show nothing of other splits.
 
-    The pairs found are listed in `splits/<report>.duplicates.csv`, for inspection: the
-    split's id, the other's, and the number of frames in common.
-
-    Args:
-        data_root: The folder of the data sets.
-        split: The videos or images.
-        rows: [V] rows of it to compare.
-        against: DATASET/SPLIT of each list to compare with.
-        report: Name of the list of pairs.
-        num_jobs: Videos decoded at the same time.
+    `against` names these as DATASET/SPLIT. The pairs found are listed for inspection in
+    `splits/<report>.duplicates.csv`: the split's id, the other's, and the number of
+    frames in common. `num_jobs` videos are decoded at once.
 
     Raises:
         ConfigError: if an item of `against` is not DATASET/SPLIT.

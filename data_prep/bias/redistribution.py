@@ -6,6 +6,7 @@ sentence about it.
 """
 
 import dataclasses
+import typing
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -14,14 +15,15 @@ import numpy as np
 from data_prep.bias import z_frequency
 from smad_jax import errors
 
+Mode = Literal["strict", "remaining"]
+
 
 class Redistribution(NamedTuple):
-    """A split by one factor or by two, as rows of the input.
+    """A split by one factor or by two, as rows of the input, ordered by class and id.
 
     Attributes:
-        train: Rows ordered by class and id.
-        val: Rows ordered by class and id; 50 or a few more of each class by one
-            factor, 50 by two.
+        train: Rows to train on.
+        val: By one factor 50 or a few more of each class, by two exactly 50.
         num_unlabelled: Videos left out because their factor label is missing.
         short: Classes that have fewer training videos than `Sizes.train`.
     """
@@ -48,15 +50,10 @@ class Sizes:
 
 
 def held_out_labels(counts: np.ndarray, num_val: int) -> list[int]:
-    """Returns the rarest factor labels that together have at least `num_val` videos.
+    """Returns the rarest labels of a class that together have `num_val` videos or more.
 
-    Args:
-        counts: [Z] videos of one class that have each label.
-        num_val: Videos wanted.
-
-    Returns:
-        Labels from rare to frequent, equal counts by label; all labels if they have
-        fewer videos.
+    From `counts`, [Z] videos of each label. Labels come from rare to frequent, equal
+    counts by label; all of them if they have fewer videos.
     """
     present = np.flatnonzero(counts)
     order = present[np.argsort(counts[present], kind="stable")]
@@ -72,11 +69,16 @@ def redistribute(
     sizes: Sizes,
     *,
     seed: int,
+    second: np.ndarray | None = None,
+    mode: Mode = "strict",
 ) -> Redistribution:
-    """Returns train and val of a split by one factor (App. A.1).
+    """Returns train and val of a split by one factor (App. A.1), or by two at once.
 
-    The order of the videos has no influence, the seed only on train. Each class has a
-    random generator of its own, so other classes have no influence either.
+    The order of the videos has no influence, and by one factor the seed only on train.
+    Each class has a random generator of its own, so other classes have no influence.
+
+    By two factors, the videos that either factor's own split holds out are candidates;
+    validation is drawn from them, exactly `sizes.val` of each class (K200-both-split).
 
     Args:
         ids: [V] video ids.
@@ -84,82 +86,40 @@ def redistribute(
         factors: [V] int, hard labels of the factor; negative where missing.
         classes: [K] names.
         sizes: Videos of each class.
-        seed: Random seed of the choice of training videos.
-
-    Raises:
-        DataError: if an id comes twice or a class cannot be split.
-    """
-    return _divide(ids, actions, (factors,), classes, sizes, "whole", seed)
-
-
-def redistribute_both(
-    ids: Sequence[str] | np.ndarray,
-    actions: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    classes: Sequence[str],
-    sizes: Sizes,
-    *,
-    mode: Literal["strict", "remaining"] = "strict",
-    seed: int,
-) -> Redistribution:
-    """Returns train and val of K200-both-split, by two factors at once.
-
-    The videos that either factor's own split holds out are candidates; validation is
-    drawn from them, exactly `sizes.val` of each class. `strict` trains on videos that
-    are no candidates, so that a training video shares neither its first nor its second
-    label with the held-out ones of its class; `remaining`, the literal reading, trains
-    on all that were not drawn.
-
-    Args:
-        ids: [V] video ids; their order has no influence.
-        actions: [V] int, positions in `classes`; negative for other classes' videos.
-        first: [V] int, hard labels of one factor; negative where missing.
-        second: [V] int, of the other.
-        classes: [K] names.
-        sizes: Videos of each class.
-        mode: Videos that may be trained on.
         seed: Random seed of the choice of videos.
+        second: [V] int, hard labels of another factor.
+        mode: By two factors: `strict` trains on videos that are no candidates, so that
+            a training video shares neither label with the held-out ones of its class;
+            `remaining`, the literal reading, trains on all that were not drawn.
 
     Raises:
         DataError: if an id comes twice or a class cannot be split.
     """
-    if mode not in ("strict", "remaining"):
+    if mode not in typing.get_args(Mode):
         raise ValueError(f"unknown mode {mode!r}; known: strict, remaining")
-    return _divide(ids, actions, (first, second), classes, sizes, mode, seed)
-
-
-def _divide(
-    ids: Sequence[str] | np.ndarray,
-    actions: np.ndarray,
-    factors: Sequence[np.ndarray],
-    classes: Sequence[str],
-    sizes: Sizes,
-    mode: Literal["whole", "strict", "remaining"],
-    seed: int,
-) -> Redistribution:
-    """The split by any number of factors; `whole` validates on all that is held out."""
     order = z_frequency.order_by_id(ids)
     actions = np.asarray(actions)
-    factors = [np.asarray(factor) for factor in factors]
+    both = [np.asarray(factors), *([] if second is None else [np.asarray(second)])]
     # other classes' videos are counted as one more class, since a negative one is wrong
     counted = np.where(actions >= 0, actions, len(classes))
     counts = [
         z_frequency.label_counts(counted, factor, num_classes=len(classes) + 1)
-        for factor in factors
+        for factor in both
     ]
-    complete = (actions >= 0) & np.all([factor >= 0 for factor in factors], axis=0)
+    complete = (actions >= 0) & np.all([factor >= 0 for factor in both], axis=0)
     listed = order[complete[order]]
     groups = z_frequency.by_class(actions[listed], len(classes))
     train, val, short, faults = [], [], [], []
     for label, name in enumerate(classes):
         rows = listed[groups[label]]
         held = np.zeros(len(rows), bool)
-        for factor, table in zip(factors, counts, strict=True):
+        for factor, table in zip(both, counts, strict=True):
             held |= np.isin(factor[rows], held_out_labels(table[label], sizes.val))
         rng = z_frequency.class_generator(seed, name)
-        kept = rows[held] if mode == "whole" else _draw(rows[held], sizes.val, rng)
-        pool = rows[~np.isin(rows, kept)] if mode == "remaining" else rows[~held]
+        kept, pool = rows[held], rows[~held]
+        if second is not None:
+            kept = _draw(kept, sizes.val, rng)
+            pool = pool if mode == "strict" else rows[~np.isin(rows, kept)]
         if fault := _fault(name, int(held.sum()), len(pool), sizes):
             faults.append(fault)
         if len(pool) < sizes.train:

@@ -50,13 +50,9 @@ def counts_of_class(
 ) -> list[CountRow]:
     """Returns the bars of Fig. 1, from the most frequent scene to the rarest.
 
-    As in `k200db`, the rarest scenes that together have `num_val` videos are on the
-    side of validation, and equal counts are ordered by label.
-
-    Args:
-        factors: [V] int, scenes of the videos of one class; negative where missing.
-        names: [Z] names of the scenes.
-        num_val: Videos of the class wanted for validation.
+    Of `factors`, [V] int, the scenes of one class's videos, negative where missing, and
+    the [Z] names of scenes. As in `k200db`, the rarest scenes that together have
+    `num_val` videos are on the side of validation; equal counts are ordered by label.
 
     Raises:
         DataError: if no video of the class has a label.
@@ -89,15 +85,11 @@ def shares_of_classes(
     top: int,
     order: Order,
 ) -> list[ShareRow]:
-    """Returns the bars of Fig. 6: the most frequent scenes, and the rest as one.
+    """Returns the bars of Fig. 6: the `top` scenes of each class, and the rest as one.
 
-    Args:
-        sources: By name of a source, its [K, Z] counts.
-        actions: [K] names of the classes.
-        names: [Z] names of the scenes.
-        top: Scenes shown for each class.
-        order: `own`: each source's scenes from frequent to rare; `first`: the first
-            source's scenes in its order, for every source.
+    `sources` gives [K, Z] counts by name of a source, for K actions and Z names of
+    scenes. With the order `own`, each source's scenes go from frequent to rare; with
+    `first`, the first source's scenes and order hold for every source.
 
     Raises:
         DataError: if a source has no labelled video of a class.

@@ -12,8 +12,8 @@ class Parts(NamedTuple):
     """Parts of a web data set, as rows of the input, ordered by class.
 
     Attributes:
-        bias: Media whose scene is most frequent in their class; within a class, as in
-            the next two, from frequent to rare.
+        bias: Media whose scene is most frequent in their class; in a class, as in the
+            next two, from frequent to rare.
         mid: Media between.
         unbias: Media whose scene is rarest.
         rand: A random choice of each class, as many as in `bias`.
@@ -43,15 +43,11 @@ def divide(
     The order of the input and other classes have no influence, the seed only on `rand`.
 
     Args:
-        ids: [V] ids.
+        ids: [V] ids, each once, or DataError is raised.
         actions: [V] int, positions in `classes`; negative for other classes' media.
-        factors: [V] int, hard labels of the factor; a medium with a negative (missing)
-            label is in no part.
+        factors: [V] int, hard labels; a medium without one (negative) is in no part.
         classes: [K] names.
         seed: Random seed of `rand`.
-
-    Raises:
-        DataError: if an id comes twice.
     """
     order = z_frequency.order_by_id(ids)
     place = np.empty(len(order), np.int64)

@@ -38,11 +38,8 @@ def label_counts(
 ) -> np.ndarray:
     """Returns [K, Z] int64: videos of each action that have each factor label.
 
-    Args:
-        actions: [V] int, 0..K - 1.
-        factors: [V] int, 0..Z - 1; a negative label is missing and counts nowhere.
-        num_classes: K, by default the largest action plus one.
-        num_labels: Z, by default the largest label plus one.
+    Of [V] int actions and factors; a negative factor label is missing and counts
+    nowhere. K and Z are by default the largest label plus one.
 
     Raises:
         DataError: if the lengths differ or a label is out of range.
@@ -78,10 +75,8 @@ def _size(name: str, labels: np.ndarray, size: int | None) -> int:
 def z_frequency(actions: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Returns [V] float64: the share of each video's class that has its factor label.
 
-    Args:
-        actions: [V] int.
-        factors: [V] int; a video with a negative (missing) label has frequency 0 and
-            does not count in its class.
+    Of [V] int actions and factors. A video with a negative (missing) factor label has
+    frequency 0 and does not count in its class.
     """
     counts = label_counts(actions, factors)
     if not counts.size:
@@ -120,10 +115,7 @@ def renumber(
 ) -> np.ndarray:
     """Returns [V] labels as positions in `chosen`, -1 for classes not in it.
 
-    Args:
-        labels: [V] int, positions in `classes`.
-        classes: Names of the present numbering.
-        chosen: Names of the wanted numbering.
+    `labels` are [V] int, positions in `classes`.
     """
     place = {name: label for label, name in enumerate(chosen)}
     table = np.array([place.get(name, -1) for name in classes])
@@ -133,9 +125,7 @@ def renumber(
 def order_by_id(ids: Sequence[str] | np.ndarray) -> np.ndarray:
     """Returns [V] rows in the order of their ids.
 
-    Args:
-        ids: [V] strings, or an array of `str` or UTF-8 bytes, which needs far less
-            memory.
+    `ids` are strings, or an array of `str` or UTF-8 bytes, which needs far less memory.
 
     Raises:
         DataError: naming the first id that comes twice.
@@ -164,11 +154,9 @@ def _as_bytes(names: np.ndarray) -> np.ndarray:
 
 
 def by_class(actions: np.ndarray, num_classes: int) -> list[np.ndarray]:
-    """Returns the rows of each class, in their order.
+    """Returns the rows of each of K classes, in their order.
 
-    Args:
-        actions: [V] int; negative for videos of no class.
-        num_classes: K.
+    `actions` are [V] int, negative for videos of no class.
     """
     order = np.argsort(actions, kind="stable")
     cuts = np.searchsorted(actions[order], np.arange(num_classes + 1))
@@ -184,21 +172,15 @@ def class_generator(seed: int, name: str) -> np.random.Generator:
 def random_control(actions: np.ndarray, rows: np.ndarray, *, seed: int) -> np.ndarray:
     """Returns as many rows of each class as `rows` has, drawn from all videos.
 
-    Args:
-        actions: [V] int; negative for videos that may not be drawn.
-        rows: Rows of the part to compare with.
-        seed: Random seed.
+    `actions` are [V] int, negative for videos that may not be drawn.
     """
     return draw_per_class(actions, np.bincount(actions[rows]), seed=seed)
 
 
 def draw_per_class(actions: np.ndarray, sizes: np.ndarray, *, seed: int) -> np.ndarray:
-    """Returns `sizes` random rows of each class, or all where there are fewer.
+    """Returns random rows of each class, `sizes` [K] int or all where there are fewer.
 
-    Args:
-        actions: [V] int; negative for videos that may not be drawn.
-        sizes: [K] int, videos wanted of each class.
-        seed: Random seed.
+    `actions` are [V] int, negative for videos that may not be drawn.
     """
     shuffled = np.random.default_rng(seed).permutation(len(actions))
     drawn = by_class(actions[shuffled], len(sizes))
@@ -226,14 +208,10 @@ class PartNmi(NamedTuple):
 def measure_part(
     name: str, rows: np.ndarray, actions: np.ndarray, factors: np.ndarray, seed: int
 ) -> PartNmi:
-    """Returns size and NMI of a part, beside a random one of its size.
+    """Returns size and NMI of a part, beside a random one of its size, drawn by `seed`.
 
-    Args:
-        name: Of the part.
-        rows: Its rows, among those with an action and a factor label.
-        actions: [V] int, negative for other classes' videos.
-        factors: [V] int, negative where missing.
-        seed: Random seed of the other part.
+    `rows` are among those with an action and a factor label. Actions are [V] int,
+    negative for other classes' videos, factors [V] int, negative where missing.
     """
     usable = np.where(factors >= 0, actions, -1)
     control = random_control(usable, rows, seed=seed)

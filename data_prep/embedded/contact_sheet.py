@@ -11,12 +11,10 @@ from smad_jax.data.embedded import benchmark
 
 
 def draw(folder: pathlib.Path, *, columns: int = 4, zoom: int = 3) -> np.ndarray:
-    """Returns [H, W, 3] uint8 RGB: stored videos of each action, rare scenes last.
+    """Returns [H, W, 3] uint8 RGB: stored videos of each action of a benchmark.
 
-    Args:
-        folder: A data set of `make.prepare`.
-        columns: Videos a row, half of them from `pool` and half from `rare`.
-        zoom: Pixels a side for each stored pixel.
+    Half of the `columns` are from `pool`, half from `rare`. A stored pixel is drawn
+    `zoom` pixels wide and high.
     """
     rows = []
     splits = [

@@ -33,8 +33,7 @@ def make_once(
         folder: Its place; the folder above is made if it is missing.
         num_videos: V.
         recipe: All that determines its content, in types of JSON.
-        fill: Writes everything but `dataset.json` into an empty folder, and reports
-            progress.
+        fill: Writes all but `dataset.json` into an empty folder, and reports progress.
         log: Receives progress, one line at a time.
 
     Raises:

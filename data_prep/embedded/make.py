@@ -153,8 +153,7 @@ def prepare(
 
     Raises:
         ConfigError: if there is no benchmark of this seed and scale.
-        DataError: if the folder holds something else, or the sizes leave a class too
-            small to split.
+        DataError: if the folder holds something else, or a class is too small to split.
     """
     sizes, bias = sizes or Sizes().scaled(scale), bias or benchmark.Bias()
     recipe = {

@@ -117,7 +117,7 @@ def store(
         folder: The data set's, empty.
         sets: Contents of the videos of each set; its name is one of `STREAMS`.
         labels: By set, [V] class of each record.
-        num_stills: Pictures to train each labeller on. It determines, with the seed,
+        num_stills: Pictures to train each labeller on. With the seed they determine
             the labellers, so those of two data sets can be the same.
         seed: Random seed of everything.
         progress: Receives progress, one line at a time.
@@ -174,12 +174,7 @@ def _write_factors(
     }
     actor = np.concatenate([chunk.actor for chunk in chunks])
     np.savez_compressed(
-        path,
-        ids=np.array(ids),
-        actor=actor,
-        action=truth["action"],
-        scene=truth["scene"],
-        object=truth["object"],
+        path, allow_pickle=False, ids=np.array(ids), actor=actor, **truth
     )
 
 

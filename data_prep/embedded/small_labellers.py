@@ -115,12 +115,8 @@ def train(
 ) -> Labeller:
     """Returns a labeller trained on still pictures.
 
-    Args:
-        frames: [V, H, W, 3] uint8, at least one batch.
-        labels: [V] int, 0..num_labels - 1.
-        num_labels: Z.
-        plan: Network and training.
-        seed: Random seed of initial weights and order.
+    `frames` are [V, H, W, 3] uint8, at least one batch, `labels` [V] int, 0..Z - 1. The
+    seed draws initial weights and order.
     """
     labeller = Labeller(plan, num_labels, seed=seed)
     graph, parameters = nnx.split(labeller)

@@ -91,14 +91,8 @@ def prepare(
     """Makes the web data of one benchmark, unless they exist; returns the folder.
 
     It holds the split `raw`, the aspects `scene` and `object` by the benchmark's own
-    labellers, the truth in `factors.npz` in the form of `make.prepare`, and the shares
-    of correct labels in `report.json`.
-
-    Arguments are those of `make.prepare`.
-
-    Raises:
-        ConfigError: if there is no benchmark of this seed and scale.
-        DataError: if the folder holds something else.
+    labellers, the truth in `factors.npz` as `make.prepare` writes it, and the shares of
+    correct labels in `report.json`. Arguments and errors are those of `make.prepare`.
     """
     sizes, bias = sizes or Sizes().scaled(scale), bias or benchmark.WebBias()
     folder = pathlib.Path(data_root) / benchmark.folder_name(

@@ -24,14 +24,11 @@ _ATTEMPTS = 20
 
 
 def describe_frames(frames: np.ndarray) -> np.ndarray:
-    """Returns one descriptor of the appearance of frames, [D] float64.
+    """Returns [D] float64, the appearance of frames [T, H, W, 3] uint8 RGB.
 
     Histograms of colour (4 x 4 x 4) and of gradient orientation (8, weighted by
     strength, in quarters of the frame) each sum to one and are averaged over the
     frames. Their root makes Euclidean distance compare distributions.
-
-    Args:
-        frames: [T, H, W, 3] uint8, RGB.
     """
     rows = []
     for frame in frames:
@@ -59,15 +56,11 @@ def describe_frames(frames: np.ndarray) -> np.ndarray:
 
 
 def cluster(descriptors: np.ndarray, num_labels: int, *, seed: int) -> np.ndarray:
-    """Returns [V, Z] float32 soft labels: softmax of squared distances to k means.
+    """Returns [V, Z] float32 soft labels: softmax of squared distances to Z >= 2 means.
 
-    The temperature makes the median video e^2 times likelier to belong to its own
-    cluster than to the next. Clusters are numbered from large to small.
-
-    Args:
-        descriptors: [V, D] float64.
-        num_labels: Z, at least 2.
-        seed: Random seed of the first means.
+    Of descriptors [V, D] float64. The temperature makes the median video e^2 times
+    likelier to belong to its own cluster than to the next. Clusters are numbered from
+    large to small. `seed` draws the first means.
 
     Raises:
         DataError: if there are too few different videos for so many clusters.
@@ -119,7 +112,7 @@ def label_by_appearance(
         num_labels: Z; None for `MOST_LABELS`, or fewer where there are few videos.
         num_frames: Frames of each video, evenly spaced.
         seed: Random seed of the clustering.
-        num_jobs: Videos decoded at the same time.
+        num_jobs: Videos decoded at once.
     """
     reader = records.RecordReader(folder, "videos")
 

@@ -35,17 +35,12 @@ def import_beam() -> types.ModuleType:
 def run(
     job: label_parts.Job, parts: Sequence[int], *, runner: str, options: Sequence[str]
 ) -> dict[str, int]:
-    """Does parts of a job on a runner; returns its counters once all are done.
+    """Does parts of a job on a runner of Beam; returns its counters once all are done.
 
     A part done twice, after a fault or by two workers at once, leaves the same file. A
     part that fails ends the pipeline after the runner's retries, and the next run
-    resumes with the missing parts.
-
-    Args:
-        job: The labelling job.
-        parts: Numbers of the parts.
-        runner: Beam's name of the runner, such as `DirectRunner`.
-        options: More options in the form of Beam's command line.
+    resumes with the missing parts. `runner` is Beam's name, such as `DirectRunner`;
+    `options` have the form of Beam's command line.
 
     Raises:
         ConfigError: if Apache Beam is not installed or knows no such runner.

@@ -51,9 +51,8 @@ class Joined(NamedTuple):
 def read_tags(path: pathlib.Path) -> dict[str, list[str]]:
     """Returns the tags of each category in the order of their numbers.
 
-    Args:
-        path: HVU's CSV with the columns `Tag,Category`, numbered alphabetically, or a
-            JSON object of lists by category, numbered in their order.
+    From HVU's CSV with the columns `Tag,Category`, numbered alphabetically, or a JSON
+    object of lists by category, numbered in their order.
 
     Raises:
         DataError: if it is malformed, names a tag twice or lacks a category.
@@ -83,11 +82,9 @@ def read_annotations(
 ) -> Annotations:
     """Returns the annotated clips of HVU's CSV files, or of JSON lists made of them.
 
-    Args:
-        paths: The files. A CSV has the columns `Tags,youtube_id,time_start,time_end`
-            with `|` between tags; a JSON list has objects of `filename` or `frame_dir`
-            and `label`, which holds numbers of tags by category.
-        tags: Of each category, in order.
+    A CSV has the columns `Tags,youtube_id,time_start,time_end` with `|` between tags. A
+    JSON list has objects of `filename` or `frame_dir` and `label`, numbers of tags by
+    category. `tags` are those of each category, in order.
 
     Raises:
         DataError: naming file, line, value and rule of a fault.
@@ -125,14 +122,10 @@ def read_annotations(
 
 
 def match(clips: Iterable[Clip], ids: Iterable[str]) -> dict[str, Clip]:
-    """Returns the clip of each video that is annotated.
+    """Returns the clip of each video, by its path, that is annotated.
 
     A CSV gives seconds, as the names of Kinetics' files do; the names of HVU's own
     files, and so the JSON lists, give tenths of a second. Both match either.
-
-    Args:
-        clips: Annotated clips.
-        ids: Paths of videos.
 
     Raises:
         DataError: if one video has two annotations that differ.
@@ -156,13 +149,10 @@ def match(clips: Iterable[Clip], ids: Iterable[str]) -> dict[str, Clip]:
 def join(
     found: Mapping[str, Clip], category: str, num_labels: int, ids: Iterable[str]
 ) -> Joined:
-    """Returns the labels of one category, of the videos that have a tag of it.
+    """Returns the labels of HVU's `category`, of the videos that have a tag of it.
 
-    Args:
-        found: The clip of each annotated video.
-        category: HVU's name.
-        num_labels: Z.
-        ids: Paths of videos; the labels keep their order.
+    `found` has the clip of each annotated video, Z is `num_labels`. The labels keep the
+    order of the paths `ids`.
     """
     rows = [id for id in ids if id in found and found[id].tags.get(category)]
     values = np.zeros((len(rows), num_labels), np.float16)

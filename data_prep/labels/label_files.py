@@ -43,31 +43,30 @@ def read_csv(
     if not path.is_file():
         raise errors.DataError(f"no file of labels at {path}")
     first = tables.header(path)
-    named = any(name.lower() in _ID_NAMES for name in first)
-    frame = tables.read(path, texts=(*_ID_NAMES, "0"), named=named)
+    known = any(name.lower() in _ID_NAMES for name in first)
+    named = known or not any(map(_is_number, first))
+    unknown = [name.lower() for name in first if name not in tables.INDEX_NAMES]
+    texts = _ID_NAMES if known else unknown[:1]
+    frame = tables.read(path, texts=texts if named else ("0",), named=named)
     id_name = next((n for n in frame.names if n.lower() in _ID_NAMES), frame.names[0])
     columns = [name for name in frame.names if name != id_name]
     if not columns:
         raise errors.DataError(f"{path}: expected `id,p0,p1,...`, found {first}")
     if not len(frame):
         raise errors.DataError(f"{path} holds no labels")
-    ids = frame.texts(id_name).tolist()
-    _check_repeats(path, ids, frame.first_line)
+    start, first_line = f"{path}, line", frame.first_line
     if len(columns) == 1:
-        values = frame.numbers(columns, np.float64)[:, 0]
+        values = frame.numbers(columns, np.float64)[:, 0].tolist()
         num_labels = num_labels or usual
         rows = [
-            _one_hot(float(value), num_labels, f"{path}, line {frame.first_line + row}")
-            for row, value in enumerate(values)
+            _one_hot(value, num_labels, f"{start} {line}")
+            for line, value in enumerate(values, first_line)
         ]
     else:
         order = _ordered(path, columns) if named else columns
         rows = list(frame.numbers(order, np.float64))
-    checked = [
-        _checked(row, num_labels, f"{path}, line {frame.first_line + place}")
-        for place, row in enumerate(rows)
-    ]
-    return Labels(ids, np.stack(checked))
+    ids = frame.texts(id_name).tolist()
+    return _checked_labels(ids, rows, start, first_line, num_labels)
 
 
 def _ordered(path: pathlib.Path, columns: Sequence[str]) -> Sequence[str]:
@@ -84,15 +83,12 @@ def _ordered(path: pathlib.Path, columns: Sequence[str]) -> Sequence[str]:
     return numbered.names
 
 
-def _check_repeats(path: pathlib.Path, ids: Sequence[str], first_line: int) -> None:
-    """Raises DataError if an id is repeated."""
-    seen: dict[str, int] = {}
-    for line, id in enumerate(ids, start=first_line):
-        if id in seen:
-            raise errors.DataError(
-                f"{path}, line {line}: id {id!r} was on line {seen[id]} before"
-            )
-        seen[id] = line
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return False
+    return True
 
 
 def _one_hot(label: float, num_labels: int | None, where: str) -> np.ndarray:
@@ -106,6 +102,30 @@ def _one_hot(label: float, num_labels: int | None, where: str) -> np.ndarray:
             f"{num_labels - 1}"
         )
     return np.eye(num_labels)[int(label)]
+
+
+def _checked_labels(
+    ids: list[str],
+    rows: Sequence[np.ndarray],
+    start: str,
+    first: int,
+    num_labels: int | None,
+) -> Labels:
+    """The labels, if each id comes once and each row is a distribution.
+
+    `start` and the row's number, from `first`, begin a message: `FILE, line 3`.
+    """
+    seen: dict[str, int] = {}
+    for number, id in enumerate(ids, first):
+        if not id or id in seen:
+            rule = f"comes twice, first as {seen[id]}" if id else "is empty"
+            raise errors.DataError(f"{start} {number}: id {id!r} {rule}")
+        seen[id] = number
+    checked = [
+        _checked(row, num_labels, f"{start} {number}")
+        for number, row in enumerate(rows, first)
+    ]
+    return Labels(ids, np.stack(checked))
 
 
 def _checked(row: np.ndarray, num_labels: int | None, where: str) -> np.ndarray:
@@ -136,23 +156,15 @@ def read_npz(path: pathlib.Path, *, num_labels: int | None = None) -> Labels:
         raise errors.DataError(f"no file of labels at {path}")
     fault = f"{path} must be an NPZ with `ids` and `probabilities`"
     with file_io.npz(path, fault) as content:
-        ids, values = content["ids"].tolist(), content["probabilities"]
+        ids = content["ids"].tolist()
+        values = content["probabilities"].astype(np.float64)
     if values.ndim != 2 or len(values) != len(ids) or not ids:
         raise errors.DataError(
             f"{path}: {len(ids)} ids need probabilities [{len(ids)}, Z], but they are "
             f"{list(values.shape)}"
         )
     ids = [id.decode() if isinstance(id, bytes) else str(id) for id in ids]
-    seen: set[str] = set()
-    for row, id in enumerate(ids):
-        if id in seen:
-            raise errors.DataError(f"{path}, row {row}: id {id!r} comes twice")
-        seen.add(id)
-    rows = [
-        _checked(value.astype(np.float64), num_labels, f"{path}, row {row}")
-        for row, value in enumerate(values)
-    ]
-    return Labels(ids, np.stack(rows))
+    return _checked_labels(ids, list(values), f"{path}, row", 0, num_labels)
 
 
 def check_ids(ids: Iterable[str], known: Sequence[str]) -> None:

@@ -16,7 +16,6 @@ import json
 import multiprocessing
 import os
 import pathlib
-import shutil
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
@@ -42,7 +41,7 @@ class Job:
         part_size: Videos of a part.
         num_frames: Frames of a video.
         batch_size: Images that go through the network at once.
-        num_threads: Videos that one worker decodes at the same time.
+        num_threads: Videos that one worker decodes at once.
     """
 
     folder: pathlib.Path
@@ -101,14 +100,10 @@ class Report:
 
 
 def label_part(job: Job, part: int) -> Report:
-    """Labels the videos of a part, unless it is done; returns its report.
+    """Labels the videos of a part, from 0, unless it is done; returns its report.
 
     A video that cannot be decoded, or whose record is damaged, is counted and gets no
     label; training masks it.
-
-    Args:
-        job: The labelling job.
-        part: Number of the part, 0 to `job.num_parts` - 1.
 
     Raises:
         DataError: if the data set or the weights are missing.
@@ -211,12 +206,8 @@ def parts_folder(
 ) -> pathlib.Path:
     """Returns the folder for the parts of a job, a different one for every identity.
 
-    It keeps parts of other weights, or of another data set under the same name, apart.
-
-    Args:
-        folder: The data set's folder.
-        aspect: Name of the aspect.
-        identity: All that the labels depend on.
+    `identity` is all that the labels depend on, so that parts of other weights, or of
+    another data set under the same name, stay apart.
     """
     text = json.dumps(identity, sort_keys=True)
     name = hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -303,8 +294,3 @@ def count_reasons(reports: Sequence[Report]) -> collections.Counter[str]:
     return collections.Counter(
         reason for report in reports for _, reason, _ in report.bad
     )
-
-
-def remove_parts(job: Job) -> None:
-    """Removes the folder of the parts after their labels were gathered."""
-    shutil.rmtree(job.parts)

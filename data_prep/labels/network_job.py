@@ -3,6 +3,7 @@
 import concurrent.futures.process
 import dataclasses
 import pathlib
+import shutil
 import sys
 from collections.abc import Sequence
 
@@ -72,7 +73,7 @@ def label(
     source = f"{labeller} of {options.weights.name}, {job.num_frames} frames"
     stored = dataclasses.replace(aspect, num_labels=num_labels, source=source)
     catalog.enter_aspect(folder, stored, label_text)
-    label_parts.remove_parts(job)
+    shutil.rmtree(job.parts)
     return reports
 
 

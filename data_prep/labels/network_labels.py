@@ -146,13 +146,8 @@ def average(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yields id and [Z] averaged softmax of each video, in order.
 
-    Frames of several videos share a batch and a video may span several, so all batches
-    are full and of one shape; only the last is padded.
-
-    Args:
-        videos: Ids and frames.
-        classify: The network.
-        batch_size: Images of a batch.
+    Frames of several videos share a batch of `batch_size` images and a video may span
+    several, so all batches are full and of one shape; only the last is padded.
     """
     waiting: collections.deque[tuple[str, int]] = collections.deque()
     pixels = np.zeros((batch_size, _SIDE, _SIDE, 3), np.uint8)

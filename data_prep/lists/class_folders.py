@@ -6,7 +6,7 @@ import pathlib
 import unicodedata
 from collections.abc import Sequence
 
-from data_prep.lists import delimited, wanted_videos
+from data_prep.lists import wanted_videos
 from smad_jax import errors, file_io
 from smad_jax.data import video
 
@@ -24,8 +24,8 @@ def find_videos(
     Raises:
         DataError: if there are none, or the parts hold videos but no class folders.
     """
-    parts = _parts(root)
     notes: list[str] = []
+    parts = _parts(root, extensions, notes)
     if parts.keys() == {"train", "test"}:
         parts = {"train": parts["train"], "val": parts["test"]}
         notes.append(f"the folder {parts['val'].name!r} is the split for validation")
@@ -52,21 +52,31 @@ def find_videos(
     )
 
 
-def _parts(root: pathlib.Path) -> dict[str, pathlib.Path]:
+def _parts(
+    root: pathlib.Path, extensions: Sequence[str], notes: list[str]
+) -> dict[str, pathlib.Path]:
     """The folders that are parts of a data set, by split; none if all are classes.
 
-    A folder called `train` may be a class, of railways: parts are all that there is,
-    the part for training among them, and they hold folders.
+    A folder called `train` may be a class, of railways: the parts, the one for training
+    among them, hold folders, and no other folder holds such files.
     """
-    folders = file_io.visible_folders(root)
-    found = {}
-    for folder in folders:
+    found: dict[str, pathlib.Path] = {}
+    others = []
+    for folder in file_io.visible_folders(root):
         name = folder.name.lower().removeprefix("videos_").removesuffix("_videos")
-        split = delimited.PARTS.get(name)
-        if split is None or split in found or not file_io.visible_folders(folder):
+        split = wanted_videos.PARTS.get(name)
+        if split is None:
+            if any(p.suffix.lower() in extensions for p in file_io.files_below(folder)):
+                return {}
+            others.append(folder.name)  # of annotations, say
+        elif split in found or not file_io.visible_folders(folder):
             return {}
-        found[split] = folder
-    return found if "train" in found else {}
+        else:
+            found[split] = folder
+    if "train" not in found:
+        return {}
+    notes += _without_files(root, others)
+    return found
 
 
 def _natural(name: str) -> tuple[int, int, str]:
@@ -117,9 +127,21 @@ def _in_classes(
             f"ignored {others.total()} files in the class folders of {part}, "
             f"which are none of {' '.join(extensions)}: {counts}"
         )
-    if empty:
+    loose = [p for p in part.iterdir() if p.suffix.lower() in extensions]
+    if loose:
         notes.append(
-            f"ignored {len(empty)} folders in {part} without such files: "
-            f"{', '.join(map(repr, empty[:8]))}{', ...' * (len(empty) > 8)}"
+            f"ignored {len(loose)} files in {part} that are in no class folder, as "
+            f"{min(loose).name!r}"
         )
+    notes += _without_files(part, empty)
     return entries
+
+
+def _without_files(folder: pathlib.Path, names: Sequence[str]) -> list[str]:
+    """A note on the folders in a folder that hold no videos, if there are any."""
+    if not names:
+        return []
+    return [
+        f"ignored {len(names)} folders in {folder} without such files: "
+        f"{', '.join(map(repr, names[:8]))}{', ...' * (len(names) > 8)}"
+    ]

@@ -12,21 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from data_prep.lists import class_folders, list_formats, wanted_videos
 from smad_jax import errors, sections
-from smad_jax.data import catalog, video
+from smad_jax.data import catalog, label_names, video
 
 T = typing.TypeVar("T")
 
 
 def add_options(parser: argparse._ActionsContainer, kind: type, *names: str) -> None:
-    """Adds an option for fields of a dataclass, so that each is described once.
+    """Adds an option for fields of a dataclass, by default all; each is described once.
 
     The field gives name, type and default, its line under `Attributes:` in the class's
     docstring the help. A field `list_file` becomes `--list`.
-
-    Args:
-        parser: A parser, or a group of one.
-        kind: The dataclass.
-        names: Its fields; by default all.
     """
     hints = typing.get_type_hints(kind)
     helps = _attribute_texts(kind)
@@ -66,12 +61,7 @@ def _attribute_texts(kind: type) -> dict[str, str]:
 
 
 def pick(kind: type[T], options: Mapping[str, object]) -> T:
-    """Returns the dataclass `kind` with the options named like its fields.
-
-    Args:
-        kind: A frozen dataclass.
-        options: By destination, those of other dataclasses among them.
-    """
+    """Returns the dataclass `kind` with those of the options that its fields name."""
     names = typing.get_type_hints(kind)
     return sections.read(kind, "", {k: v for k, v in options.items() if k in names})
 
@@ -145,9 +135,9 @@ class Lists:
             self.videos, self.list_file, self.val_list, self.format
         )
 
-    def class_names(self) -> list[str] | None:
+    def class_names(self) -> tuple[str, ...] | None:
         """Returns the names in `classes`, None without such a file."""
-        return wanted_videos.read_classes(self.classes) if self.classes else None
+        return label_names.read(self.classes) if self.classes else None
 
     def digests(self) -> Iterator[tuple[str, pathlib.Path, str]]:
         """Yields option, path and SHA-256 of each path given, empty for a folder."""

@@ -1,21 +1,26 @@
-"""Lists with the cells of a table: a video, its class, and perhaps what it is for.
+"""Lists of videos and their classes: tables, or `relative/path label` lines.
 
-Which column is which is read from a header, or seen in the cells: names of video files,
-words such as `train`, numbers. A table in which two readings are possible is refused,
-by line and column, before any video is opened.
+A header or the cells show which column is which: names of video files, words such as
+`train`, numbers. A list that can be read in two ways is refused, by line and column,
+before any video is opened.
 """
 
 import collections
 import csv
+import pathlib
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from data_prep.lists import wanted_videos
-from smad_jax import errors
+from data_prep.lists import list_readers, wanted_videos
+from smad_jax import errors, tables
 from smad_jax.data import video
 
 _ENDINGS = (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)
+LIST_LINE = re.compile(
+    rf"(?P<path>.*({'|'.join(map(re.escape, _ENDINGS))}))\s*[\s,]\s*(?P<label>\S.*)",
+    re.IGNORECASE,
+)
 _SEPARATORS = ",;\t|"
 _LOOKED_AT = 100  # lines that show what a column holds
 # What headers call the columns, in lower case without signs.
@@ -27,185 +32,316 @@ _LABELS = (
     "label labels class classes classname action category target y classid".split()
 )
 _PARTS = "split subset set part partition fold usage phase".split()
-# What parts of a data set are called in cells and folders, and their name here.
-PARTS = {
-    "train": "train",
-    "training": "train",
-    "trn": "train",
-    "val": "val",
-    "valid": "val",
-    "validate": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-    "tst": "test",
-}
+_NAMES = {*_PATHS, *_LABELS, *_PARTS}
+
+Lines = Sequence[tuple[int, str]]  # number and text of each
 
 
-class Row(NamedTuple):
-    """A line of a list, its number and its cells."""
+class _Row(NamedTuple):
+    """A line of a list: where it is, and its cells."""
 
-    number: int
+    where: str
     cells: list[str]
 
 
-class Columns(NamedTuple):
-    """Places of the columns that are used, and those that are passed over."""
+class _Columns(NamedTuple):
+    """Places of the columns that are used, and names of those passed over."""
 
     path: int
     label: int
-    part: int | None = None
-    passed: tuple[str, ...] = ()
+    part: int | None
+    passed: tuple[str, ...]
 
 
-class Table(NamedTuple):
-    """The rows of a list below its header, and what its columns are."""
+def read(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
+    """Reads a table of videos and classes, or `relative/path label` a line.
 
-    rows: list[Row]
-    columns: Columns
-    notes: tuple[str, ...]
-
-
-def read(
-    where: str, lines: Sequence[tuple[int, str]], is_video: Callable[[str], bool]
-) -> Table | None:
-    """Returns the table in the lines of a list; None if they are no table of videos.
-
-    Args:
-        where: Name of the list, for messages.
-        lines: Number and text of each line that is not blank.
-        is_video: Whether a cell names a video, with or without its ending.
+    Paths become those of `files`, with slashes and endings.
 
     Raises:
-        DataError: naming the line whose cells are too many or too few, or the columns
-            that could each be the label.
+        DataError: naming the line that breaks a rule, or the columns that could each
+            be the class.
     """
-    for mark in _SEPARATORS:
-        head = _split(lines[:_LOOKED_AT], mark)  # a list may have a million lines
+    lines = _lines(path)
+    table = _table(path, lines, files.names)
+    entries, notes = (_plain_entries(path, lines), []) if table is None else table
+    return list_readers.Listed([_found(entry, files) for entry in entries], notes=notes)
+
+
+def read_list(path: pathlib.Path) -> list[wanted_videos.Entry]:
+    """Returns the entries of a list file, `relative/path label` a line.
+
+    A comma or tab may separate the two, and quotes enclose them as in CSV. Names may
+    hold spaces; the label follows the file's extension, or the last space where there
+    is none. Lines that begin with `# ` are comments.
+
+    Raises:
+        DataError: naming file, line and rule.
+    """
+    return _plain_entries(path, _lines(path))
+
+
+def part(name: str, where: str) -> str:
+    """Returns our name of a part of a data set; raises DataError if it is unknown."""
+    known = wanted_videos.PARTS
+    if name.lower() not in known:
+        raise errors.DataError(
+            f"{where}: unknown split {name!r}; known: {', '.join(sorted(known))}"
+        )
+    return known[name.lower()]
+
+
+def _lines(path: pathlib.Path) -> Lines:
+    """The lines that are neither blank nor comments.
+
+    A comment begins with a hash; so may the name of a file.
+    """
+    lines = [
+        (number, text)
+        for number, text in tables.lines(path)
+        if not text.startswith("#") or LIST_LINE.fullmatch(text)
+    ]
+    if lines and re.match(r'[\[{]\s*["\[{]', lines[0][1]):
+        raise errors.DataError(
+            f"{path}, line {lines[0][0]} is JSON; write the list as CSV, `path,label`"
+        )
+    return lines
+
+
+def _table(
+    path: pathlib.Path, lines: Lines, is_video: Callable[[str], bool]
+) -> tuple[list[wanted_videos.Entry], list[str]] | None:
+    """The entries of a table and notes on its reading; None if it is no table.
+
+    `is_video` is whether a cell names a video, with or without its ending.
+    """
+    stated = re.fullmatch("sep=(.)", lines[0][1]) if lines else None  # Excel's
+    lines = lines[1:] if stated else lines
+    for mark in stated[1] if stated else _SEPARATORS:
+        head = _split(path, lines[:_LOOKED_AT], mark)  # there may be a million lines
         widths = collections.Counter(len(row.cells) for row in head)
-        width = widths.most_common(1)[0][0]
-        if width < 2:
+        width = max(widths, key=widths.__getitem__, default=0)
+        place = _path_column([row for row in head if len(row.cells) == width], is_video)
+        if width < 2 or place is None:
             continue
-        paths = _path_columns(head[1:] or head, width, is_video)
-        if not paths:
-            continue
-        rows = _split(lines, mark)
+        rows = _split(path, lines, mark)
         for row in rows:
             if len(row.cells) != width:
                 raise errors.DataError(
-                    f"{where}, line {row.number}: {len(row.cells)} columns, other "
-                    f"lines have {width}"
+                    f"{row.where}: {len(row.cells)} columns, other lines have {width}"
                 )
         header = None
-        if len(rows) > 1 and not is_video(rows[0].cells[paths[0]]):
+        if _is_header(rows[0].cells, rows[1:_LOOKED_AT], place, is_video):
             header, rows = rows[0], rows[1:]
-        columns = _find_columns(where, header, rows, paths)
-        return Table(rows, columns, tuple(_notes(header, columns)))
+        if not rows:
+            raise errors.DataError(f"the list {path} is empty")
+        columns = _find_columns(header, rows, place)
+        return [_entry(row, columns) for row in rows], _notes(path, header, columns)
     return None
 
 
-def _split(lines: Sequence[tuple[int, str]], mark: str) -> list[Row]:
+def _split(path: pathlib.Path, lines: Lines, mark: str) -> list[_Row]:
     """The cells of lines, in quotes or not."""
-    return [
-        Row(n, [cell.strip() for cell in next(csv.reader([text], delimiter=mark))])
-        for n, text in lines
-    ]
+    rows = []
+    for number, text in lines:
+        where = f"{path}, line {number}"
+        try:
+            cells = next(csv.reader([text], delimiter=mark))
+        except csv.Error as error:
+            raise errors.DataError(f"{where}: {error}") from error
+        rows.append(_Row(where, [cell.strip() for cell in cells]))
+    return rows
 
 
-def _path_columns(
-    rows: Sequence[Row], width: int, is_video: Callable[[str], bool]
-) -> list[int]:
-    """Columns whose first cells all name videos."""
-    seen = [row for row in rows if len(row.cells) == width]
-    return [
-        place
-        for place in range(width)
-        if seen and all(is_video(row.cells[place]) for row in seen)
-    ]
+def _path_column(rows: Sequence[_Row], is_video: Callable[[str], bool]) -> int | None:
+    """The column whose cells name videos, or whose header does; None without one.
+
+    A list may name some videos that are missing, whose names without ending then show
+    nothing. Of several columns the one that the header names counts.
+    """
+    if not rows:
+        return None
+    below = rows[1:] or rows
+    named = [p for p, cell in enumerate(rows[0].cells) if _plain(cell) in _PATHS]
+    found = {}
+    for place in range(len(rows[0].cells)):
+        count = sum(is_video(row.cells[place]) for row in below)
+        if 2 * count >= len(below):
+            found[place] = (place in named, count)
+    if found:
+        return max(found, key=found.__getitem__)
+    return named[0] if len(named) == 1 else None
 
 
-def _find_columns(
-    where: str, header: Row | None, rows: Sequence[Row], paths: Sequence[int]
-) -> Columns:
-    """Finds each column by its name in the header, or else by its cells."""
-    width = len(rows[0].cells)
-    names = [_plain(cell) for cell in header.cells] if header else [""] * width
-    rest = [place for place in range(width) if place not in paths[:1]]
+def _is_header(
+    first: Sequence[str],
+    others: Sequence[_Row],
+    place: int,
+    is_video: Callable[[str], bool],
+) -> bool:
+    """Whether the first cells name columns, or are unlike those below them.
+
+    The column at `place` is that of the videos; the first one may be missing.
+    """
+    if is_video(first[place]):
+        return False
+    recurs = any(
+        cell and cell == row.cells[p] for row in others for p, cell in enumerate(first)
+    )
+    unlike = not recurs and all(is_video(row.cells[place]) for row in others)
+    return unlike or _names_columns(first)
+
+
+def _find_columns(header: _Row | None, rows: Sequence[_Row], path: int) -> _Columns:
+    """Finds the other columns by their names in the header, or else by their cells."""
+    first = header or rows[0]
+    names = [_plain(cell) if header else "" for cell in first.cells]
+    rest = [p for p in range(len(names)) if p != path and any(r.cells[p] for r in rows)]
     named = [place for place in rest if names[place] in _LABELS]
     parts = [p for p in rest if names[p] in _PARTS or _are_parts(rows, p)]
     part = next((p for p in parts if p not in named and len(rest) > 1), None)
-    left = [p for p in rest if p != part and not _numbers_rows(rows, p, names[p])]
-    if not named:
-        left = _without_counts(where, header or rows[0], rows, left)
-        named = left
-    if len(named) != 1:
-        shown = ", ".join(
-            f"{p + 1} ({_cell(header, rows, p)!r})" for p in named or rest
-        )
+    labels = named or _possible_labels(rows, [p for p in rest if p != part], names)
+    if len(labels) != 1:
+        shown = ", ".join(f"{p + 1} ({first.cells[p]!r})" for p in labels or rest)
         raise errors.DataError(
-            f"{where}, line {(header or rows[0]).number}: columns {shown} could each "
-            "be the class; keep one of them, or call it `label` in a header"
+            f"{first.where}: columns {shown} could each be the class; keep one of "
+            "them, or call it `label` in a header"
+            if labels or rest
+            else f"{first.where}: a video and its class are needed"
         )
-    used = {paths[0], named[0], part}
-    passed = [_cell(header, rows, p) for p in range(width) if p not in used]
-    return Columns(paths[0], named[0], part, tuple(passed))
+    passed = [first.cells[p] for p in rest if p not in (labels[0], part)]
+    return _Columns(path, labels[0], part, tuple(passed))
 
 
-def _without_counts(
-    where: str, first: Row, rows: Sequence[Row], places: Sequence[int]
+def _possible_labels(
+    rows: Sequence[_Row], places: Sequence[int], names: Sequence[str]
 ) -> list[int]:
-    """Columns without those of numbers, if one of names is beside them.
+    """Columns that may be the class: neither files nor counts beside one of names.
 
     Raises:
         DataError: if there are several columns of numbers and nothing else.
     """
-    numeric = [
-        p for p in places if all(_is_number(row.cells[p]) for row in rows[:_LOOKED_AT])
-    ]
-    if len(places) > 1 and len(numeric) == len(places):
+    looked_at = rows[:_LOOKED_AT]
+    left = [
+        place
+        for place in places
+        if not all(list_readers.has_ending(row.cells[place]) for row in looked_at)
+        and not _numbers_rows(looked_at, place, names[place])
+    ] or list(places)
+    numeric = [p for p in left if all(_is_number(row.cells[p]) for row in looked_at)]
+    if len(left) > 1 and len(numeric) == len(left):
         raise errors.DataError(
-            f"{where}, line {first.number}: {first.cells[0]!r} has {len(places)} "
-            "labels; one video has one label, so name the columns in a header if only "
-            "one of them is the class"
+            f"{rows[0].where}: {rows[0].cells[0]!r} has {len(left)} labels; one video "
+            "has one label, so name the columns in a header if only one of them is "
+            "the class"
         )
-    words = [place for place in places if place not in numeric]
-    return words if len(words) == 1 else list(places)
+    words = [place for place in left if place not in numeric]
+    return words if len(words) == 1 else left
 
 
-def _notes(header: Row | None, columns: Columns) -> list[str]:
-    """What a reader of the list should know of how it was read."""
-    notes = []
-    if header:
-        notes.append(f"line {header.number} is read as a header")
+def _numbers_rows(rows: Sequence[_Row], place: int, name: str) -> bool:
+    """Whether the first column, without a name, counts the rows as pandas does."""
+    cells = [row.cells[place] for row in rows]
+    return (
+        place == 0
+        and name in ("", "unnamed0", "index")
+        and len(cells) > 1
+        and any(
+            cells == [str(n + start) for n in range(len(cells))] for start in (0, 1)
+        )
+    )
+
+
+def _are_parts(rows: Sequence[_Row], place: int) -> bool:
+    """Whether a column names the part of the data set of each video."""
+    return all(
+        row.cells[place].lower() in wanted_videos.PARTS for row in rows[:_LOOKED_AT]
+    )
+
+
+def _notes(path: pathlib.Path, header: _Row | None, columns: _Columns) -> list[str]:
+    """What a user should know of how a table was read."""
+    notes = [f"{header.where} is read as a header"] if header else []
     if columns.label < columns.path:
-        notes.append("the class stands before the video")
+        notes.append(f"{path}: the class stands before the video")
     if columns.passed:
-        notes.append(
-            f"{len(columns.passed)} columns are passed over ("
-            + ", ".join(map(repr, columns.passed))
-            + ")"
-        )
+        names = ", ".join(map(repr, columns.passed))
+        notes.append(f"{path}: columns passed over: {names}")
     return notes
 
 
-def _cell(header: Row | None, rows: Sequence[Row], place: int) -> str:
-    return (header or rows[0]).cells[place]
+def _entry(row: _Row, columns: _Columns) -> wanted_videos.Entry:
+    """The wanted video of a row."""
+    name, class_name = row.cells[columns.path], row.cells[columns.label]
+    if not name or not class_name:
+        raise errors.DataError(f"{row.where}: a video and its class are needed")
+    stated = "" if columns.part is None else row.cells[columns.part]
+    split = part(stated, row.where) if stated else ""
+    return wanted_videos.Entry(name, class_name, row.where, split)
 
 
-def _are_parts(rows: Sequence[Row], place: int) -> bool:
-    """Whether a column names the part of the data set of each video."""
-    return all(row.cells[place].lower() in PARTS for row in rows[:_LOOKED_AT])
+def _plain_entries(path: pathlib.Path, lines: Lines) -> list[wanted_videos.Entry]:
+    """The entries of `relative/path label` lines."""
+    entries = []
+    for number, line in lines:
+        where = f"{path}, line {number}"
+        names = [_plain(word) for word in re.split(r"[\s,]+", line)]
+        if not entries and len(names) > 1 and _NAMES.issuperset(names):
+            continue  # a header
+        if line.startswith('"'):
+            name, label = _quoted(line, where)
+        elif match := LIST_LINE.fullmatch(line):
+            name, label = match["path"], match["label"]
+        else:
+            separators = [mark for mark in "\t ," if mark in line.strip()]
+            name, _, label = line.rpartition((separators or [" "])[0])
+        if not name.strip() or not label.strip():
+            raise errors.DataError(
+                f"{where}: expected `relative/path label`, found {line!r}"
+            )
+        words = label.split()
+        if len(words) > 1 and all(
+            _is_number(word) or word.lower() in wanted_videos.PARTS for word in words
+        ):
+            raise errors.DataError(
+                f"{where}: {name!r} has the labels {label!r}; one video has one label, "
+                "and a list with more columns needs commas or tabs between them"
+            )
+        entries.append(wanted_videos.Entry(name, label.strip(), where))
+    if not entries:
+        raise errors.DataError(f"the list {path} is empty")
+    return entries
 
 
-def _numbers_rows(rows: Sequence[Row], place: int, name: str) -> bool:
-    """Whether a column without a name counts the rows, as pandas writes it."""
-    if name not in ("", "unnamed0", "index"):
-        return False
-    cells = [row.cells[place] for row in rows[:_LOOKED_AT]]
-    return len(cells) > 1 and any(
-        cells == [str(n + start) for n in range(len(cells))] for start in (0, 1)
-    )
+def _quoted(line: str, where: str) -> tuple[str, str]:
+    """Path and label of a line of CSV that begins with a quote."""
+    cells = next(csv.reader([line], skipinitialspace=True))
+    if len(cells) != 2:
+        raise errors.DataError(
+            f'{where}: expected `"relative/path",label`, found {line!r}'
+        )
+    return cells[0], cells[1]
+
+
+def _found(
+    entry: wanted_videos.Entry, files: list_readers.Files
+) -> wanted_videos.Entry:
+    """The entry with its path as the folder has it, and its label as it is meant."""
+    name, label = entry.id, entry.label
+    if "\\" in name and not (files.root / name).exists():  # written by Windows
+        name = name.replace("\\", "/")
+    ended = list_readers.has_ending(name) or (files.root / name).is_file()
+    if not ended and files.names(name):
+        name = files.find([name], label, entry.where)
+    if _is_number(label):  # pandas writes whole numbers as `2.0`
+        label = re.sub(r"\.0+$", "", label)
+    return entry._replace(id=name, label=label)
+
+
+def _names_columns(cells: Sequence[str]) -> bool:
+    """Whether cells are a header: a name of the video and one of its class."""
+    names = [_plain(cell) for cell in cells]
+    return any(n in _PATHS for n in names) and any(n in _NAMES for n in names[1:])
 
 
 def _plain(name: str) -> str:
@@ -214,33 +350,3 @@ def _plain(name: str) -> str:
 
 def _is_number(cell: str) -> bool:
     return bool(re.fullmatch(r"-?\d+(\.\d+)?", cell))
-
-
-def has_ending(name: str) -> bool:
-    """Returns whether a name ends as a video file or an image does."""
-    return name.lower().endswith(_ENDINGS)
-
-
-def label(text: str) -> str:
-    """Returns a label as it is meant: pandas writes whole numbers as `2.0`."""
-    return re.sub(r"(-?\d+)\.0+", r"\1", text) if _is_number(text) else text
-
-
-def entry(row: Row, table: Table, where: str) -> wanted_videos.Entry:
-    """Returns the wanted video of a row.
-
-    Raises:
-        DataError: if one of its cells is empty, or its part has another name.
-    """
-    columns = table.columns
-    name, class_name = row.cells[columns.path], row.cells[columns.label]
-    place = f"{where}, line {row.number}"
-    if not name or not class_name:
-        raise errors.DataError(f"{place}: a video and its class are needed")
-    part = "" if columns.part is None else row.cells[columns.part].lower()
-    if part and part not in PARTS:
-        raise errors.DataError(
-            f"{place}: unknown part {part!r} of the data set; known: "
-            f"{', '.join(sorted(PARTS))}"
-        )
-    return wanted_videos.Entry(name, label(class_name), place, PARTS.get(part, ""))

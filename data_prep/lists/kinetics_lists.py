@@ -4,17 +4,9 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from data_prep.lists import list_readers, wanted_videos
+from data_prep.lists import delimited, list_readers, wanted_videos
 from smad_jax import errors
-
-# Kinetics' names of the parts, and the splits' names here.
-_KINETICS_SPLITS = {
-    "train": "train",
-    "val": "val",
-    "validate": "val",
-    "validation": "val",
-    "test": "test",
-}
+from smad_jax.data import label_names
 
 
 def read_kinetics(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
@@ -25,10 +17,7 @@ def read_kinetics(path: pathlib.Path, files: list_readers.Files) -> list_readers
     entries = []
     columns = ("label", "youtube_id", "time_start", "time_end", "split")
     for where, (label, id, *times, part) in list_readers.csv_rows(path, columns):
-        if part not in _KINETICS_SPLITS:
-            raise errors.DataError(
-                f"{where}: split {part!r} must be one of {', '.join(_KINETICS_SPLITS)}"
-            )
+        split = delimited.part(part, where)
         if not label or not re.fullmatch(r"[\w-]{11}", id):
             raise errors.DataError(
                 f"{where}: expected a label and a YouTube id of 11 characters, found "
@@ -36,7 +25,6 @@ def read_kinetics(path: pathlib.Path, files: list_readers.Files) -> list_readers
             )
         start, end = (int(list_readers.seconds(text, where)) for text in times)
         found = files.find((f"{id}_{start:06}_{end:06}", id), label, where)
-        split = _KINETICS_SPLITS[part]
         entries.append(wanted_videos.Entry(found, label, where, split))
     return list_readers.Listed(entries)
 
@@ -129,10 +117,10 @@ def read_aras(path: pathlib.Path, files: list_readers.Files) -> list_readers.Lis
     """
     around = (files.root / "aras_clips").is_dir()
     entries = []
-    for entry in wanted_videos.read_list(path):
+    for entry in delimited.read_list(path):
         id = entry.id if around else entry.id.removeprefix("aras_clips/")
         entries.append(entry._replace(id=id, split="test"))
     names = path.with_name("k400_actions.txt")
     return list_readers.Listed(
-        entries, classes=wanted_videos.read_classes(names) if names.is_file() else None
+        entries, classes=label_names.read(names) if names.is_file() else None
     )

@@ -5,10 +5,11 @@ single data sets. Without `--format`, the first lines decide; a list that two fo
 would read differently is refused.
 """
 
+import functools
 import itertools
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from data_prep.lists import (
@@ -18,16 +19,16 @@ from data_prep.lists import (
     published_lists,
     wanted_videos,
 )
-from smad_jax import errors, tables
+from smad_jax import errors
 
 _LOOKED_AT = 20  # lines that decide the form of a list
 
 
 class Head(NamedTuple):
-    """The beginning of a list: its first lines, or the first item if it is JSON.
+    """The beginning of a list, a file or a folder.
 
     Attributes:
-        path: The list, a file or a folder.
+        path: The list.
         root: The folder of videos.
         lines: The first lines that are not blank.
         item: The first item of a JSON list.
@@ -45,7 +46,7 @@ class Format(NamedTuple):
     Attributes:
         read: Returns the content of a list.
         fits: Whether a list looks like one.
-        form: Description of a line, or of the content.
+        form: A line, or the content, in words.
     """
 
     read: Callable[[pathlib.Path, list_readers.Files], list_readers.Listed]
@@ -143,46 +144,31 @@ def _head(root: pathlib.Path, path: pathlib.Path) -> Head:
     return Head(path, root, [line for _, line in lines], None)
 
 
-def _all_match(pattern: str) -> Callable[[Head], bool]:
-    """Returns whether every line matches and there is one."""
-    compiled = re.compile(pattern)
-
-    def fits(head: Head) -> bool:
-        return bool(head.lines) and all(map(compiled.fullmatch, head.lines))
-
-    return fits
+def _all_match(pattern: str, head: Head) -> bool:
+    """Whether every line matches and there is one."""
+    return bool(head.lines) and all(re.fullmatch(pattern, line) for line in head.lines)
 
 
-def _has_key(*keys: str) -> Callable[[Head], bool]:
-    """Returns whether the items have the first key and one of the others."""
-
-    def fits(head: Head) -> bool:
-        item = head.item or {}
-        return keys[0] in item and any(key in item for key in keys[1:] or keys)
-
-    return fits
+def _has_key(key: str, others: Sequence[str], head: Head) -> bool:
+    """Whether the items have a key and, where there are others, one of them."""
+    item = head.item or {}
+    return key in item and (not others or any(other in item for other in others))
 
 
 def _fits_list(head: Head) -> bool:
     """Whether lines are a path with a file's extension, then a label."""
     if _fits_aras(head) or _fits_ucf101(head):  # equal lines with another meaning
         return False
-    return bool(head.lines) and all(map(wanted_videos.LIST_LINE.fullmatch, head.lines))
+    return bool(head.lines) and all(map(delimited.LIST_LINE.fullmatch, head.lines))
 
 
-def _fits_frames(numbers: int) -> Callable[[Head], bool]:
-    """Returns whether lines are a folder and `numbers` numbers, one folder present."""
+def _fits_frames(numbers: int, head: Head) -> bool:
+    """Whether lines are a folder and `numbers` numbers, one of the folders present."""
     pattern = re.compile(rf"(.*\S)((?:\s+\d+){{{numbers}}})")
-
-    def fits(head: Head) -> bool:
-        matches = [pattern.fullmatch(line) for line in head.lines]
-        return (
-            bool(matches)
-            and all(matches)
-            and any((head.root / match[1]).is_dir() for match in matches if match)
-        )
-
-    return fits
+    matches = [match for line in head.lines if (match := pattern.fullmatch(line))]
+    return len(matches) == len(head.lines) and any(
+        (head.root / match[1]).is_dir() for match in matches
+    )
 
 
 def _fits_raw_videos(head: Head) -> bool:
@@ -201,66 +187,29 @@ def _fits_raw_videos(head: Head) -> bool:
     )
 
 
-_fits_aras = _all_match(r"aras_clips/.+\s\d+")
+_fits_aras = functools.partial(_all_match, r"aras_clips/.+\s\d+")
 
 
-def _read_list(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
-    """Reads a table of videos and classes, or `relative/path label` a line."""
-    lines = [(n, text) for n, text in tables.lines(path) if not _is_comment(text)]
-    table = delimited.read(str(path), lines, files.names)
-    if table is None:
-        entries, notes = wanted_videos.read_list(path), []
-    else:
-        entries = [delimited.entry(row, table, str(path)) for row in table.rows]
-        notes = [f"{path}: {note}" for note in table.notes]
-    return list_readers.Listed([_found(entry, files) for entry in entries], notes=notes)
-
-
-def _is_comment(text: str) -> bool:
-    """Whether a line begins with a hash, and is no file whose name does."""
-    return text.startswith("#") and not wanted_videos.LIST_LINE.fullmatch(text)
-
-
-def _found(
-    entry: wanted_videos.Entry, files: list_readers.Files
-) -> wanted_videos.Entry:
-    """The entry with its path as the folder has it: with slashes and its ending."""
-    name = entry.id
-    if "\\" in name and not (files.root / name).exists():  # written by Windows
-        name = name.replace("\\", "/")
-    ended = delimited.has_ending(name) or (files.root / name).is_file()
-    if not ended and files.names(name):
-        name = files.find([pathlib.PurePath(name).name], entry.label, entry.where)
-    return entry._replace(id=name, label=delimited.label(entry.label))
-
-
-def _frame_lists(numbers: int) -> Callable[..., list_readers.Listed]:
-    """Returns a reader of `folder [offset] frames label` lines."""
+def _read_frames(
+    numbers: int, path: pathlib.Path, files: list_readers.Files
+) -> list_readers.Listed:
+    """Reads `folder [offset] frames label` lines, `numbers` numbers in each."""
+    del files
     names = "folder offset frames label" if numbers == 3 else "folder frames label"
-
-    def entries(path: pathlib.Path) -> Iterator[wanted_videos.Entry]:
-        for where, line in wanted_videos.numbered_lines(path):
-            *parts, label = line.rsplit(maxsplit=numbers)
-            counts = parts[1:]
-            if len(counts) + 1 < numbers or not all(map(str.isdecimal, counts)):
-                raise errors.DataError(f"{where}: expected `{names}`, found {line!r}")
-            offset, count = (0, *map(int, counts))[-2:]
-            if count < 1:
-                raise errors.DataError(
-                    f"{where}: {parts[0]!r} has {count} frames, fewer than 1"
-                )
-            frames = wanted_videos.Frames(parts[0], offset + 1, count)
-            # a folder may hold several videos, which their offsets identify
-            id = f"{parts[0]}#{offset}" if numbers == 3 else parts[0]
-            yield wanted_videos.Entry(id, label, where, frames=frames)
-
-    def read_frames(
-        path: pathlib.Path, files: list_readers.Files
-    ) -> list_readers.Listed:
-        del files
-        return list_readers.Listed(list(entries(path)))
-
-    return read_frames
+    pattern = r"\s*(\S|\S.*\S)" + r"\s+(\d+)" * (numbers - 1) + r"\s+(\S+)"
+    entries = []
+    for where, match in list_readers.matches(path, pattern, f"`{names}`"):
+        folder, *counts, label = match.groups()
+        offset, count = (0, *map(int, counts))[-2:]
+        if count < 1:
+            raise errors.DataError(
+                f"{where}: {folder!r} has {count} frames, fewer than 1"
+            )
+        frames = wanted_videos.Frames(folder, offset + 1, count)
+        # a folder may hold several videos, which their offsets identify
+        id = f"{folder}#{offset}" if numbers == 3 else folder
+        entries.append(wanted_videos.Entry(id, label, where, frames=frames))
+    return list_readers.Listed(entries)
 
 
 def _fits_ucf101(head: Head) -> bool:
@@ -281,7 +230,7 @@ def _fits_kinetics(head: Head) -> bool:
 
 
 FORMATS: dict[str, Format] = {
-    "list": Format(_read_list, _fits_list, "`relative/path label` a line"),
+    "list": Format(delimited.read, _fits_list, "`relative/path label` a line"),
     "kinetics": Format(
         kinetics_lists.read_kinetics,
         _fits_kinetics,
@@ -289,14 +238,18 @@ FORMATS: dict[str, Format] = {
     ),
     "minikinetics": Format(
         kinetics_lists.read_minikinetics,
-        _all_match(r"[\w-]{11}"),
+        functools.partial(_all_match, r"[\w-]{11}"),
         "one YouTube id a line, for videos in class folders",
     ),
     "rawframes": Format(
-        _frame_lists(2), _fits_frames(2), "`folder frames label` a line"
+        functools.partial(_read_frames, 2),
+        functools.partial(_fits_frames, 2),
+        "`folder frames label` a line",
     ),
     "rawframes_offset": Format(
-        _frame_lists(3), _fits_frames(3), "`folder offset frames label` a line"
+        functools.partial(_read_frames, 3),
+        functools.partial(_fits_frames, 3),
+        "`folder offset frames label` a line",
     ),
     "rawvideos": Format(
         kinetics_lists.read_raw_videos,
@@ -305,7 +258,7 @@ FORMATS: dict[str, Format] = {
     ),
     "rawvideos_json": Format(
         kinetics_lists.read_raw_videos_json,
-        _has_key("video_dir"),
+        functools.partial(_has_key, "video_dir", ()),
         "JSON with video_dir, label, positive_clip_inds",
     ),
     "ucf101": Format(
@@ -320,22 +273,22 @@ FORMATS: dict[str, Format] = {
     ),
     "diving48": Format(
         published_lists.read_diving48,
-        _has_key("vid_name"),
+        functools.partial(_has_key, "vid_name", ()),
         "JSON with vid_name, label",
     ),
     "gym99": Format(
         published_lists.read_gym99,
-        _all_match(rf"{published_lists.GYM_NAME}\s+\d+"),
+        functools.partial(_all_match, rf"{published_lists.GYM_NAME}\s+\d+"),
         "`ID_E_ssssss_eeeeee_A_ssss_eeee label` a line",
     ),
     "activitynet": Format(
         published_lists.read_activitynet,
-        _has_key("annotations", "subset"),
+        functools.partial(_has_key, "annotations", ("subset",)),
         "JSON with database, in it by id subset and annotations with a label",
     ),
     "hvu": Format(
         published_lists.read_hvu,
-        _has_key("label", "filename", "frame_dir"),
+        functools.partial(_has_key, "label", ("filename", "frame_dir")),
         "JSON with filename or frame_dir, label by category",
     ),
     "aras": Format(

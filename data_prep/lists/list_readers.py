@@ -7,7 +7,7 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from data_prep.lists import wanted_videos
@@ -48,22 +48,24 @@ class Files:
     def find(self, names: Sequence[str], label: str, where: str) -> str:
         """Returns the path, below the folder, of the video with one of `names`.
 
-        Names have no extension. The first name with a file counts; of several files
-        the one in the class's folder. Without any, the path is that of a missing file.
+        Names have no extension. The first with a file counts; of several files the one
+        in the named folder, or in the class's. Without any, the path is that of a
+        missing file.
 
         Raises:
             DataError: if several files match.
         """
         for name in names:
-            paths = self._paths.get(name, [])
+            paths = self._paths.get(os.path.basename(name), [])
             if len(paths) > 1:
+                exact = [path for path in paths if os.path.splitext(path)[0] == name]
                 folder = _plain(label)
                 inside = [
                     path
                     for path in paths
                     if folder in map(_plain, pathlib.PurePath(path).parts)
                 ]
-                paths = inside or paths
+                paths = exact or inside or paths
             if len(paths) > 1:
                 raise errors.DataError(
                     f"{where}: {name!r} could be {paths[0]!r} or {paths[1]!r}; keep "
@@ -75,10 +77,8 @@ class Files:
 
     def names(self, cell: str) -> bool:
         """Returns whether a cell names a video, perhaps without its ending."""
-        path = cell.replace("\\", "/")
-        if path.lower().endswith((*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)):
-            return True
-        return bool(path) and pathlib.PurePath(path).name in self._paths
+        name = os.path.basename(cell.replace("\\", "/"))
+        return has_ending(cell) or (bool(name) and name in self._paths)
 
     def with_id(self, youtube_id: str) -> list[str]:
         """Returns the paths of videos named by a YouTube id, with times or without."""
@@ -88,16 +88,15 @@ class Files:
     def _paths(self) -> dict[str, list[str]]:
         """Paths by name without extension, in sorted order."""
         found: dict[str, list[str]] = {}
-        for path in self._walk() if self._stored is None else sorted(self._stored):
+        names: Iterable[str] = sorted(self._stored or ())
+        if self._stored is None:
+            files = file_io.files_below(self.root)
+            names = (path.relative_to(self.root).as_posix() for path in files)
+        for path in names:
             stem, extension = os.path.splitext(os.path.basename(path))
             if extension.lower() in video.EXTENSIONS:
                 found.setdefault(stem, []).append(path)
         return found
-
-    def _walk(self) -> Iterator[str]:
-        """Paths of all files in the folder, relative to it, in sorted order."""
-        for path in file_io.files_below(self.root):
-            yield path.relative_to(self.root).as_posix()
 
     @functools.cached_property
     def _by_id(self) -> dict[str, list[str]]:
@@ -105,6 +104,11 @@ class Files:
         for stem, paths in self._paths.items():
             found.setdefault(re.sub(r"_\d{6}_\d{6}$", "", stem), []).extend(paths)
         return found
+
+
+def has_ending(name: str) -> bool:
+    """Returns whether a name ends as a video file or an image does."""
+    return name.lower().endswith((*video.EXTENSIONS, *video.IMAGE_EXTENSIONS))
 
 
 def matches(
@@ -156,9 +160,7 @@ def csv_rows(
 ) -> Iterator[tuple[str, list[str]]]:
     """Yields `FILE, line N` and the cells of these columns of a CSV file.
 
-    Args:
-        path: The file; its first line names the columns, upper or lower case.
-        columns: Names of the wanted ones, in lower case.
+    Its first line names the columns, in upper or lower case; `columns` in lower case.
 
     Raises:
         DataError: if a column is missing, or naming a line with more or fewer cells.
@@ -181,11 +183,7 @@ def csv_rows(
 
 
 def text(item: Item, key: str, where: str) -> str:
-    """Returns a name in a JSON item.
-
-    Raises:
-        DataError: if there is none.
-    """
+    """Returns a name in a JSON item, or raises DataError if there is none."""
     value = item.get(key)
     if not isinstance(value, str) or not value.strip():
         raise errors.DataError(f"{where}: {key} must be a name, not {value!r}")
@@ -193,11 +191,7 @@ def text(item: Item, key: str, where: str) -> str:
 
 
 def whole(item: Item, key: str, where: str) -> int:
-    """Returns a whole number in a JSON item.
-
-    Raises:
-        DataError: if there is none.
-    """
+    """Returns a whole number in a JSON item, or raises DataError if there is none."""
     value = item.get(key)
     if not isinstance(value, int) or isinstance(value, bool):
         raise errors.DataError(f"{where}: {key} must be a whole number, not {value!r}")
@@ -205,11 +199,7 @@ def whole(item: Item, key: str, where: str) -> int:
 
 
 def seconds(text: str, where: str) -> fractions.Fraction:
-    """Returns a time.
-
-    Raises:
-        DataError: if `text` is no number.
-    """
+    """Returns a time, or raises DataError if `text` is no number."""
     try:
         return fractions.Fraction(text)
     except (ValueError, ZeroDivisionError) as error:

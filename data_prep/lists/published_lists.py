@@ -5,6 +5,7 @@ import re
 
 from data_prep.lists import delimited, list_readers, wanted_videos
 from smad_jax import errors
+from smad_jax.data import label_names
 
 GYM_NAME = r"[\w-]{11}_E_\d{6}_\d{6}_A_\d{4}_\d{4}"
 
@@ -38,18 +39,10 @@ def read_activitynet(
                 f"{where}: {id!r} has the labels {', '.join(sorted(labels))}; cut it "
                 "into clips of one action each"
             )
-        subset = list_readers.text(item, "subset", where).lower()
-        if subset not in delimited.PARTS:
-            raise errors.DataError(f"{where}: unknown subset {subset!r}")
+        subset = delimited.part(list_readers.text(item, "subset", where), where)
         label = labels.pop()
-        entries.append(
-            wanted_videos.Entry(
-                files.find([id, f"v_{id}"], label, where),
-                label,
-                where,
-                delimited.PARTS[subset],
-            )
-        )
+        found = files.find([id, f"v_{id}"], label, where)
+        entries.append(wanted_videos.Entry(found, label, where, subset))
     notes = [f"{unlabelled} videos without annotations are passed over"]
     return list_readers.Listed(entries, notes=notes if unlabelled else ())
 
@@ -62,7 +55,7 @@ def read_ucf101(path: pathlib.Path, files: list_readers.Files) -> list_readers.L
     """
     del files
     folder = path if path.is_dir() else path.parent
-    names = _ucf101_classes(folder / "classInd.txt")
+    names = label_names.read(folder / "classInd.txt")
     numbers = "123" if path.is_dir() else path.stem[-1:]
     entries = []
     for number in numbers:
@@ -83,19 +76,6 @@ def read_ucf101(path: pathlib.Path, files: list_readers.Files) -> list_readers.L
                 entry = wanted_videos.Entry(match[1], str(label), where, split)
                 entries += _numbered(entry, number, numbers)
     return list_readers.Listed(entries, classes=names)
-
-
-def _ucf101_classes(path: pathlib.Path) -> list[str]:
-    """The class names of `1 Name` lines, which count from 1."""
-    names = []
-    for where, line in wanted_videos.numbered_lines(path):
-        number, _, name = line.partition(" ")
-        if number != str(len(names) + 1) or not name.strip():
-            raise errors.DataError(
-                f"{where}: expected `{len(names) + 1} Name`, found {line!r}"
-            )
-        names.append(name.strip())
-    return names
 
 
 def _numbered(

@@ -5,7 +5,6 @@ Labels are numbers from 0 or class names. Errors name file, line, value and rule
 """
 
 import collections
-import csv
 import hashlib
 import os
 import pathlib
@@ -14,24 +13,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from smad_jax import errors, tables
-from smad_jax.data import label_names, video
 
 _HIGHEST_LABEL = 999_999  # larger numbers are ids, so another column
-_ENDINGS = "|".join(map(re.escape, (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)))
-LIST_LINE = re.compile(
-    rf"(?P<path>.*({_ENDINGS}))"
-    r"\s*[\s,]\s*(?P<label>\S.*)",
-    re.IGNORECASE,
-)
+# What parts of a data set are called in cells and folders, and their name here.
+PARTS = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validate", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+}
 
 
 class Frames(NamedTuple):
-    """The frames of a video that is a folder of images.
+    """A video that is a folder of images: T frames, from the one of number `first` on.
 
-    Attributes:
-        folder: Relative to the folder of videos.
-        first: Number in the name of the first frame.
-        num_frames: T.
+    The folder is relative to the folder of videos.
     """
 
     folder: str
@@ -99,51 +94,6 @@ def numbered_lines(path: pathlib.Path) -> Iterator[tuple[str, str]]:
         yield f"{path}, line {number}", text
 
 
-def read_list(path: pathlib.Path) -> list[Entry]:
-    """Returns the entries of a list file, `relative/path label` a line.
-
-    A comma or tab may separate the two, and quotes enclose them as in CSV. Names may
-    hold spaces; the label follows the file's extension, or the last space where there
-    is none. Lines that begin with `# ` are comments.
-
-    Raises:
-        DataError: naming file, line and rule.
-    """
-    entries = []
-    for where, line in numbered_lines(path):
-        if line.startswith("#") and not LIST_LINE.fullmatch(line):
-            continue
-        if line.startswith('"'):
-            name, label = _quoted(line, where)
-        elif match := LIST_LINE.fullmatch(line):
-            name, label = match["path"], match["label"]
-        else:
-            separators = [mark for mark in "\t ," if mark in line.strip()]
-            name, _, label = line.rpartition((separators or [" "])[0])
-        if not name.strip() or not label.strip():
-            raise errors.DataError(
-                f"{where}: expected `relative/path label`, found {line!r}"
-            )
-        if re.fullmatch(r"-?\d+(\s+-?\d+)+", label):
-            raise errors.DataError(
-                f"{where}: {name!r} has the labels {label!r}; one video has one label"
-            )
-        entries.append(Entry(name, label.strip(), where))
-    if not entries:
-        raise errors.DataError(f"the list {path} is empty")
-    return entries
-
-
-def _quoted(line: str, where: str) -> tuple[str, str]:
-    """Path and label of a line of CSV that begins with a quote."""
-    cells = next(csv.reader([line], skipinitialspace=True))
-    if len(cells) != 2:
-        raise errors.DataError(
-            f'{where}: expected `"relative/path",label`, found {line!r}'
-        )
-    return cells[0], cells[1]
-
-
 def resolve(
     root: pathlib.Path,
     source: Source,
@@ -153,12 +103,8 @@ def resolve(
 ) -> Resolved:
     """Returns the wanted videos with their class numbers, every rule checked.
 
-    Args:
-        root: The folder that all ids are relative to.
-        source: The wanted videos.
-        classes: Class names in order; None takes those of the lists, or derives them
-            from the labels.
-        all_classes: Whether a class without a training video is an error.
+    Ids are relative to `root`. `classes` are names in order; without, those of the
+    lists or of the labels count. With `all_classes`, each needs a training video.
 
     Raises:
         DataError: if a path leads out of `root`, a label is unknown or out of range, a
@@ -220,22 +166,10 @@ def hold_out(label_of: Mapping[str, int], share: float) -> set[str]:
     return chosen
 
 
-def read_classes(path: pathlib.Path) -> list[str]:
-    """Returns the class names of a file, in any form that `label_names.read` knows.
-
-    Raises:
-        DataError: if it cannot be read or names a class twice.
-    """
-    return list(label_names.read(path))
-
-
 def check_classes(names: Sequence[str], labels: Iterable[int], after: str = "") -> None:
-    """Raises DataError if one of the classes `names` is not among `labels`.
+    """Raises DataError if a class is not among the labels of the training videos.
 
-    Args:
-        names: Class names in order.
-        labels: Class numbers of the training videos.
-        after: Start of the message.
+    Class `names` are in order; `after` begins the message.
     """
     present = set(labels)
     if empty := [name for label, name in enumerate(names) if label not in present]:
@@ -267,6 +201,15 @@ def _number_classes(
                 )
         count = max(numbers.values()) + 1
         return list(classes or map(str, range(count))), numbers
+    if not classes:
+        numeric = [label for label in labels if re.fullmatch(r"-?\d+", label)]
+        if numeric:
+            entry = next(e for label, e in labels.items() if label not in numeric)
+            raise errors.DataError(
+                f"{entry.where}: {entry.id!r} has the class {entry.label!r}, but "
+                f"{labels[numeric[0]].where} has the number {numeric[0]}; use names or "
+                "numbers for all, or give the names with --classes"
+            )
     names = list(classes) if classes else sorted(labels)
     number_of = {name: number for number, name in enumerate(names)}
     plain = {name.replace("_", " "): number for name, number in number_of.items()}

@@ -84,15 +84,10 @@ def look(
     num_jobs: int = 1,
     journal: pathlib.Path | None = None,
 ) -> dict[str, Found]:
-    """Returns the state of each wanted video.
+    """Returns the state of each wanted video; `num_jobs` files are read at once.
 
-    Args:
-        root: The folder of videos.
-        wanted: The list.
-        rules: Requirements on the files.
-        num_jobs: Files read at once.
-        journal: File that stores the states. Those of an earlier run under the same
-            rules hold for files whose size and time have not changed.
+    A `journal` stores the states. Those of an earlier run under the same rules hold for
+    files whose size and time have not changed.
     """
     ids = list(wanted.label_of)
     sizes = video_files.sizes(root, ids, wanted.frames)

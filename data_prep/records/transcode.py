@@ -32,19 +32,14 @@ _FRAME_RATE = 30  # of folders of frames, which have none; sampling counts frame
 
 
 def shorten_side(content: bytes, short_side: int, *, time_limit: float) -> bytes:
-    """Returns a video or image with its short side reduced to `short_side` pixels.
+    """Returns a video or image with its short side reduced to an even number of pixels.
 
     One that is not larger is returned unchanged. Videos become H.264 in MP4 with the
     average frame rate, even sides, upright, without sound; images become JPEG. Where
-    decoding fails, the frames before are kept.
-
-    Args:
-        content: The encoded file.
-        short_side: Pixels, an even number.
-        time_limit: Seconds for decoding.
+    decoding fails, the frames before are kept. `time_limit` is in seconds.
 
     Raises:
-        VideoError: if no frame decodes, or time runs out.
+        VideoError: if no frame decodes, or decoding takes longer.
     """
     pictures = video.frames(content, time_limit=time_limit)
     first = next(pictures)
@@ -71,14 +66,10 @@ def shorten_side(content: bytes, short_side: int, *, time_limit: float) -> bytes
 def join_frames(
     root: pathlib.Path, frames: wanted_videos.Frames, template: str = TEMPLATE
 ) -> bytes:
-    """Returns the images of a folder as one video, motion JPEG in Matroska.
+    """Returns the images of a folder in `root` as one video, motion JPEG in Matroska.
 
-    JPEG files are copied byte by byte; others become JPEG.
-
-    Args:
-        root: The folder that `frames.folder` is relative to.
-        frames: The folder, and the numbers of its frames.
-        template: Template of the file names, with the number.
+    JPEG files are copied byte by byte; others become JPEG. `template` gives the file
+    names by the number of the frame.
 
     Raises:
         VideoError: if a frame is missing or is no image.

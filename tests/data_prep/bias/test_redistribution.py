@@ -178,15 +178,15 @@ def two_factors(num_videos=4000, seed=3):
 def both(mode, seed=0, order=None):
     ids, actions, first, second = two_factors()
     order = np.arange(len(ids)) if order is None else order
-    parts = redistribution.redistribute_both(
+    parts = redistribution.redistribute(
         [ids[row] for row in order],
         actions[order],
         first[order],
-        second[order],
         CLASSES,
         redistribution.Sizes(50, 400),
-        mode=mode,
         seed=seed,
+        second=second[order],
+        mode=mode,
     )
     return order[parts.train], order[parts.val]
 
@@ -237,19 +237,13 @@ def test_both_split_does_not_depend_on_the_order_but_on_the_seed():
 def test_both_split_leaves_out_videos_that_lack_either_label():
     ids, actions, first, second = two_factors()
     first[:7], second[5:10] = -1, -1
-    parts = redistribution.redistribute_both(
-        ids, actions, first, second, CLASSES, redistribution.Sizes(50, 400), seed=0
+    sizes = redistribution.Sizes(50, 400)
+    parts = redistribution.redistribute(
+        ids, actions, first, CLASSES, sizes, seed=0, second=second
     )
     assert parts.num_unlabelled == 10
     assert min(parts.train.min(), parts.val.min()) >= 10
     with pytest.raises(ValueError, match="known: strict, remaining"):
-        redistribution.redistribute_both(
-            ids,
-            actions,
-            first,
-            second,
-            CLASSES,
-            redistribution.Sizes(50, 400),
-            mode="strickt",
-            seed=0,
+        redistribution.redistribute(
+            ids, actions, first, CLASSES, sizes, seed=0, second=second, mode="strickt"
         )

@@ -13,7 +13,7 @@ from smad_jax import errors
         ("clip 01,.5,.5\nclip 02,nan,.5\n", "line 2: probability 0 is not finite"),
         ("clip 01,.5,.5\nclip 02,.2,.3,.5\n", "line 2: 4 cells, the header has 3"),
         ("clip 01,.5,.5\nclip 02,half,.5\n", "line 2: .*'half'"),
-        ("clip 01,.5,.5\nclip 01,.5,.5\n", "line 2: id 'clip 01' was on line 1"),
+        ("clip 01,.5,.5\nclip 01,.5,.5\n", "line 2: id 'clip 01' comes twice"),
         ("id,p0,p1\n", "holds no labels"),
         ("clip 01\n", "expected `id,p0,p1,...`"),
     ],
@@ -81,3 +81,31 @@ def test_columns_with_a_gap_in_their_numbers_are_refused(tmp_path):
     (tmp_path / "labels.csv").write_text("id,p_3,p_4\nx,0.5,0.5\n")
     with pytest.raises(errors.DataError, match=r"without a gap.* 3, 4"):
         label_files.read_csv(tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "clip,p0,p1\n007,0.25,0.75\n08,1,0\n",
+        "Video_Name;p0;p1\n007;0,25;0,75\n08;1;0\n",
+        "id,0,1\n007,0.25,0.75\n08,1,0\n",
+        ",clip,p0,p1\n0,007,0.25,0.75\n1,08,1,0\n",
+        "007,0.25,0.75\n08,1,0\n",
+    ],
+)
+def test_header_may_call_the_ids_anything_and_ids_stay_text(tmp_path, text):
+    path = tmp_path / "labels.csv"
+    path.write_text(text)
+    found = label_files.read_csv(path)
+    assert found.ids == ["007", "08"]
+    assert found.values.tolist() == [[0.25, 0.75], [1, 0]]
+
+
+def test_row_without_id_and_probabilities_that_are_text_are_refused(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("id,p0,p1\na,0.5,0.5\n,0.5,0.5\n")
+    with pytest.raises(errors.DataError, match="line 3"):
+        label_files.read_csv(path)
+    np.savez(tmp_path / "labels.npz", ids=["a"], probabilities=[["x", "y"]])
+    with pytest.raises(errors.DataError, match=r"labels\.npz"):
+        label_files.read_npz(tmp_path / "labels.npz")

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_a_stopped_job_resumes_with_the_missing_parts(
 ):
     label(job, tmp_path / "whole.tfrecord")
     whole, batches = (tmp_path / "whole.tfrecord").read_bytes(), len(calls)
-    label_parts.remove_parts(job)
+    shutil.rmtree(job.parts)
     job.parts.mkdir()
 
     def stop(*_):

@@ -129,3 +129,16 @@ def test_file_name_that_is_not_utf8_is_named(tmp_path):
     source = class_folders.find_videos(tmp_path)
     with pytest.raises(errors.DataError, match="not valid UTF-8; rename the file"):
         wanted_videos.resolve(tmp_path, source, None)
+
+
+def test_folder_of_annotations_does_not_make_classes_of_the_parts(tmp_path):
+    make(tmp_path, "train/walk/a.mp4", "val/walk/b.mp4", "annotations/list.csv")
+    source = class_folders.find_videos(tmp_path)
+    assert source.classes == ["walk"]
+    assert any("'annotations'" in note for note in source.notes)
+
+
+def test_video_in_no_class_folder_is_noted(tmp_path):
+    make(tmp_path, "walk/a.mp4", "b.mp4", "c.txt")
+    (note,) = class_folders.find_videos(tmp_path).notes
+    assert "1 files" in note and "'b.mp4'" in note

@@ -128,3 +128,87 @@ def test_activitynet_json_gives_subsets_and_skips_what_has_no_label(root):
     database["w1"]["annotations"] = [{"label": "walk"}, {"label": "run"}]
     with pytest.raises(errors.DataError, match=r"item 1.*run, walk"):
         listed(root, json.dumps({"database": database}), name="a.json")
+
+
+MISREAD = {
+    # text, and the label of each video
+    "labels that count the rows": (
+        "walk/w1.mp4,0\nrun/r1.mp4,1\n",
+        {"walk/w1.mp4": "0", "run/r1.mp4": "1"},
+    ),
+    "lines end as on old Macs": (
+        "walk/w1.mp4,0\rrun/r1.mp4,1\rrun/r2.mp4,1\r",
+        {"walk/w1.mp4": "0", "run/r1.mp4": "1", "run/r2.mp4": "1"},
+    ),
+    "Excel states the separator": (
+        "sep=;\npath;label\nwalk/w1.mp4;in, out\n",
+        {"walk/w1.mp4": "in, out"},
+    ),
+    "empty column": (
+        "walk/w1.mp4,0,\nrun/r1.mp4,1,\nrun/r2.mp4,1,\n",
+        {"walk/w1.mp4": "0", "run/r1.mp4": "1", "run/r2.mp4": "1"},
+    ),
+    "missing videos without ending": (
+        "video_id,label\nw1,fast walk\nw7,fast walk\nw8,slow walk\n",
+        {"walk/w1.mp4": "fast walk", "w7": "fast walk", "w8": "slow walk"},
+    ),
+    "some missing, no header": (
+        "w7,fast walk\nw1,fast walk\nr9,run\nr1,run\n",
+        {
+            "w7": "fast walk",
+            "walk/w1.mp4": "fast walk",
+            "r9": "run",
+            "run/r1.mp4": "run",
+        },
+    ),
+    "first video missing, no header": (
+        "w7,walk\nw1,walk\nr1,run\n",
+        {"w7": "walk", "walk/w1.mp4": "walk", "run/r1.mp4": "run"},
+    ),
+    "two columns of files": (
+        "frames,video,label\nf/w1.mp4,walk/w1.mp4,walk\nf/r1.mp4,run/r1.mp4,run\n",
+        {"walk/w1.mp4": "walk", "run/r1.mp4": "run"},
+    ),
+    "two columns of files, no header": (
+        "walk/w1.mp4,f/w1.mp4,0\nrun/r1.mp4,f/r1.mp4,1\n",
+        {"walk/w1.mp4": "0", "run/r1.mp4": "1"},
+    ),
+    "header between blanks": (
+        "path label\nwalk/w1.mp4 walk\nrun/r1.mp4 run\n",
+        {"walk/w1.mp4": "walk", "run/r1.mp4": "run"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISREAD)
+def test_list_that_invites_another_reading_is_read_as_it_is_meant(root, name):
+    text, labels = MISREAD[name]
+    assert labels_of(listed(root, text)) == labels
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# nothing\n# but comments\n",
+        "path,label\n",
+        "walk/w1.mp4 train 3\nrun/r1.mp4 val 2\n",
+        '{"path": "walk/w1.mp4", "label": 0}\n',
+        '[{"path": "walk/w1.mp4", "label": 0}]\n',
+        "walk/w1.mp4,0\rrun/r1.mp4,1\nrun/r2.mp4,1\n",
+    ],
+)
+def test_list_that_is_none_is_refused_by_name(root, text):
+    with pytest.raises(errors.DataError, match=r"list\.csv"):
+        listed(root, text)
+
+
+def test_numbers_and_names_of_classes_in_one_list_are_refused(root):
+    source = listed(root, "walk/w1.mp4 0\nrun/r1.mp4 run\n")
+    with pytest.raises(errors.DataError, match=r"line 2: 'run/r1.mp4' .* 'run'"):
+        wanted_videos.resolve(root, source, None)
+
+
+def test_folder_in_the_list_decides_between_files_of_one_name(root):
+    (root / "walk/r1.mp4").touch()
+    source = listed(root, "run/r1,a\nwalk/r1,b\n")
+    assert labels_of(source) == {"run/r1.mp4": "a", "walk/r1.mp4": "b"}

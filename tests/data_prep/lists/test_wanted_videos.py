@@ -1,13 +1,14 @@
 import pytest
 
-from data_prep.lists import wanted_videos
+from data_prep.lists import delimited, wanted_videos
 from smad_jax import errors
+from smad_jax.data import label_names
 
 
 def entries(tmp_path, text):
     path = tmp_path / "list.txt"
     path.write_text(text, "utf-8")
-    return wanted_videos.read_list(path)
+    return delimited.read_list(path)
 
 
 @pytest.mark.parametrize(
@@ -117,11 +118,11 @@ def test_repeated_class_name_is_refused(tmp_path):
     path = tmp_path / "classes.txt"
     path.write_text("a\nb\na\n")
     with pytest.raises(errors.DataError, match="the name 'a' twice"):
-        wanted_videos.read_classes(path)
+        label_names.read(path)
 
 
 def test_line_that_is_not_utf8_is_named(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes("a.mp4 0\nfilé.mp4 1\n".encode("latin-1"))
     with pytest.raises(errors.DataError, match=r"line 2 is not UTF-8"):
-        wanted_videos.read_list(path)
+        delimited.read_list(path)
