@@ -5,6 +5,7 @@ and variance over that test set; nothing else changes.
 """
 
 import dataclasses
+import operator
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
@@ -71,11 +72,8 @@ class AdaBn(base.Method[Settings]):
 
 def batch_norms(model: nnx.Module) -> list[layers.GhostBatchNorm]:
     """Returns the batch norms of a network, always in the same order."""
-    return [
-        node
-        for _, node in nnx.iter_graph(model)
-        if isinstance(node, layers.GhostBatchNorm)
-    ]
+    nodes = (node for _, node in nnx.iter_graph(model))
+    return [node for node in nodes if isinstance(node, layers.GhostBatchNorm)]
 
 
 def combine(parts: list[Moments]) -> Moments:
@@ -87,11 +85,10 @@ def combine(parts: list[Moments]) -> Moments:
     for layer in range(len(parts[0].means)):
         each = np.stack([part.means[layer] for part in parts]).astype(np.float64)
         within = np.stack([part.variances[layer] for part in parts])
-        mean = shares @ each
-        means.append(mean)
+        means.append(shares @ each)
         # Total variance: the mean of the variances and the variance of the means. The
         # first alone would leave out how batches differ from each other.
-        variances.append(shares @ (within + (each - mean) ** 2))
+        variances.append(shares @ (within + (each - means[-1]) ** 2))
     return Moments(int(counts.sum()), tuple(means), tuple(variances))
 
 
@@ -131,13 +128,10 @@ def _observe(
 
 def _of_all_processes(own: Moments) -> list[Moments]:
     """Returns every process's moments."""
-    if jax.process_count() == 1:
+    if (count := jax.process_count()) == 1:
         return [own]
     gathered = multihost_utils.process_allgather(own)
-    return [
-        jax.tree.map(lambda rows, process=process: rows[process], gathered)
-        for process in range(jax.process_count())
-    ]
+    return [jax.tree.map(operator.itemgetter(rank), gathered) for rank in range(count)]
 
 
 def _store(model: Recognizer, moments: Moments) -> None:
