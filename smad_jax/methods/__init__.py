@@ -64,11 +64,7 @@ _USES: dict[str, Callable[[type[Method]], bool]] = {
 
 
 def find(name: str) -> type[Method]:
-    """Returns the class of the method called `name`.
-
-    Raises:
-        ConfigError: if there is none.
-    """
+    """Returns the class of the method called `name`, or raises ConfigError."""
     if name not in METHODS:
         raise errors.ConfigError(
             f"unknown method {name!r}; known: {', '.join(METHODS)}"
@@ -79,9 +75,8 @@ def find(name: str) -> type[Method]:
 def build(name: str, given: Given, settings: Mapping[str, object]) -> Method:
     """Returns the method called `name`, with fresh parameters.
 
-    Raises:
-        ConfigError: if there is no such method, a setting is unknown or out of range,
-            or the aspects are not those that the method needs.
+    Raises ConfigError if there is no such method, a setting is unknown or out of range,
+    or the aspects are not those that the method needs.
     """
     method = find(name)
     if given.aspects and not method.uses_aspects:
@@ -95,8 +90,7 @@ def build(name: str, given: Given, settings: Mapping[str, object]) -> Method:
 def check(name: str, inputs: Inputs) -> None:
     """Makes sure that a config gives a method what it needs and nothing it ignores.
 
-    Raises:
-        ConfigError: naming the key of the config to change.
+    Otherwise raises ConfigError, naming the key of the config to change.
     """
     method = find(name)
     # An ignored input would leave a run that is the baseline under another name.

@@ -169,33 +169,28 @@ def add_aspect(
     result: LossAndMetrics,
     stream: Stream,
     name: str,
-    loss: Callable[[jax.Array, jax.Array], jax.Array],
-    logits: jax.Array,
     kind: str,
+    logits: jax.Array,
+    loss: Callable[[jax.Array, jax.Array], jax.Array],
 ) -> LossAndMetrics:
-    """Adds the loss of an aspect's logits [B, Z] and labels, with their accuracy.
+    """Adds the loss of an aspect's logits [B, Z] and labels, and logs their accuracy.
 
-    Videos without labels for the aspect count in neither mean.
+    The largest of labels of the kind `soft` are true, and the ones of `tags`. Videos
+    without labels for the aspect count in neither mean.
     """
     labels, mask = stream["aspects"][name], stream["aspect_mask"][name]
     # A batch without any label of the aspect, as web data may be, has a mean of 0 here
     # and no gradient, not a NaN.
     value = losses.masked_mean(loss(logits, labels), mask)
-    # Logged so that a run shows whether its adversary has fallen to chance.
-    hits = losses.masked_mean(aspect_hits(logits, labels, kind), mask)
-    return add(result, {f"loss/{name}": value}, **{name: hits})
-
-
-def aspect_hits(logits: jax.Array, labels: jax.Array, kind: str) -> jax.Array:
-    """Returns whether the most likely of Z labels is true, [B] float32.
-
-    Of labels [B, Z] of the kind `soft` the largest are true, of `tags` the ones.
-    """
     # Looked up, not compared with the argmax of the labels: tags have several true
     # labels, and soft ones may be tied.
-    value = jnp.take_along_axis(labels, jnp.argmax(logits, -1, keepdims=True), axis=-1)
+    chosen = jnp.take_along_axis(labels, jnp.argmax(logits, -1, keepdims=True), axis=-1)
     true_value = jnp.max(labels, axis=-1) if kind == "soft" else 1
-    return (value[:, 0] >= true_value).astype(jnp.float32)
+    hits = (chosen[:, 0] >= true_value).astype(jnp.float32)
+    # Logged so that a run shows whether its adversary has fallen to chance.
+    return add(
+        result, {f"loss/{name}": value}, **{name: losses.masked_mean(hits, mask)}
+    )
 
 
 class Trained(nnx.Module):

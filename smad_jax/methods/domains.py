@@ -1,4 +1,4 @@
-"""What adapts to the unlabelled videos of a test set, and DANN (Table 3).
+"""Adapting to the unlabelled videos of a test set, and DANN, a row of Table 3.
 
 A batch holds `train`, the labelled source, and `target`, pixels of the test set and
 nothing else. DANN, MMD and SAVA differ in how they pull the features of the two

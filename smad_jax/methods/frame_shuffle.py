@@ -32,9 +32,9 @@ ORDERS = all_orders(SEGMENTS)  # [24, 4]
 
 @dataclasses.dataclass(frozen=True)
 class Settings(base.Settings):
-    """What happens to shuffled clips, their probability, and the weight of its loss.
+    """The mode, the probability of a clip being shuffled, and the weight of the loss.
 
-    That is the order's cross-entropy or the confusion; `augment` has neither.
+    The loss is the order's cross-entropy or the confusion; `augment` has neither.
     """
 
     mode: Literal["order", "augment", "confuse"] = "order"
@@ -60,12 +60,14 @@ class FrameShuffle(base.Method[Settings]):
                 "method.settings.weight must be 0 with mode augment, which has no "
                 f"further loss, but it is {settings.weight}"
             )
-        self.head = None
-        if settings.mode == "order":
-            # Its gradient is not reversed: the features are to know time.
-            self.head = adversarial.AdversarialHead(
+        # Its gradient is not reversed: the features are to know time.
+        self.head = (
+            adversarial.AdversarialHead(
                 given.num_features, len(ORDERS), hidden=(_HIDDEN,), rngs=given.rngs
             )
+            if settings.mode == "order"
+            else None
+        )
 
     def loss(
         self, model: Recognizer, batch: base.Batch, *, key: jax.Array, step: jax.Array

@@ -23,9 +23,9 @@ from smad_jax.models.recognizer import Recognizer
 
 @dataclasses.dataclass(frozen=True)
 class Settings(base.Settings):
-    """How shares move: eta, 0 for equal shares, and what they sum to 1 over.
+    """eta, where 0 leaves the shares equal, and the groups whose shares sum to 1.
 
-    That is `all` groups, as published, or those of the `batch`.
+    These are `all` groups, as published, or those of the `batch`.
     """
 
     step_size: base.NotNegative = 0.0

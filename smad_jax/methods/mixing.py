@@ -8,7 +8,7 @@ the network normalises them afterwards.
 """
 
 import dataclasses
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -61,14 +61,6 @@ class ActorCutMixSettings(Settings):
 M = TypeVar("M", bound=Settings)
 
 
-class Keys(NamedTuple):
-    """Sources of randomness of one step: dropout, the choice of clips, the mixing."""
-
-    dropout: jax.Array
-    chosen: jax.Array
-    mix: jax.Array
-
-
 class Mixing(base.Method[M]):
     """The action's cross-entropy on clips; a subclass defines how some are mixed."""
 
@@ -80,15 +72,15 @@ class Mixing(base.Method[M]):
         self, model: Recognizer, batch: base.Batch, *, key: jax.Array, step: jax.Array
     ) -> base.LossAndMetrics:
         """Mixes some clips and learns the clip's own action from all of them."""
-        keys = Keys(*jax.random.split(key, 3))
+        dropout_key, chosen_key, mix_key = jax.random.split(key, 3)
         stream = batch["train"]
         # As a JAX array: a NumPy one cannot be indexed by partners drawn under jit.
         video = jnp.asarray(stream["video"])
-        chosen = draw_clips(len(video), keys.chosen, self.settings.probability)
+        chosen = draw_clips(len(video), chosen_key, self.settings.probability)
         # All clips are mixed and some results dropped: under jit the number of chosen
         # clips is not known, so it cannot be a shape.
-        video = jnp.where(expand(chosen), self.mix(video, keys.mix), video)
-        return base.action_loss(model(video, train=True, key=keys.dropout), stream)
+        video = put_where(chosen, self.mix(video, mix_key), video)
+        return base.action_loss(model(video, train=True, key=dropout_key), stream)
 
 
 class StillMix(Mixing[StillMixSettings]):
@@ -173,15 +165,14 @@ class ActorCutMix(Mixing[ActorCutMixSettings]):
         self, model: Recognizer, batch: base.Batch, *, key: jax.Array, step: jax.Array
     ) -> base.LossAndMetrics:
         """Learns the actions of actor and scene by weight; accuracy is the actor's."""
-        keys = Keys(*jax.random.split(key, 3))
+        dropout_key, chosen_key, mix_key = jax.random.split(key, 3)
         stream = batch["train"]
         video, label = jnp.asarray(stream["video"]), jnp.asarray(stream["label"])
-        chosen = draw_clips(len(video), keys.chosen, self.settings.probability)
-        partners = draw_partners(len(video), keys.mix)
+        chosen = draw_clips(len(video), chosen_key, self.settings.probability)
+        partners = draw_partners(len(video), mix_key)
         mask = motion.foreground(video, self.settings.foreground)  # [B, H, W]
-        mixed = in_scene_of(video, mask, partners)
-        video = jnp.where(expand(chosen), mixed, video)
-        output = model(video, train=True, key=keys.dropout)
+        video = put_where(chosen, in_scene_of(video, mask, partners), video)
+        output = model(video, train=True, key=dropout_key)
         _, metrics = base.action_loss(output, stream)
         weight = jnp.where(chosen, label_weight(mask), 1)
         loss = jnp.mean(
@@ -225,9 +216,9 @@ def blend(video: jax.Array, other: jax.Array, share: jax.Array) -> jax.Array:
     return mixed.astype(video.dtype)
 
 
-def expand(values: jax.Array) -> jax.Array:
-    """Returns [B] as [B, 1, 1, 1, 1], to broadcast over clips."""
-    return values[:, None, None, None, None]
+def put_where(chosen: jax.Array, mixed: jax.Array, video: jax.Array) -> jax.Array:
+    """Returns the clips [B, T, H, W, C], mixed where `chosen` [B] is true."""
+    return jnp.where(chosen[:, None, None, None, None], mixed, video)
 
 
 def in_scene_of(video: jax.Array, mask: jax.Array, partners: jax.Array) -> jax.Array:

@@ -166,9 +166,7 @@ class OrderHead(nnx.Module):
         )
         pairs = jax.nn.relu(self.pair(jnp.concatenate([first, second], axis=-1)))
         hidden = pairs.reshape(len(clips), -1)
-        keep = 1 - _ORDER_DROPOUT
-        kept = jax.random.bernoulli(key, keep, hidden.shape)
-        return self.fc(jnp.where(kept, hidden / keep, 0))
+        return self.fc(layers.drop(hidden, _ORDER_DROPOUT, key))
 
 
 class Attention(nnx.Module):

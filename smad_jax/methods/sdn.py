@@ -20,8 +20,8 @@ from smad_jax.models.recognizer import Recognizer
 class Settings(base.Settings):
     """Scene head and confusion; the ramp multiplies the strength of the reversal.
 
-    `hidden` are the widths of the head's hidden layers, each with batch norm, and
-    `confusion_weight` is that of minus the entropy on masked clips.
+    The head's hidden layers have the widths `hidden` and batch norm. The confusion is
+    minus the entropy on masked clips.
     """
 
     reversal: base.NotNegative = 1.0
@@ -90,7 +90,7 @@ class Sdn(base.Method[Settings]):
         )
         logits = self.scene_head(features, train=True)
         action, loss = base.action_loss(output, stream), losses.soft_cross_entropy
-        return base.add_aspect(action, stream, "scene", loss, logits, "soft")
+        return base.add_aspect(action, stream, "scene", "soft", logits, loss)
 
     def _confusion(
         self, model: Recognizer, stream: base.Stream, key: jax.Array

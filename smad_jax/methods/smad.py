@@ -79,19 +79,17 @@ class Smad(base.Method[Settings]):
         # a linear probe of the finished network reads (Sec. 6.2).
         features = adversarial.reverse_gradient(output.features, self.ramp(step))
         for name, head in self.heads.items():
-            loss = functools.partial(self._adversarial, name)
-            logits = head(features, train=True)
-            result = base.add_aspect(
-                result, stream, name, loss, logits, self.kinds[name]
-            )
+            kind, logits = self.kinds[name], head(features, train=True)
+            loss = functools.partial(self._adversarial, kind)
+            result = base.add_aspect(result, stream, name, kind, logits, loss)
         return result
 
     def _adversarial(
-        self, name: str, logits: jax.Array, labels: jax.Array
+        self, kind: str, logits: jax.Array, labels: jax.Array
     ) -> jax.Array:
         """Returns the weighted loss of one aspect, [B]."""
         chosen = self.settings
-        if self.kinds[name] == "tags":
+        if kind == "tags":
             weight = chosen.tags_weight * self.share
             return weight * losses.tag_cross_entropy(logits, labels)
         divisor = logits.shape[-1] if chosen.kl_reduction == "mean" else 1

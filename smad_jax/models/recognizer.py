@@ -29,8 +29,7 @@ class Output(NamedTuple):
 
     Attributes:
         logits: [B, K], float32 or wider.
-        features: [B, D], the mean of the feature map before dropout, float32 or
-            wider.
+        features: [B, D], the mean of the feature map, float32 or wider, not dropped.
         feature_map: [B, T, H, W, D] after the last stage, in the model's dtype.
         actionness: [B, T, H, W] scores before the last stage; None without SAAR.
     """
@@ -100,9 +99,6 @@ class Recognizer(nnx.Module):
             train: Batch norm by the batch's statistics, and dropout.
             key: Randomness of dropout; needed only when training with dropout.
 
-        Returns:
-            Logits, features, feature map and actionness.
-
         Raises:
             ValueError: if `video` has another rank, channel count or dtype, or a
                 key is missing.
@@ -139,12 +135,8 @@ class Recognizer(nnx.Module):
         return normalise(video, self.dtype).astype(self.dtype)
 
     def _drop(self, features: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Zeroes features with probability `dropout` and scales the others up."""
         if key is None:
             raise ValueError(
                 f"training with dropout {self.dropout} needs a key; pass key="
             )
-        # Scaled in training, so that nothing changes at test.
-        keep = 1 - self.dropout
-        kept = jax.random.bernoulli(key, keep, features.shape)
-        return jnp.where(kept, features / keep, 0)
+        return layers.drop(features, self.dropout, key)
