@@ -10,14 +10,11 @@ import jax.numpy as jnp
 
 
 def cross_entropy(logits: jax.Array, label: jax.Array) -> jax.Array:
-    """Returns minus the log-probability of the true class.
+    """Returns minus the log-probability, [B], at least 0, of the true class.
 
     Args:
         logits: [B, K].
         label: [B] int, 0..K-1.
-
-    Returns:
-        [B], at least 0.
 
     Raises:
         ValueError: if `label` is not [B].
@@ -97,30 +94,15 @@ def tag_cross_entropy(logits: jax.Array, tags: jax.Array) -> jax.Array:
 
 
 def entropy(logits: jax.Array) -> jax.Array:
-    """Returns the entropy of the predicted distribution, in nats.
-
-    Args:
-        logits: [B, K].
-
-    Returns:
-        [B], between 0 and log K.
-    """
+    """Returns the entropy [B] of the prediction by logits [B, K]: 0 to log K nats."""
     log_probabilities = _log_softmax(logits)
     return -_product(jnp.exp(log_probabilities), log_probabilities).sum(axis=-1)
 
 
 def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
-    """Averages the values where the mask is true; 0 if it is true nowhere.
+    """Averages values [B] where the mask [B] is true; 0 if it is true nowhere.
 
-    Args:
-        values: [B]; hidden ones may be NaN.
-        mask: [B] bool.
-
-    Returns:
-        A scalar.
-
-    Raises:
-        ValueError: if the shapes differ.
+    Hidden values may be NaN. Raises ValueError if the shapes differ.
     """
     _check_same_shape("mask", mask, values)
     total = jnp.where(mask, values, 0).sum()  # not a product: 0 times NaN is NaN

@@ -5,15 +5,14 @@ from typing import NamedTuple
 
 from smad_jax import errors, sections
 from smad_jax.methods import base
-from smad_jax.methods.actor_cut_mix import ActorCutMix
 from smad_jax.methods.adabn import AdaBn
 from smad_jax.methods.albar import Albar
 from smad_jax.methods.base import Given, Method
-from smad_jax.methods.dann import Dann
 from smad_jax.methods.dfr import Dfr
+from smad_jax.methods.domains import Dann
 from smad_jax.methods.frame_shuffle import FrameShuffle
 from smad_jax.methods.group_dro import GroupDro
-from smad_jax.methods.mixing import BackgroundErasing, Fame, StillMix
+from smad_jax.methods.mixing import ActorCutMix, BackgroundErasing, Fame, StillMix
 from smad_jax.methods.mmd import Mmd
 from smad_jax.methods.sava import Sava
 from smad_jax.methods.sdn import Sdn
@@ -41,14 +40,9 @@ METHODS: dict[str, type[Method]] = {
 class Inputs(NamedTuple):
     """What a config gives a method beside the training split.
 
-    Attributes:
-        target: Split of the unlabelled videos, `data.target`; empty for none.
-        groups: Aspect that videos are grouped by, `data.groups`; empty for none.
-        holdout: Share of the training videos held out, `data.holdout`.
-        masked: Whether there are clips with the people painted out, `data.masked`.
-        views: Of a test video, `data.sampling.test_views`; 0 for as many as cover it.
-        clips: Of a training video, `data.sampling.train_clips`.
-        settings: The section `method.settings`.
+    `target`, `groups` and `holdout` are keys of the config's section `data`, `masked`
+    is whether it has `masked` clips; `views` are of a test video, 0 for as many as
+    cover it, and `clips` of a training video; `settings` is `method.settings`.
     """
 
     target: str = ""
@@ -60,12 +54,17 @@ class Inputs(NamedTuple):
     settings: Mapping[str, object] = {}
 
 
-def find(name: str) -> type[Method]:
-    """Returns the class of the method called `name`.
+# Whether a method uses each input that is not for all of them.
+_USES: dict[str, Callable[[type[Method]], bool]] = {
+    "target": lambda method: base.UNLABELLED in method.streams,
+    "groups": lambda method: method.uses_groups,
+    "holdout": lambda method: method.refits,
+    "masked": lambda method: method.uses_masked,
+}
 
-    Raises:
-        ConfigError: if there is none.
-    """
+
+def find(name: str) -> type[Method]:
+    """Returns the class of the method called `name`, or raises ConfigError."""
     if name not in METHODS:
         raise errors.ConfigError(
             f"unknown method {name!r}; known: {', '.join(METHODS)}"
@@ -76,9 +75,8 @@ def find(name: str) -> type[Method]:
 def build(name: str, given: Given, settings: Mapping[str, object]) -> Method:
     """Returns the method called `name`, with fresh parameters.
 
-    Raises:
-        ConfigError: if there is no such method, a setting is unknown or out of range,
-            or the aspects are not those that the method needs.
+    Raises ConfigError if there is no such method, a setting is unknown or out of range,
+    or the aspects are not those that the method needs.
     """
     method = find(name)
     if given.aspects and not method.uses_aspects:
@@ -92,11 +90,19 @@ def build(name: str, given: Given, settings: Mapping[str, object]) -> Method:
 def check(name: str, inputs: Inputs) -> None:
     """Makes sure that a config gives a method what it needs and nothing it ignores.
 
-    Raises:
-        ConfigError: naming the key of the config to change.
+    Otherwise raises ConfigError, naming the key of the config to change.
     """
     method = find(name)
-    _check_used(name, method, inputs)
+    # An ignored input would leave a run that is the baseline under another name.
+    for key, is_used_by in _USES.items():
+        value = getattr(inputs, key)
+        if value and not is_used_by(method):
+            others = [other for other in METHODS if is_used_by(METHODS[other])]
+            raise errors.ConfigError(
+                f"method {name!r} has no use for data.{key}"
+                f"{'' if value is True else f'={value!r}'}; remove it, or choose a "
+                f"method that uses it: {', '.join(others)}"
+            )
     if base.UNLABELLED in method.streams and not inputs.target:
         raise errors.ConfigError(
             f"method {name!r} learns from unlabelled videos of a test set too; name "
@@ -117,39 +123,3 @@ def check(name: str, inputs: Inputs) -> None:
             f"method.settings.num_clips, but data.sampling.train_clips is "
             f"{inputs.clips}; make them equal"
         )
-
-
-def _check_used(name: str, method: type[Method], inputs: Inputs) -> None:
-    """Raises ConfigError for an input that the method ignores.
-
-    An ignored input would leave a run that is the baseline under another name.
-    """
-    uses: list[tuple[object, str, Callable[[type[Method]], bool]]] = [
-        (
-            inputs.target,
-            f"data.target={inputs.target!r}; leave it empty",
-            lambda method: base.UNLABELLED in method.streams,
-        ),
-        (
-            inputs.groups,
-            f"data.groups={inputs.groups!r}; leave it empty",
-            lambda method: method.uses_groups,
-        ),
-        (
-            inputs.holdout,
-            f"data.holdout={inputs.holdout}; set it to 0",
-            lambda method: method.refits,
-        ),
-        (
-            inputs.masked,
-            "clips with the people painted out; leave data.masked empty",
-            lambda method: method.uses_masked,
-        ),
-    ]
-    for given, key, is_used_by in uses:
-        if given and not is_used_by(method):
-            others = [other for other in METHODS if is_used_by(METHODS[other])]
-            raise errors.ConfigError(
-                f"method {name!r} has no use for {key}, or choose a method that has: "
-                f"{', '.join(others)}"
-            )

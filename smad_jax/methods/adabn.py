@@ -30,9 +30,13 @@ class Settings(base.Settings):
 
 
 class Moments(NamedTuple):
-    """Mean and biased variance of each layer's channels, [C] each, over some clips."""
+    """Mean and biased variance of each layer's channels, [C] each, over some clips.
 
-    num_clips: int
+    Of several parts of a set all have another axis in front, [P, C], and `num_clips`
+    is [P].
+    """
+
+    num_clips: int | np.ndarray
     means: tuple[np.ndarray, ...]
     variances: tuple[np.ndarray, ...]
 
@@ -55,8 +59,7 @@ class AdaBn(base.Method[Settings]):
     ) -> None:
         """Gives every batch norm of the network the statistics of the clips.
 
-        Raises:
-            DataError: if there is no clip.
+        Raises DataError if there is no clip.
         """
         moments = _observe(model, clips(), "batch")
         _store(model, moments)
@@ -71,27 +74,22 @@ class AdaBn(base.Method[Settings]):
 
 def batch_norms(model: nnx.Module) -> list[layers.GhostBatchNorm]:
     """Returns the batch norms of a network, always in the same order."""
-    return [
-        node
-        for _, node in nnx.iter_graph(model)
-        if isinstance(node, layers.GhostBatchNorm)
-    ]
+    nodes = (node for _, node in nnx.iter_graph(model))
+    return [node for node in nodes if isinstance(node, layers.GhostBatchNorm)]
 
 
-def combine(parts: list[Moments]) -> Moments:
-    """Returns the moments of the parts of a set taken together, in float64."""
+def combine(parts: Moments) -> Moments:
+    """Returns the moments of the P parts of a set taken together, in float64."""
     # Clips weigh equally: all of a set have the same number of values in a layer.
-    counts = np.array([part.num_clips for part in parts], np.float64)
+    counts = np.asarray(parts.num_clips, np.float64)
     shares = counts / counts.sum()
     means, variances = [], []
-    for layer in range(len(parts[0].means)):
-        each = np.stack([part.means[layer] for part in parts]).astype(np.float64)
-        within = np.stack([part.variances[layer] for part in parts])
-        mean = shares @ each
-        means.append(mean)
+    for each, within in zip(parts.means, parts.variances, strict=True):
+        each = each.astype(np.float64)
+        means.append(shares @ each)
         # Total variance: the mean of the variances and the variance of the means. The
         # first alone would leave out how batches differ from each other.
-        variances.append(shares @ (within + (each - mean) ** 2))
+        variances.append(shares @ (within + (each - means[-1]) ** 2))
     return Moments(int(counts.sum()), tuple(means), tuple(variances))
 
 
@@ -122,22 +120,13 @@ def _observe(
     # A process without a readable clip takes part with weight 0: all processes have to
     # meet in the gathering below.
     nothing = tuple(np.zeros(norm.mean.shape) for norm in batch_norms(model))
-    own = combine(parts) if parts else Moments(0, nothing, nothing)
-    everyone = _of_all_processes(own)
-    if not sum(part.num_clips for part in everyone):
+    own = Moments(0, nothing, nothing)
+    if parts:
+        own = combine(jax.tree.map(lambda *values: np.stack(values), *parts))
+    everyone = multihost_utils.process_allgather(own)
+    if not everyone.num_clips.sum():
         raise errors.DataError("no clip of the test set can be read to adapt to")
     return combine(everyone)
-
-
-def _of_all_processes(own: Moments) -> list[Moments]:
-    """Returns every process's moments."""
-    if jax.process_count() == 1:
-        return [own]
-    gathered = multihost_utils.process_allgather(own)
-    return [
-        jax.tree.map(lambda rows, process=process: rows[process], gathered)
-        for process in range(jax.process_count())
-    ]
 
 
 def _store(model: Recognizer, moments: Moments) -> None:

@@ -13,20 +13,15 @@ from flax import nnx
 
 from smad_jax import losses
 from smad_jax.methods import base
-from smad_jax.models.recognizer import PIXEL_MEAN, PIXEL_STD, Recognizer
+from smad_jax.models import recognizer
+from smad_jax.models.recognizer import Recognizer
 
 _TINY = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings(base.Settings):
-    """Weights of the three terms of still clips; the ramp multiplies all of them.
-
-    Attributes:
-        still_weight: w_s, of the negative cross-entropy.
-        entropy_weight: w_e, of the entropy.
-        gradient_weight: w_g, of the norm of the gradient by normalised pixels.
-    """
+    """w_s, w_e and w_g of the terms of still clips; the ramp multiplies all three."""
 
     still_weight: base.NotNegative = 0.0
     entropy_weight: base.NotNegative = 0.0
@@ -36,9 +31,9 @@ class Settings(base.Settings):
 class Albar(base.Method[Settings]):
     """CE(f(x), y) - w_s CE(f(s), y) - w_e H(f(s)) + w_g |d sum_c f_c(s) / d s|.
 
-    s is the middle frame of x in place of all frames, f the logits, H the entropy. The
-    cross-entropy of still clips has no upper bound; entropy and gradient penalty keep
-    it in check, so do not use it alone.
+    s is the normalised middle frame of x in place of all frames, f the logits, H the
+    entropy. The cross-entropy of still clips has no upper bound; entropy and gradient
+    penalty keep it in check, so do not use it alone.
 
     Departures: the public code takes roots of squares summed over three of the four
     axes of a clip and averages them over the fourth; here each clip has one norm. Its
@@ -57,7 +52,7 @@ class Albar(base.Method[Settings]):
         own_key, still_key = jax.random.split(key)
         stream, weights = batch["train"], self.settings
         output = model(stream["video"], train=True, key=own_key)
-        action, metrics = base.action_loss(output, stream)
+        action = base.action_loss(output, stream)
         logits, norms = _without_motion(model, stream["video"], still_key)
         strength = self.ramp(step)
         still = losses.cross_entropy(logits, stream["label"]).mean()
@@ -67,16 +62,13 @@ class Albar(base.Method[Settings]):
             "loss/entropy": -weights.entropy_weight * strength * entropy,
             "loss/gradient": weights.gradient_weight * strength * norms.mean(),
         }
-        total = action + sum(terms.values())
-        accuracy = base.accuracy(logits, stream["label"])
-        return total, metrics | terms | {"loss": total, "accuracy/still": accuracy}
+        return base.add(action, terms, still=base.accuracy(logits, stream["label"]))
 
 
 def stand_still(video: jax.Array) -> jax.Array:
     """Returns [B, T, H, W, C] with the middle frame in place of all frames."""
-    time = video.shape[1]
-    middle = video[:, time // 2, None]
-    return jnp.broadcast_to(middle, video.shape)
+    middle = video.shape[1] // 2
+    return jnp.broadcast_to(video[:, middle, None], video.shape)
 
 
 def _without_motion(
@@ -86,8 +78,7 @@ def _without_motion(
     pixels = stand_still(jnp.asarray(video))
     # Normalised here, not in the network: uint8 has no gradient.
     if not jnp.issubdtype(pixels.dtype, jnp.floating):
-        std, mean = (jnp.array(v) for v in (PIXEL_STD, PIXEL_MEAN))
-        pixels = (pixels - mean) / std
+        pixels = recognizer.normalise(pixels)
     graph, arrays = nnx.split(model)
 
     def summed(pixels: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -66,7 +66,7 @@ class Method(nnx.Module, Generic[S]):
     """Cross-entropy of the action, and nothing against bias.
 
     Attributes:
-        settings_type: The dataclass of the method's settings.
+        settings_type: The dataclass of `settings`, which holds the values of this run.
         streams: What a batch holds: `train`, and `target` for a method that also learns
             from the unlabelled videos of a test set.
         uses_aspects: Whether it needs labels of aspects.
@@ -76,8 +76,6 @@ class Method(nnx.Module, Generic[S]):
         sees_target_data: Whether it sees the videos of a test set, without labels,
             before it predicts them. Such results compare only with others of the kind.
         refits: Whether `refit` is called, once, after training.
-        settings: The values of this run.
-        ramp: See `Given`.
     """
 
     settings_type: ClassVar[type[Settings]] = Settings
@@ -99,17 +97,11 @@ class Method(nnx.Module, Generic[S]):
     ) -> LossAndMetrics:
         """Returns the scalar that one step descends, and the metrics to log.
 
-        Args:
-            model: The recogniser in training.
-            batch: For each stream, `video` [B, T, H, W, C] uint8, `label` [B],
-                `aspects` {name: [B, Z]} and `aspect_mask` {name: [B] bool}; `target`
-                has `video` alone, `masked` has `video` and `label`.
-            key: For dropout and any other randomness.
-            step: [] int32, batches of the training set before this one.
-
-        Returns:
-            The loss, and metrics named `group/name`: `loss` itself, every term as
-            `loss/...`, accuracies between 0 and 1 as `accuracy/...`.
+        A stream of the batch holds `video` [B, T, H, W, C] uint8, `label` [B],
+        `aspects` {name: [B, Z]} and `aspect_mask` {name: [B] bool}; `target` has
+        `video` alone, `masked` has `video` and `label`. `step` is [] int32, the
+        batches of the training set before this one. Metrics are named `group/name`:
+        `loss` itself, every term as `loss/...`, accuracies of 0 to 1 as `accuracy/...`.
         """
         output = model(batch["train"]["video"], train=True, key=key)
         return action_loss(output, batch["train"])
@@ -119,10 +111,8 @@ class Method(nnx.Module, Generic[S]):
     ) -> None:
         """Changes the trained model in place before a test; the default does nothing.
 
-        Args:
-            model: The model as it was trained.
-            clips: Yields this process's share of the test set's clips, [B, T, H, W, C]
-                uint8, without labels; may be called several times.
+        `clips()` yields this process's share of the test set's clips, [B, T, H, W, C]
+        uint8, without labels; it may be called several times.
         """
 
     def refit(
@@ -130,24 +120,16 @@ class Method(nnx.Module, Generic[S]):
     ) -> None:
         """Fits the trained model in place to its features; the default does nothing.
 
-        Args:
-            model: The model as it was trained.
-            stream: The held-out videos, or the training set if none are held out:
-                `features` [V, D], the means over test views; `label` [V]; `aspects`
-                {name: [V, Z]} and `aspect_mask` {name: [V] bool}.
-            rng: For any randomness.
+        The stream is the held-out videos, or the training set if none are held out:
+        `features` [V, D], the means over test views; `label` [V]; `aspects`
+        {name: [V, Z]} and `aspect_mask` {name: [V] bool}.
         """
 
     def predict(self, logits: jax.Array, features: jax.Array) -> jax.Array:
-        """Combines the views of a video into one distribution over actions.
+        """Combines a video's N views, [B, N, K] and [B, N, D], into one distribution.
 
-        Args:
-            logits: [B, N, K], one row a view.
-            features: [B, N, D].
-
-        Returns:
-            [B, K], the mean of the views' softmax. With TSN the single view holds all
-            test frames, so the mean over frames comes before the softmax.
+        It is the mean of the views' softmax, [B, K]. With TSN the single view holds all
+        test frames, so the mean over frames comes before the softmax.
         """
         return jnp.mean(jax.nn.softmax(logits), axis=1)
 
@@ -155,12 +137,9 @@ class Method(nnx.Module, Generic[S]):
 def action_loss(
     output: Output, stream: Stream, kept: jax.Array | None = None
 ) -> LossAndMetrics:
-    """Returns the mean cross-entropy of the action, with its metrics.
+    """Returns the mean cross-entropy of the stream's `label` [B], with its metrics.
 
-    Args:
-        output: What the network predicts for the clips.
-        stream: Their `label`, [B].
-        kept: [B] bool, the clips that count; all of them by default.
+    `kept` [B] bool marks the clips that count; by default all of them.
     """
     label = stream["label"]
     mean = (
@@ -171,24 +150,47 @@ def action_loss(
     return loss, {"loss": loss, "loss/action": loss, "accuracy/action": mean(correct)}
 
 
+def add(result: LossAndMetrics, terms: Metrics, **others: jax.Array) -> LossAndMetrics:
+    """Returns a loss plus terms named `loss/...`, with the metrics of both and others.
+
+    A keyword `order` is the metric `accuracy/order`.
+    """
+    total = result[0] + sum(terms.values())
+    accuracies = {f"accuracy/{name}": value for name, value in others.items()}
+    return total, result[1] | terms | accuracies | {"loss": total}
+
+
 def accuracy(logits: jax.Array, label: jax.Array) -> jax.Array:
     """Returns the share, a scalar, of rows [B, K] whose largest logit is at `label`."""
     return jnp.mean(jnp.argmax(logits, axis=-1) == label, dtype=jnp.float32)
 
 
-def aspect_hits(logits: jax.Array, labels: jax.Array, kind: str) -> jax.Array:
-    """Returns whether the most likely label of an aspect is true, [B] float32.
+def add_aspect(
+    result: LossAndMetrics,
+    stream: Stream,
+    name: str,
+    kind: str,
+    logits: jax.Array,
+    loss: Callable[[jax.Array, jax.Array], jax.Array],
+) -> LossAndMetrics:
+    """Adds the loss of an aspect's logits [B, Z] and labels, and logs their accuracy.
 
-    Args:
-        logits: [B, Z].
-        labels: [B, Z]; the largest of soft labels are true, and the ones of tags.
-        kind: `soft` or `tags`.
+    The largest of labels of the kind `soft` are true, and the ones of `tags`. Videos
+    without labels for the aspect count in neither mean.
     """
+    labels, mask = stream["aspects"][name], stream["aspect_mask"][name]
+    # A batch without any label of the aspect, as web data may be, has a mean of 0 here
+    # and no gradient, not a NaN.
+    value = losses.masked_mean(loss(logits, labels), mask)
     # Looked up, not compared with the argmax of the labels: tags have several true
     # labels, and soft ones may be tied.
-    value = jnp.take_along_axis(labels, jnp.argmax(logits, -1, keepdims=True), axis=-1)
+    chosen = jnp.take_along_axis(labels, jnp.argmax(logits, -1, keepdims=True), axis=-1)
     true_value = jnp.max(labels, axis=-1) if kind == "soft" else 1
-    return (value[:, 0] >= true_value).astype(jnp.float32)
+    hits = (chosen[:, 0] >= true_value).astype(jnp.float32)
+    # Logged so that a run shows whether its adversary has fallen to chance.
+    return add(
+        result, {f"loss/{name}": value}, **{name: losses.masked_mean(hits, mask)}
+    )
 
 
 class Trained(nnx.Module):

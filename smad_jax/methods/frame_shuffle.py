@@ -32,13 +32,9 @@ ORDERS = all_orders(SEGMENTS)  # [24, 4]
 
 @dataclasses.dataclass(frozen=True)
 class Settings(base.Settings):
-    """What happens to shuffled clips, and how many there are.
+    """The mode, the probability of a clip being shuffled, and the weight of the loss.
 
-    Attributes:
-        mode: See `FrameShuffle`.
-        probability: Of a clip being shuffled.
-        weight: Of the order's cross-entropy, or of the confusion; `augment` has
-            neither.
+    The loss is the order's cross-entropy or the confusion; `augment` has neither.
     """
 
     mode: Literal["order", "augment", "confuse"] = "order"
@@ -64,7 +60,7 @@ class FrameShuffle(base.Method[Settings]):
                 "method.settings.weight must be 0 with mode augment, which has no "
                 f"further loss, but it is {settings.weight}"
             )
-        # An ordinary head: its gradient is not reversed, the features are to know time.
+        # Its gradient is not reversed: the features are to know time.
         self.head = (
             adversarial.AdversarialHead(
                 given.num_features, len(ORDERS), hidden=(_HIDDEN,), rngs=given.rngs
@@ -91,20 +87,16 @@ class FrameShuffle(base.Method[Settings]):
         output = model(video, train=True, key=own_key)
         shuffled = order > 0
         # Without shuffled clips: they would teach the network to do without the order.
-        action, metrics = base.action_loss(output, stream, ~shuffled)
+        action = base.action_loss(output, stream, ~shuffled)
         if self.head is None:
             # Descending minus the entropy makes all actions of a clip equally likely.
-            certainty = -losses.entropy(output.logits)
-            extra = settings.weight * losses.masked_mean(certainty, shuffled)
-            metrics["loss/confusion"] = extra
-        else:
-            # Clips in their own order count too: theirs is one of the 24 answers.
-            logits = self.head(output.features, train=True)
-            extra = settings.weight * jnp.mean(losses.cross_entropy(logits, order))
-            metrics["loss/order"] = extra
-            metrics["accuracy/order"] = base.accuracy(logits, order)
-        total = action + extra
-        return total, metrics | {"loss": total}
+            certainty = losses.masked_mean(-losses.entropy(output.logits), shuffled)
+            return base.add(action, {"loss/confusion": settings.weight * certainty})
+        # Clips in their own order count too: theirs is one of the 24 answers.
+        logits = self.head(output.features, train=True)
+        loss = settings.weight * jnp.mean(losses.cross_entropy(logits, order))
+        right = base.accuracy(logits, order)
+        return base.add(action, {"loss/order": loss}, order=right)
 
 
 def draw_orders(count: int, key: jax.Array, probability: float) -> jax.Array:
@@ -121,8 +113,7 @@ def draw_orders(count: int, key: jax.Array, probability: float) -> jax.Array:
 def reorder_segments(video: jax.Array, order: jax.Array) -> jax.Array:
     """Returns [B, T, H, W, C] whose segment i is segment `ORDERS[order, i]` of `video`.
 
-    Raises:
-        ConfigError: if T is not a multiple of four.
+    Raises ConfigError if T is not a multiple of four.
     """
     batch, time = video.shape[:2]
     if time % SEGMENTS:

@@ -23,12 +23,9 @@ from smad_jax.models.recognizer import Recognizer
 
 @dataclasses.dataclass(frozen=True)
 class Settings(base.Settings):
-    """How shares move.
+    """eta, where 0 leaves the shares equal, and the groups whose shares sum to 1.
 
-    Attributes:
-        step_size: eta; 0 leaves the shares equal.
-        over: What shares sum to 1 over: `all` groups, as published, or those of the
-            `batch`.
+    These are `all` groups, as published, or those of the `batch`.
     """
 
     step_size: base.NotNegative = 0.0
@@ -94,11 +91,7 @@ class GroupDro(base.Method[Settings]):
 
 
 def the_groups(method: str, aspects: Mapping[str, Aspect]) -> str:
-    """Returns the name of the one aspect that holds a method's groups.
-
-    Raises:
-        ConfigError: if there is none, or several.
-    """
+    """Returns the one aspect that holds a method's groups, or raises ConfigError."""
     kinds = {name: aspect.kind for name, aspect in aspects.items()}
     if list(kinds.values()) != ["soft"]:
         raise errors.ConfigError(
@@ -112,10 +105,9 @@ def the_groups(method: str, aspects: Mapping[str, Aspect]) -> str:
 def group_means(
     values: jax.Array, group: jax.Array, count: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Averages values [B] over G groups; `group` [B] int holds their numbers.
+    """Returns the means [G] of values [B], and whether each group is present, [G] bool.
 
-    Returns:
-        [G] means, 0 for an absent group, and [G] bool, whether a group is present.
+    `group` [B] int numbers the groups; the mean of an absent one is 0.
     """
     size = jax.ops.segment_sum(jnp.ones_like(values), group, count)
     return jax.ops.segment_sum(values, group, count) / jnp.maximum(size, 1), size > 0

@@ -20,12 +20,10 @@ _SMALLEST_BANDWIDTH = 1e-12
 
 @dataclasses.dataclass(frozen=True)
 class Settings(domains.Settings):
-    """The distance.
+    """The kernel, `linear` for the distance of the means, and a bandwidth.
 
-    Attributes:
-        kernel: `rbf`, or `linear` for the distance of the means.
-        bandwidth: A fixed one in squared units of the features; 0 for the mean squared
-            distance of each batch.
+    The bandwidth is in squared units of the features; 0 takes the mean squared distance
+    of each batch.
     """
 
     kernel: Literal["rbf", "linear"] = "rbf"
@@ -55,15 +53,13 @@ class Mmd(domains.TwoDomains[Settings]):
     ) -> base.LossAndMetrics:
         """Adds the weighted discrepancy to the loss of the action."""
         source, target = self.outputs(model, batch, key)
-        action, metrics = base.action_loss(source, batch["train"])
+        action = base.action_loss(source, batch["train"])
         sets = source.features, target.features
         if self.settings.kernel == "linear":
             distance = linear_discrepancy(*sets)
         else:
             distance = discrepancy(*sets, bandwidth=self.settings.bandwidth or None)
-        added = self.settings.weight * distance
-        total = action + added
-        return total, metrics | {"loss": total, "loss/mmd": added}
+        return base.add(action, {"loss/mmd": self.settings.weight * distance})
 
 
 def discrepancy(
@@ -75,21 +71,14 @@ def discrepancy(
 ) -> jax.Array:
     """Returns the squared maximum mean discrepancy of two sets of features (DAN).
 
-    mean k(s, s') + mean k(t, t') - 2 mean k(s, t) over all pairs, a feature with itself
-    included (the V-statistic), so that equal sets are at 0. k is a sum of `num_kernels`
-    Gaussians exp(-|a - b|^2 / c), each c twice the one before. The middle c is the mean
-    squared distance of two different features of the joined sets, a constant to the
-    gradient.
-
-    Args:
-        source: [S, D].
-        target: [T, D].
-        num_kernels: An odd number puts one Gaussian right in the middle.
-        bandwidth: A fixed middle instead, in squared units of the features.
-
-    Returns:
-        A scalar, 0 to 2 `num_kernels`. Without a fixed bandwidth it does not change
-        when all features are scaled, shifted and rotated together.
+    mean k(s, s') + mean k(t, t') - 2 mean k(s, t) over all pairs of [S, D] and [T, D],
+    a feature with itself included (the V-statistic), so that equal sets are at 0. k is
+    a sum of `num_kernels` Gaussians exp(-|a - b|^2 / c), each c twice the one before;
+    an odd number puts one c right in the middle. That is `bandwidth`, in squared units
+    of the features, or else the mean squared distance of two different features of the
+    joined sets, a constant to the gradient. The result is 0 to 2 `num_kernels`; without
+    a bandwidth it does not change when all features are scaled, shifted and rotated
+    together.
 
     Raises:
         ValueError: if the features differ in size.
@@ -110,22 +99,16 @@ def discrepancy(
         for i in range(num_kernels)
     )
     # The three means of the formula in one sum: a pair weighs 1/S^2, 1/T^2 or -1/(S T).
-    share = jnp.concatenate(
-        [
-            jnp.full(len(source), 1 / len(source), distance.dtype),
-            jnp.full(len(target), -1 / len(target), distance.dtype),
-        ]
-    )
+    of_source = jnp.full(len(source), 1 / len(source), distance.dtype)
+    of_target = jnp.full(len(target), -1 / len(target), distance.dtype)
+    share = jnp.concatenate([of_source, of_target])
     return (share[:, None] * share * kernel).sum()
 
 
 def linear_discrepancy(source: jax.Array, target: jax.Array) -> jax.Array:
     """Returns the squared distance, a scalar, of the means of [S, D] and [T, D].
 
-    It is `discrepancy` with the kernel k(a, b) = a b.
-
-    Raises:
-        ValueError: if the features differ in size.
+    It is `discrepancy` with the kernel k(a, b) = a b, and raises the same ValueError.
     """
     _check_same_size(source, target)
     wide = jnp.promote_types(source.dtype, jnp.float32)

@@ -25,16 +25,9 @@ def foreground(video: jax.Array, share: float) -> jax.Array:
     the circle of colours six times around; here it is a circle. Of pixels with equal
     scores, such as all those of a still clip, the first ones are taken.
 
-    Args:
-        video: [B, T, H, W, 3] RGB, as a recogniser takes it.
-        share: Of the pixels to mark, from 0 to 1.
-
-    Returns:
-        [B, H, W] bool, true at `int(share * H * W)` pixels of every clip, whatever the
-        other clips of the batch are.
-
-    Raises:
-        ConfigError: if there is only one frame.
+    Returns [B, H, W] bool for [B, T, H, W, 3] RGB, as a recogniser takes it: true at
+    `int(share * H * W)` pixels of every clip, whatever the other clips are. Raises
+    ConfigError if there is only one frame.
     """
     if video.shape[1] < 2:
         raise errors.ConfigError(
@@ -67,13 +60,9 @@ def colour_bins(picture: jax.Array) -> jax.Array:
         jnp.where(value == green, 2 + (blue - red) / step, 4 + (red - green) / step),
     )
     angle = sector * (jnp.pi / 3)
-    sides = (
-        (saturation * jnp.cos(angle) + 1) / 2,
-        (saturation * jnp.sin(angle) + 1) / 2,
-        value,
-    )
+    plane = [(saturation * part(angle) + 1) / 2 for part in (jnp.cos, jnp.sin)]
     first, second, third = (
-        jnp.round(side * (_BINS - 1)).astype(jnp.int32) for side in sides
+        jnp.round(side * (_BINS - 1)).astype(jnp.int32) for side in (*plane, value)
     )
     return first + _BINS * second + _BINS**2 * third
 

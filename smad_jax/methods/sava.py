@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from smad_jax import errors, losses
-from smad_jax.methods import base, dann, frame_shuffle
+from smad_jax.methods import base, domains, frame_shuffle
 from smad_jax.models import layers
 from smad_jax.models.recognizer import Recognizer
 from smad_jax.sections import Range
@@ -30,14 +30,8 @@ _ATTENTION_START = 0.3  # part of training without a loss on the attention
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(dann.Settings):
-    """Clips, and the weights of the further losses.
-
-    Attributes:
-        num_clips: M.
-        order_weight: Of the cross-entropy of the clips' order.
-        attention_weight: Of the attention's cross-entropy, after its start.
-    """
+class Settings(domains.DannSettings):
+    """M, and the weights of the order's and the attention's cross-entropies."""
 
     # M! orders: with six clips the order head would have 720 classes.
     num_clips: Annotated[int, Range(least=1, most=MOST_CLIPS)] = 1
@@ -45,7 +39,7 @@ class Settings(dann.Settings):
     attention_weight: float = 0.0
 
 
-class Sava(dann.Dann[Settings]):
+class Sava(domains.Dann[Settings]):
     """DANN on videos of M clips, a weighted mean each, with two further losses.
 
     A video arrives as M clips one after the other, [B, M T, H, W, 3]
@@ -77,27 +71,28 @@ class Sava(dann.Dann[Settings]):
 
         Raises ConfigError if M does not divide the frames of a video.
         """
-        keys = jax.random.split(key, 3)
+        keys, num_clips = jax.random.split(key, 3), self.settings.num_clips
         label = batch["train"]["label"]
         outputs = self.outputs(model, self._as_clips(batch), keys[0])
-        of_clips = {"label": jnp.repeat(label, self.settings.num_clips)}
-        action, metrics = base.action_loss(outputs[0], of_clips)
-        clips = [self._by_video(output.features) for output in outputs]  # [B, M, D]
+        of_clips = {"label": jnp.repeat(label, num_clips)}
+        clips = [
+            output.features.reshape(-1, num_clips, output.features.shape[-1])
+            for output in outputs
+        ]  # [B, M, D]
         source, target = (self._videos(each) for each in clips)
         domain, accuracy = self.domain_loss(source, target, self.ramp(step))
-        total = action + domain
-        metrics |= {"loss/domain": domain, "accuracy/domain": accuracy}
-        if self.order_head is not None and self.attention is not None:
-            order, right = self._order_loss(
-                self.order_head, jnp.concatenate(clips), keys[1:]
-            )
-            attention = self._attention_loss(self.attention, model, clips, label)
-            # How certain the network is of a clip means little before it has learned.
-            attention *= step >= self.attention_start
-            total += order + attention
-            metrics |= {"loss/order": order, "loss/attention": attention}
-            metrics |= {"accuracy/order": right}
-        return total, metrics | {"loss": total}
+        result = base.action_loss(outputs[0], of_clips)
+        result = base.add(result, {"loss/domain": domain}, domain=accuracy)
+        if self.order_head is None or self.attention is None:
+            return result
+        order, right = self._order_loss(
+            self.order_head, jnp.concatenate(clips), keys[1:]
+        )
+        attention = self._attention_loss(self.attention, model, clips, label)
+        # How certain the network is of a clip means little before it has learned.
+        attention *= step >= self.attention_start
+        terms = {"loss/order": order, "loss/attention": attention}
+        return base.add(result, terms, order=right)
 
     def _as_clips(self, batch: base.Batch) -> dict[str, base.Stream]:
         """Returns videos [B, M T, ...] of either domain as clips [B M, T, ...]."""
@@ -114,10 +109,6 @@ class Sava(dann.Dann[Settings]):
             shape = count * num_clips, frames // num_clips, *video.shape[2:]
             clips[name] = {"video": video.reshape(shape)}
         return clips
-
-    def _by_video(self, rows: jax.Array) -> jax.Array:
-        """Returns [B M, ...] as [B, M, ...]."""
-        return rows.reshape(-1, self.settings.num_clips, *rows.shape[1:])
 
     def _videos(self, clips: jax.Array) -> jax.Array:
         """Returns features [B, M, D] of clips as [B, D], weighed by the attention."""
@@ -144,20 +135,16 @@ class Sava(dann.Dann[Settings]):
         clips: Sequence[jax.Array],
         label: jax.Array,
     ) -> jax.Array:
-        """Returns the attention's weighted cross-entropy with each clip's certainty.
-
-        On the source it is the certainty of the true action. On the target it is that
-        of the most likely one, only for videos that are certain on average.
-        """
+        """Returns the attention's weighted cross-entropy with each clip's certainty."""
         # Only the attention learns from this: a network that could make clips certain
         # would lower the loss without weighing anything.
-        source, target = (jax.lax.stop_gradient(each) for each in clips)
-        goal, certain = attention_targets(
-            jax.nn.log_softmax(jax.lax.stop_gradient(model.head(source))),
-            jax.nn.log_softmax(jax.lax.stop_gradient(model.head(target))),
-            label,
+        clips = [jax.lax.stop_gradient(each) for each in clips]
+        source, target = (
+            jax.nn.log_softmax(jax.lax.stop_gradient(model.head(each)))
+            for each in clips
         )
-        logits = attention(jnp.concatenate([source, target]))
+        goal, certain = attention_targets(source, target, label)
+        logits = attention(jnp.concatenate(clips))
         values = losses.soft_cross_entropy(logits, goal)
         return self.settings.attention_weight * losses.masked_mean(values, certain)
 
@@ -179,9 +166,7 @@ class OrderHead(nnx.Module):
         )
         pairs = jax.nn.relu(self.pair(jnp.concatenate([first, second], axis=-1)))
         hidden = pairs.reshape(len(clips), -1)
-        keep = 1 - _ORDER_DROPOUT
-        kept = jax.random.bernoulli(key, keep, hidden.shape)
-        return self.fc(jnp.where(kept, hidden / keep, 0))
+        return self.fc(layers.drop(hidden, _ORDER_DROPOUT, key))
 
 
 class Attention(nnx.Module):
@@ -203,15 +188,14 @@ def attention_targets(
 ) -> tuple[jax.Array, jax.Array]:
     """Returns the weights that clips should have, and for which videos they are known.
 
-    Args:
-        source: [S, M, K] log-probabilities of the actions, of labelled videos.
-        target: [T, M, K] those of unlabelled videos.
-        label: [S] true actions.
+    These are [S + T, M], the softmax over the clips of their log-probability of the
+    true action, for the target of the most likely one; and [S + T] bool: all of the
+    source, and those of the target whose mean top probability exceeds 0.8.
 
-    Returns:
-        Weights [S + T, M], the softmax over the clips of their log-probability of the
-        true or the most likely action, and [S + T] bool: all of the source, and those
-        of the target whose mean top probability exceeds 0.8.
+    Args:
+        source: [S, M, K] log-probabilities of the actions.
+        target: [T, M, K] those of unlabelled videos.
+        label: [S] true actions of the source.
     """
     of_label = jnp.take_along_axis(source, label[:, None, None], axis=-1)[..., 0]
     top = target.max(axis=-1)  # [T, M]

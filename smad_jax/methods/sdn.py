@@ -18,12 +18,10 @@ from smad_jax.models.recognizer import Recognizer
 
 @dataclasses.dataclass(frozen=True)
 class Settings(base.Settings):
-    """Scene head and confusion.
+    """Scene head and confusion; the ramp multiplies the strength of the reversal.
 
-    Attributes:
-        reversal: Strength of the reversed gradient; the ramp multiplies it.
-        hidden: Widths of the head's hidden layers, each with batch norm.
-        confusion_weight: Of minus the entropy on masked clips.
+    The head's hidden layers have the widths `hidden` and batch norm. The confusion is
+    minus the entropy on masked clips.
     """
 
     reversal: base.NotNegative = 1.0
@@ -67,8 +65,7 @@ class Sdn(base.Method[Settings]):
     ) -> base.LossAndMetrics:
         """Adds up the losses of whole clips and of masked ones.
 
-        Videos without a scene label are left out of the scene's mean, but not of the
-        head's batch statistics.
+        Videos without a scene label count in the head's batch statistics alone.
         """
         # Both split off in any case: whole clips draw the same with and without masked.
         keys = jax.random.split(key)
@@ -78,41 +75,27 @@ class Sdn(base.Method[Settings]):
         # An update on masked clips alone, when the two alternate.
         if "train" not in batch:
             return confusion, masked
-        whole, metrics = self._scene_loss(model, batch["train"], keys[0], step)
-        return whole + confusion, metrics | {
-            "loss": whole + confusion,
-            "loss/confusion": confusion,
-            "accuracy/masked": masked["accuracy/action"],
-        }
+        whole = self._scene_loss(model, batch["train"], keys[0], step)
+        accuracy = masked["accuracy/action"]
+        return base.add(whole, {"loss/confusion": confusion}, masked=accuracy)
 
     def _scene_loss(
         self, model: Recognizer, stream: base.Stream, key: jax.Array, step: jax.Array
     ) -> base.LossAndMetrics:
         """Returns the action's cross-entropy plus the adversary's, on whole clips."""
         output = model(stream["video"], train=True, key=key)
-        action, metrics = base.action_loss(output, stream)
         # On the reversal and not on the loss: the head learns at full strength.
         features = adversarial.reverse_gradient(
             output.features, self.settings.reversal * self.ramp(step)
         )
         logits = self.scene_head(features, train=True)
-        labels, mask = stream["aspects"]["scene"], stream["aspect_mask"]["scene"]
-        scene = losses.masked_mean(losses.soft_cross_entropy(logits, labels), mask)
-        hit = base.aspect_hits(logits, labels, "soft")
-        total = action + scene
-        return total, metrics | {
-            "loss": total,
-            "loss/scene": scene,
-            "accuracy/scene": losses.masked_mean(hit, mask),
-        }
+        action, loss = base.action_loss(output, stream), losses.soft_cross_entropy
+        return base.add_aspect(action, stream, "scene", "soft", logits, loss)
 
     def _confusion(
         self, model: Recognizer, stream: base.Stream, key: jax.Array
     ) -> base.LossAndMetrics:
-        """Returns the weighted negative entropy of the action on masked clips.
-
-        Without its weight it lies between -log K and 0.
-        """
+        """Returns the weight times minus the entropy, 0 to log K, on masked clips."""
         logits = model(stream["video"], train=True, key=key).logits
         confusion = -self.settings.confusion_weight * jnp.mean(losses.entropy(logits))
         # The labels serve the log alone: how often the scene still gives the action.

@@ -4,6 +4,7 @@ The other half, actionness reweighting, is part of the network (`models/saar.py`
 """
 
 import dataclasses
+import functools
 from typing import Literal
 
 import jax
@@ -17,16 +18,12 @@ from smad_jax.models.recognizer import Recognizer
 
 @dataclasses.dataclass(frozen=True)
 class Settings(base.Settings):
-    """Weights of an aspect's loss.
+    """Weights of an aspect's loss: Eq. 3 and 4 for soft labels, BCE for tags.
 
     Attributes:
-        soft_ce_weight: Of Eq. 3 for soft labels.
-        kl_weight: Of Eq. 4 for soft labels.
-        tags_weight: Of binary cross-entropy for tags.
         kl_reduction: `batchmean` is Eq. 4, summed over labels; `mean`, PyTorch's
             default, also divides by their number, which weakens the term as much.
-        weights: `divided` by the number of aspects (Sec. 6.3), or `each` aspect at the
-            full weight.
+        weights: `divided` by the number of aspects (Sec. 6.3), or `each` in full.
     """
 
     soft_ce_weight: float = 0.0
@@ -74,35 +71,25 @@ class Smad(base.Method[Settings]):
     def loss(
         self, model: Recognizer, batch: base.Batch, *, key: jax.Array, step: jax.Array
     ) -> base.LossAndMetrics:
-        """Adds each aspect's adversarial loss to that of the action.
-
-        Videos without labels for an aspect are left out of its mean.
-        """
+        """Adds each aspect's adversarial loss to that of the action."""
         stream = batch["train"]
         output = model(stream["video"], train=True, key=key)
-        total, metrics = base.action_loss(output, stream)
+        result = base.action_loss(output, stream)
         # Before dropout: the paper does not say which, and these are the features that
         # a linear probe of the finished network reads (Sec. 6.2).
         features = adversarial.reverse_gradient(output.features, self.ramp(step))
         for name, head in self.heads.items():
-            logits = head(features, train=True)
-            labels, mask = stream["aspects"][name], stream["aspect_mask"][name]
-            # A batch without any label of the aspect, as web data may be, has a mean
-            # of 0 here and no gradient, not a NaN.
-            loss = losses.masked_mean(self._adversarial(name, logits, labels), mask)
-            hit = base.aspect_hits(logits, labels, self.kinds[name])
-            total += loss
-            metrics[f"loss/{name}"] = loss
-            # Logged so that a run shows whether its adversary has fallen to chance.
-            metrics[f"accuracy/{name}"] = losses.masked_mean(hit, mask)
-        return total, metrics | {"loss": total}
+            kind, logits = self.kinds[name], head(features, train=True)
+            loss = functools.partial(self._adversarial, kind)
+            result = base.add_aspect(result, stream, name, kind, logits, loss)
+        return result
 
     def _adversarial(
-        self, name: str, logits: jax.Array, labels: jax.Array
+        self, kind: str, logits: jax.Array, labels: jax.Array
     ) -> jax.Array:
         """Returns the weighted loss of one aspect, [B]."""
         chosen = self.settings
-        if self.kinds[name] == "tags":
+        if kind == "tags":
             weight = chosen.tags_weight * self.share
             return weight * losses.tag_cross_entropy(logits, labels)
         divisor = logits.shape[-1] if chosen.kl_reduction == "mean" else 1

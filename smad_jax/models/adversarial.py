@@ -22,12 +22,8 @@ def reverse_gradient(features: jax.Array, strength: float | jax.Array) -> jax.Ar
     loss (Eq. 2). Both equations have the weight lambda, which therefore belongs on the
     loss; a strength other than one scales the backbone's part alone.
 
-    Args:
-        features: Any shape, usually [B, D].
-        strength: At least zero; may be traced, so that a schedule can ramp it.
-
-    Returns:
-        `features`, unchanged.
+    `features` may have any shape, usually [B, D]. `strength` is at least zero, and may
+    be traced, so that a schedule can ramp it.
     """
     del strength  # only the backward pass uses it
     return features
@@ -79,15 +75,9 @@ class AdversarialHead(nnx.Module):
         self.fc = layers.Linear(in_features, num_labels, rngs=rngs)
 
     def __call__(self, features: jax.Array, *, train: bool) -> jax.Array:
-        """Maps features to logits.
+        """Maps features [B, D] to logits [B, Z].
 
-        Args:
-            features: [B, D].
-            train: Whether hidden batch norm uses and remembers the batch's
-                statistics; of no effect on a linear head.
-
-        Returns:
-            [B, Z] logits.
+        In training hidden batch norm uses and remembers the batch's statistics.
         """
         for layer in self.hidden:
             features = layer(features, train=train)

@@ -73,14 +73,7 @@ def convolve(
 def choose_formulation(
     shape: Sequence[int], kernel_shape: Sequence[int], strides: Size, backend: str
 ) -> Formulation:
-    """Names the fastest formulation known for arrays of these shapes on `backend`.
-
-    Args:
-        shape: Of the input, [B, T, H, W, C].
-        kernel_shape: [t, h, w, C, D].
-        strides: Step over time, height and width.
-        backend: As `jax.default_backend()` names it.
-    """
+    """Names the fastest formulation known on `backend` for shapes as in `convolve`."""
     time, height, width = kernel_shape[:3]
     # All measurements below are of CPUs. Elsewhere XLA's own convolution is used, in
     # two dimensions where this copies nothing.

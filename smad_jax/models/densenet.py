@@ -77,14 +77,7 @@ class DenseNet(nnx.Module):
 class DenseBlock(nnx.Module):
     """Layers that each see the outputs of all before them."""
 
-    def __init__(
-        self,
-        width: int,
-        depth: int,
-        spec: Spec,
-        *,
-        make: layers.Factory,
-    ):
+    def __init__(self, width: int, depth: int, spec: Spec, *, make: layers.Factory):
         self.depth = depth
         for number in range(1, depth + 1):
             layer = DenseLayer(width, spec, make=make)
@@ -103,13 +96,7 @@ class DenseBlock(nnx.Module):
 class DenseLayer(nnx.Module):
     """Batch norm, ReLU and 1x1, then batch norm, ReLU and 3x3."""
 
-    def __init__(
-        self,
-        width: int,
-        spec: Spec,
-        *,
-        make: layers.Factory,
-    ):
+    def __init__(self, width: int, spec: Spec, *, make: layers.Factory):
         inner = spec.bottleneck * spec.growth  # independent of how wide the input grew
         self.norm1 = make.norm(width)
         self.conv1 = make.conv(width, inner, (1, 1, 1))
@@ -125,13 +112,7 @@ class DenseLayer(nnx.Module):
 class Transition(nnx.Module):
     """Fewer channels, and the mean of every 2x2 pixels without an odd last row."""
 
-    def __init__(
-        self,
-        in_width: int,
-        width: int,
-        *,
-        make: layers.Factory,
-    ):
+    def __init__(self, in_width: int, width: int, *, make: layers.Factory):
         self.norm = make.norm(in_width)
         self.conv = make.conv(in_width, width, (1, 1, 1))
 

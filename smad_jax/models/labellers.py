@@ -26,15 +26,10 @@ _EFFICIENTNET_MEAN, _EFFICIENTNET_STD = 127.0, 128.0
 def build_labeller(
     name: str, num_labels: int, *, rngs: nnx.Rngs
 ) -> recognizer.Recognizer:
-    """Builds the labeller called `name` with fresh parameters.
-
-    Args:
-        name: A key of `LABELLERS`, or an image model.
-        num_labels: Z.
-        rngs: Draws the parameters.
+    """Builds the labeller of Z labels called `name`, with fresh parameters.
 
     Raises:
-        ConfigError: if the name is unknown.
+        ConfigError: if `name` is neither a key of `LABELLERS` nor an image model.
     """
     if name in IMAGE_MODELS:
         return models.build_model(name, num_labels, rngs=rngs)
@@ -46,16 +41,10 @@ def build_labeller(
 
 
 def normalise(name: str, images: jax.Array) -> jax.Array:
-    """Returns images normalised as the labeller called `name` was trained.
+    """Returns images as the labeller called `name` was trained on them, in float32.
 
-    Args:
-        name: As for `build_labeller`.
-        images: [B, T, H, W, 3] RGB, uint8 or float, in 0..255.
-
-    Returns:
-        The same shape, float32.
+    `images` are [B, T, H, W, 3] RGB, uint8 or float, in 0..255.
     """
     if name == "efficientnet_lite0":
         return (images.astype(jnp.float32) - _EFFICIENTNET_MEAN) / _EFFICIENTNET_STD
-    mean, std = jnp.array(recognizer.PIXEL_MEAN), jnp.array(recognizer.PIXEL_STD)
-    return (images.astype(jnp.float32) - mean) / std
+    return recognizer.normalise(images)

@@ -29,15 +29,10 @@ _PIECE = 1 << 16  # numbers drawn at a time
 
 
 def max_pool(x: jax.Array, window: Size, strides: Size) -> jax.Array:
-    """Takes the maximum under a window padded by half its size with minus infinity.
+    """Takes the maximum under an odd window padded by half of it with minus infinity.
 
-    Args:
-        x: [B, T, H, W, C].
-        window: Extent over time, height and width, each odd.
-        strides: Step over time, height and width.
-
-    Returns:
-        [B, ceil(T / strides[0]), ceil(H / strides[1]), ceil(W / strides[2]), C].
+    Maps [B, T, H, W, C] to
+    [B, ceil(T / strides[0]), ceil(H / strides[1]), ceil(W / strides[2]), C].
     """
     # As nine slices a CPU takes a tenth of the time, but no less for a whole network.
     return lax.reduce_window(
@@ -62,11 +57,7 @@ def draw_normal(key: jax.Array, shape: Sequence[int], *, scale: float) -> jax.Ar
 
 
 def parameter_dtype(dtype: str) -> jnp.dtype:
-    """Returns the dtype of parameters and statistics: float32 or wider.
-
-    Args:
-        dtype: What activations are computed in.
-    """
+    """Returns the dtype, float32 or wider, of what is kept beside activations."""
     return jnp.promote_types(dtype, jnp.float32)
 
 
@@ -176,15 +167,11 @@ class GhostBatchNorm(nnx.Module):
         self.inference: Inference = "stored"
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Normalises every channel and applies scale and bias.
+        """Normalises every channel of [B, ..., C] and applies scale and bias.
 
-        Args:
-            x: [B, ..., C]; a group is `ghost_size` consecutive videos of axis 0.
-            train: Normalise by the batch and move the running statistics;
-                otherwise normalise by the running statistics.
-
-        Returns:
-            The shape and dtype of `x`; the arithmetic between is float32 or wider.
+        Training normalises by groups of `ghost_size` consecutive videos and moves the
+        running statistics. The result has the dtype of `x`; the arithmetic between is
+        float32 or wider.
 
         Raises:
             ValueError: in training, if B is no multiple of the ghost size or a
@@ -237,12 +224,8 @@ class GhostBatchNorm(nnx.Module):
 class Factory:
     """Makes the layers of one network, which share these settings.
 
-    Attributes:
-        rngs: Draws the parameters, in the order in which layers are made.
-        kernel_start: As of `Conv`.
-        ghost_size: As of `GhostBatchNorm`.
-        ghost_statistics: As of `GhostBatchNorm`.
-        dtype: What the layers compute in.
+    `rngs` draws the parameters, in the order in which layers are made; `dtype` is what
+    the layers compute in. The others are those of `Conv` and `GhostBatchNorm`.
     """
 
     rngs: nnx.Rngs
@@ -278,6 +261,14 @@ class Factory:
             scale=scale,
             dtype=self.dtype,
         )
+
+
+def drop(x: jax.Array, probability: float, key: jax.Array) -> jax.Array:
+    """Zeroes numbers with a probability and scales the others up to keep the mean."""
+    # Scaled in training, so that nothing changes at test.
+    keep = 1 - probability
+    kept = jax.random.bernoulli(key, keep, x.shape)
+    return jnp.where(kept, x / keep, 0)
 
 
 def _num_groups(shape: Sequence[int], ghost_size: int) -> int:

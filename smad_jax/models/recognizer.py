@@ -16,13 +16,20 @@ PIXEL_MEAN = (123.675, 116.28, 103.53)  # RGB, of ImageNet, in 0..255
 PIXEL_STD = (58.395, 57.12, 57.375)
 
 
+def normalise(pixels: jax.Array, dtype: str = "float32") -> jax.Array:
+    """Returns [..., 3] RGB in 0..255 with mean 0 and std 1, in float32 or wider."""
+    # Not in bfloat16, which would round the mean 123.675 to 123.5.
+    wide = layers.parameter_dtype(dtype)
+    mean, std = jnp.array(PIXEL_MEAN, wide), jnp.array(PIXEL_STD, wide)
+    return (pixels.astype(wide) - mean) / std
+
+
 class Output(NamedTuple):
     """What a recognizer returns for a batch of clips.
 
     Attributes:
         logits: [B, K], float32 or wider.
-        features: [B, D], the mean of the feature map before dropout, float32 or
-            wider.
+        features: [B, D], the mean of the feature map, float32 or wider, not dropped.
         feature_map: [B, T, H, W, D] after the last stage, in the model's dtype.
         actionness: [B, T, H, W] scores before the last stage; None without SAAR.
     """
@@ -92,9 +99,6 @@ class Recognizer(nnx.Module):
             train: Batch norm by the batch's statistics, and dropout.
             key: Randomness of dropout; needed only when training with dropout.
 
-        Returns:
-            Logits, features, feature map and actionness.
-
         Raises:
             ValueError: if `video` has another rank, channel count or dtype, or a
                 key is missing.
@@ -127,19 +131,12 @@ class Recognizer(nnx.Module):
             )
         if is_float:
             return video.astype(self.dtype)
-        # On the device, so that batches travel as uint8, a quarter of the bytes; and in
-        # float32 or wider: bfloat16 would round the mean 123.675 to 123.5.
-        wide = layers.parameter_dtype(self.dtype)
-        mean, std = jnp.array(PIXEL_MEAN, wide), jnp.array(PIXEL_STD, wide)
-        return ((video.astype(wide) - mean) / std).astype(self.dtype)
+        # On the device, so that batches travel as uint8, a quarter of the bytes.
+        return normalise(video, self.dtype).astype(self.dtype)
 
     def _drop(self, features: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Zeroes features with probability `dropout` and scales the others up."""
         if key is None:
             raise ValueError(
                 f"training with dropout {self.dropout} needs a key; pass key="
             )
-        # Scaled in training, so that nothing changes at test.
-        keep = 1 - self.dropout
-        kept = jax.random.bernoulli(key, keep, features.shape)
-        return jnp.where(kept, features / keep, 0)
+        return layers.drop(features, self.dropout, key)

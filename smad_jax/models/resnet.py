@@ -118,10 +118,7 @@ SPECS = {
     # Its siblings for single frames, as TSN is SlowOnly's, and with time strided.
     "tsn_tiny": dataclasses.replace(_TINY, time_kernels=((1, 1),) * 3),
     "resnet3d_tiny": dataclasses.replace(
-        _TINY,
-        time_kernels=((3, 3),) * 3,
-        time_strides=(1, 2, 2),
-        stem_kernel=(3, 5, 5),
+        _TINY, time_kernels=((3, 3),) * 3, time_strides=(1, 2, 2), stem_kernel=(3, 5, 5)
     ),
 }
 
@@ -153,14 +150,9 @@ class ResNet(nnx.Module):
         return self.after_seam(self.before_seam(x, train=train), train=train)
 
     def before_seam(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Runs the stem and all stages but the last.
+        """Maps [B, T, H, W, 3], normalised, to [B, T', H', W', seam_width].
 
-        Args:
-            x: [B, T, H, W, 3], normalised.
-            train: Whether batch norm uses and remembers the batch's statistics.
-
-        Returns:
-            [B, T', H', W', seam_width].
+        In training batch norm uses and remembers the batch's statistics.
         """
         x = jax.nn.relu(self.bn1(self.conv1(x), train=train))
         if self.spec.pool_window is not None:
@@ -170,15 +162,7 @@ class ResNet(nnx.Module):
         return x
 
     def after_seam(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Runs the last stage: [B, T', H', W', seam_width] to the feature map.
-
-        Args:
-            x: What `before_seam` returned, possibly reweighted.
-            train: As for `before_seam`.
-
-        Returns:
-            [B, T, H, W, width].
-        """
+        """Maps [B, T', H', W', seam_width], possibly reweighted, to the feature map."""
         return self._run_stage(len(self.spec.depths), x, train=train)
 
     def _run_stage(self, stage: int, x: jax.Array, *, train: bool) -> jax.Array:
@@ -266,12 +250,7 @@ class Projection(nnx.Module):
     """Shortcut B: a 1x1 convolution with the block's strides, and batch norm."""
 
     def __init__(
-        self,
-        in_width: int,
-        width: int,
-        strides: layers.Size,
-        *,
-        make: layers.Factory,
+        self, in_width: int, width: int, strides: layers.Size, *, make: layers.Factory
     ):
         self.conv = make.conv(in_width, width, (1, 1, 1), strides)
         self.bn = make.norm(width)
@@ -304,11 +283,7 @@ _BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
 def _stage(
-    spec: Spec,
-    stage: int,
-    in_width: int,
-    *,
-    make: layers.Factory,
+    spec: Spec, stage: int, in_width: int, *, make: layers.Factory
 ) -> nnx.List[BasicBlock | Bottleneck]:
     """Builds the blocks of one stage, counted from zero; the first takes the stride."""
     space = spec.space_strides[stage]

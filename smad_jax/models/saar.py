@@ -20,11 +20,8 @@ def reweight(feature_map: jax.Array, actionness: jax.Array) -> jax.Array:
     neither does adding a constant to a frame's scores.
 
     Args:
-        feature_map: [B, T, H, W, C], F in the paper.
+        feature_map: [B, T, H, W, C], F in the paper; so is the result, F'.
         actionness: [B, T, H, W] scores, any real numbers, A in the paper.
-
-    Returns:
-        [B, T, H, W, C], F' in the paper, in the dtype of `feature_map`.
 
     Raises:
         ValueError: if the two differ in [B, T, H, W].
@@ -50,12 +47,7 @@ class Saar(nnx.Module):
     """
 
     def __init__(
-        self,
-        in_width: int,
-        width: int,
-        make: layers.Factory,
-        *,
-        num_blocks: int = 1,
+        self, in_width: int, width: int, make: layers.Factory, *, num_blocks: int = 1
     ):
         self.layer = nnx.List([])
         for _ in range(num_blocks):
@@ -65,14 +57,9 @@ class Saar(nnx.Module):
         self.score = Score(in_width, dtype=make.dtype)
 
     def __call__(self, feature_map: jax.Array, *, train: bool) -> jax.Array:
-        """Scores each location.
+        """Maps [B, T, H, W, C] to scores [B, T, H, W], float32 or wider.
 
-        Args:
-            feature_map: [B, T, H, W, C].
-            train: Whether batch norm uses and remembers the batch's statistics.
-
-        Returns:
-            [B, T, H, W] actionness before normalisation, float32 or wider.
+        In training batch norm uses and remembers the batch's statistics.
         """
         for block in self.layer:
             feature_map = block(feature_map, train=train)

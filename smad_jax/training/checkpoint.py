@@ -80,12 +80,8 @@ class Checkpoints:
     ) -> tuple[train_state.TrainState, Position]:
         """Returns a saved state, the newest unless `step` is given.
 
-        Args:
-            like: A state of the same shapes, placed where the arrays should be placed.
-            step: The step to read.
-
-        Raises:
-            DataError: if there is no checkpoint, or it holds other arrays.
+        `like` is a state of the same shapes, placed where the arrays should be placed.
+        Raises DataError if there is no checkpoint, or it holds other arrays.
         """
         step = self.latest_step() if step is None else step
         if step is None:
@@ -105,8 +101,7 @@ class Checkpoints:
         saved = self._manager.restore(
             step,
             args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(target),
-                position=ocp.args.JsonRestore(),
+                state=ocp.args.StandardRestore(target), position=ocp.args.JsonRestore()
             ),
         )
         return train_state.TrainState(**saved["state"]), saved["position"]
@@ -128,11 +123,8 @@ def _full_disk_named() -> Iterator[None]:
 def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:
     """Returns the newest step with its parameters and batch statistics, by flat path.
 
-    Args:
-        folder: The `checkpoints` folder of a run.
-
-    Raises:
-        DataError: if there is no checkpoint, or it is damaged.
+    `folder` is the `checkpoints` of a run. Raises DataError if it has no checkpoint, or
+    a damaged one.
     """
     with ocp.CheckpointManager(
         folder.absolute(),

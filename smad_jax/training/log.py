@@ -112,12 +112,10 @@ class Journal:
     """Appends to `metrics.jsonl` and to TensorBoard files in a run's folder."""
 
     def __init__(self, workdir: pathlib.Path | None, start_step: int = 0) -> None:
-        """Opens both and drops the lines of steps that a resumed run repeats.
+        """Opens both and drops the lines after `start_step`, which a run repeats.
 
-        Args:
-            workdir: The run's folder; None, as in all processes but one, to write
-                nothing.
-            start_step: Steps done before this start.
+        `workdir` is the run's folder, or None, as in all processes but one, to write
+        nothing.
         """
         self._file = self._board = None
         if workdir is None:
@@ -145,13 +143,9 @@ class Journal:
     def show(
         self, step: int, name: str, values: np.ndarray, pictures: np.ndarray
     ) -> None:
-        """Adds a histogram and pictures to TensorBoard, under one name.
+        """Adds a histogram and pictures [n, H, W, 3] uint8 RGB to TensorBoard.
 
-        Args:
-            step: Counts the training set's batches.
-            name: `look/actionness` for instance.
-            values: Any number of them.
-            pictures: [n, H, W, 3] uint8 RGB.
+        Both have one name, `look/actionness` for instance; `step` is as for `write`.
         """
         if self._board is None:
             return
@@ -186,17 +180,12 @@ def progress_line(
     chance: Mapping[str, float],
     web: Iterable[str] = (),
 ) -> str:
-    """Returns the console line of a training run.
+    """Returns the console line of a training run, by the means of a `Window`.
 
-    Args:
-        name: Of the run; several may share a terminal.
-        step: Steps taken.
-        total_steps: Steps of the whole run.
-        steps_per_epoch: For the epoch count.
-        values: From `Window.means`.
-        chance: For each adversary, the accuracy of always answering its most
-            frequent label; an adversary at chance has nothing left to read.
-        web: Names of web streams; those that had a turn get their loss and accuracy.
+    It starts with the run's name, as several runs may share a terminal. `chance` is,
+    for each adversary, the accuracy of always answering its most frequent label; an
+    adversary at chance has nothing left to read. Of the `web` streams those that had a
+    turn get their loss and accuracy.
     """
     epochs = -(-total_steps // steps_per_epoch)
     epoch = min((step - 1) // steps_per_epoch + 1, epochs)

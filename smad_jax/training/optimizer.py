@@ -34,9 +34,7 @@ def build(
     momentum: float = 0.0,
     clip_norm: float = 0.0,
 ) -> optax.GradientTransformation:
-    """Returns the direction of descent for the config's `optimizer` section.
-
-    The step multiplies it by minus the learning rate.
+    """Returns the direction of descent, which the step multiplies by minus the rate.
 
     Args:
         name: `sgd` or `adamw`.

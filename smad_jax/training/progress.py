@@ -42,12 +42,9 @@ class Bar:
     """
 
     def __init__(self, name: str, total: int, stream: TextIO | None = None) -> None:
-        """Draws nothing yet.
+        """Draws nothing yet; `stream` is by default where the log's lines go.
 
-        Args:
-            name: Of the run or test.
-            total: Steps, or videos, of the whole.
-            stream: Where to draw; by default where the log's lines go.
+        `total` is the steps of the run called `name`, or the videos of the test.
         """
         self._name, self._total = name, total
         self._stream = stream or _log_stream()
@@ -93,10 +90,7 @@ class Bar:
 def through(batches: Iterable[B], name: str, total: int) -> Generator[B]:
     """Yields test batches and reports how many videos are done.
 
-    Args:
-        batches: Mappings with `mask` [L], False for padding.
-        name: Of the test.
-        total: Videos of this process.
+    Their `mask` [L] is False for padding; `total` is the videos of this process.
     """
     done, first, reported = 0, 0, time.perf_counter()
     began = None  # when the first batch was done: compiling would spoil the rate

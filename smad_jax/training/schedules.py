@@ -25,15 +25,8 @@ def cosine(
     """Half a cosine over all epochs, times a linear ramp during the first ones.
 
     The cosine's value belongs to a whole epoch and counts epochs from 0, warm-up
-    included; the ramp multiplies it by `warmup_ratio` at step 0 up to 1 at the
-    end of `warmup_epochs`.
-
-    Args:
-        base: Learning rate at the top of the cosine.
-        epochs: Length of the half-period (n_max of App. C).
-        steps_per_epoch: Optimiser steps in an epoch.
-        warmup_epochs: Epochs of linear warm-up; 0 for none.
-        warmup_ratio: Share of the rate that the ramp starts from.
+    included; `base` is its top and `epochs` its half-period (n_max of App. C). The ramp
+    multiplies it by `warmup_ratio` at step 0 up to 1 at the end of `warmup_epochs`.
     """
     warmup_steps = warmup_epochs * steps_per_epoch
 
@@ -50,11 +43,7 @@ def cosine(
 
 
 def steps(
-    base: float,
-    *,
-    milestones: Sequence[int],
-    steps_per_epoch: int,
-    factor: float = 0.1,
+    base: float, *, milestones: Sequence[int], steps_per_epoch: int, factor: float = 0.1
 ) -> Schedule:
     """Multiplies `base` by `factor` at the end of each milestone epoch.
 

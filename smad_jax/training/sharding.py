@@ -34,10 +34,7 @@ def check_batch_size(
 ) -> None:
     """Raises ConfigError unless the devices can share `batch_size` videos evenly.
 
-    Args:
-        batch_size: Videos of a global batch.
-        mesh: The devices.
-        key: Of the config that holds it.
+    `batch_size` is that of a global batch, and `key` names the config's key for it.
     """
     if batch_size % mesh.size:
         raise errors.ConfigError(
@@ -63,12 +60,8 @@ def replicate(tree: T, mesh: jax.sharding.Mesh) -> T:
 def shard(batch: Mapping[str, Any], mesh: jax.sharding.Mesh) -> dict[str, Any]:
     """Returns the global batch, given this process's rows of it.
 
-    Args:
-        batch: Nested mapping of arrays [B / processes, ...].
-        mesh: Devices to split the batch over.
-
-    Returns:
-        The same nesting of global arrays [B, ...], split over the first axis.
+    Nested arrays [B / processes, ...] become global ones [B, ...] in the same nesting,
+    split over the first axis.
     """
     rows = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(BATCH_AXIS))
     return jax.tree.map(

@@ -65,24 +65,18 @@ def make_train_step(
     The state is donated: do not use the one passed in again. `state.step` grows by
     `advance`, which is 0 for updates that share their learning rate with a later one
     (`joint.py`); their keys differ. A step whose loss or gradient is not finite changes
-    nothing but the count, and its `metrics["non_finite"]` is 1.
+    nothing but the count, and its `metrics["non_finite"]` is 1. The metrics hold the
+    loss's own, `gradient_norm` before clipping, and `learning_rate`, too.
 
     Args:
         graph: Structure of the trained modules, from `train_state.split`.
         loss: Of the modules on a batch.
         optimizer: Direction of descent, from `optimizer.build`.
         learning_rate: Rate as a function of `state.step`.
-
-    Returns:
-        The step. Its metrics hold the loss's own, `gradient_norm` before
-        clipping, `learning_rate` and `non_finite`.
     """
 
     def train_step(
-        state: train_state.TrainState,
-        batch: Batch,
-        key: jax.Array,
-        advance: int = 1,
+        state: train_state.TrainState, batch: Batch, key: jax.Array, advance: int = 1
     ) -> tuple[train_state.TrainState, Metrics]:
         def objective(
             params: train_state.Tree,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.methods import actor_cut_mix, base, mixing, motion
+from smad_jax.methods import base, mixing, motion
 from smad_jax.training import train_state
 from tests.helpers import debiasing, networks
 
@@ -53,7 +53,7 @@ def test_loss_is_of_both_labels_by_their_weights(foreground):
     def by_hand(modules):
         video = jnp.asarray(stream["video"])
         mask = motion.foreground(video, foreground)
-        mixed = actor_cut_mix.in_scene_of(video, mask, jnp.asarray(partners))
+        mixed = mixing.in_scene_of(video, mask, jnp.asarray(partners))
         video = jnp.where(chosen[:, None, None, None, None], mixed, video)
         logits = modules.model(video, train=True).logits
         return -(target * jax.nn.log_softmax(logits)).sum(axis=1).mean()
@@ -76,7 +76,7 @@ def test_weight_of_the_label_by_hand():
     mask = np.zeros((4, 2, 5), bool)
     mask[1, 0] = mask[2] = True  # a half, all; the last a tenth
     mask[3, 1, 1] = True
-    found = actor_cut_mix.label_weight(jnp.asarray(mask))
+    found = mixing.label_weight(jnp.asarray(mask))
     np.testing.assert_allclose(found, [0, 0.9375, 1, 1 - 0.9**4], rtol=1e-6)
 
 
@@ -88,7 +88,7 @@ def test_actor_stands_in_a_scene_without_its_own_actor(dtype, paint):
     video = jnp.broadcast_to(video, (3, 2, 1, 4, 3))
     mask = np.zeros((3, 1, 4), bool)
     mask[0, 0, :2], mask[1, 0, 1:3], mask[2, 0, 3] = True, True, True
-    mixed = actor_cut_mix.in_scene_of(video, jnp.asarray(mask), jnp.array([1, 2, 0]))
+    mixed = mixing.in_scene_of(video, jnp.asarray(mask), jnp.array([1, 2, 0]))
     mixed = np.asarray(mixed)
     assert mixed.dtype == dtype
     one, two, three = ([value] * 3 for value in (1, 2, 3))

@@ -86,7 +86,7 @@ def test_moments_of_parts_are_those_of_the_whole():
         adabn.Moments(len(part), (part.mean(0),), (part.var(0),))
         for part in (values[:2], values[2:3], values[3:])
     ]
-    whole = adabn.combine(parts)
+    whole = adabn.combine(jax.tree.map(lambda *each: np.stack(each), *parts))
     assert whole.num_clips == 5
     np.testing.assert_allclose(whole.means[0], values.mean(0), rtol=1e-12)
     np.testing.assert_allclose(whole.variances[0], values.var(0), rtol=1e-12)
