@@ -18,7 +18,8 @@ from data_prep.lists import (
     published_lists,
     wanted_videos,
 )
-from smad_jax import errors, tables
+from smad_jax import errors
+from smad_jax.base import tables
 
 _LOOKED_AT = 20  # lines that decide the form of a list
 

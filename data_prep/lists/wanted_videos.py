@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from smad_jax import errors, tables
+from smad_jax import errors
+from smad_jax.base import tables
 from smad_jax.data import label_names, video
 
 _HIGHEST_LABEL = 999_999  # larger numbers are ids, so another column

@@ -4,8 +4,8 @@ import argparse
 import pathlib
 import re
 
-from smad_jax import errors, file_io
-from smad_jax.commands import command_line
+from smad_jax import errors
+from smad_jax.base import command_line, file_io
 
 HELP = "write a page on the bias of any classifier's predictions"
 
@@ -90,8 +90,7 @@ def run(
     Raises:
         UserError: for whatever is wrong with the files.
     """
-    from smad_jax.api import audits
-    from smad_jax.reporting.audit import page, thumbnails
+    from smad_jax.reporting.audit import audits, page, thumbnails
 
     files = [file for _, file in (*aspect, *names)]
     files += filter(None, (predictions, other, labels, train, classes))

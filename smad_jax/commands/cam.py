@@ -4,8 +4,8 @@ import argparse
 import pathlib
 from typing import Literal, get_args
 
-from smad_jax import errors, file_io
-from smad_jax.commands import command_line
+from smad_jax import errors
+from smad_jax.base import command_line, file_io
 
 HELP = "draw where two networks look in a video (Fig. 7)"
 Scaling = Literal["clip", "frame"]  # as in `evaluation.cam`, slow to import

@@ -3,7 +3,7 @@
 import argparse
 import pathlib
 
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 
 HELP = "print a table of two runs"
 

@@ -5,12 +5,12 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from smad_jax import file_io
-from smad_jax.commands import command_line, network
+from smad_jax.base import command_line, file_io
+from smad_jax.commands import network
 from smad_jax.evaluation import contingency, information
 
 if TYPE_CHECKING:
-    from smad_jax.api import measures
+    from smad_jax.commands import measures
 
 HELP = "measure accuracy, fairness and worst groups on any test set"
 LEGEND = """\
@@ -85,7 +85,7 @@ def run(
     Raises:
         UserError: for whatever the user can put right.
     """
-    from smad_jax.api import measures
+    from smad_jax.commands import measures
 
     out = out or run / "evaluation"
     tables, found = [], {}
@@ -120,7 +120,7 @@ def _contrast(
     out: pathlib.Path,
 ) -> list[str]:
     """Writes the contrasted accuracy of a test of static bias; returns its line."""
-    from smad_jax.api import measures
+    from smad_jax.commands import measures
 
     twin = one.contrast_place
     if twin is not None and twin not in found:

@@ -3,7 +3,8 @@
 import argparse
 import pathlib
 
-from smad_jax.commands import checkpoint_options, command_line
+from smad_jax.base import command_line
+from smad_jax.commands import checkpoint_options
 
 HELP = "write a folder of weights as a PyTorch file"
 
@@ -26,9 +27,9 @@ def run(
     *, folder: pathlib.Path, layout: str, out: pathlib.Path, allow: list[str]
 ) -> str:
     """Writes the file; returns a summary."""
-    from smad_jax.api import weights
+    from smad_jax.torch_weights import transfer
 
-    count = weights.export_weights(folder, out, layout, allow=allow)
+    count = transfer.export_weights(folder, out, layout, allow=allow)
     return f"{count} tensors in {layout} names: {out}"
 
 

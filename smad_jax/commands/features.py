@@ -3,8 +3,8 @@
 import argparse
 import pathlib
 
-from smad_jax import file_io
-from smad_jax.commands import command_line, network
+from smad_jax.base import command_line, file_io
+from smad_jax.commands import network
 
 HELP = "store the features of every video of a split"
 
@@ -36,7 +36,7 @@ def run(
     Raises:
         UserError: for whatever the user can put right.
     """
-    from smad_jax.api import extracted
+    from smad_jax.commands import extracted
 
     path = out or run / "features" / f"{split.replace('/', '-')}.npz"
     with network.opened(run, data_root, views, config, classes) as trained:

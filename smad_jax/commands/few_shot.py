@@ -4,8 +4,7 @@ import argparse
 import dataclasses
 import pathlib
 
-from smad_jax import file_io
-from smad_jax.commands import command_line
+from smad_jax.base import command_line, file_io
 from smad_jax.evaluation import features as feature_files
 from smad_jax.evaluation import few_shot, reports
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from smad_jax import errors
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 
 
 class Command(NamedTuple):
@@ -139,8 +139,7 @@ def program() -> str:
 def main(arguments: Sequence[str]) -> int:
     """Lists the commands, or runs the one that is named; returns the exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(listing())
-        return 0
+        return command_line.run(listing)
     return _dispatch(program(), {name: name for name in COMMANDS}, arguments)
 
 

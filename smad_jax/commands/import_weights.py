@@ -3,7 +3,8 @@
 import argparse
 import pathlib
 
-from smad_jax.commands import checkpoint_options, command_line
+from smad_jax.base import command_line
+from smad_jax.commands import checkpoint_options
 
 HELP = "read a .pth or .safetensors file into a folder"
 
@@ -26,9 +27,9 @@ def run(
     out: pathlib.Path,
 ) -> str:
     """Writes the folder; returns a line a tensor and a summary."""
-    from smad_jax.api import weights
+    from smad_jax.torch_weights import transfer
 
-    found = weights.import_weights(
+    found = transfer.import_weights(
         checkpoint, out, model, layout=layout, foreign=foreign, allow=allow
     )
     network = found.network

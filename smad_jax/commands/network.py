@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 
 if TYPE_CHECKING:
     from smad_jax.experiment import trained
@@ -50,7 +50,7 @@ def opened(
         ConfigError: if imported weights come without config or classes.
         DataError: if it cannot be opened.
     """
-    from smad_jax.api import runs
+    from smad_jax.commands import runs
     from smad_jax.training import log
 
     with log.on_standard_error():

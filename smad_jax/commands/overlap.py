@@ -3,8 +3,8 @@
 import argparse
 import pathlib
 
-from smad_jax import errors, file_io
-from smad_jax.commands import command_line
+from smad_jax import errors
+from smad_jax.base import command_line, file_io
 
 HELP = "draw the accuracy lost as scenes overlap less (Fig. 3)"
 

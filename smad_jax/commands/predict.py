@@ -4,11 +4,12 @@ import argparse
 import pathlib
 from typing import TYPE_CHECKING
 
-from smad_jax import errors, file_io
-from smad_jax.commands import command_line, network
+from smad_jax import errors
+from smad_jax.base import command_line, file_io
+from smad_jax.commands import network
 
 if TYPE_CHECKING:
-    from smad_jax.api import predictions
+    from smad_jax.commands import predictions
 
 HELP = "list likely actions of a folder of videos, with a sheet of pictures"
 
@@ -51,7 +52,7 @@ def run(
     Raises:
         UserError: for whatever the user can put right.
     """
-    from smad_jax.api import predictions
+    from smad_jax.commands import predictions
     from smad_jax.reporting import figures
 
     if out.suffix.lower() == ".png":

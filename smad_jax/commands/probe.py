@@ -4,8 +4,8 @@ import argparse
 import dataclasses
 import pathlib
 
-from smad_jax import file_io
-from smad_jax.commands import command_line, network
+from smad_jax.base import command_line, file_io
+from smad_jax.commands import network
 
 HELP = "measure what a linear probe reads about the scene from features"
 
@@ -45,7 +45,7 @@ def run(
     Raises:
         UserError: for whatever the user can put right.
     """
-    from smad_jax.api import measures
+    from smad_jax.commands import measures
 
     if out:
         file_io.check(out)

@@ -4,7 +4,7 @@ import argparse
 import pathlib
 from collections.abc import Sequence
 
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 
 HELP = "compare all arms of a study over several seeds"
 AGAIN = "the same command resumes where it stopped"

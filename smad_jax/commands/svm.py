@@ -3,8 +3,7 @@
 import argparse
 import pathlib
 
-from smad_jax import file_io
-from smad_jax.commands import command_line
+from smad_jax.base import command_line, file_io
 
 HELP = "measure linear SVMs on stored features, over several splits"
 
@@ -56,7 +55,7 @@ def run(
     """
     import numpy as np
 
-    from smad_jax.api import extracted
+    from smad_jax.commands import extracted
     from smad_jax.evaluation import features as feature_files
     from smad_jax.evaluation import reports
 

@@ -4,7 +4,7 @@ import argparse
 import pathlib
 
 from smad_jax import errors
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 
 HELP = "print a table of the paper beside our numbers"
 

@@ -107,7 +107,7 @@ def _act(argv: Sequence[str], place: str) -> None:
 
 def _train(config: ml_collections.ConfigDict, place: str) -> None:
     # Imported late: a mistake in the flags is reported without waiting for JAX.
-    from smad_jax.api import runs
+    from smad_jax.commands import runs
     from smad_jax.experiment import run_folder
     from smad_jax.training import log, loop
 

@@ -3,7 +3,8 @@
 import argparse
 import pathlib
 
-from smad_jax.commands import command_line, study
+from smad_jax.base import command_line
+from smad_jax.commands import study
 
 HELP = "tune the hyper-parameters of every arm of a study"
 

@@ -3,7 +3,8 @@
 import pathlib
 
 from smad_jax import errors
-from smad_jax.commands import checkpoint_options, command_line
+from smad_jax.base import command_line
+from smad_jax.commands import checkpoint_options
 
 HELP = "compare a network with PyTorch, stage by stage"
 
@@ -21,9 +22,9 @@ def run(
     Raises:
         DataError: if one is larger than rounding leaves.
     """
-    from smad_jax.api import weights
+    from smad_jax.torch_weights import transfer
 
-    differences, equal = weights.verify_weights(
+    differences, equal = transfer.verify_weights(
         checkpoint, model, layout=layout, foreign=foreign, allow=allow
     )
     text = "\n".join(map(str, differences))

@@ -9,7 +9,8 @@ import jax
 import numpy as np
 from flax import nnx
 
-from smad_jax import aspect_table, errors, methods, models, torch_weights
+from smad_jax import errors, methods, models, torch_weights
+from smad_jax.base import aspect_table
 from smad_jax.data import catalog, groups, masking
 from smad_jax.experiment import splits, streams
 from smad_jax.experiment.settings import Init, Settings

@@ -14,9 +14,9 @@ from typing import Annotated, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 
+from smad_jax.base.sections import Range
 from smad_jax.methods import base, motion
 from smad_jax.models.recognizer import Recognizer
-from smad_jax.sections import Range
 
 
 @dataclasses.dataclass(frozen=True)

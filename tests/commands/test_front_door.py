@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from smad_jax.api import measures
-from smad_jax.commands import command_line, evaluate, front_door, train
+from smad_jax.base import command_line
+from smad_jax.commands import evaluate, front_door, measures, train
 from smad_jax.evaluation import __main__ as evaluation
 from smad_jax.reporting import __main__ as reporting
 from smad_jax.torch_weights import __main__ as torch_weights
@@ -169,3 +169,14 @@ sys.exit(front_door.main(["features", "--run", "a", "--split", "b/c"]))
     assert done.returncode == 2, done.stderr
     assert "pip install '.[cpu]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_reader_that_closes_the_pipe_ends_the_list_quietly():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "smad_jax"]
+    done = subprocess.run(
+        command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
