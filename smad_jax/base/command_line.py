@@ -47,8 +47,7 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
 class Program:
     """A command: its options, and the typed function that receives them.
 
-    Calling it with a command line runs it and returns the exit code, so a module has
-    `main = command_line.Program(...)`.
+    Calling it with a command line runs it and returns the exit code.
 
     Attributes:
         name: How it is called, `python -m data_prep.k200db`.

@@ -7,8 +7,6 @@ import re
 from smad_jax import errors
 from smad_jax.base import command_line, file_io
 
-HELP = "write a page on the bias of any classifier's predictions"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this command."""
@@ -85,11 +83,7 @@ def run(
     seed: int,
     out: pathlib.Path,
 ) -> str:
-    """Writes the page; returns where it is.
-
-    Raises:
-        UserError: for whatever is wrong with the files.
-    """
+    """Writes the page; returns where it is."""
     from smad_jax.reporting.audit import audits, page, thumbnails
 
     files = [file for _, file in (*aspect, *names)]
@@ -135,6 +129,3 @@ def _named_file(text: str) -> tuple[str, pathlib.Path]:
     if not (found and file and re.fullmatch(r"[\w -]+", name)):
         raise argparse.ArgumentTypeError(f"expected NAME=FILE, not {text}")
     return name, pathlib.Path(file)
-
-
-main = command_line.Program("python -m smad_jax audit", HELP, add_arguments, run)

@@ -12,7 +12,6 @@ from smad_jax.evaluation import contingency, information
 if TYPE_CHECKING:
     from smad_jax.commands import measures
 
-HELP = "measure accuracy, fairness and worst groups on any test set"
 LEGEND = """\
 The measures are NMI (Table 4); the less the network adds, the fairer it is.
 independence: between prediction and secondary label; oracle: between true action and
@@ -80,11 +79,7 @@ def run(
     worst: int,
     out: pathlib.Path | None,
 ) -> str:
-    """Tests the network on every split; writes JSON and predictions; returns tables.
-
-    Raises:
-        UserError: for whatever the user can put right.
-    """
+    """Tests the network on every split; writes JSON and predictions; returns tables."""
     from smad_jax.commands import measures
 
     out = out or run / "evaluation"
@@ -207,6 +202,3 @@ def _aspect_lines(name: str, part: dict[str, Any]) -> list[str]:
             for group in part["worst_groups"]
         ]
     return lines
-
-
-main = command_line.Program("python -m smad_jax evaluate", HELP, add_arguments, run)

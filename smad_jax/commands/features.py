@@ -3,10 +3,8 @@
 import argparse
 import pathlib
 
-from smad_jax.base import command_line, file_io
+from smad_jax.base import file_io
 from smad_jax.commands import network
-
-HELP = "store the features of every video of a split"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,11 +29,7 @@ def run(
     split: str,
     out: pathlib.Path | None,
 ) -> str:
-    """Writes the file; returns a summary of it.
-
-    Raises:
-        UserError: for whatever the user can put right.
-    """
+    """Writes the file; returns a summary of it."""
     from smad_jax.commands import extracted
 
     path = out or run / "features" / f"{split.replace('/', '-')}.npz"
@@ -50,6 +44,3 @@ def run(
         f"{size // found.num_views} features"
         + (f"; {unreadable} unreadable, zeros" if unreadable else "")
     )
-
-
-main = command_line.Program("python -m smad_jax features", HELP, add_arguments, run)

@@ -11,8 +11,6 @@ from smad_jax.commands import network
 if TYPE_CHECKING:
     from smad_jax.commands import predictions
 
-HELP = "list likely actions of a folder of videos, with a sheet of pictures"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this command."""
@@ -47,11 +45,7 @@ def run(
     top: int,
     pictures: int,
 ) -> str:
-    """Predicts every video; returns where the files are, and the bad videos.
-
-    Raises:
-        UserError: for whatever the user can put right.
-    """
+    """Predicts every video; returns where the files are, and the bad videos."""
     from smad_jax.commands import predictions
     from smad_jax.reporting import figures
 
@@ -92,6 +86,3 @@ def _problems(found: "predictions.Answers") -> list[str]:
         "re-encode files that still play (ffmpeg -i OLD NEW.mp4); copy or download the "
         "others again",
     ]
-
-
-main = command_line.Program("python -m smad_jax predict", HELP, add_arguments, run)

@@ -7,8 +7,6 @@ import pathlib
 from smad_jax.base import command_line, file_io
 from smad_jax.commands import network
 
-HELP = "measure what a linear probe reads about the scene from features"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this command."""
@@ -40,11 +38,7 @@ def run(
     seed: int,
     out: pathlib.Path | None,
 ) -> str:
-    """Returns the probe's accuracy for each aspect beside two that need no features.
-
-    Raises:
-        UserError: for whatever the user can put right.
-    """
+    """Returns the probe's accuracy for each aspect beside two that need no features."""
     from smad_jax.commands import measures
 
     if out:
@@ -79,6 +73,3 @@ def run(
     if out:
         file_io.write_json(out, report)
     return "\n".join(lines)
-
-
-main = command_line.Program("python -m smad_jax probe", HELP, add_arguments, run)

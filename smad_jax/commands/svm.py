@@ -5,8 +5,6 @@ import pathlib
 
 from smad_jax.base import command_line, file_io
 
-HELP = "measure linear SVMs on stored features, over several splits"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this command."""
@@ -48,11 +46,7 @@ def run(
     seed: int,
     out: pathlib.Path | None,
 ) -> str:
-    """Returns the accuracy of each pair of lists, and their plain mean.
-
-    Raises:
-        UserError: for whatever the user can put right.
-    """
+    """Returns the accuracy of each pair of lists, and their plain mean."""
     import numpy as np
 
     from smad_jax.commands import extracted
@@ -89,6 +83,3 @@ def run(
         )
         lines.append(f"written: {place}")
     return "\n".join(lines)
-
-
-main = command_line.Program("python -m smad_jax svm", HELP, add_arguments, run)

@@ -22,7 +22,6 @@ from ml_collections import config_flags
 from smad_jax import errors
 from smad_jax.experiment import config_files
 
-HELP = "train and test one experiment"
 WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run (default: runs/CONFIG[-ARGUMENT])."
 )

@@ -6,7 +6,7 @@ import pathlib
 from smad_jax.base import command_line
 from smad_jax.commands import study
 
-HELP = "tune the hyper-parameters of every arm of a study"
+STOPPED = study.STOPPED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,12 +41,3 @@ def run(
     if write:
         documents.replace(write, part, text)
     return text
-
-
-main = command_line.Program(
-    "python -m smad_jax tune",
-    HELP,
-    add_arguments,
-    run,
-    f"interrupted; {study.AGAIN}",
-)

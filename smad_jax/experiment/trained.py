@@ -15,11 +15,12 @@ import ml_collections
 import numpy as np
 from flax import nnx
 
-from smad_jax import errors, torch_weights
+from smad_jax import errors
 from smad_jax.data import bad_videos, catalog, pipeline
 from smad_jax.evaluation import predict as predict_lib
 from smad_jax.experiment import build, run_labels, splits, testing
 from smad_jax.experiment.settings import Method, Settings
+from smad_jax.torch_weights import weights
 from smad_jax.training import checkpoint, train_state
 
 
@@ -156,7 +157,7 @@ def load_weights(
     settings = settings.with_data(data_root, test_views=test_views)
     # Weights hold no heads of a method, so there is nothing to build them from.
     settings = dataclasses.replace(settings, method=Method())
-    params, batch_stats = torch_weights.load_weights(folder)
+    params, batch_stats = weights.load_weights(folder)
     arrays = [checkpoint.flatten({"model": tree}) for tree in (params, batch_stats)]
     labels = run_labels.Labels(tuple(classes), {})
     return _network(settings, labels, arrays, str(folder))

@@ -3,10 +3,7 @@
 import argparse
 import pathlib
 
-from smad_jax.base import command_line
 from smad_jax.commands import checkpoint_options
-
-HELP = "write a folder of weights as a PyTorch file"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +28,3 @@ def run(
 
     count = transfer.export_weights(folder, out, layout, allow=allow)
     return f"{count} tensors in {layout} names: {out}"
-
-
-main = command_line.Program(
-    "python -m smad_jax weights export", HELP, add_arguments, run
-)

@@ -3,10 +3,7 @@
 import argparse
 import pathlib
 
-from smad_jax.base import command_line
 from smad_jax.commands import checkpoint_options
-
-HELP = "read a .pth or .safetensors file into a folder"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +40,3 @@ def run(
             f"{shortcut}, {network.num_classes or 'no'} classes: {out}",
         ]
     )
-
-
-main = command_line.Program(
-    "python -m smad_jax weights import", HELP, add_arguments, run
-)

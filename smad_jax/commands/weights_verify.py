@@ -3,10 +3,9 @@
 import pathlib
 
 from smad_jax import errors
-from smad_jax.base import command_line
 from smad_jax.commands import checkpoint_options
 
-HELP = "compare a network with PyTorch, stage by stage"
+add_arguments = checkpoint_options.add_options
 
 
 def run(
@@ -32,8 +31,3 @@ def run(
         return text
     print(text)
     raise errors.DataError(f"{checkpoint} gives other numbers here than in PyTorch")
-
-
-main = command_line.Program(
-    "python -m smad_jax weights verify", HELP, checkpoint_options.add_options, run
-)
