@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from smad_jax.commands.extracted import extract_features, svm
     from smad_jax.commands.measures import evaluate, probe_features
     from smad_jax.commands.predictions import predict
-    from smad_jax.commands.runs import load_run, train
+    from smad_jax.commands.runs import train
     from smad_jax.data.catalog import open_split, write_split
     from smad_jax.data.selection import hard_labels
     from smad_jax.experiment.config_files import load as load_config
+    from smad_jax.experiment.trained import load_run
     from smad_jax.reporting.audit.audits import audit, write_page
     from smad_jax.torch_weights.transfer import (
         export_weights,
@@ -56,7 +57,7 @@ _PLACES = {
     "smad_jax.commands.extracted": ("extract_features", "svm"),
     "smad_jax.commands.measures": ("evaluate", "probe_features"),
     "smad_jax.commands.predictions": ("predict",),
-    "smad_jax.commands.runs": ("load_run", "train"),
+    "smad_jax.commands.runs": ("train",),
     "smad_jax.torch_weights.transfer": (
         "export_weights",
         "import_weights",
@@ -64,6 +65,7 @@ _PLACES = {
     ),
     "smad_jax.data.catalog": ("open_split", "write_split"),
     "smad_jax.data.selection": ("hard_labels",),
+    "smad_jax.experiment.trained": ("load_run",),
 }
 
 

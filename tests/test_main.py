@@ -266,7 +266,7 @@ train.main()
     )
     assert done.returncode == 143, done.stderr
     printed = done.stderr.splitlines()[-1]
-    assert printed.startswith("error: stopped by SIGTERM; ")
+    assert printed.startswith("stopped by SIGTERM; ")
     assert "Traceback" not in done.stderr
 
 

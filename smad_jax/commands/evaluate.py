@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 import pathlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from smad_jax.base import command_line, file_io
 from smad_jax.commands import network
@@ -64,11 +64,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(
     *,
-    run: pathlib.Path,
-    data_root: pathlib.Path,
-    views: int,
-    config: str,
-    classes: pathlib.Path | None,
     split: list[str],
     aspects: list[str] | None,
     bootstrap: int,
@@ -78,13 +73,14 @@ def run(
     min_videos: int,
     worst: int,
     out: pathlib.Path | None,
+    **chosen: Unpack[network.Options],
 ) -> str:
     """Tests the network on every split; writes JSON and predictions; returns tables."""
     from smad_jax.commands import measures
 
-    out = out or run / "evaluation"
+    out = out or chosen["run"] / "evaluation"
     tables, found = [], {}
-    with network.opened(run, data_root, views, config, classes) as trained:
+    with network.opened(**chosen) as trained:
         for place in split:
             name = place.replace("/", "-")
             file_io.check(out / f"{name}.json")
@@ -100,7 +96,11 @@ def run(
                 worst=worst,
             )
             one.predictions.save(out / f"{name}.npz")
-            report = {"run": str(run), "split": place, "left_out": one.left_out}
+            report = {
+                "run": str(chosen["run"]),
+                "split": place,
+                "left_out": one.left_out,
+            }
             file_io.write_json(out / f"{name}.json", one.report | report)
             tables += [table(one), f"written: {out / name}.json and .npz"]
     for one in found.values():

@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+from typing import Unpack
 
 from smad_jax.base import file_io
 from smad_jax.commands import network
@@ -21,19 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(
     *,
-    run: pathlib.Path,
-    data_root: pathlib.Path,
-    views: int,
-    config: str,
-    classes: pathlib.Path | None,
     split: str,
     out: pathlib.Path | None,
+    **chosen: Unpack[network.Options],
 ) -> str:
     """Writes the file; returns a summary of it."""
     from smad_jax.commands import extracted
 
-    path = out or run / "features" / f"{split.replace('/', '-')}.npz"
-    with network.opened(run, data_root, views, config, classes) as trained:
+    path = out or chosen["run"] / "features" / f"{split.replace('/', '-')}.npz"
+    with network.opened(**chosen) as trained:
         file_io.check(path)
         found = extracted.extract_features(trained, split)
     found.save(path)

@@ -2,7 +2,7 @@
 
 import argparse
 import pathlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from smad_jax import errors
 from smad_jax.base import command_line, file_io
@@ -35,15 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(
     *,
-    run: pathlib.Path,
-    data_root: pathlib.Path,
-    views: int,
-    config: str,
-    classes: pathlib.Path | None,
     videos: pathlib.Path,
     out: pathlib.Path,
     top: int,
     pictures: int,
+    **chosen: Unpack[network.Options],
 ) -> str:
     """Predicts every video; returns where the files are, and the bad videos."""
     from smad_jax.commands import predictions
@@ -55,7 +51,7 @@ def run(
         )
     split = predictions.open_files(videos)
     file_io.check(out)
-    with network.opened(run, data_root, views, config, classes) as trained:
+    with network.opened(**chosen) as trained:
         found = predictions.predict(trained, split, num_frames=pictures)
     found.write_csv(out, top)
     count = len(found.ids) - len(found.failures)
