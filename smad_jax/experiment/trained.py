@@ -159,7 +159,9 @@ def load_run(
     root = pathlib.Path(data_root or preparation.default_root())
     if views < 0:
         raise errors.ConfigError(f"--views must be at least 0, not {views}")
+    # Only folders of imported weights have this file, and it is written last.
     if not (folder / "weights.json").is_file():
+        # Ignored in silence, they would suggest that the run is sampled by them.
         if config or classes:
             raise errors.ConfigError(
                 f"--config and --classes are for imported weights; {folder} is a run, "
