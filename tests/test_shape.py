@@ -8,7 +8,7 @@ from tests import shape
 
 # What the tree has; lower a limit when the tree gets better, never raise one.
 LIMITS = {
-    "lines": 35_275,
+    "lines": 35_273,
     "lines to read": 4_220,
     "lines to read, tour": 2_840,
     "longest function": 58,
