@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from data_prep.lists import command_options, list_formats, wanted_videos
 from smad_jax import errors
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 from smad_jax.data import catalog, label_names, records
 
 HELP = "add splits to a data set from lists of its videos"

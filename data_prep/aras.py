@@ -21,8 +21,8 @@ import numpy as np
 
 from data_prep.bias import near_duplicates
 from data_prep.lists import command_options, delimited
-from smad_jax import errors, sections
-from smad_jax.commands import command_line
+from smad_jax import errors
+from smad_jax.base import command_line, sections
 from smad_jax.data import catalog, label_names, records
 
 HELP = "write the ARAS test splits in the training data's class numbers"

@@ -28,8 +28,8 @@ import numpy as np
 from data_prep.bias import backgrounds
 from data_prep.embedded import render
 from data_prep.lists import command_options
-from smad_jax import errors, sections
-from smad_jax.commands import command_line
+from smad_jax import errors
+from smad_jax.base import command_line, sections
 from smad_jax.data import catalog, people, records, video
 
 HELP = "make test sets of actors over other backgrounds"

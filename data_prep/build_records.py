@@ -19,7 +19,7 @@ import sys
 from data_prep.lists import command_options
 from data_prep.records import build, video_files
 from smad_jax import errors
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 from smad_jax.data import catalog, record_files, records
 
 HELP = "build a data set from videos and their classes"

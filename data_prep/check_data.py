@@ -17,7 +17,7 @@ from typing import NamedTuple
 from data_prep.lists import command_options, wanted_videos
 from data_prep.records import health, video_files
 from smad_jax import errors
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 
 HELP = "count the missing, broken, short and duplicated videos of a list"
 

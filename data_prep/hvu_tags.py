@@ -21,8 +21,8 @@ import numpy as np
 
 from data_prep.labels import hvu
 from data_prep.lists import command_options
-from smad_jax import aspect_table, errors
-from smad_jax.commands import command_line
+from smad_jax import errors
+from smad_jax.base import aspect_table, command_line
 from smad_jax.data import catalog, records
 
 HELP = "store HVU's tags of event, attribute and concept beside a data set's videos"

@@ -23,8 +23,8 @@ import numpy as np
 
 from data_prep.bias import redistribution, z_frequency
 from data_prep.lists import command_options
-from smad_jax import errors, sections
-from smad_jax.commands import command_line
+from smad_jax import errors
+from smad_jax.base import command_line, sections
 from smad_jax.data import catalog, selection
 
 HELP = "write splits whose validation shows each action in rare scenes"

@@ -23,8 +23,8 @@ from collections.abc import Sequence
 
 from data_prep.bias import association, scene_figures, z_frequency
 from data_prep.lists import command_options
-from smad_jax import errors, sections
-from smad_jax.commands import command_line
+from smad_jax import errors
+from smad_jax.base import command_line, sections
 from smad_jax.data import catalog, label_names, selection
 
 HELP = "measure how far scene or object reveal the action, as table and figure"

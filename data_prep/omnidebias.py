@@ -20,8 +20,8 @@ import numpy as np
 
 from data_prep.bias import near_duplicates, thirds, z_frequency
 from data_prep.lists import command_options
-from smad_jax import errors, sections
-from smad_jax.commands import command_line
+from smad_jax import errors
+from smad_jax.base import command_line, sections
 from smad_jax.data import catalog, selection
 
 HELP = "divide web media by the frequency of their scene in the action"

@@ -23,8 +23,8 @@ from collections.abc import Sequence
 
 from data_prep.labels import label_files
 from data_prep.lists import command_options
-from smad_jax import aspect_table, errors, sections
-from smad_jax.commands import command_line
+from smad_jax import errors
+from smad_jax.base import aspect_table, command_line, sections
 from smad_jax.data import catalog, label_names, records
 
 HELP = "store soft labels of an aspect beside a data set's videos"

@@ -21,8 +21,8 @@ import numpy as np
 
 from data_prep.bias import near_duplicates, z_frequency
 from data_prep.lists import command_options
-from smad_jax import errors, file_io, sections
-from smad_jax.commands import command_line
+from smad_jax import errors
+from smad_jax.base import command_line, file_io, sections
 from smad_jax.data import catalog
 
 HELP = "keep the web media whose label a teacher also predicts"

@@ -17,7 +17,7 @@ import sys
 
 from data_prep.lists import command_options
 from data_prep.records import tfds_metadata
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 
 HELP = "add the files that let TensorFlow Datasets open a data set"
 

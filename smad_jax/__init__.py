@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from data_prep.bias.redistribution import Sizes, redistribute
-    from smad_jax.api.audits import audit, write_page
-    from smad_jax.api.datasets import build_dataset
-    from smad_jax.api.extracted import extract_features, svm
-    from smad_jax.api.measures import evaluate, probe_features
-    from smad_jax.api.predictions import predict
-    from smad_jax.api.runs import load_run, train
-    from smad_jax.api.weights import export_weights, import_weights, verify_weights
+    from data_prep.records.datasets import build_dataset
+    from smad_jax.commands.extracted import extract_features, svm
+    from smad_jax.commands.measures import evaluate, probe_features
+    from smad_jax.commands.predictions import predict
+    from smad_jax.commands.runs import train
     from smad_jax.data.catalog import open_split, write_split
     from smad_jax.data.selection import hard_labels
     from smad_jax.experiment.config_files import load as load_config
+    from smad_jax.experiment.trained import load_run
+    from smad_jax.reporting.audit.audits import audit, write_page
+    from smad_jax.torch_weights.transfer import (
+        export_weights,
+        import_weights,
+        verify_weights,
+    )
 
 __all__ = [
     "Sizes",
@@ -47,15 +52,20 @@ __all__ = [
 ]
 _PLACES = {
     "data_prep.bias.redistribution": ("Sizes", "redistribute"),
-    "smad_jax.api.audits": ("audit", "write_page"),
-    "smad_jax.api.datasets": ("build_dataset",),
-    "smad_jax.api.extracted": ("extract_features", "svm"),
-    "smad_jax.api.measures": ("evaluate", "probe_features"),
-    "smad_jax.api.predictions": ("predict",),
-    "smad_jax.api.runs": ("load_run", "train"),
-    "smad_jax.api.weights": ("export_weights", "import_weights", "verify_weights"),
+    "smad_jax.reporting.audit.audits": ("audit", "write_page"),
+    "data_prep.records.datasets": ("build_dataset",),
+    "smad_jax.commands.extracted": ("extract_features", "svm"),
+    "smad_jax.commands.measures": ("evaluate", "probe_features"),
+    "smad_jax.commands.predictions": ("predict",),
+    "smad_jax.commands.runs": ("train",),
+    "smad_jax.torch_weights.transfer": (
+        "export_weights",
+        "import_weights",
+        "verify_weights",
+    ),
     "smad_jax.data.catalog": ("open_split", "write_split"),
     "smad_jax.data.selection": ("hard_labels",),
+    "smad_jax.experiment.trained": ("load_run",),
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import smad_jax
-from smad_jax import aspect_table
+from smad_jax.base import aspect_table
 from smad_jax.data import catalog
 from smad_jax.torch_weights import convert, networks, saving
 

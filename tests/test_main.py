@@ -245,8 +245,7 @@ def test_sigterm_while_testing_ends_with_a_line_and_its_code(small_data, tmp_pat
     # in place of the test comes a run that gets the signal and then waits
     script = """
 import os, signal, time
-from smad_jax.api import runs
-from smad_jax.commands import train
+from smad_jax.commands import runs, train
 
 def run(*arguments, **options):
     os.kill(os.getpid(), signal.SIGTERM)
@@ -267,7 +266,7 @@ train.main()
     )
     assert done.returncode == 143, done.stderr
     printed = done.stderr.splitlines()[-1]
-    assert printed.startswith("error: stopped by SIGTERM; ")
+    assert printed.startswith("stopped by SIGTERM; ")
     assert "Traceback" not in done.stderr
 
 

@@ -6,7 +6,8 @@ import pathlib
 import cv2
 import numpy as np
 
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 
 MOVING_SHARE = 0.5  # of the picture, where only motion shows the actor
 

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 from smad_jax.data import catalog, sampling, video
 
 _SIDE = 32  # pixels of the picture whose frequencies are computed

@@ -17,7 +17,7 @@ import numpy as np
 
 from data_prep.bias import frame_hashes
 from data_prep.lists import command_options
-from smad_jax import file_io
+from smad_jax.base import file_io
 from smad_jax.data import catalog
 
 # Bits of 64 that may differ. More than nine in ten real frames that were compressed

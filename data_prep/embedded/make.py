@@ -20,7 +20,7 @@ import numpy as np
 
 from data_prep.bias import redistribution, z_frequency
 from data_prep.embedded import contact_sheet, dataset_folder, render, web_media
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 from smad_jax.data import catalog
 from smad_jax.data.embedded import benchmark
 

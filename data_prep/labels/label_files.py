@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smad_jax import errors, file_io, tables
+from smad_jax import errors
+from smad_jax.base import file_io, tables
 
 _ID_NAMES = ("id", "ids", "video", "path", "name", "filename", "file")
 _TOLERANCE = 0.01  # of a row's sum, since files often round to two or three digits

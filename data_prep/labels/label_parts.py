@@ -22,7 +22,8 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 import numpy as np
 
 from data_prep.labels import network_labels
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 from smad_jax.data import aspect_records, records
 
 

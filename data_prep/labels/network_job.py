@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from data_prep.labels import beam_labels, label_parts, network_labels
-from smad_jax import aspect_table, errors
+from smad_jax import errors
+from smad_jax.base import aspect_table
 from smad_jax.data import catalog, label_names, records
 
 

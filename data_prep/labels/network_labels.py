@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from smad_jax import errors, torch_weights
+from smad_jax import errors
 from smad_jax.data import records, sampling, transforms, video
 from smad_jax.models import labellers
 from smad_jax.torch_weights import weights as weight_folders
@@ -101,7 +101,7 @@ def load_network(weights: pathlib.Path, labeller: str) -> Classify:
 
 @functools.lru_cache(maxsize=1)
 def _load(weights: pathlib.Path, labeller: str) -> Classify:
-    model = torch_weights.load_model(weights)
+    model = weight_folders.load_model(weights)
 
     @nnx.jit
     def probabilities(model: nnx.Module, images: jax.Array) -> jax.Array:

@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 
 from data_prep.lists import wanted_videos
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 from smad_jax.data import video
 
 

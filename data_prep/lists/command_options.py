@@ -11,7 +11,8 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 
 from data_prep.lists import class_folders, list_formats, wanted_videos
-from smad_jax import errors, sections
+from smad_jax import errors
+from smad_jax.base import sections
 from smad_jax.data import catalog, label_names, video
 
 T = typing.TypeVar("T")

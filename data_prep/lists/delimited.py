@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from data_prep.lists import list_readers, wanted_videos
-from smad_jax import errors, tables
+from smad_jax import errors
+from smad_jax.base import tables
 from smad_jax.data import video
 
 _ENDINGS = (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)

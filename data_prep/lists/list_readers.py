@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from data_prep.lists import wanted_videos
-from smad_jax import errors, file_io, tables
+from smad_jax import errors
+from smad_jax.base import file_io, tables
 from smad_jax.data import video
 
 Item = Mapping[str, object]

@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from smad_jax import errors, tables
+from smad_jax import errors
+from smad_jax.base import tables
 
 _HIGHEST_LABEL = 999_999  # larger numbers are ids, so another column
 # What parts of a data set are called in cells and folders, and their name here.

@@ -9,7 +9,8 @@ from typing import Annotated, NamedTuple
 
 from data_prep.lists import wanted_videos
 from data_prep.records import shards, tfds_metadata, video_files
-from smad_jax import errors, sections
+from smad_jax import errors
+from smad_jax.base import sections
 from smad_jax.data import catalog, record_files
 
 

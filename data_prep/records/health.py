@@ -11,7 +11,7 @@ from typing import NamedTuple, TextIO
 
 from data_prep.lists import wanted_videos
 from data_prep.records import video_files
-from smad_jax import file_io
+from smad_jax.base import file_io
 
 _SHOWN_CLASSES = 20
 _STATES = ("usable", "missing", "undecodable", "too_short")

@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 from data_prep.lists import wanted_videos
 from data_prep.records import video_files
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 from smad_jax.data import record_files, records, video
 
 _SHARD_BYTES = 256 << 20

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from data_prep.lists import command_options, wanted_videos
 from data_prep.records import transcode
 from smad_jax import errors
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 from smad_jax.data import video
 
 CHECK_TIME = 120.0  # seconds a file; checking decodes all of it

@@ -4,10 +4,8 @@ import argparse
 import pathlib
 import re
 
-from smad_jax import errors, file_io
-from smad_jax.commands import command_line
-
-HELP = "write a page on the bias of any classifier's predictions"
+from smad_jax import errors
+from smad_jax.base import command_line, file_io
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,13 +83,8 @@ def run(
     seed: int,
     out: pathlib.Path,
 ) -> str:
-    """Writes the page; returns where it is.
-
-    Raises:
-        UserError: for whatever is wrong with the files.
-    """
-    from smad_jax.api import audits
-    from smad_jax.reporting.audit import page, thumbnails
+    """Writes the page; returns where it is."""
+    from smad_jax.reporting.audit import audits, page, thumbnails
 
     files = [file for _, file in (*aspect, *names)]
     files += filter(None, (predictions, other, labels, train, classes))
@@ -136,6 +129,3 @@ def _named_file(text: str) -> tuple[str, pathlib.Path]:
     if not (found and file and re.fullmatch(r"[\w -]+", name)):
         raise argparse.ArgumentTypeError(f"expected NAME=FILE, not {text}")
     return name, pathlib.Path(file)
-
-
-main = command_line.Program("python -m smad_jax audit", HELP, add_arguments, run)

@@ -4,10 +4,9 @@ import argparse
 import pathlib
 from typing import Literal, get_args
 
-from smad_jax import errors, file_io
-from smad_jax.commands import command_line
+from smad_jax import errors
+from smad_jax.base import command_line, file_io
 
-HELP = "draw where two networks look in a video (Fig. 7)"
 Scaling = Literal["clip", "frame"]  # as in `evaluation.cam`, slow to import
 
 
@@ -85,6 +84,3 @@ def _stored(folder: pathlib.Path, id: str) -> bytes:
         like = ", ".join(map(repr, reader.ids[:2]))
         raise errors.DataError(f"{folder} has no video {id!r}; its ids are like {like}")
     return reader.video(reader.ids.index(id)).video
-
-
-main = command_line.Program("python -m smad_jax cam", HELP, add_arguments, run)

@@ -3,10 +3,6 @@
 import argparse
 import pathlib
 
-from smad_jax.commands import command_line
-
-HELP = "print a table of two runs"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this command."""
@@ -21,6 +17,3 @@ def run(*, runs: list[pathlib.Path]) -> str:
     from smad_jax.reporting import tables
 
     return tables.comparison(*map(finished.read, runs))
-
-
-main = command_line.Program("python -m smad_jax compare", HELP, add_arguments, run)

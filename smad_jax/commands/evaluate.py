@@ -3,16 +3,15 @@
 import argparse
 import dataclasses
 import pathlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from smad_jax import file_io
-from smad_jax.commands import command_line, network
+from smad_jax.base import command_line, file_io
+from smad_jax.commands import network
 from smad_jax.evaluation import contingency, information
 
 if TYPE_CHECKING:
-    from smad_jax.api import measures
+    from smad_jax.commands import measures
 
-HELP = "measure accuracy, fairness and worst groups on any test set"
 LEGEND = """\
 The measures are NMI (Table 4); the less the network adds, the fairer it is.
 independence: between prediction and secondary label; oracle: between true action and
@@ -65,11 +64,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(
     *,
-    run: pathlib.Path,
-    data_root: pathlib.Path,
-    views: int,
-    config: str,
-    classes: pathlib.Path | None,
     split: list[str],
     aspects: list[str] | None,
     bootstrap: int,
@@ -79,17 +73,14 @@ def run(
     min_videos: int,
     worst: int,
     out: pathlib.Path | None,
+    **chosen: Unpack[network.Options],
 ) -> str:
-    """Tests the network on every split; writes JSON and predictions; returns tables.
+    """Tests the network on every split; writes JSON and predictions; returns tables."""
+    from smad_jax.commands import measures
 
-    Raises:
-        UserError: for whatever the user can put right.
-    """
-    from smad_jax.api import measures
-
-    out = out or run / "evaluation"
+    out = out or chosen["run"] / "evaluation"
     tables, found = [], {}
-    with network.opened(run, data_root, views, config, classes) as trained:
+    with network.opened(**chosen) as trained:
         for place in split:
             name = place.replace("/", "-")
             file_io.check(out / f"{name}.json")
@@ -105,7 +96,11 @@ def run(
                 worst=worst,
             )
             one.predictions.save(out / f"{name}.npz")
-            report = {"run": str(run), "split": place, "left_out": one.left_out}
+            report = {
+                "run": str(chosen["run"]),
+                "split": place,
+                "left_out": one.left_out,
+            }
             file_io.write_json(out / f"{name}.json", one.report | report)
             tables += [table(one), f"written: {out / name}.json and .npz"]
     for one in found.values():
@@ -120,7 +115,7 @@ def _contrast(
     out: pathlib.Path,
 ) -> list[str]:
     """Writes the contrasted accuracy of a test of static bias; returns its line."""
-    from smad_jax.api import measures
+    from smad_jax.commands import measures
 
     twin = one.contrast_place
     if twin is not None and twin not in found:
@@ -207,6 +202,3 @@ def _aspect_lines(name: str, part: dict[str, Any]) -> list[str]:
             for group in part["worst_groups"]
         ]
     return lines
-
-
-main = command_line.Program("python -m smad_jax evaluate", HELP, add_arguments, run)

@@ -2,11 +2,10 @@
 
 import argparse
 import pathlib
+from typing import Unpack
 
-from smad_jax import file_io
-from smad_jax.commands import command_line, network
-
-HELP = "store the features of every video of a split"
+from smad_jax.base import file_io
+from smad_jax.commands import network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,23 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(
     *,
-    run: pathlib.Path,
-    data_root: pathlib.Path,
-    views: int,
-    config: str,
-    classes: pathlib.Path | None,
     split: str,
     out: pathlib.Path | None,
+    **chosen: Unpack[network.Options],
 ) -> str:
-    """Writes the file; returns a summary of it.
+    """Writes the file; returns a summary of it."""
+    from smad_jax.commands import extracted
 
-    Raises:
-        UserError: for whatever the user can put right.
-    """
-    from smad_jax.api import extracted
-
-    path = out or run / "features" / f"{split.replace('/', '-')}.npz"
-    with network.opened(run, data_root, views, config, classes) as trained:
+    path = out or chosen["run"] / "features" / f"{split.replace('/', '-')}.npz"
+    with network.opened(**chosen) as trained:
         file_io.check(path)
         found = extracted.extract_features(trained, split)
     found.save(path)
@@ -50,6 +41,3 @@ def run(
         f"{size // found.num_views} features"
         + (f"; {unreadable} unreadable, zeros" if unreadable else "")
     )
-
-
-main = command_line.Program("python -m smad_jax features", HELP, add_arguments, run)

@@ -4,12 +4,9 @@ import argparse
 import dataclasses
 import pathlib
 
-from smad_jax import file_io
-from smad_jax.commands import command_line
+from smad_jax.base import command_line, file_io
 from smad_jax.evaluation import features as feature_files
 from smad_jax.evaluation import few_shot, reports
-
-HELP = "measure few-shot accuracy on stored features"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,11 +54,7 @@ def run(
     seed: int,
     out: pathlib.Path | None,
 ) -> str:
-    """Returns the accuracy for each number of shots.
-
-    Raises:
-        UserError: for whatever the user can put right.
-    """
+    """Returns the accuracy for each number of shots."""
     if out:
         file_io.check(out)
     videos = feature_files.Features.load(features)
@@ -103,6 +96,3 @@ def run(
         reports.write(place, [features], report)
         lines.append(f"written: {place}")
     return "\n".join(lines)
-
-
-main = command_line.Program("python -m smad_jax few_shot", HELP, add_arguments, run)

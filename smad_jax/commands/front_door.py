@@ -10,124 +10,66 @@ import importlib
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from smad_jax import errors
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 
-
-class Command(NamedTuple):
-    """A command of the program: the module that has its `main`, and one line."""
-
-    module: str
-    help: str
-
-
-GROUPS: Mapping[str, Mapping[str, Command]] = {
+DATA = "Prepare data"
+GROUPS: Mapping[str, Mapping[str, str]] = {
     "Train": {
-        "train": Command("train", "train and test one experiment"),
-        "study": Command("study", "compare all arms of a study over several seeds"),
-        "tune": Command("tune", "tune the hyper-parameters of every arm of a study"),
+        "train": "train and test one experiment",
+        "study": "compare all arms of a study over several seeds",
+        "tune": "tune the hyper-parameters of every arm of a study",
     },
     "Measure a network": {
-        "evaluate": Command(
-            "evaluate", "measure accuracy, fairness and worst groups on any test set"
-        ),
-        "predict": Command(
-            "predict",
-            "list likely actions of a folder of videos, with a sheet of pictures",
-        ),
-        "features": Command("features", "store the features of every video of a split"),
-        "few_shot": Command("few_shot", "measure few-shot accuracy on stored features"),
-        "svm": Command(
-            "svm", "measure linear SVMs on stored features, over several splits"
-        ),
-        "probe": Command(
-            "probe", "measure what a linear probe reads about the scene from features"
-        ),
+        "evaluate": "measure accuracy, fairness and worst groups on any test set",
+        "predict": "list likely actions of a folder of videos, with a sheet of "
+        "pictures",
+        "features": "store the features of every video of a split",
+        "few_shot": "measure few-shot accuracy on stored features",
+        "svm": "measure linear SVMs on stored features, over several splits",
+        "probe": "measure what a linear probe reads about the scene from features",
     },
     "Report": {
-        "audit": Command(
-            "audit", "write a page on the bias of any classifier's predictions"
-        ),
-        "compare": Command("compare", "print a table of two runs"),
-        "table": Command("table", "print a table of the paper beside our numbers"),
-        "picture": Command(
-            "picture", "draw clips of a run with their actionness masks"
-        ),
-        "cam": Command("cam", "draw where two networks look in a video (Fig. 7)"),
-        "overlap": Command(
-            "overlap", "draw the accuracy lost as scenes overlap less (Fig. 3)"
-        ),
+        "audit": "write a page on the bias of any classifier's predictions",
+        "compare": "print a table of two runs",
+        "table": "print a table of the paper beside our numbers",
+        "picture": "draw clips of a run with their actionness masks",
+        "cam": "draw where two networks look in a video (Fig. 7)",
+        "overlap": "draw the accuracy lost as scenes overlap less (Fig. 3)",
     },
     "Exchange weights with PyTorch": {
-        "weights import": Command(
-            "import_weights", "read a .pth or .safetensors file into a folder"
-        ),
-        "weights export": Command(
-            "export_weights", "write a folder of weights as a PyTorch file"
-        ),
-        "weights verify": Command(
-            "verify_weights", "compare a network with PyTorch, stage by stage"
-        ),
+        "weights import": "read a .pth or .safetensors file into a folder",
+        "weights export": "write a folder of weights as a PyTorch file",
+        "weights verify": "compare a network with PyTorch, stage by stage",
     },
-    "Prepare data": {
-        "check_data": Command(
-            "data_prep.check_data",
-            "count the missing, broken, short and duplicated videos of a list",
-        ),
-        "build_records": Command(
-            "data_prep.build_records",
-            "build a data set from videos and their classes",
-        ),
-        "add_splits": Command(
-            "data_prep.add_splits",
-            "add splits to a data set from lists of its videos",
-        ),
-        "pseudo_label": Command(
-            "data_prep.pseudo_label",
-            "store soft labels of an aspect beside a data set's videos",
-        ),
-        "hvu_tags": Command(
-            "data_prep.hvu_tags",
-            "store HVU's tags of event, attribute and concept beside a data set's "
-            "videos",
-        ),
-        "k200db": Command(
-            "data_prep.k200db",
-            "write splits whose validation shows each action in rare scenes",
-        ),
-        "aras": Command(
-            "data_prep.aras",
-            "write the ARAS test splits in the training data's class numbers",
-        ),
-        "teacher_filter": Command(
-            "data_prep.teacher_filter",
-            "keep the web media whose label a teacher also predicts",
-        ),
-        "omnidebias": Command(
-            "data_prep.omnidebias",
-            "divide web media by the frequency of their scene in the action",
-        ),
-        "nmi_report": Command(
-            "data_prep.nmi_report",
-            "measure how far scene or object reveal the action, as table and figure",
-        ),
-        "background_swap": Command(
-            "data_prep.background_swap",
-            "make test sets of actors over other backgrounds",
-        ),
-        "tfds_files": Command(
-            "data_prep.tfds_files",
-            "add the files that let TensorFlow Datasets open a data set",
-        ),
-        "embedded": Command(
-            "data_prep.embedded.make",
-            "make the embedded benchmark, unless it exists",
-        ),
+    DATA: {
+        "check_data": "count the missing, broken, short and duplicated videos of a "
+        "list",
+        "build_records": "build a data set from videos and their classes",
+        "add_splits": "add splits to a data set from lists of its videos",
+        "pseudo_label": "store soft labels of an aspect beside a data set's videos",
+        "hvu_tags": "store HVU's tags of event, attribute and concept beside a data "
+        "set's videos",
+        "k200db": "write splits whose validation shows each action in rare scenes",
+        "aras": "write the ARAS test splits in the training data's class numbers",
+        "teacher_filter": "keep the web media whose label a teacher also predicts",
+        "omnidebias": "divide web media by the frequency of their scene in the action",
+        "nmi_report": "measure how far scene or object reveal the action, as table "
+        "and figure",
+        "background_swap": "make test sets of actors over other backgrounds",
+        "tfds_files": "add the files that let TensorFlow Datasets open a data set",
+        "embedded": "make the embedded benchmark, unless it exists",
     },
 }
-COMMANDS = {name: row for group in GROUPS.values() for name, row in group.items()}
+COMMANDS = {name: line for group in GROUPS.values() for name, line in group.items()}
+
+
+def module(command: str) -> str:
+    """Returns the module of a command."""
+    room = "data_prep" if command in GROUPS[DATA] else "smad_jax.commands"
+    name = "embedded.make" if command == "embedded" else command.replace(" ", "_")
+    return f"{room}.{name}"
 
 
 def program() -> str:
@@ -139,8 +81,7 @@ def program() -> str:
 def main(arguments: Sequence[str]) -> int:
     """Lists the commands, or runs the one that is named; returns the exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(listing())
-        return 0
+        return command_line.run(listing)
     return _dispatch(program(), {name: name for name in COMMANDS}, arguments)
 
 
@@ -149,7 +90,7 @@ def listing() -> str:
     lines = [f"usage: {program()} COMMAND [OPTION ...]"]
     for title, commands in GROUPS.items():
         lines += ["", title]
-        lines += [f"  {name:<18}{command.help}" for name, command in commands.items()]
+        lines += [f"  {name:<18}{line}" for name, line in commands.items()]
     return "\n".join([*lines, "", f"{program()} COMMAND --help lists its options."])
 
 
@@ -171,7 +112,7 @@ class OldName:
         asks = bool(arguments) and arguments[0] in ("-h", "--help")
         if not arguments or asks:
             lines = [f"usage: {self.program} COMMAND [OPTION ...]", ""]
-            lines += [f"  {n:<10}{COMMANDS[c].help}" for n, c in self.commands.items()]
+            lines += [f"  {n:<10}{COMMANDS[c]}" for n, c in self.commands.items()]
             print("\n".join(lines), file=sys.stdout if asks else sys.stderr)
             return 0 if asks else errors.ConfigError.exit_code
         return _dispatch(self.program, self.commands, arguments)
@@ -184,8 +125,7 @@ def _dispatch(
     for words in (2, 1):
         name = " ".join(arguments[:words])
         if name in commands:
-            rest = arguments[words:]
-            return _run(f"{program} {name}", COMMANDS[commands[name]].module, rest)
+            return _run(f"{program} {name}", commands[name], arguments[words:])
     name = arguments[0]
     near = (
         difflib.get_close_matches(" ".join(arguments[:2]), commands, 1, cutoff=0.8)
@@ -200,15 +140,24 @@ def _dispatch(
     return errors.ConfigError.exit_code
 
 
-def _run(name: str, module: str, arguments: Sequence[str]) -> int:
-    """Runs the `main` of a module under another name."""
-    place = module if "." in module else f"smad_jax.commands.{module}"
+def _run(name: str, command: str, arguments: Sequence[str]) -> int:
+    """Runs a command under the name that it was called by."""
     try:
         with errors.machine_explained():
-            command = importlib.import_module(place).main
+            found = importlib.import_module(module(command))
     except errors.UserError as error:  # a package that is not installed
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    if isinstance(command, command_line.Program):
-        command = dataclasses.replace(command, name=name)
-    return command(arguments)
+    if command == "train":  # its options are absl flags
+        return found.main(arguments)
+    return program_of(command, name)(arguments)
+
+
+def program_of(command: str, name: str) -> command_line.Program:
+    """Returns the program of a command but `train`, under a name."""
+    found = importlib.import_module(module(command))
+    if command in GROUPS[DATA]:  # a program of its own too
+        return dataclasses.replace(found.main, name=name)
+    stopped = getattr(found, "STOPPED", "interrupted")
+    line = COMMANDS[command]
+    return command_line.Program(name, line, found.add_arguments, found.run, stopped)

@@ -4,12 +4,22 @@ import argparse
 import contextlib
 import pathlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 
 if TYPE_CHECKING:
     from smad_jax.experiment import trained
+
+
+class Options(TypedDict):
+    """The options that choose a network, by their destinations."""
+
+    run: pathlib.Path
+    data_root: pathlib.Path
+    views: int
+    config: str
+    classes: pathlib.Path | None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,23 +47,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 @contextlib.contextmanager
-def opened(
-    run: pathlib.Path,
-    data_root: pathlib.Path,
-    views: int,
-    config: str,
-    classes: pathlib.Path | None,
-) -> "Iterator[trained.TrainedNetwork]":
+def opened(**chosen: Unpack[Options]) -> "Iterator[trained.TrainedNetwork]":
     """Opens a network; in the body the log is sent to standard error.
 
     Raises:
         ConfigError: if imported weights come without config or classes.
         DataError: if it cannot be opened.
     """
-    from smad_jax.api import runs
+    from smad_jax.experiment import trained
     from smad_jax.training import log
 
     with log.on_standard_error():
-        yield runs.load_run(
-            run, data_root, views=views, config=config, classes=classes or ()
+        yield trained.load_run(
+            chosen["run"],
+            chosen["data_root"],
+            views=chosen["views"],
+            config=chosen["config"],
+            classes=chosen["classes"] or (),
         )

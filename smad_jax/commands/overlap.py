@@ -3,10 +3,8 @@
 import argparse
 import pathlib
 
-from smad_jax import errors, file_io
-from smad_jax.commands import command_line
-
-HELP = "draw the accuracy lost as scenes overlap less (Fig. 3)"
+from smad_jax import errors
+from smad_jax.base import file_io
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +82,3 @@ def run(
     labels = run_labels.read(runs[0])
     points = dial.measure(tests, scene, train, classes=labels.classes if labels else ())
     return f"figure: {' '.join(map(str, dial.draw(points, out)))}"
-
-
-main = command_line.Program("python -m smad_jax overlap", HELP, add_arguments, run)

@@ -3,10 +3,8 @@
 import argparse
 import pathlib
 
-from smad_jax import errors, file_io
-from smad_jax.commands import command_line
-
-HELP = "draw clips of a run with their actionness masks"
+from smad_jax import errors
+from smad_jax.base import file_io
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +39,3 @@ def run(*, run_folder: pathlib.Path, set: str, out: pathlib.Path | None) -> str:
         )
     drawn = figures.actionness(predict.Examples.load(path), labels.classes, target)
     return f"picture: {drawn}"
-
-
-main = command_line.Program("python -m smad_jax picture", HELP, add_arguments, run)

@@ -2,15 +2,14 @@
 
 import argparse
 import pathlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
-from smad_jax import errors, file_io
-from smad_jax.commands import command_line, network
+from smad_jax import errors
+from smad_jax.base import command_line, file_io
+from smad_jax.commands import network
 
 if TYPE_CHECKING:
-    from smad_jax.api import predictions
-
-HELP = "list likely actions of a folder of videos, with a sheet of pictures"
+    from smad_jax.commands import predictions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,22 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(
     *,
-    run: pathlib.Path,
-    data_root: pathlib.Path,
-    views: int,
-    config: str,
-    classes: pathlib.Path | None,
     videos: pathlib.Path,
     out: pathlib.Path,
     top: int,
     pictures: int,
+    **chosen: Unpack[network.Options],
 ) -> str:
-    """Predicts every video; returns where the files are, and the bad videos.
-
-    Raises:
-        UserError: for whatever the user can put right.
-    """
-    from smad_jax.api import predictions
+    """Predicts every video; returns where the files are, and the bad videos."""
+    from smad_jax.commands import predictions
     from smad_jax.reporting import figures
 
     if out.suffix.lower() == ".png":
@@ -60,7 +51,7 @@ def run(
         )
     split = predictions.open_files(videos)
     file_io.check(out)
-    with network.opened(run, data_root, views, config, classes) as trained:
+    with network.opened(**chosen) as trained:
         found = predictions.predict(trained, split, num_frames=pictures)
     found.write_csv(out, top)
     count = len(found.ids) - len(found.failures)
@@ -91,6 +82,3 @@ def _problems(found: "predictions.Answers") -> list[str]:
         "re-encode files that still play (ffmpeg -i OLD NEW.mp4); copy or download the "
         "others again",
     ]
-
-
-main = command_line.Program("python -m smad_jax predict", HELP, add_arguments, run)

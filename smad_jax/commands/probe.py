@@ -3,11 +3,10 @@
 import argparse
 import dataclasses
 import pathlib
+from typing import Unpack
 
-from smad_jax import file_io
-from smad_jax.commands import command_line, network
-
-HELP = "measure what a linear probe reads about the scene from features"
+from smad_jax.base import command_line, file_io
+from smad_jax.commands import network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,28 +27,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(
     *,
-    run: pathlib.Path,
-    data_root: pathlib.Path,
-    views: int,
-    config: str,
-    classes: pathlib.Path | None,
     split: str,
     aspects: list[str] | None,
     max_videos: int,
     strength: float,
     seed: int,
     out: pathlib.Path | None,
+    **chosen: Unpack[network.Options],
 ) -> str:
-    """Returns the probe's accuracy for each aspect beside two that need no features.
-
-    Raises:
-        UserError: for whatever the user can put right.
-    """
-    from smad_jax.api import measures
+    """Returns the probe's accuracy for each aspect beside two that need no features."""
+    from smad_jax.commands import measures
 
     if out:
         file_io.check(out)
-    with network.opened(run, data_root, views, config, classes) as opened:
+    with network.opened(**chosen) as opened:
         found = measures.probe_features(
             opened,
             split,
@@ -58,7 +49,7 @@ def run(
             strength=strength,
             seed=seed,
         )
-    adversary = measures.adversary_accuracy(run)
+    adversary = measures.adversary_accuracy(chosen["run"])
     report = {}
     lines = [
         f"{'':<10}{'probe':>8}  {'95 % interval':<16}{'majority':>9}{'chance':>8}"
@@ -79,6 +70,3 @@ def run(
     if out:
         file_io.write_json(out, report)
     return "\n".join(lines)
-
-
-main = command_line.Program("python -m smad_jax probe", HELP, add_arguments, run)

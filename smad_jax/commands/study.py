@@ -4,10 +4,10 @@ import argparse
 import pathlib
 from collections.abc import Sequence
 
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 
-HELP = "compare all arms of a study over several seeds"
 AGAIN = "the same command resumes where it stopped"
+STOPPED = f"interrupted; {AGAIN}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,8 +111,3 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected 1, 2, 3 or more, not {text}")
     return int(text)
-
-
-main = command_line.Program(
-    "python -m smad_jax study", HELP, add_arguments, run, f"interrupted; {AGAIN}"
-)

@@ -3,10 +3,7 @@
 import argparse
 import pathlib
 
-from smad_jax import file_io
-from smad_jax.commands import command_line
-
-HELP = "measure linear SVMs on stored features, over several splits"
+from smad_jax.base import command_line, file_io
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,14 +46,10 @@ def run(
     seed: int,
     out: pathlib.Path | None,
 ) -> str:
-    """Returns the accuracy of each pair of lists, and their plain mean.
-
-    Raises:
-        UserError: for whatever the user can put right.
-    """
+    """Returns the accuracy of each pair of lists, and their plain mean."""
     import numpy as np
 
-    from smad_jax.api import extracted
+    from smad_jax.commands import extracted
     from smad_jax.evaluation import features as feature_files
     from smad_jax.evaluation import reports
 
@@ -90,6 +83,3 @@ def run(
         )
         lines.append(f"written: {place}")
     return "\n".join(lines)
-
-
-main = command_line.Program("python -m smad_jax svm", HELP, add_arguments, run)

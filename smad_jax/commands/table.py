@@ -4,9 +4,7 @@ import argparse
 import pathlib
 
 from smad_jax import errors
-from smad_jax.commands import command_line
-
-HELP = "print a table of the paper beside our numbers"
+from smad_jax.base import command_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +35,3 @@ def run(
         reproduction.table(number, folder, data_root)
         for number in numbers or sorted(paper.TABLES)
     )
-
-
-main = command_line.Program("python -m smad_jax table", HELP, add_arguments, run)

@@ -7,12 +7,11 @@
 The same command resumes a run where it stopped. `python main.py` is this command.
 """
 
+import contextlib
 import pathlib
 import re
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import NoReturn
 
 import ml_collections
@@ -20,9 +19,9 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from smad_jax import errors
+from smad_jax.base import command_line
 from smad_jax.experiment import config_files
 
-HELP = "train and test one experiment"
 WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run (default: runs/CONFIG[-ARGUMENT])."
 )
@@ -90,24 +89,27 @@ def parse_flags(argv: Sequence[str], place: str) -> list[str]:
 def _act(argv: Sequence[str], place: str) -> None:
     """Trains and tests; ends the process with one line where that fails."""
     config: ml_collections.ConfigDict = flags.FLAGS.config
+    # In a distributed run SIGTERM is JAX's own, in the training loop the loop's.
+    alone = not DISTRIBUTED.value
     try:
         if len(argv) > 1:
             raise errors.ConfigError(f"unexpected arguments: {' '.join(argv[1:])}")
-        if not DISTRIBUTED.value:  # in a distributed run SIGTERM is JAX's own
-            signal.signal(signal.SIGTERM, _terminated)
-        with errors.machine_explained():
+        with (
+            command_line.ended_by_sigterm(_AGAIN)
+            if alone
+            else contextlib.nullcontext(),
+            errors.machine_explained(),
+        ):
             _train(config, place)
     except errors.UserError as error:
         _stop(str(error), error.exit_code)
     except KeyboardInterrupt:  # outside the training loop there is nothing to save
         _stop(f"interrupted; {_AGAIN}", 130)
-    except _Terminated:
-        _stop(f"stopped by SIGTERM; {_AGAIN}", 143)
 
 
 def _train(config: ml_collections.ConfigDict, place: str) -> None:
     # Imported late: a mistake in the flags is reported without waiting for JAX.
-    from smad_jax.api import runs
+    from smad_jax.commands import runs
     from smad_jax.experiment import run_folder
     from smad_jax.training import log, loop
 
@@ -122,14 +124,6 @@ def _train(config: ml_collections.ConfigDict, place: str) -> None:
         runs.train(config, folder, smoke=SMOKE.value, force=FORCE.value)
     except loop.Interrupted as interruption:
         _stop(str(interruption), 128 + interruption.number)
-
-
-class _Terminated(Exception):
-    """SIGTERM came outside the training loop, which handles it itself."""
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    raise _Terminated
 
 
 def _stop(message: str, code: int) -> NoReturn:

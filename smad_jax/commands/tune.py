@@ -3,9 +3,10 @@
 import argparse
 import pathlib
 
-from smad_jax.commands import command_line, study
+from smad_jax.base import command_line
+from smad_jax.commands import study
 
-HELP = "tune the hyper-parameters of every arm of a study"
+STOPPED = study.STOPPED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +41,3 @@ def run(
     if write:
         documents.replace(write, part, text)
     return text
-
-
-main = command_line.Program(
-    "python -m smad_jax tune",
-    HELP,
-    add_arguments,
-    run,
-    f"interrupted; {study.AGAIN}",
-)

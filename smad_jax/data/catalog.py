@@ -25,7 +25,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from smad_jax import aspect_table, errors, file_io
+from smad_jax import errors
+from smad_jax.base import aspect_table, file_io
 from smad_jax.data import aspect_records, label_names, preparation, records
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from smad_jax.aspect_table import Aspect
+from smad_jax.base.aspect_table import Aspect
 from smad_jax.data import catalog, selection
 
 NAME = "group"

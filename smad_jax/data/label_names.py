@@ -13,7 +13,8 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from smad_jax import errors, file_io, tables
+from smad_jax import errors
+from smad_jax.base import file_io, tables
 
 # A number before or behind a name, with what may stand between the two.
 _FIRST = re.compile(r"(?P<number>\d+)(\s*[,;:\t|]\s*|[.)]?\s+)(?P<name>\S.*)")

@@ -9,8 +9,8 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 
 from smad_jax import errors
+from smad_jax.base.sections import Range
 from smad_jax.data import catalog, people, selection
-from smad_jax.sections import Range
 
 
 @dataclasses.dataclass(frozen=True)

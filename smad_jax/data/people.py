@@ -13,7 +13,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 from smad_jax.data import transforms
 
 MIN_SCORE = 0.3  # as in SDN's public code

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from smad_jax import aspect_table
+from smad_jax.base import aspect_table
 
 _BUILT_SPLITS = ("train", "val", "all")  # by data_prep.build_records
 _EMBEDDED_SPLITS = ("pool", "train", "iid", "tail", "rare", "raw")  # by .embedded

@@ -18,7 +18,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 from smad_jax.data import record_files, tf_example
 
 REINDEX_COMMAND = "python -m data_prep.build_records --reindex"

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.sections import Range
+from smad_jax.base.sections import Range
 
 MAX_WINDOWS = 256  # of a video at test: some three minutes of 16 frames each
 # How clips are placed at test, after the reference's releases that do so.

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.sections import Range
+from smad_jax.base.sections import Range
 
 cv2.setNumThreads(0)  # the pipeline has its own threads
 

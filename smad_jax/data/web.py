@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.aspect_table import Aspect
+from smad_jax.base.aspect_table import Aspect
+from smad_jax.base.sections import Range
 from smad_jax.data import catalog
 from smad_jax.data.sampling import Sampling
-from smad_jax.sections import Range
 
 # Metrics of a stream begin with its name; these begin the names of other metrics.
 _TAKEN_NAMES = ("train", "target", "loss", "accuracy", "time")

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 
 
 @dataclasses.dataclass(frozen=True)

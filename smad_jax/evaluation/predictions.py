@@ -9,7 +9,7 @@ import pathlib
 
 import numpy as np
 
-from smad_jax import file_io
+from smad_jax.base import file_io
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from smad_jax import file_io
+from smad_jax.base import file_io
 from smad_jax.evaluation import few_shot as few_shot_lib
 
 # The settings of Table 5; the number of shots and the lists are its columns.

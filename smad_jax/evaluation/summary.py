@@ -39,9 +39,31 @@ def summarize(
     """
     labels, predicted = given.labels, given.answers
     readable = (labels >= 0) & (predicted >= 0)
-    unlabelled = [
-        n for n, hard in aspects.items() if not (readable & (hard >= 0)).any()
-    ]
+    reports, unlabelled = {}, []
+    for name, hard in aspects.items():
+        if not (readable & (hard >= 0)).any():
+            unlabelled.append(name)
+            continue
+        measures = fairness.measures(
+            labels,
+            predicted,
+            hard,
+            num_bootstrap=num_bootstrap,
+            seed=seed,
+            mean=mean,
+            average=average,
+        )
+        odds = groups.equalised_odds(
+            labels, predicted, hard, min_videos=min_videos, seed=seed
+        )
+        thirds = groups.equal_thirds(labels, hard, ids=given.ids)
+        counted = groups.group_accuracy(labels, predicted, hard)
+        reports[name] = (
+            _measures(measures)
+            | _spread(odds, classes)
+            | _rarity(labels, predicted, thirds, classes)
+            | _lowest(counted, classes, min_videos=min_videos, num_worst=num_worst)
+        )
     label, value = groups.worst_class(labels, predicted)
     return {
         "num_videos": len(labels),
@@ -51,41 +73,7 @@ def summarize(
             **accuracy.summary(given.probabilities, labels, given.ids),
             "worst_class": {"name": classes[label], "accuracy": value},
         },
-        "aspects": {
-            name: {
-                **_measures(
-                    fairness.measures(
-                        labels,
-                        predicted,
-                        hard,
-                        num_bootstrap=num_bootstrap,
-                        seed=seed,
-                        mean=mean,
-                        average=average,
-                    )
-                ),
-                **_spread(
-                    groups.equalised_odds(
-                        labels, predicted, hard, min_videos=min_videos, seed=seed
-                    ),
-                    classes,
-                ),
-                **_rarity(
-                    labels,
-                    predicted,
-                    groups.equal_thirds(labels, hard, ids=given.ids),
-                    classes,
-                ),
-                **_lowest(
-                    groups.group_accuracy(labels, predicted, hard),
-                    classes,
-                    min_videos=min_videos,
-                    num_worst=num_worst,
-                ),
-            }
-            for name, hard in aspects.items()
-            if name not in unlabelled
-        },
+        "aspects": reports,
         "without_labels": unlabelled,
     }
 

@@ -9,11 +9,13 @@ import jax
 import numpy as np
 from flax import nnx
 
-from smad_jax import aspect_table, errors, methods, models, torch_weights
+from smad_jax import errors, methods, models
+from smad_jax.base import aspect_table
 from smad_jax.data import catalog, groups, masking
 from smad_jax.experiment import splits, streams
 from smad_jax.experiment.settings import Init, Settings
 from smad_jax.methods import base
+from smad_jax.torch_weights import weights
 from smad_jax.training import (
     loop,
     optimizer,
@@ -120,7 +122,7 @@ def build_modules(
 def _with_weights(state: train_state.TrainState, init: Init) -> train_state.TrainState:
     """Returns the state with the model's arrays from a weights folder, or a run's."""
     # The method's heads stay fresh: they are no part of the network that was trained.
-    params, batch_stats = torch_weights.initialise(
+    params, batch_stats = weights.initialise(
         state.params["model"],
         state.batch_stats["model"],
         pathlib.Path(init.folder),

@@ -5,7 +5,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from smad_jax import aspect_table, errors, file_io
+from smad_jax import errors
+from smad_jax.base import aspect_table, file_io
 
 
 class Labels(NamedTuple):

@@ -13,7 +13,8 @@ from importlib import metadata
 import jax
 import ml_collections
 
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 from smad_jax.experiment import run_folder
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import log

@@ -12,13 +12,14 @@ from typing import Annotated, Literal, Self
 
 import ml_collections
 
-from smad_jax import aspect_table, errors, methods, sections
+from smad_jax import errors, methods
+from smad_jax.base import aspect_table, sections
+from smad_jax.base.sections import Range
 from smad_jax.data.masking import MaskedStream
 from smad_jax.data.sampling import Sampling
 from smad_jax.data.transforms import Transform
 from smad_jax.data.web import WebStream, check_name
 from smad_jax.models import layers, resnet
-from smad_jax.sections import Range
 
 _Count = Annotated[int, Range(least=0)]
 _Positive = Annotated[int, Range(least=1)]

@@ -43,17 +43,8 @@ def folder_name(data: Data, dataset: str) -> str:
     return benchmark.folder_name(data.embedded_seed, data.embedded_scale, name=dataset)
 
 
-def uses_embedded(settings: Settings) -> bool:
-    """Returns whether the embedded benchmark is trained or tested on."""
-    return _uses(settings, benchmark.NAME)
-
-
-def uses_embedded_web(settings: Settings) -> bool:
-    """Returns whether the embedded benchmark's web data are trained or tested on."""
-    return _uses(settings, benchmark.WEB_NAME)
-
-
-def _uses(settings: Settings, dataset: str) -> bool:
+def uses(settings: Settings, dataset: str) -> bool:
+    """Returns whether a data set is trained or tested on."""
     data = settings.data
     places = [data.train, data.target, *settings.evaluation.sets.values()]
     places += [stream.split for stream in data.web.values()]

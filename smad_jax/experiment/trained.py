@@ -6,6 +6,7 @@ predicts, measures or shows opens its network here.
 
 import contextlib
 import dataclasses
+import os
 import pathlib
 from collections.abc import Generator, Sequence
 
@@ -15,11 +16,12 @@ import ml_collections
 import numpy as np
 from flax import nnx
 
-from smad_jax import errors, torch_weights
-from smad_jax.data import bad_videos, catalog, pipeline
+from smad_jax import errors
+from smad_jax.data import bad_videos, catalog, label_names, pipeline, preparation
 from smad_jax.evaluation import predict as predict_lib
-from smad_jax.experiment import build, run_labels, splits, testing
+from smad_jax.experiment import build, config_files, run_labels, splits, testing
 from smad_jax.experiment.settings import Method, Settings
+from smad_jax.torch_weights import weights
 from smad_jax.training import checkpoint, train_state
 
 
@@ -131,32 +133,54 @@ def load(
     return _network(settings, labels, arrays, str(folder))
 
 
-def load_weights(
-    folder: pathlib.Path,
-    config: ml_collections.ConfigDict,
-    classes: Sequence[str],
-    data_root: pathlib.Path,
+def load_run(
+    folder: str | os.PathLike[str],
+    data_root: str | os.PathLike[str] | None = None,
     *,
-    test_views: int = 0,
+    views: int = 0,
+    config: ml_collections.ConfigDict | str = "",
+    classes: Sequence[str] | pathlib.Path = (),
 ) -> TrainedNetwork:
-    """Returns the network of imported weights.
+    """Returns the network of a finished run, or of imported weights.
 
     Args:
-        folder: Written by `python -m smad_jax.torch_weights import`.
-        config: Of the same network; sets how videos are sampled.
-        classes: [K] names of its classes, in the order of its logits.
-        data_root: Folder of the data sets.
-        test_views: Views of a video; 0 for as many as the config has.
+        folder: The run's, or what `import_weights` wrote.
+        data_root: Folder of the data sets; by default $DATA_ROOT, or `datasets`.
+        views: Test views of a video; 0 for as many as the run was tested with.
+        config: For imported weights only: how videos are sampled, as for `train`.
+        classes: For imported weights only: [K] names of their classes in the order of
+            the logits, or the file that has them, one a line.
 
     Raises:
-        ConfigError: if the config is wrong.
-        DataError: if the weights are missing or do not fit.
+        ConfigError: if imported weights come without config or classes, or a run with.
+        DataError: if it cannot be opened.
     """
-    settings = Settings.parse(config.to_dict())
-    settings = settings.with_data(data_root, test_views=test_views)
+    folder = pathlib.Path(folder)
+    root = pathlib.Path(data_root or preparation.default_root())
+    if views < 0:
+        raise errors.ConfigError(f"--views must be at least 0, not {views}")
+    # Only folders of imported weights have this file, and it is written last.
+    if not (folder / "weights.json").is_file():
+        # Ignored in silence, they would suggest that the run is sampled by them.
+        if config or classes:
+            raise errors.ConfigError(
+                f"--config and --classes are for imported weights; {folder} is a run, "
+                "which has its own"
+            )
+        return load(folder, root, test_views=views)
+    if not (config and classes):
+        raise errors.ConfigError(
+            f"{folder} holds imported weights, without sampling and class names; add "
+            "--config configs/NAME.py:DATA and --classes FILE"
+        )
+    if isinstance(config, str):
+        config = config_files.load(config)
+    if isinstance(classes, pathlib.Path):
+        classes = label_names.read(classes)
+    settings = Settings.parse(config.to_dict()).with_data(root, test_views=views)
     # Weights hold no heads of a method, so there is nothing to build them from.
     settings = dataclasses.replace(settings, method=Method())
-    params, batch_stats = torch_weights.load_weights(folder)
+    params, batch_stats = weights.load_weights(folder)
     arrays = [checkpoint.flatten({"model": tree}) for tree in (params, batch_stats)]
     labels = run_labels.Labels(tuple(classes), {})
     return _network(settings, labels, arrays, str(folder))

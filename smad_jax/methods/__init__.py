@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from smad_jax import errors, sections
+from smad_jax import errors
+from smad_jax.base import sections
 from smad_jax.methods import base
 from smad_jax.methods.adabn import AdaBn
 from smad_jax.methods.albar import Albar

@@ -16,9 +16,9 @@ import numpy as np
 from flax import nnx
 
 from smad_jax import losses
-from smad_jax.aspect_table import Aspect
+from smad_jax.base.aspect_table import Aspect
+from smad_jax.base.sections import Range
 from smad_jax.models.recognizer import Output, Recognizer
-from smad_jax.sections import Range
 
 # The stream of videos without labels, for methods that adapt to a test set.
 UNLABELLED = "target"

@@ -14,9 +14,9 @@ import numpy as np
 from jax import lax
 
 from smad_jax import errors, losses
+from smad_jax.base.sections import Range
 from smad_jax.methods import base, group_dro
 from smad_jax.models.recognizer import Recognizer
-from smad_jax.sections import Range
 
 _ITERATIONS = 500
 

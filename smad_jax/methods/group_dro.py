@@ -16,7 +16,7 @@ from flax import nnx
 from jax import lax
 
 from smad_jax import errors, losses
-from smad_jax.aspect_table import Aspect
+from smad_jax.base.aspect_table import Aspect
 from smad_jax.methods import base
 from smad_jax.models.recognizer import Recognizer
 

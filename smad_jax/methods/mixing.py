@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from smad_jax import losses
+from smad_jax.base.sections import Range
 from smad_jax.methods import base, motion
 from smad_jax.models.recognizer import PIXEL_MEAN, Recognizer
-from smad_jax.sections import Range
 
 
 @dataclasses.dataclass(frozen=True)

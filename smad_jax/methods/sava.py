@@ -17,10 +17,10 @@ import jax.numpy as jnp
 from flax import nnx
 
 from smad_jax import errors, losses
+from smad_jax.base.sections import Range
 from smad_jax.methods import base, domains, frame_shuffle
 from smad_jax.models import layers
 from smad_jax.models.recognizer import Recognizer
-from smad_jax.sections import Range
 
 MOST_CLIPS = 5
 _HIDDEN = 512

@@ -9,7 +9,8 @@ import json
 import pathlib
 from typing import Any
 
-from smad_jax import errors, tables
+from smad_jax import errors
+from smad_jax.base import tables
 from smad_jax.reporting import runs
 
 

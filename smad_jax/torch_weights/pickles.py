@@ -165,9 +165,6 @@ class _Machine:
             raise errors.DataError("builds the same values again and again")
         self.stack.append(inert.call(function, arguments))
 
-    def new_object(self, _: object) -> None:
-        self.reduce(_)
-
     def new_object_ex(self, _: object) -> None:
         self.pop()  # the keyword arguments
         self.reduce(_)
@@ -223,7 +220,7 @@ _ACTIONS: dict[str, Callable[[_Machine, object], None]] = {
     "GLOBAL": _Machine.find_global,
     "STACK_GLOBAL": _Machine.find_stack_global,
     "REDUCE": _Machine.reduce,
-    "NEWOBJ": _Machine.new_object,
+    "NEWOBJ": _Machine.reduce,
     "NEWOBJ_EX": _Machine.new_object_ex,
     "BUILD": _Machine.build,
     "BINPERSID": _Machine.find_storage,

@@ -15,7 +15,8 @@ from typing import IO
 
 import numpy as np
 
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 from smad_jax.torch_weights import files, inert, tensors
 
 _ALIGNMENT = 64

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 from smad_jax.models import recognizer, resnet
 from smad_jax.torch_weights import convert, networks
 from smad_jax.training import checkpoint

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from smad_jax import aspect_table
+from smad_jax.base import aspect_table
 from smad_jax.data import catalog, records
 
 

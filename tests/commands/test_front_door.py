@@ -7,17 +7,21 @@ import os
 import pathlib
 import subprocess
 import sys
+import typing
 
 import pytest
 
-from smad_jax.api import measures
-from smad_jax.commands import command_line, evaluate, front_door, train
+from smad_jax.commands import front_door, measures, network
 from smad_jax.evaluation import __main__ as evaluation
 from smad_jax.reporting import __main__ as reporting
 from smad_jax.torch_weights import __main__ as torch_weights
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-OWN = [name for name, row in front_door.COMMANDS.items() if "." not in row.module]
+OWN = [
+    name
+    for name in front_door.COMMANDS
+    if name not in front_door.GROUPS["Prepare data"]
+]
 SECONDS = 1.5  # of processor time: other tests may keep the machine busy
 
 
@@ -40,27 +44,25 @@ def processor_seconds(*arguments):
 def test_list_names_every_command_with_its_line(capsys):
     assert front_door.main([]) == 0
     lines = capsys.readouterr().out.splitlines()
-    for name, command in front_door.COMMANDS.items():
-        assert f"  {name:<18}{command.help}" in lines
+    for name, line in front_door.COMMANDS.items():
+        assert f"  {name:<18}{line}" in lines
     assert max(map(len, lines)) <= 100
     assert len(front_door.COMMANDS) == 31
 
 
 def test_every_file_of_a_command_is_in_the_list():
-    listed = {row.module for row in front_door.COMMANDS.values()}
+    listed = {front_door.module(name) for name in front_door.COMMANDS}
     for file in (ROOT / "smad_jax" / "commands").glob("*.py"):
-        is_command = "main = " in file.read_text() or "def main" in file.read_text()
-        if file.stem not in ("front_door", "command_line"):
-            assert (file.stem in listed) == is_command
+        text = file.read_text("utf-8")
+        is_command = "\ndef run(" in text or file.stem == "train"
+        assert (f"smad_jax.commands.{file.stem}" in listed) == is_command
     for file in (ROOT / "data_prep").glob("*.py"):
         assert file.stem == "__init__" or f"data_prep.{file.stem}" in listed
 
 
-@pytest.mark.parametrize("name", front_door.COMMANDS)
+@pytest.mark.parametrize("name", front_door.GROUPS["Prepare data"])
 def test_line_of_the_list_is_that_of_the_module(name):
-    module, line = front_door.COMMANDS[name]
-    place = module if "." in module else f"smad_jax.commands.{module}"
-    spec = importlib.util.find_spec(place)
+    spec = importlib.util.find_spec(front_door.module(name))
     assert spec is not None and spec.origin is not None
     tree = ast.parse(pathlib.Path(spec.origin).read_text("utf-8"))
     values = {
@@ -70,25 +72,27 @@ def test_line_of_the_list_is_that_of_the_module(name):
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    assert values["HELP"] == line
+    assert values["HELP"] == front_door.COMMANDS[name]
 
 
 @pytest.mark.parametrize("name", OWN)
 def test_options_of_a_command_are_the_parameters_of_its_function(name):
-    main = importlib.import_module(
-        f"smad_jax.commands.{front_door.COMMANDS[name].module}"
-    ).main
-    if main is train.main:
+    if name == "train":
         return
-    assert isinstance(main, command_line.Program)
-    options = {action.dest for action in main.parser()._actions} - {"help"}
-    signature = inspect.signature(main.run)
-    assert options == set(signature.parameters)
-    assert all(p.annotation is not p.empty for p in signature.parameters.values())
+    program = front_door.program_of(name, name)
+    options = {action.dest for action in program.parser()._actions} - {"help"}
+    parameters = dict(inspect.signature(program.run).parameters)
+    if "chosen" in parameters:  # those that choose a network, as keywords
+        assert typing.get_args(parameters.pop("chosen").annotation) == (
+            network.Options,
+        )
+        options -= set(network.Options.__annotations__)
+    assert options == set(parameters)
+    assert all(p.annotation is not p.empty for p in parameters.values())
 
 
 def test_defaults_of_evaluate_are_those_of_its_function():
-    parser = evaluate.main.parser()
+    parser = front_door.program_of("evaluate", "evaluate").parser()
     chosen = vars(parser.parse_args(["--run", "a", "--split", "b/c"]))
     for name, parameter in inspect.signature(measures.evaluate).parameters.items():
         if parameter.default is not parameter.empty:
@@ -169,3 +173,14 @@ sys.exit(front_door.main(["features", "--run", "a", "--split", "b/c"]))
     assert done.returncode == 2, done.stderr
     assert "pip install '.[cpu]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_reader_that_closes_the_pipe_ends_the_list_quietly():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "smad_jax"]
+    done = subprocess.run(
+        command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")

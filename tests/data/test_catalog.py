@@ -6,7 +6,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from smad_jax import aspect_table, errors
+from smad_jax import errors
+from smad_jax.base import aspect_table
 from smad_jax.data import aspect_records, catalog, preparation, records
 
 CLASSES = ("jump", "run", "sit")

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 
 from data_prep.bias import z_frequency
-from smad_jax import aspect_table
+from smad_jax.base import aspect_table
 from smad_jax.data import catalog, groups
 
 SCENE = aspect_table.Aspect("scene", "soft", 7, "test")

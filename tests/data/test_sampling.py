@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from smad_jax import errors, sections
+from smad_jax import errors
+from smad_jax.base import sections
 from smad_jax.data import sampling
 from tests.golden import make_sampling as golden
 

@@ -4,7 +4,8 @@ import types
 import numpy as np
 import pytest
 
-from smad_jax import aspect_table, errors
+from smad_jax import errors
+from smad_jax.base import aspect_table
 from smad_jax.data import catalog, selection
 
 V, Z = 11, 3

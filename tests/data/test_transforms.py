@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from smad_jax import errors, sections
+from smad_jax import errors
+from smad_jax.base import sections
 from smad_jax.data import transforms, video
 from tests.golden import make_sampling as golden
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from smad_jax import aspect_table, errors
+from smad_jax import errors
+from smad_jax.base import aspect_table
 from smad_jax.data import catalog, web
 from smad_jax.data.sampling import Sampling
 

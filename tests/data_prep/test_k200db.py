@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from data_prep import k200db
-from smad_jax import aspect_table, errors
+from smad_jax import errors
+from smad_jax.base import aspect_table
 from smad_jax.data import aspect_records, catalog, records
 
 

@@ -6,7 +6,7 @@ from sklearn import metrics
 
 from data_prep import k200db, nmi_report
 from data_prep.bias import association
-from smad_jax import aspect_table
+from smad_jax.base import aspect_table
 from smad_jax.data import catalog, records
 
 CLASSES = ("golf", "yoga", "surfing")

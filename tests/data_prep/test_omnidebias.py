@@ -5,7 +5,8 @@ import pytest
 
 from data_prep import omnidebias
 from data_prep.bias import thirds, z_frequency
-from smad_jax import aspect_table, errors
+from smad_jax import errors
+from smad_jax.base import aspect_table
 from smad_jax.data import aspect_records, catalog, records
 
 CLASSES = ("climbing", "juggling", "zumba")

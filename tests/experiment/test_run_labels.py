@@ -1,4 +1,4 @@
-from smad_jax import aspect_table
+from smad_jax.base import aspect_table
 from smad_jax.experiment import run_labels
 
 

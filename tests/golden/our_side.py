@@ -10,7 +10,8 @@ import numpy as np
 import optax
 from flax import nnx
 
-from smad_jax import aspect_table, losses, models
+from smad_jax import losses, models
+from smad_jax.base import aspect_table
 from smad_jax.methods import base
 from smad_jax.models import adversarial, layers, saar
 from smad_jax.torch_weights import networks as flat

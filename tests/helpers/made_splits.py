@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from smad_jax import aspect_table
+from smad_jax.base import aspect_table
 from smad_jax.data import catalog
 
 

@@ -6,7 +6,8 @@ import pytest
 from sklearn import linear_model, pipeline, preprocessing
 
 from configs import base, slowonly_dfr
-from smad_jax import aspect_table, errors, methods
+from smad_jax import errors, methods
+from smad_jax.base import aspect_table
 from smad_jax.experiment.run import train_and_test
 from smad_jax.methods import dfr
 from smad_jax.training import checkpoint, log

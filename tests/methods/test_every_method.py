@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from smad_jax import aspect_table, methods
+from smad_jax import methods
+from smad_jax.base import aspect_table
 from smad_jax.methods import base
 from smad_jax.models import layers, recognizer, resnet
 from smad_jax.training import optimizer, stepping, train_state

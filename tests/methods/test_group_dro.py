@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from smad_jax import aspect_table, errors
+from smad_jax import errors
+from smad_jax.base import aspect_table
 from smad_jax.methods import base, group_dro
 from smad_jax.training import train_state
 from tests.helpers import debiasing, networks

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from smad_jax import aspect_table, errors, methods, models
+from smad_jax import errors, methods, models
+from smad_jax.base import aspect_table
 from smad_jax.methods import base
 from smad_jax.training import schedules, train_state
 from tests.helpers import debiasing

@@ -45,7 +45,7 @@ def test_stop_ends_what_runs_and_nothing_starts_any_more(tmp_path):
 
 STUDY = """
 import pathlib, signal, sys
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 from smad_jax.reporting import runs
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored under nohup

@@ -3,9 +3,8 @@ import sys
 import numpy as np
 import pytest
 
-from smad_jax import torch_weights
 from smad_jax.torch_weights import __main__ as command
-from smad_jax.torch_weights import convert, files, networks, saving
+from smad_jax.torch_weights import convert, files, networks, saving, weights
 from tests.helpers import efficientnet_file
 
 K = 7
@@ -57,7 +56,7 @@ def test_export_to_safetensors_imports_again(checkpoint, tmp_path):
     assert run("import", checkpoint, *settings, first) == 0
     assert run("export", first, "--layout", "hara", "--out", out) == 0
     assert run("import", out, *settings, second) == 0
-    one, two = (torch_weights.load_weights(folder) for folder in (first, second))
+    one, two = (weights.load_weights(folder) for folder in (first, second))
     np.testing.assert_array_equal(one[0]["head"]["kernel"], two[0]["head"]["kernel"])
 
 

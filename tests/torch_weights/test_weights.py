@@ -7,7 +7,7 @@ import optax
 import pytest
 from flax import nnx
 
-from smad_jax import errors, models, torch_weights
+from smad_jax import errors, models
 from smad_jax.torch_weights import networks, weights
 from smad_jax.training import checkpoint, train_state
 
@@ -39,7 +39,7 @@ def assert_equal(found, expected):
 
 def test_a_folder_gives_back_the_trees_of_split(folder):
     _, params, batch_stats = fresh(seed=1)
-    found = torch_weights.load_weights(folder)
+    found = weights.load_weights(folder)
     assert_equal(found[0], params)
     assert_equal(found[1], jax.tree.map(lambda a: a + 2, batch_stats))
 
@@ -60,8 +60,8 @@ def test_a_folder_is_not_written_over(folder):
 
 
 def test_a_folder_gives_the_model_itself(folder):
-    model = torch_weights.load_model(folder)
-    assert_equal(train_state.split(model)[1:], torch_weights.load_weights(folder))
+    model = weights.load_model(folder)
+    assert_equal(train_state.split(model)[1:], weights.load_weights(folder))
     video = jnp.zeros((1, 2, 33, 35, 3), jnp.uint8)
     output = nnx.jit(model, static_argnames="train")(video, train=False)
     assert output.logits.shape == (1, K)
@@ -69,24 +69,24 @@ def test_a_folder_gives_the_model_itself(folder):
 
 def test_initialise_puts_all_arrays_into_a_fresh_model(folder):
     _, params, batch_stats = fresh(seed=2)
-    found = torch_weights.initialise(params, batch_stats, folder)
-    assert_equal(found, torch_weights.load_weights(folder))
+    found = weights.initialise(params, batch_stats, folder)
+    assert_equal(found, weights.load_weights(folder))
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(found))
 
 
 def test_initialise_keeps_the_model_s_dtypes(folder):
     trees = jax.tree.map(lambda a: a.astype(jnp.bfloat16), fresh()[1:])
-    found = torch_weights.initialise(*trees, folder)
+    found = weights.initialise(*trees, folder)
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype("bfloat16")}
 
 
 def test_another_number_of_classes_must_be_allowed(folder):
     _, params, batch_stats = fresh(K + 4, seed=2)
     with pytest.raises(errors.DataError, match=r"head/bias is \(7,\) .* \(11,\)"):
-        torch_weights.initialise(params, batch_stats, folder)
-    found, _ = torch_weights.initialise(params, batch_stats, folder, allow=["head/*"])
+        weights.initialise(params, batch_stats, folder)
+    found, _ = weights.initialise(params, batch_stats, folder, allow=["head/*"])
     assert_equal(found["head"], params["head"])
-    assert_equal(found["backbone"], torch_weights.load_weights(folder)[0]["backbone"])
+    assert_equal(found["backbone"], weights.load_weights(folder)[0]["backbone"])
 
 
 def test_saar_must_be_allowed_to_start_fresh(folder):
@@ -95,11 +95,11 @@ def test_saar_must_be_allowed_to_start_fresh(folder):
         errors.DataError,
         match=r"is without SAAR, .*config\.model\.saar=False \(saar=off",
     ):
-        torch_weights.initialise(params, batch_stats, folder)
-    trees = torch_weights.initialise(params, batch_stats, folder, allow=["saar/*"])
+        weights.initialise(params, batch_stats, folder)
+    trees = weights.initialise(params, batch_stats, folder, allow=["saar/*"])
     assert_equal(trees[0]["saar"], params["saar"])
     assert_equal(trees[1]["saar"], batch_stats["saar"])
-    assert_equal(trees[0]["head"], torch_weights.load_weights(folder)[0]["head"])
+    assert_equal(trees[0]["head"], weights.load_weights(folder)[0]["head"])
 
 
 def test_weights_with_saar_for_a_model_without_it_are_named(folder, tmp_path):
@@ -108,8 +108,8 @@ def test_weights_with_saar_for_a_model_without_it_are_named(folder, tmp_path):
     weights.save_weights(tmp_path / "saar", arrays, weights.load_arrays(folder)[1])
     trees = fresh(seed=2)[1:]
     with pytest.raises(errors.DataError, match=r"is with SAAR, .*saar=True \(saar=on"):
-        torch_weights.initialise(*trees, tmp_path / "saar")
-    found = torch_weights.initialise(*trees, tmp_path / "saar", allow=["saar/*"])
+        weights.initialise(*trees, tmp_path / "saar")
+    found = weights.initialise(*trees, tmp_path / "saar", allow=["saar/*"])
     np.testing.assert_array_equal(found[0]["head"]["bias"], arrays["head/bias"])
 
 
@@ -120,7 +120,7 @@ def test_weights_of_another_model_are_refused(folder):
     with pytest.raises(
         errors.DataError, match=r"slowonly_r18\) does not fit"
     ) as caught:
-        torch_weights.initialise(params, batch_stats, folder)
+        weights.initialise(params, batch_stats, folder)
     assert str(caught.value).count("layer3/") == 4
     assert str(caught.value).count("layer4/") == 4
 
@@ -140,7 +140,7 @@ def test_damaged_folders_are_errors(folder, damage, tmp_path):
         if damage != "no json":
             (path / "weights.json").write_text(json.dumps(content))
     with pytest.raises(errors.DataError):
-        torch_weights.load_weights(path)
+        weights.load_weights(path)
 
 
 def test_the_newest_checkpoint_of_a_run_is_read_like_a_folder(tmp_path):

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smad_jax import errors, file_io, tables
+from smad_jax import errors
+from smad_jax.base import file_io, tables
 from smad_jax.data import aspect_records, catalog
 
 _TOLERANCE = 0.01  # of sums of probabilities; float16 labels pass

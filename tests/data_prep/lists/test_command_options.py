@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import pytest
 
 from data_prep.lists import command_options
-from smad_jax import errors, sections
+from smad_jax import errors
+from smad_jax.base import sections
 
 
 @dataclasses.dataclass(frozen=True)

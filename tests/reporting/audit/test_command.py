@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.api import audits
 from smad_jax.data import aspect_records, label_names
 from smad_jax.experiment import run_labels
 from smad_jax.reporting import __main__ as command
-from smad_jax.reporting.audit import thumbnails
+from smad_jax.reporting.audit import audits, thumbnails
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
     Returns:
         0; 130 after Ctrl-C; the code of its class after an error that the user can
         put right, such as a full disk. Its message is printed on standard error.
+        What reads standard output may close it, as `head` does.
     """
     try:
         with errors.machine_explained():
@@ -33,8 +34,12 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
     except KeyboardInterrupt:
         print(f"\n{stopped}", file=sys.stderr)
         return 130
-    if text is not None:
-        print(text)
+    try:
+        if text is not None:
+            print(text, flush=True)
+    except BrokenPipeError:
+        # Python flushes once more at exit, and would report the same error there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -42,8 +47,7 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
 class Program:
     """A command: its options, and the typed function that receives them.
 
-    Calling it with a command line runs it and returns the exit code, so a module has
-    `main = command_line.Program(...)`.
+    Calling it with a command line runs it and returns the exit code.
 
     Attributes:
         name: How it is called, `python -m data_prep.k200db`.

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 import pytest
 
-from smad_jax import errors, sections
-from smad_jax.sections import Range
+from smad_jax import errors
+from smad_jax.base import sections
+from smad_jax.base.sections import Range
 
 
 @dataclasses.dataclass(frozen=True)

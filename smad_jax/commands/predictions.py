@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 from smad_jax.data import bad_videos, catalog, pipeline, records, video
 from smad_jax.experiment import trained
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 from smad_jax.data import catalog, label_names
 from smad_jax.experiment import run_labels
 from smad_jax.reporting.audit import analysis, inputs, joining, naming, page

@@ -3,7 +3,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from smad_jax import errors, file_io
+from smad_jax import errors
+from smad_jax.base import file_io
 
 
 def test_processes_write_apart(tmp_path):

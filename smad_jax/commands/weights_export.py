@@ -3,9 +3,7 @@
 import argparse
 import pathlib
 
-from smad_jax.commands import checkpoint_options, command_line
-
-HELP = "write a folder of weights as a PyTorch file"
+from smad_jax.commands import checkpoint_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +24,7 @@ def run(
     *, folder: pathlib.Path, layout: str, out: pathlib.Path, allow: list[str]
 ) -> str:
     """Writes the file; returns a summary."""
-    from smad_jax.api import weights
+    from smad_jax.torch_weights import transfer
 
-    count = weights.export_weights(folder, out, layout, allow=allow)
+    count = transfer.export_weights(folder, out, layout, allow=allow)
     return f"{count} tensors in {layout} names: {out}"
-
-
-main = command_line.Program(
-    "python -m smad_jax weights export", HELP, add_arguments, run
-)

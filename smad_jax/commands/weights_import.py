@@ -3,9 +3,7 @@
 import argparse
 import pathlib
 
-from smad_jax.commands import checkpoint_options, command_line
-
-HELP = "read a .pth or .safetensors file into a folder"
+from smad_jax.commands import checkpoint_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +24,9 @@ def run(
     out: pathlib.Path,
 ) -> str:
     """Writes the folder; returns a line a tensor and a summary."""
-    from smad_jax.api import weights
+    from smad_jax.torch_weights import transfer
 
-    found = weights.import_weights(
+    found = transfer.import_weights(
         checkpoint, out, model, layout=layout, foreign=foreign, allow=allow
     )
     network = found.network
@@ -42,8 +40,3 @@ def run(
             f"{shortcut}, {network.num_classes or 'no'} classes: {out}",
         ]
     )
-
-
-main = command_line.Program(
-    "python -m smad_jax weights import", HELP, add_arguments, run
-)

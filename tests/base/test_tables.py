@@ -3,7 +3,8 @@ import gzip
 import numpy as np
 import pytest
 
-from smad_jax import errors, tables
+from smad_jax import errors
+from smad_jax.base import tables
 
 
 def write(path, text, encoding="utf-8"):

@@ -3,9 +3,9 @@
 import pathlib
 
 from smad_jax import errors
-from smad_jax.commands import checkpoint_options, command_line
+from smad_jax.commands import checkpoint_options
 
-HELP = "compare a network with PyTorch, stage by stage"
+add_arguments = checkpoint_options.add_options
 
 
 def run(
@@ -21,9 +21,9 @@ def run(
     Raises:
         DataError: if one is larger than rounding leaves.
     """
-    from smad_jax.api import weights
+    from smad_jax.torch_weights import transfer
 
-    differences, equal = weights.verify_weights(
+    differences, equal = transfer.verify_weights(
         checkpoint, model, layout=layout, foreign=foreign, allow=allow
     )
     text = "\n".join(map(str, differences))
@@ -31,8 +31,3 @@ def run(
         return text
     print(text)
     raise errors.DataError(f"{checkpoint} gives other numbers here than in PyTorch")
-
-
-main = command_line.Program(
-    "python -m smad_jax weights verify", HELP, checkpoint_options.add_options, run
-)

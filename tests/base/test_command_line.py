@@ -5,7 +5,7 @@ import os
 import pytest
 
 from smad_jax import errors
-from smad_jax.commands import command_line
+from smad_jax.base import command_line
 
 
 def test_what_is_said_is_printed_and_the_code_is_zero(capsys):

@@ -1,0 +1,1 @@
+"""What every room uses: files, tables, sections of configs, aspects, command lines."""

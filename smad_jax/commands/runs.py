@@ -1,0 +1,88 @@
+"""Making a run, alone or as one of several processes."""
+
+import os
+import pathlib
+
+import jax
+import ml_collections
+
+from configs import base
+from data_prep.embedded import make, web_media
+from smad_jax import errors
+from smad_jax.data.embedded import benchmark
+from smad_jax.experiment import config_files, run, splits
+from smad_jax.experiment.settings import Settings
+from smad_jax.training import log
+
+
+def train(
+    config: ml_collections.ConfigDict | str,
+    folder: str | os.PathLike[str],
+    *,
+    smoke: bool = False,
+    force: bool = False,
+) -> dict[str, float]:
+    """Trains and tests an experiment, or resumes it; creates the embedded benchmark.
+
+    Args:
+        config: A config, or the file of one: `configs/slowonly_smad.py:mine`.
+        folder: Folder of the run.
+        smoke: Shrink the experiment to seconds.
+        force: Resume even if the folder holds a run with another config.
+
+    Returns:
+        Metrics named `set/metric`, accuracies between 0 and 1.
+
+    Raises:
+        UserError: for whatever the user can put right.
+    """
+    if isinstance(config, str):
+        config = config_files.load(config)
+    if smoke:
+        config = base.smoke(config)
+    _keep_compiled()
+    settings = Settings.read(config)
+    embedded = {benchmark.NAME: make.prepare, benchmark.WEB_NAME: web_media.prepare}
+    for name, prepare in embedded.items():
+        if splits.uses(settings, name):
+            prepare(
+                splits.data_root(settings.data),
+                settings.data.embedded_seed,
+                scale=settings.data.embedded_scale,
+                log=log.logger.info,
+            )
+    return run.train_and_test(config, pathlib.Path(folder), force=force)
+
+
+def join_processes() -> None:
+    """Connects this process to the others; only the first keeps its log.
+
+    JAX finds the processes of a pod by itself; elsewhere the environment names them.
+
+    Raises:
+        ConfigError: if they cannot be found.
+    """
+    names = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+    address, *counts = (os.environ.get(name) for name in names)
+    try:
+        num_processes, process_id = (
+            None if count is None else int(count) for count in counts
+        )
+        jax.distributed.initialize(address, num_processes, process_id)
+    except ValueError as error:
+        raise errors.ConfigError(
+            f"--distributed cannot find the other processes ({error}); set "
+            f"{', '.join(names)}"
+        ) from error
+    if jax.process_index() > 0:
+        log.quieten()
+
+
+def _keep_compiled() -> None:
+    """Lets later runs of the same shapes start without compiling again."""
+    folder = "jax_compilation_cache_dir"
+    if getattr(jax.config, folder) is None:  # set by $JAX_COMPILATION_CACHE_DIR
+        # In the working directory: an installed package cannot be written to.
+        jax.config.update(folder, ".jax_cache")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
