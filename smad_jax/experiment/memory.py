@@ -1,7 +1,7 @@
 """The memory that a training step needs, compared with what is free before the first.
 
 The compiler counts what a step holds, so the answer is that of the network, method and
-device at hand. It is asked only where a rough estimate does not settle the question,
+device at hand. It is used only where a rough estimate does not settle the question,
 since compiling takes a while; the program it compiles is then in JAX's cache.
 """
 
