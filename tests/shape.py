@@ -56,7 +56,7 @@ TOUR = (
 BESIDE = (
     "configs/arguments.py",
     "configs/data.py",
-    "configs/embedded.py",
+    "configs/small.py",
     "smad_jax/experiment/settings.py",
     "smad_jax/experiment/run_folder.py",
     "smad_jax/experiment/run_record.py",
