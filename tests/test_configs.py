@@ -371,7 +371,8 @@ def test_finetuning_keeps_backbone_and_saar_and_drops_head_and_adversaries(
 def updates(config, num_videos):
     """Optimiser steps of a run on `num_videos` training videos, by source."""
     split = catalog.Split(
-        *("demo", "train", ("v",) * num_videos, None, (), {}, {}, {}, None, None)
+        *("demo", "train", ("v",) * num_videos, np.zeros(num_videos, int)),
+        *((), {}, {}, {}, None, None),
     )
     plan = build.make_plan(Settings.read(config), split, "demo")
     sources = [s for step in range(plan.total_steps) for s in plan.order.sources(step)]
