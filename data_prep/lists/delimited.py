@@ -64,7 +64,7 @@ def read(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
             be the class.
     """
     lines = _lines(path)
-    table = _table(path, lines, files.names)
+    table = _table(path, lines, files)
     entries, notes = (_plain_entries(path, lines), []) if table is None else table
     return list_readers.Listed([_found(entry, files) for entry in entries], notes=notes)
 
@@ -110,20 +110,19 @@ def _lines(path: pathlib.Path) -> Lines:
 
 
 def _table(
-    path: pathlib.Path, lines: Lines, is_video: Callable[[str], bool]
+    path: pathlib.Path, lines: Lines, files: list_readers.Files
 ) -> tuple[list[wanted_videos.Entry], list[str]] | None:
-    """The entries of a table and notes on its reading; None if it is no table.
-
-    `is_video` is whether a cell names a video, with or without its ending.
-    """
+    """The entries of a table and notes on its reading; None if it is no table."""
     stated = re.fullmatch("sep=(.)", lines[0][1]) if lines else None  # Excel's
     lines = lines[1:] if stated else lines
     for mark in stated[1] if stated else _SEPARATORS:
         head = _split(path, lines[:_LOOKED_AT], mark)  # there may be a million lines
         widths = collections.Counter(len(row.cells) for row in head)
         width = max(widths, key=widths.__getitem__, default=0)
-        place = _path_column([row for row in head if len(row.cells) == width], is_video)
-        if width < 2 or place is None:
+        if width < 2:
+            continue
+        place = _path_column([row for row in head if len(row.cells) == width], files)
+        if place is None:
             continue
         rows = _split(path, lines, mark)
         for row in rows:
@@ -132,7 +131,7 @@ def _table(
                     f"{row.where}: {len(row.cells)} columns, other lines have {width}"
                 )
         header = None
-        if _is_header(rows[0].cells, rows[1:_LOOKED_AT], place, is_video):
+        if _is_header(rows[0].cells, rows[1:_LOOKED_AT], place, files.names):
             header, rows = rows[0], rows[1:]
         if not rows:
             raise errors.DataError(f"the list {path} is empty")
@@ -154,24 +153,42 @@ def _split(path: pathlib.Path, lines: Lines, mark: str) -> list[_Row]:
     return rows
 
 
-def _path_column(rows: Sequence[_Row], is_video: Callable[[str], bool]) -> int | None:
+def _path_column(rows: Sequence[_Row], files: list_readers.Files) -> int | None:
     """The column whose cells name videos, or whose header does; None without one.
 
     A list may name some videos that are missing, whose names without ending then show
-    nothing. Of several columns the one that the header names counts.
+    nothing. A number may name a video and be a label: of several columns those count
+    that the header names, then those with endings, then those with whole paths.
+
+    Raises:
+        DataError: if several columns are left.
     """
     if not rows:
         return None
     below = rows[1:] or rows
     named = [p for p, cell in enumerate(rows[0].cells) if _plain(cell) in _PATHS]
-    found = {}
-    for place in range(len(rows[0].cells)):
-        count = sum(is_video(row.cells[place]) for row in below)
-        if 2 * count >= len(below):
-            found[place] = (place in named, count)
-    if found:
-        return max(found, key=found.__getitem__)
-    return named[0] if len(named) == 1 else None
+
+    def mostly(test: Callable[[str], bool]) -> list[int]:
+        """The columns in which at least half of the cells pass."""
+        places = range(len(rows[0].cells))
+        return [
+            place
+            for place in places
+            if 2 * sum(test(row.cells[place]) for row in below) >= len(below)
+        ]
+
+    found = mostly(files.names)
+    if not found:
+        return named[0] if len(named) == 1 else None
+    for better in (named, mostly(list_readers.has_ending), mostly(files.holds)):
+        found = [place for place in found if place in better] or found
+    if len(found) > 1:
+        shown = ", ".join(f"{p + 1} ({rows[0].cells[p]!r})" for p in found)
+        raise errors.DataError(
+            f"{rows[0].where}: columns {shown} could each be the video; call one of "
+            "them `path` in a header"
+        )
+    return found[0]
 
 
 def _is_header(
@@ -180,17 +197,17 @@ def _is_header(
     place: int,
     is_video: Callable[[str], bool],
 ) -> bool:
-    """Whether the first cells name columns, or are unlike those below them.
+    """Whether the first cells name columns; the videos are in the one at `place`.
 
-    The column at `place` is that of the videos; the first one may be missing.
+    The first video may be missing, and its class may be called `action`.
     """
     if is_video(first[place]):
         return False
     recurs = any(
         cell and cell == row.cells[p] for row in others for p, cell in enumerate(first)
     )
-    unlike = not recurs and all(is_video(row.cells[place]) for row in others)
-    return unlike or _names_columns(first)
+    names = [_plain(cell) for cell in first]
+    return names[place] in _PATHS or (not recurs and not _NAMES.isdisjoint(names))
 
 
 def _find_columns(header: _Row | None, rows: Sequence[_Row], path: int) -> _Columns:
@@ -337,12 +354,6 @@ def _found(
     if _is_number(label):  # pandas writes whole numbers as `2.0`
         label = re.sub(r"\.0+$", "", label)
     return entry._replace(id=name, label=label)
-
-
-def _names_columns(cells: Sequence[str]) -> bool:
-    """Whether cells are a header: a name of the video and one of its class."""
-    names = [_plain(cell) for cell in cells]
-    return any(n in _PATHS for n in names) and any(n in _NAMES for n in names[1:])
 
 
 def _plain(name: str) -> str:

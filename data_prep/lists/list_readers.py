@@ -81,6 +81,14 @@ class Files:
         name = os.path.basename(cell.replace("\\", "/"))
         return has_ending(cell) or (bool(name) and name in self._paths)
 
+    def holds(self, cell: str) -> bool:
+        """Returns whether a cell is the path of a video, perhaps without its ending."""
+        cell = cell.replace("\\", "/")
+        name = os.path.basename(cell)
+        stems = name, os.path.splitext(name)[0]
+        paths = [path for stem in stems for path in self._paths.get(stem, ())]
+        return any(cell in (path, os.path.splitext(path)[0]) for path in paths)
+
     def with_id(self, youtube_id: str) -> list[str]:
         """Returns the paths of videos named by a YouTube id, with times or without."""
         return self._by_id.get(youtube_id, [])
