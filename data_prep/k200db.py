@@ -24,7 +24,7 @@ import numpy as np
 from data_prep.bias import redistribution, z_frequency
 from data_prep.lists import command_options
 from smad_jax import errors
-from smad_jax.base import command_line, sections
+from smad_jax.base import command_line, sections, tables
 from smad_jax.data import catalog, selection
 
 HELP = "write splits whose validation shows each action in rare scenes"
@@ -102,13 +102,9 @@ def read_classes(path: pathlib.Path, known: Sequence[str]) -> list[str]:
     Raises:
         DataError: if there is no such file, or it names an unknown class or one twice.
     """
-    if not path.is_file():
-        raise errors.DataError(f"no class list at {path}")
     names = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    for number, line in tables.lines(path):
         name = line.rpartition("\t")[2].strip()
-        if not name:
-            continue
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             raise errors.DataError(

@@ -6,7 +6,6 @@ before any video is opened.
 """
 
 import collections
-import csv
 import pathlib
 import re
 from collections.abc import Callable, Sequence
@@ -142,15 +141,11 @@ def _table(
 
 def _split(path: pathlib.Path, lines: Lines, mark: str) -> list[_Row]:
     """The cells of lines, in quotes or not."""
-    rows = []
-    for number, text in lines:
-        where = f"{path}, line {number}"
-        try:
-            cells = next(csv.reader([text], delimiter=mark))
-        except csv.Error as error:
-            raise errors.DataError(f"{where}: {error}") from error
-        rows.append(_Row(where, [cell.strip() for cell in cells]))
-    return rows
+    places = [f"{path}, line {number}" for number, _ in lines]
+    return [
+        _Row(where, tables.cells(text, mark, where))
+        for where, (_, text) in zip(places, lines, strict=True)
+    ]
 
 
 def _path_column(rows: Sequence[_Row], files: list_readers.Files) -> int | None:
@@ -333,7 +328,7 @@ def _plain_entries(path: pathlib.Path, lines: Lines) -> list[wanted_videos.Entry
 
 def _quoted(line: str, where: str) -> tuple[str, str]:
     """Path and label of a line of CSV that begins with a quote."""
-    cells = next(csv.reader([line], skipinitialspace=True))
+    cells = tables.cells(line, ",", where)
     if len(cells) != 2:
         raise errors.DataError(
             f'{where}: expected `"relative/path",label`, found {line!r}'

@@ -1,6 +1,5 @@
 """Shared by the readers of lists: entries, files by name, lines, CSV and JSON items."""
 
-import csv
 import fractions
 import functools
 import json
@@ -176,19 +175,19 @@ def csv_rows(
     """
     lines = iter(wanted_videos.numbered_lines(path))
     where, header = next(lines, (f"{path}, line 1", ""))
-    names = [name.strip().lower() for name in next(csv.reader([header]), [])]
+    names = [name.lower() for name in tables.cells(header, ",", where)]
     if missing := [name for name in columns if name not in names]:
         raise errors.DataError(
             f"{where}: no column {missing[0]!r} among {', '.join(names)}; expected "
             f"{', '.join(columns)}"
         )
     for where, line in lines:
-        cells = next(csv.reader([line]))
+        cells = tables.cells(line, ",", where)
         if len(cells) != len(names):
             raise errors.DataError(
                 f"{where}: expected {len(names)} columns, found {len(cells)}: {line!r}"
             )
-        yield where, [cells[names.index(name)].strip() for name in columns]
+        yield where, [cells[names.index(name)] for name in columns]
 
 
 def text(item: Item, key: str, where: str) -> str:

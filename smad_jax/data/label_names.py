@@ -6,7 +6,6 @@ published are read too: `0,walk` below a header, `1 ApplyEyeMakeup`, `airfield 0
 Places365's `/a/airfield 0`, and JSON such as `{"walk": 0}`.
 """
 
-import csv
 import json
 import os
 import pathlib
@@ -64,10 +63,10 @@ def _numbered_lines(path: pathlib.Path, lines: list[str]) -> list[str]:
     if lines and lines[0][0] in "[{":
         return _of_json(path) or lines
     mark = tables.separator(lines[0]) if lines else ","
-    rows = list(csv.reader(lines, delimiter=mark, skipinitialspace=True))
+    rows = [tables.cells(line, mark, str(path)) for line in lines]
     if len(rows) < 2 or len(rows[0]) < 2 or len({len(row) for row in rows}) > 1:
         return lines
-    columns = [[cell.strip() for cell in column] for column in zip(*rows, strict=True)]
+    columns = list(zip(*rows, strict=True))
     number = next((c for c in columns if all(map(str.isdecimal, c[1:]))), None)
     if number is None:
         return lines
