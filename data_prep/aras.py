@@ -35,9 +35,9 @@ class Options:
     Attributes:
         list_file: The list aras_test_balance.txt.
         names: The file k400_actions.txt, in label order.
-        dataset: Data set of the clips.
-        kinetics: Data set trained on.
-        k200: Its split with K200db's classes.
+        dataset: Name of the data set of clips.
+        kinetics: Name of the data set of training.
+        k200: Split of that data set with K200db's classes.
         unique: Count each clip once.
         against: Lists, DATASET/SPLIT each, whose near-duplicates are left out.
         jobs: Videos hashed at once, for --against.
@@ -200,8 +200,7 @@ def _seen(data_root: pathlib.Path, options: Options) -> tuple[set[str], list[str
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    add, path = parser.add_argument, pathlib.Path
-    add("--data-root", type=path, required=True, help="folder of the data sets")
+    command_line.add_data_root(parser)
     command_options.add_options(parser, Options)
 
 

@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-share",
         type=float,
         default=0.0,
-        help="exit with 3 if less of the list is usable, 0 to 1",
+        help="least share of usable videos, 0 to 1; with fewer the exit code is 3",
     )
 
 
@@ -99,7 +99,7 @@ def run(
     share = checked.summary.total.share
     if share < min_share:
         raise errors.DataError(
-            f"{share:.1%} of the list is usable, but --min-share is {min_share:.1%}"
+            f"{share:.1%} of the videos can be used, but --min-share is {min_share:.1%}"
         )
 
 

@@ -37,17 +37,18 @@ class Options:
     Attributes:
         split: Split to re-distribute.
         aspect: Aspect whose pseudo-labels decide.
-        second_aspect: Another aspect, to split by both.
-        mode: By both: train on videos that neither holds out, or on all not drawn.
-        num_classes: Number of classes, those with most videos.
-        classes: File of class names to use instead, one a line.
-        val_per_class: Least number of validation videos of a class.
-        train_per_class: Exact number of training videos of a class.
-        allow_short: Take a class with fewer whole.
+        second_aspect: Second aspect, for a split by both.
+        mode: With two aspects, train on the videos that neither could hold out
+            (strict), or on all but the validation videos (remaining).
+        num_classes: Number of classes; those with the most videos are used.
+        classes: File of the names of the classes, one per line, in place of a number.
+        val_per_class: Least number of validation videos per class.
+        train_per_class: Exact number of training videos per class.
+        allow_short: Accept classes with fewer training videos.
         seed: Random seed of the choice of training videos.
-        name: The splits are called NAME-train, NAME-val.
+        name: Prefix of the splits, NAME-train and NAME-val.
         official_val: Official validation split.
-        val_name: Name of its part in these classes.
+        val_name: Name of the official validation split cut to these classes.
     """
 
     split: str = "train"
@@ -97,7 +98,7 @@ def most_frequent_classes(counts: Mapping[str, int], num_classes: int) -> list[s
 
 
 def read_classes(path: pathlib.Path, known: Sequence[str]) -> list[str]:
-    """Returns the class names of a file, one a line, sorted.
+    """Returns the class names of a file, one per line, sorted.
 
     Raises:
         DataError: if there is no such file, or it names an unknown class or one twice.

@@ -34,9 +34,9 @@ class Options:
     Attributes:
         split: Split to divide.
         aspect: Aspect whose pseudo-labels decide.
-        target: Split DATASET/SPLIT whose classes and class numbers to use.
+        target: Split, DATASET/SPLIT, whose classes and class numbers are used.
         seed: Random seed of the part `rand`.
-        name: The splits are called NAME-bias and so on.
+        name: Prefix of the splits, NAME-bias and so on.
         against: Lists, DATASET/SPLIT each, whose near-duplicates are left out.
         jobs: Videos hashed at once, for --against.
     """

@@ -231,7 +231,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--teacher", type=path, help="folder of a finished run")
     who.add_argument("--predictions", type=path, help="NPZ of a network's predictions")
     add("--views", type=int, default=0, help="test views; 0 for those of the run")
-    add("--save", type=path, help="store the teacher's predictions as this NPZ")
+    add("--save", type=path, help="NPZ to store the teacher's predictions in")
     command_options.add_options(parser, Options)
 
 

@@ -179,7 +179,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, path = parser.add_argument, pathlib.Path
     add("--seed", type=int, default=0, help="number of the benchmark")
     add("--scale", type=float, default=1.0, help="share of its videos to make")
-    add("--out", type=path, required=True, help="folder of the data sets")
+    command_line.add_data_root(parser, "--out")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--web", action="store_true", help="make its web data")
     what.add_argument("--sheet", type=path, help="write sample frames to this PNG")

@@ -54,7 +54,7 @@ class _Columns(NamedTuple):
 
 
 def read(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
-    """Reads a table of videos and classes, or `relative/path label` a line.
+    """Reads a table of videos and classes, or lines of `relative/path label`.
 
     Paths become those of `files`, with slashes and endings.
 
@@ -69,7 +69,7 @@ def read(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
 
 
 def read_list(path: pathlib.Path) -> list[wanted_videos.Entry]:
-    """Returns the entries of a list file, `relative/path label` a line.
+    """Returns the entries of a list file, `relative/path label` per line.
 
     A comma or tab may separate the two, and quotes enclose them as in CSV. Names may
     hold spaces; the label follows the file's extension, or the last space where there

@@ -86,6 +86,8 @@ class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default in (None, "") or action.const is not None:
             return action.help
+        if isinstance(action.default, list):
+            return f"{action.help} (default: {' '.join(map(str, action.default))})"
         return super()._get_help_string(action)
 
 
@@ -121,10 +123,10 @@ def whole_number(least: int) -> Callable[[str], int]:
     return read
 
 
-def add_data_root(parser: argparse.ArgumentParser) -> None:
-    """Adds the option --data-root."""
+def add_data_root(parser: argparse.ArgumentParser, option: str = "--data-root") -> None:
+    """Adds the option of the folder of data sets."""
     parser.add_argument(
-        "--data-root",
+        option,
         type=pathlib.Path,
         default=pathlib.Path(os.environ.get("DATA_ROOT", "") or "datasets"),
         help="folder of the data sets; $DATA_ROOT changes the default",

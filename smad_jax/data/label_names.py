@@ -1,6 +1,6 @@
 """Names of labels and classes: what label 3 of `scene` is called.
 
-A file holds one name a line. It lies beside the labels of a data set, as
+A file holds one name per line. It lies beside the labels of a data set, as
 `<data set>/aspects/<aspect>.names.txt`, or wherever the user has it. Lists as they are
 published are read too: `0,walk` below a header, `1 ApplyEyeMakeup`, `airfield 0`,
 Places365's `/a/airfield 0`, and JSON such as `{"walk": 0}`.
