@@ -22,7 +22,7 @@ import numpy as np
 from data_prep.bias import near_duplicates
 from data_prep.lists import command_options, delimited
 from smad_jax import errors
-from smad_jax.base import command_line, sections
+from smad_jax.base import command_line
 from smad_jax.data import catalog, label_names, records
 
 HELP = "write the ARAS test splits in the training data's class numbers"
@@ -204,14 +204,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command_options.add_options(parser, Options)
 
 
-def run(*, data_root: pathlib.Path, **options: object) -> str:
+def run(*, data_root: pathlib.Path, options: Options) -> str:
     """Writes the splits; returns their sizes."""
-    chosen = sections.read(Options, "", options)
-    result = write_splits(data_root, chosen)
+    result = write_splits(data_root, options)
     lines = [*result.duplicates, *map(str, result.splits)]
     if len(result.splits) == 1:
-        kinetics = data_root / chosen.kinetics
-        lines.append(f"no split {chosen.k200!r} in {kinetics}, so no 'aras64'")
+        kinetics = data_root / options.kinetics
+        lines.append(f"no split {options.k200!r} in {kinetics}, so no 'aras64'")
     return "\n".join(lines)
 
 

@@ -84,13 +84,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(
-    *, jobs: int, out: pathlib.Path | None, min_share: float, **options: object
+    *,
+    lists: command_options.Lists,
+    rules: video_files.Rules,
+    jobs: int,
+    out: pathlib.Path | None,
+    min_share: float,
 ) -> None:
     """Prints the counts; raises DataError if too little of the list is usable."""
     if not 0 <= min_share <= 1:
         raise errors.ConfigError(f"--min-share must be 0 to 1, not {min_share}")
-    rules = command_options.pick(video_files.Rules, options)
-    lists = command_options.pick(command_options.Lists, options)
     checked = check(lists, rules, jobs=jobs, out=out)
     # printed here, for the table must be seen where the share is too low as well
     for note in checked.notes:

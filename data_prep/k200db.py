@@ -24,7 +24,7 @@ import numpy as np
 from data_prep.bias import redistribution, z_frequency
 from data_prep.lists import command_options
 from smad_jax import errors
-from smad_jax.base import command_line, sections, tables
+from smad_jax.base import command_line, tables
 from smad_jax.data import catalog, selection
 
 HELP = "write splits whose validation shows each action in rare scenes"
@@ -214,10 +214,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command_options.add_options(parser, Options)
 
 
-def run(*, data_root: pathlib.Path, dataset: str, **options: object) -> str:
+def run(*, data_root: pathlib.Path, dataset: str, options: Options) -> str:
     """Writes the splits; returns their sizes."""
-    chosen = sections.read(Options, "", options)
-    return summary(write_splits(data_root, dataset, chosen), chosen)
+    return summary(write_splits(data_root, dataset, options), options)
 
 
 main = command_line.Program("python -m data_prep.k200db", HELP, add_arguments, run)
