@@ -204,12 +204,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             formatter_class=parser.formatter_class,
         )
         command_line.add_data_root(made)
-        made.add_argument(
-            "--out",
-            type=pathlib.Path,
-            required=True,
-            help="path of the output without an ending",
-        )
+        out = {"type": pathlib.Path, "help": "path of the output, without an ending"}
+        made.add_argument("--out", required=True, **out)
         command_options.add_options(made, kind)
 
 

@@ -302,7 +302,8 @@ def _plain_entries(path: pathlib.Path, lines: Lines) -> list[wanted_videos.Entry
         if not entries and len(names) > 1 and _NAMES.issuperset(names):
             continue  # a header
         if line.startswith('"'):
-            name, label = _quoted(line, where)
+            cells = tables.cells(line, ",", where)
+            name, label = cells if len(cells) == 2 else ("", "")
         elif match := LIST_LINE.fullmatch(line):
             name, label = match["path"], match["label"]
         else:
@@ -324,16 +325,6 @@ def _plain_entries(path: pathlib.Path, lines: Lines) -> list[wanted_videos.Entry
     if not entries:
         raise errors.DataError(f"the list {path} is empty")
     return entries
-
-
-def _quoted(line: str, where: str) -> tuple[str, str]:
-    """Path and label of a line of CSV that begins with a quote."""
-    cells = tables.cells(line, ",", where)
-    if len(cells) != 2:
-        raise errors.DataError(
-            f'{where}: expected `"relative/path",label`, found {line!r}'
-        )
-    return cells[0], cells[1]
 
 
 def _found(
