@@ -164,12 +164,12 @@ def _path_column(rows: Sequence[_Row], files: list_readers.Files) -> int | None:
     named = [p for p, cell in enumerate(rows[0].cells) if _plain(cell) in _PATHS]
 
     def mostly(test: Callable[[str], bool]) -> list[int]:
-        """The columns in which at least half of the cells pass."""
-        places = range(len(rows[0].cells))
+        """The columns but labels in which at least half of the cells pass."""
         return [
             place
-            for place in places
-            if 2 * sum(test(row.cells[place]) for row in below) >= len(below)
+            for place, name in enumerate(rows[0].cells)
+            if _plain(name) not in _LABELS
+            and 2 * sum(test(row.cells[place]) for row in below) >= len(below)
         ]
 
     found = mostly(files.names)

@@ -230,6 +230,7 @@ NUMBERED = {
     "id beside the video": ("id,video,label", "{n},{m}.webm,{n}"),
     "id without ending": ("video,id,label", "{m},99{n},{n}"),
     "class first": ("label,path", "{n},{m}"),
+    "column of another name": ("label,stem", "{n},{m}"),
     "class first, no header": ("", "{n},{m}.webm"),
     "no header": ("", "{m}.webm,{n}"),
     "counted": ("", "{n},{m}.webm,{n}"),
