@@ -166,5 +166,10 @@ def test_numbered_columns_are_matched_by_their_numbers(
     path = tmp_path / "table.csv"
     path.write_text("\n".join(rows))
     table = inputs.read(path, "prediction")
-    assert table.names == names
+    assert table.names == (tuple(f"{prefix}{n}" for n in numbers) if prefix else names)
     assert table.hard.tolist() == list(range(12))
+
+
+def test_lone_column_of_another_name_keeps_its_text(tmp_path):
+    table = inputs.read(put(tmp_path, "id,code\nx,007\ny,10:20\n"), "label")
+    assert table.hard.tolist() == ["007", "10:20"]
