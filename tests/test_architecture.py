@@ -69,7 +69,8 @@ MAY_IMPORT = {
         "configs",
         "data_prep.embedded",
     },
-    "smad_jax": {  # late
+    "smad_jax": {  # late, but errors
+        "errors",
         "commands",
         "data",
         "experiment",

@@ -164,6 +164,10 @@ def table(one: "measures.Evaluation") -> str:
     lines += [
         f"{name}: no readable video has a label" for name in report["without_labels"]
     ]
+    lines += [
+        f"{name}: all videos have the same label; there is nothing to compare"
+        for name in report["with_one_label"]
+    ]
     return "\n".join(lines)
 
 

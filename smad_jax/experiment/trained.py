@@ -93,7 +93,7 @@ class TrainedNetwork:
         if self.settings.data.sampling.covers:
             raise errors.ConfigError(
                 "this network is tested on more clips of longer videos, but vectors of "
-                "features need the same number; choose a number of views (the paper: 10)"
+                "features need the same number; choose the views (10 in the paper)"
             )
         with contextlib.closing(self.test_batches(split)) as batches:
             return self.predictor.features(batches, np.asarray(split.ids), split.labels)
