@@ -19,11 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="CSV with a header, or NPZ: id, and prediction or one column of "
         "probabilities per class",
     )
-    add(
-        "--labels",
-        **file,
-        help="id and label of each video (default: the labels in --predictions)",
-    )
+    add("--labels", **file, help="id and label (default: those of --predictions)")
     add("--other", **file, help="predictions of a second model, to compare")
     add(
         "--aspect",
@@ -43,12 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=FILE",
         help="names of an aspect's labels, one per line; may be repeated",
     )
-    add(
-        "--train",
-        **file,
-        help="id and label of each training video; usual and rare scenes are then "
-        "those of training",
-    )
+    rare = "usual and rare scenes are then those of training"
+    add("--train", **file, help=f"id and label of each training video; {rare}")
     add(
         "--videos",
         type=pathlib.Path,

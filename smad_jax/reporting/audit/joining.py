@@ -101,11 +101,8 @@ def join(
     # `predict` lists unreadable files, which the data set leaves out
     neither = ~_known(first.hard) & (_rows_of(labels.ids, ids) < 0)
     if neither.any() and not neither.all():
-        ids = ids[~neither]
-        notes.append(
-            "Left out, because there is neither a prediction nor a label: "
-            f"{_videos(int(neither.sum()))}."
-        )
+        ids, count = ids[~neither], _videos(int(neither.sum()))
+        notes.append(f"Left out, without a prediction and without a label: {count}.")
     for other in others:
         _same_ids(first, other)
     truth = _encode(_pick(labels, ids, first), names, "class", labels)
@@ -406,7 +403,7 @@ def _pick(table: inputs.Table, ids: np.ndarray, first: inputs.Table) -> np.ndarr
     if (unknown := rows < 0).any():
         advice = f"its ids look like {str(table.ids[0])!r}"
         if not unknown.all():
-            advice = "add their labels, or leave out these rows"
+            advice = "add them there, or leave out these rows"
         raise errors.DataError(
             f"{int(unknown.sum())} of {len(ids)} ids in {first.path} are not in "
             f"{table.path}, for instance {str(ids[np.argmax(unknown)])!r}; {advice}"

@@ -273,6 +273,6 @@ def test_class_names_that_end_in_digits_stay_names(tmp_path):
 def test_unreadable_video_that_the_data_set_leaves_out_is_skipped_with_a_note():
     found = join({**LABELS, "cut.mp4": ""}, LABELS)
     assert found.ids.tolist() == ["a", "b", "c"]
-    assert "neither a prediction nor a label: 1 video." in found.notes[0]
-    with pytest.raises(errors.DataError, match=r"'cut\.mp4'; add their labels"):
+    assert "without a prediction and without a label: 1 video." in found.notes[0]
+    with pytest.raises(errors.DataError, match=r"'cut\.mp4'; add them there"):
         join({**LABELS, "cut.mp4": "walk"}, LABELS)
