@@ -117,9 +117,10 @@ def _read_csv(path: pathlib.Path, column: str) -> Table:
     frame = tables.read(path, texts=(*_OUR_COLUMNS, "class_1", column.lower()))
     names = {n.lower() if n.lower() in _OUR_COLUMNS else n: n for n in frame.names}
     if len(names) < len(frame.names):
+        lower = [name.lower() for name in frame.names]
+        alike = [n for n in frame.names if lower.count(n.lower()) > 1]
         raise errors.DataError(
-            f"{path} has two columns that differ in capitals only: "
-            f"{', '.join(n for n in frame.names if n.lower() in _OUR_COLUMNS)}"
+            f"{path} has columns that differ in capitals only: {', '.join(alike)}"
         )
     wanted = _columns(path, tuple(names), column)
     ids = frame.texts(names["id"])

@@ -273,10 +273,14 @@ def _occurring(
     for other, content in others:
         raise errors.DataError(
             f"{other} has {content} and {path} names, such as {str(names[0])!r}; name "
-            f"the columns, or give the names in order (--classes FILE, or --names "
-            f"{kind}=FILE for an aspect)"
+            f"the columns, or give {_option(kind)} in order"
         )
     return tuple(sorted({str(name) for _, names in named for name in names}))
+
+
+def _option(kind: str) -> str:
+    """What gives the names of all labels, an argument and an option."""
+    return "`classes`" if kind == "class" else f"`names` for {kind!r}"
 
 
 def _answers(table: inputs.Table) -> np.ndarray:
@@ -335,7 +339,8 @@ def _encode(
         if by_name and text not in place:
             raise errors.DataError(
                 f"{table.path}: {kind} {text} has no column of probabilities; the "
-                f"columns are numbered {names[0]} to {names[-1]}, so number both alike"
+                f"columns are numbered {names[0]} to {names[-1]}, so number both "
+                f"alike, or give {_option(kind)} in order"
             )
         if text in place:
             numbers.append(place[text])

@@ -225,7 +225,7 @@ def test_numbers_and_names_are_not_taken_for_one_another(files, capsys):
     assert run(*given) == 3
     printed = capsys.readouterr().err
     assert "numbers.csv has numbers, such as '0'" in printed
-    assert "labels.csv names, such as 'a'" in printed and "--classes" in printed
+    assert "labels.csv names, such as 'a'" in printed and "`classes`" in printed
     (files / "classes.txt").write_text("a\nb\nc\n")
     assert run(*given, "--classes", files / "classes.txt") == 0
 

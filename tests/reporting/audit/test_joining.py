@@ -146,7 +146,7 @@ def test_class_number_out_of_range_is_refused():
 
 def test_unnamed_columns_beside_named_labels_ask_for_names():
     first = table(LABELS, (), np.full((3, 2), 0.5))
-    with pytest.raises(errors.DataError, match="--classes FILE"):
+    with pytest.raises(errors.DataError, match="give `classes` in order"):
         joining.join({"m": first}, table(LABELS), {"scene": table(SCENES)})
 
 
