@@ -73,11 +73,11 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> object:
-    with errors.machine_explained():
-        if name == "load_config":
-            return importlib.import_module("smad_jax.experiment.config_files").load
-        for module, names in _PLACES.items():
-            if name in names:
+    if name == "load_config":
+        return importlib.import_module("smad_jax.experiment.config_files").load
+    for module, names in _PLACES.items():
+        if name in names:
+            with errors.machine_explained():
                 return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

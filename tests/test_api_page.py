@@ -82,7 +82,7 @@ import smad_jax
 try:
     smad_jax.train
 except smad_jax.errors.UserError as error:
-    assert "needs jax" in str(error) and "'.[cpu]'" in str(error), error
+    assert "jax is needed" in str(error) and "'.[cpu]'" in str(error), error
 else:
     raise AssertionError
 """
