@@ -17,16 +17,12 @@ import shlex
 import sys
 
 from data_prep.lists import command_options
-from data_prep.records import build, video_files
+from data_prep.records import build, datasets, video_files
 from smad_jax import errors
 from smad_jax.base import command_line
 from smad_jax.data import catalog, record_files, records
 
 HELP = "build a data set from videos and their classes"
-
-# Names that configs give to other data, and what ends a name on their command line.
-_TAKEN_NAMES = ("embedded", "k200db", "k200both", "minikinetics", "k400")
-_NAME_ENDS = ",=:/"
 
 
 def build_from_lists(
@@ -38,7 +34,7 @@ def build_from_lists(
         ConfigError: if an option is wrong or the data set exists.
         DataError: if a list breaks a rule or too little can be read.
     """
-    _check_name(name)
+    datasets.check_name(name)
     if not 0 <= options.holdout < 1:
         raise errors.ConfigError(
             f"--holdout must be at least 0 and less than 1, not {options.holdout}"
@@ -67,20 +63,6 @@ def build_from_lists(
         options=options,
         recipe=recipe,
     )
-
-
-def _check_name(name: str) -> None:
-    """Raises ConfigError if `name` is no folder or configs cannot name it."""
-    if name in _TAKEN_NAMES or name.startswith("embedded-seed"):
-        raise errors.ConfigError(
-            f"--name {name!r} means other data in configs; choose another name"
-        )
-    wrong = [mark for mark in _NAME_ENDS if mark in name]
-    if wrong or name.startswith((".", "-")) or not name.strip() or "\n" in name:
-        raise errors.ConfigError(
-            f"--name {name!r} must be a plain folder name that configs can name: no "
-            "',', '=', ':', '/' or line break, no '.' or '-' in front"
-        )
 
 
 def rebuild_indexes(folder: pathlib.Path) -> dict[pathlib.Path, int]:

@@ -149,11 +149,11 @@ def _fault(name: str, num_held: int, pool_size: int, sizes: Sizes) -> str:
     if pool_size == 0:
         return (
             f"{name!r} has too few different labels: all {num_held} videos would go to "
-            "validation; leave the class out (--classes)"
+            "validation; leave the class out"
         )
     if pool_size < sizes.train and not sizes.allow_short:
         return (
             f"{name!r} has {pool_size} videos left to train on, fewer than "
-            f"{sizes.train} (--allow-short takes them all)"
+            f"{sizes.train} (allow short classes to take them all)"
         )
     return ""

@@ -65,7 +65,7 @@ def claim(out: pathlib.Path, name: str, *, overwrite: bool) -> pathlib.Path:
         return folder
     if not overwrite:
         raise errors.ConfigError(
-            f"{folder} exists; choose another --name or add --overwrite, which also "
+            f"{folder} exists; choose another name, or --overwrite it, which also "
             "removes its splits and aspect labels"
         )
     if not (folder / "dataset.json").is_file() and not any(

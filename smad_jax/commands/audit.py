@@ -17,10 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         **file,
         help="CSV with a header, or NPZ: id, and prediction or one column of "
-        "probabilities a class",
+        "probabilities per class",
     )
-    add("--labels", **file, help="id, label (default: those in --predictions)")
-    add("--other", **file, help="predictions of a second model")
+    add("--labels", **file, help="id and label (default: those of --predictions)")
+    add("--other", **file, help="predictions of a second model, to compare")
     add(
         "--aspect",
         action="append",
@@ -30,20 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pseudo-labels, such as scene=scene.csv; CSV, NPZ, an aspect's .tfrecord "
         "or a data set's folder; may be repeated",
     )
-    add("--classes", **file, help="names of the actions, one a line")
+    add("--classes", **file, help="names of the actions, one per line")
     add(
         "--names",
         action="append",
         default=[],
         type=_named_file,
         metavar="NAME=FILE",
-        help="names of an aspect's labels, one a line; may be repeated",
+        help="names of an aspect's labels, one per line; may be repeated",
     )
-    add(
-        "--train",
-        **file,
-        help="id, label of the training videos, which then decide what is rare",
-    )
+    rare = "usual and rare scenes are then those of training"
+    add("--train", **file, help=f"id and label of each training video; {rare}")
     add(
         "--videos",
         type=pathlib.Path,
@@ -61,11 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bootstrap",
         type=number(0),
         default=200,
-        help="draws behind each interval of NMI; 0: none",
+        help="bootstrap draws for each interval of NMI; 0: no intervals",
     )
     add("--seed", type=number(0), default=0, help="random seed")
     page = pathlib.Path("audit.html")
-    add("--out", type=pathlib.Path, default=page, help="page to write")
+    add("--out", type=pathlib.Path, default=page, help="HTML page to write")
 
 
 def run(

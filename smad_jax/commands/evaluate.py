@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 LEGEND = """\
 The measures are NMI (Table 4); the less the network adds, the fairer it is.
-independence: between prediction and secondary label; oracle: between true action and
-label, as flawless predictions would give; amplified: the first minus the second, what
-the network adds; separation: between prediction and label within an action;
+independence: between prediction and label of the aspect; oracle: between true action
+and label, as perfect predictions would give; amplified: the first minus the second,
+what the network adds; separation: between prediction and label within an action;
 sufficiency: between action and label within a prediction. "by chance" is the same
 after the labels are permuted within each group. Usual and rare are by how often an
 action has its label in this set; `audit --train` counts training videos instead. Small
@@ -32,27 +32,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--aspects",
         nargs="*",
-        help="secondary labels to measure against (default: all soft ones)",
+        help="aspects to measure bias towards (default: all with soft labels)",
     )
-    add("--bootstrap", type=number(0), default=200, help="draws an interval; 0: none")
+    add(
+        "--bootstrap",
+        type=number(0),
+        default=200,
+        help="bootstrap draws for each interval; 0: no intervals",
+    )
     add("--seed", type=number(0), default=0, help="random seed")
     add(
         "--mean",
         choices=information.MEANS,
         default="arithmetic",
-        help="mean of two entropies by which NMI is divided",
+        help="mean of the two entropies that NMI is divided by",
     )
     add(
         "--average",
         choices=contingency.AVERAGINGS,
         default="groups",
-        help="separation and sufficiency: mean of the groups' NMI, or ratio of means",
+        help="separation and sufficiency: mean NMI of the groups, or ratio of means",
     )
     add(
         "--min-videos",
         type=number(1),
         default=10,
-        help="smaller groups are skipped, unless all are smaller",
+        help="videos that a group needs to be listed, unless all are smaller",
     )
     add("--worst", type=number(0), default=10, help="number of worst groups to list")
     add(
@@ -158,6 +163,10 @@ def table(one: "measures.Evaluation") -> str:
         lines.append("one class only: no bias between actions can be measured")
     lines += [
         f"{name}: no readable video has a label" for name in report["without_labels"]
+    ]
+    lines += [
+        f"{name}: all videos have the same label; there is nothing to compare"
+        for name in report["with_one_label"]
     ]
     return "\n".join(lines)
 

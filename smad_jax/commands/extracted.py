@@ -76,7 +76,7 @@ def svm(
     """
     if len(train) != len(test):
         raise errors.ConfigError(
-            f"--train has {len(train)} lists and --test {len(test)}; they go in pairs"
+            f"lists to train and test on go in pairs, not {len(train)} and {len(test)}"
         )
     found = []
     for train_place, test_place in zip(train, test, strict=True):

@@ -124,8 +124,8 @@ def _open(
     for name in wanted or ():
         if split.aspects[name].kind != "soft":
             raise errors.ConfigError(
-                f"--aspects {name}: a video has several tags of it, and the measures "
-                "need one label a video"
+                f"videos have several tags of {name!r}; the measures need one label "
+                "per video"
             )
     soft = {name: one for name, one in split.aspects.items() if one.kind == "soft"}
     return dataclasses.replace(split, aspects=soft)
@@ -155,7 +155,7 @@ def probe_features(
         DataError: if an aspect has no soft labels.
     """
     if strength <= 0:
-        raise errors.ConfigError(f"--strength must be above 0, not {strength}")
+        raise errors.ConfigError(f"strength must be above 0, not {strength}")
     names = aspects or network.labelled_aspects(place)
     split = network.open_split(place, aspects=names)
     soft = [name for name in names if split.aspects[name].kind == "soft"]

@@ -36,13 +36,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--config",
         default="",
-        help="with imported weights: the config that describes the sampling, as "
+        help="with imported weights: config that describes the sampling, such as "
         "configs/slowonly_baseline.py:k200db",
     )
     add(
         "--classes",
         type=pathlib.Path,
-        help="with imported weights: their class names, one a line",
+        help="with imported weights: file of their class names, one per line",
     )
 
 

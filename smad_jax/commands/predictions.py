@@ -51,7 +51,7 @@ class Answers:
         return ", ".join(f"{reason} {n}" for reason, n in counts.most_common())
 
     def write_csv(self, path: str | os.PathLike[str], top: int = 5) -> None:
-        """Writes one line a file: its likeliest classes, or why there are none.
+        """Writes one line per file: its likeliest classes, or why there are none.
 
         `audit` reads it: `class_1` is the prediction.
         """
@@ -114,7 +114,7 @@ def open_files(place: str | os.PathLike[str]) -> catalog.Split:
     """
     place = pathlib.Path(place)
     if not place.exists():
-        raise errors.DataError(f"--videos {place} is not a folder, nor a file")
+        raise errors.DataError(f"{place} is neither a folder nor a file")
     folder = place if place.is_dir() else place.parent
     ids = [place.name]
     if place.is_dir():

@@ -13,16 +13,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this command."""
     network.add_options(parser)
     add = parser.add_argument
-    add("--split", required=True, metavar="DATASET/SPLIT", help="labelled videos")
+    add("--split", required=True, metavar="DATASET/SPLIT", help="videos to probe on")
     add(
         "--aspects",
         nargs="*",
         help="aspects to probe for (default: all with soft labels)",
     )
-    add("--max-videos", type=int, default=20_000, help="videos at most; 0: all")
+    add(
+        "--max-videos",
+        type=int,
+        default=20_000,
+        help="largest number of videos; 0: all",
+    )
     add("--strength", type=float, default=1.0, help="C of the logistic regression")
     add("--seed", type=command_line.whole_number(0), default=0, help="random seed")
-    add("--out", type=pathlib.Path, help="JSON file to write too")
+    add("--out", type=pathlib.Path, help="JSON file to write as well")
 
 
 def run(

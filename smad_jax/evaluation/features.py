@@ -106,7 +106,7 @@ def merged(parts: Sequence[Features]) -> Features:
             raise errors.DataError(
                 f"features have {part.features.shape[1]} numbers in one file and "
                 f"{first.features.shape[1]} in another; extract both with one network "
-                "and --views"
+                "and number of views"
             )
         if part.classes.tolist() != first.classes.tolist():
             raise errors.DataError("the files of features have different classes")

@@ -81,9 +81,9 @@ def evaluate(
     num_labels = int((counts > 1).sum())
     if num_labels < 2:
         raise errors.DataError(
-            f"a probe needs two labels with two videos each, but {num_used} of the "
-            f"{num_usable} videos with features and a label have {num_labels} such "
-            "labels; use more of them (--max-videos), or another split"
+            f"a probe needs at least two labels with two videos each; {num_used} of "
+            f"the {num_usable} videos with features and a label are used, and "
+            f"{num_labels} of their labels have two; use more videos, or another split"
         )
     train, test = _halves(codes, num_labels, seed)
     predicted = _fit_and_predict(

@@ -24,7 +24,8 @@ def summarize(
     """Returns accuracies, and for each aspect the measures of bias.
 
     A video that could not be read counts as wrong in accuracies and is left out of the
-    measures of Table 4. An aspect without a label on any readable video is only named.
+    measures of Table 4. An aspect without a label on any readable video, or with the
+    same one on all, is only named.
 
     Args:
         given: Predictions of V videos.
@@ -39,10 +40,11 @@ def summarize(
     """
     labels, predicted = given.labels, given.answers
     readable = (labels >= 0) & (predicted >= 0)
-    reports, unlabelled = {}, []
+    reports, unlabelled, constant = {}, [], []
     for name, hard in aspects.items():
-        if not (readable & (hard >= 0)).any():
-            unlabelled.append(name)
+        num_labels = len(np.unique(hard[readable & (hard >= 0)]))
+        if num_labels < 2:
+            (constant if num_labels else unlabelled).append(name)
             continue
         measures = fairness.measures(
             labels,
@@ -75,6 +77,7 @@ def summarize(
         },
         "aspects": reports,
         "without_labels": unlabelled,
+        "with_one_label": constant,
     }
 
 

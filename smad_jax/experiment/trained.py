@@ -93,7 +93,7 @@ class TrainedNetwork:
         if self.settings.data.sampling.covers:
             raise errors.ConfigError(
                 "this network is tested on more clips of longer videos, but vectors of "
-                "features need the same number; set it with --views (10 in the paper)"
+                "features need the same number; choose the views (10 in the paper)"
             )
         with contextlib.closing(self.test_batches(split)) as batches:
             return self.predictor.features(batches, np.asarray(split.ids), split.labels)
@@ -158,20 +158,22 @@ def load_run(
     folder = pathlib.Path(folder)
     root = pathlib.Path(data_root or preparation.default_root())
     if views < 0:
-        raise errors.ConfigError(f"--views must be at least 0, not {views}")
+        raise errors.ConfigError(f"views must be at least 0, not {views}")
+    if not folder.is_dir():
+        raise errors.DataError(f"no folder of a run or of weights at {folder}")
     # Only folders of imported weights have this file, and it is written last.
     if not (folder / "weights.json").is_file():
         # Ignored in silence, they would suggest that the run is sampled by them.
         if config or classes:
             raise errors.ConfigError(
-                f"--config and --classes are for imported weights; {folder} is a run, "
-                "which has its own"
+                f"config and classes are for imported weights, which {folder} does "
+                "not hold; a run has its own"
             )
         return load(folder, root, test_views=views)
     if not (config and classes):
         raise errors.ConfigError(
-            f"{folder} holds imported weights, without sampling and class names; add "
-            "--config configs/NAME.py:DATA and --classes FILE"
+            f"{folder} holds imported weights, without sampling and class names; give "
+            "a config (configs/NAME.py:DATA) and their classes too"
         )
     if isinstance(config, str):
         config = config_files.load(config)

@@ -153,7 +153,7 @@ def test_imported_weights_predict_as_their_run_does(
     given += ["--split", f"{DATASET}/rare", "--out", tmp_path]
     code, printed = call(*given)
     assert code == 2
-    assert "add --config configs/NAME.py:DATA and --classes FILE" in printed
+    assert "give a config (configs/NAME.py:DATA) and their classes" in printed
     code, printed = call(
         *(*given, "--config", "configs/slowonly_baseline.py", "--bootstrap", 0),
         *("--classes", tmp_path / "classes.txt"),
@@ -241,7 +241,7 @@ def test_few_shot_and_svm_are_those_of_the_extracted_features(
     code, printed = call(
         "svm", "--features", pool, "--train", *lists, "--test", lists[0]
     )
-    assert (code, "they go in pairs" in printed) == (2, True)
+    assert (code, "go in pairs" in printed) == (2, True)
     code, printed = call(
         "svm", "--features", pool, "--train", "train", "--test", "tail"
     )
@@ -353,19 +353,19 @@ def test_predict_of_nothing_but_bad_videos_is_an_error_that_keeps_the_reasons(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("predict", "--videos", "no/where"), 3, "--videos no/where is not a folder"),
+        (("predict", "--videos", "no/where"), 3, "no/where is neither a folder"),
         (("predict", "--videos", "configs"), 3, "no videos in configs"),
         (("evaluate", "--split", "rare"), 2, "expected DATASET/SPLIT"),
         (("evaluate", "--split", "embedded/rar"), 3, "did you mean 'rare'"),
-        (("features", "--split", "a/b", "--views", "-1"), 2, "--views must be at"),
+        (("features", "--split", "a/b", "--views", "-1"), 2, "views must be at"),
         (("predict", "--videos", "configs", "--out", "x.png"), 2, "name of the sheet"),
         (
             ("evaluate", "--split", "embedded/iid", "--config", "configs/common.py"),
-            *(2, "--config and --classes are for imported weights"),
+            *(2, "config and classes are for imported weights"),
         ),
         (
             ("probe", "--split", "embedded/iid", "--strength", "0"),
-            *(2, "--strength must be above 0"),
+            *(2, "strength must be above 0"),
         ),
         (
             ("probe", "--split", "embedded/iid", "--aspects", "scenes"),

@@ -404,10 +404,13 @@ def test_cheaper_checks_store_what_they_know(tmp_path, films, check, num_frames)
         (["--images", "--list", "x"], 2, "--images"),
         (["--val-list", "x"], 2, "--val-list"),
         *(
-            (["--name=" + name], 2, "--name")
+            (["--name=" + name], 2, "the name")
             for name in ("a/b", "a,b", "a=b", "a:b", ".a", "-a", " ", "a\nb")
         ),
-        *((["--name", name], 2, "--name") for name in ("embedded-seed0", *data.KNOWN)),
+        *(
+            (["--name", name], 2, "the name")
+            for name in ("embedded-seed0", *data.KNOWN)
+        ),
         (["--min-frames", "3", "--check", "none"], 2, "--min-frames"),
         (["--videos", "/nowhere"], 3, "/nowhere"),
         (["--format", "ucf101"], 2, "--format"),

@@ -51,7 +51,7 @@ def test_unknown_labels_rare_ones_and_unreadable_videos_are_left_out():
 
 def test_one_label_or_arrays_of_different_length_are_refused():
     features, scene = videos(1)
-    with pytest.raises(errors.DataError, match="have 1 such labels"):
+    with pytest.raises(errors.DataError, match="1 of their labels have two"):
         probe.evaluate(features, np.where(scene == 2, 2, -1))
     with pytest.raises(errors.DataError, match="but there are 399"):
         probe.evaluate(features, scene[1:])

@@ -27,6 +27,7 @@ class Verdict:
             predicted.
         leans: See `leaning.leans`; at most `MAX_LEANS`.
         num_leans: How many there are before that limit.
+        num_tested: See `leaning.num_tested`.
         groups: See `leaning.worst_groups`; at most `MAX_GROUPS`.
     """
 
@@ -37,6 +38,7 @@ class Verdict:
     reveals_more: bool
     leans: list[leaning.Lean]
     num_leans: int
+    num_tested: tuple[int, int]
     groups: list[leaning.Group]
 
 
@@ -202,6 +204,7 @@ def _verdict(
         reveals_more=predictions > true,
         leans=leans,
         num_leans=num_leans,
+        num_tested=leaning.num_tested(counts),
         groups=leaning.worst_groups(
             material.labels, predicted, aspect.values, limit=MAX_GROUPS
         ),

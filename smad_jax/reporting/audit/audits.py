@@ -45,7 +45,7 @@ def audit(
         other: Predictions of a second model, to compare.
         train: File with id and class of the training videos, which decide what is
             rare.
-        ids: [V] of the rows of arrays; by default their numbers.
+        ids: [V] of the rows of arrays; without it arrays must have one length.
         classes: [K] names of the actions, or a file with one a line.
         names: For aspects, the names of their labels, or a file of them.
         model_names: Of the one model or the two.
@@ -56,14 +56,18 @@ def audit(
     Raises:
         UserError: for whatever is wrong with the data.
     """
+    if not isinstance(aspects, Mapping):
+        raise errors.ConfigError("aspects must be a dict, such as {'scene': scenes}")
     labels = _labels(predictions, labels)
     given = [predictions, *([] if other is None else [other])]
+    if ids is None:
+        _check_lengths({"labels": labels, "other": other} | dict(aspects), predictions)
     called = _model_names(given, model_names)
     read = [_read(source, "prediction", ids) for source in given]
     models = dict(zip(called, read, strict=True))
     names = names or {}
     if unknown := sorted(set(names) - set(aspects)):
-        raise errors.ConfigError(f"--names {unknown[0]}: there is no such --aspect")
+        raise errors.ConfigError(f"names are given for {unknown[0]!r}, no such aspect")
     tables = {name: _read(source, name, ids) for name, source in aspects.items()}
     material = joining.join(
         models,
@@ -108,9 +112,25 @@ def _labels(predictions: Source, labels: Source | None) -> Source:
             return path
     if labels is None:
         raise errors.ConfigError(
-            f"{described} holds no labels; name their file with --labels"
+            f"{described} holds no labels; give them too (--labels FILE)"
         )
     return labels
+
+
+def _check_lengths(sources: Mapping[str, Source | None], first: Source) -> None:
+    """Raises DataError unless arrays, which pair by position, have one length."""
+    arrays = {"predictions": first, **sources}
+    lengths = {
+        name: len(array)
+        for name, array in arrays.items()
+        if array is not None and not isinstance(array, File)
+    }
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{count} {name}" for name, count in lengths.items())
+        raise errors.DataError(
+            f"arrays pair by position, so they need one length, not {listed}; with "
+            "other lengths pass files with ids"
+        )
 
 
 def _read(
@@ -174,8 +194,8 @@ def _model_names(sources: Sequence[Source], given: Sequence[str]) -> list[str]:
     if given:
         if len(given) != len(sources) or len(set(given)) < len(given):
             raise errors.ConfigError(
-                f"--model-names must be {len(sources)} different names, one for each "
-                f"file of predictions, not {' '.join(given)}"
+                f"the models need {len(sources)} different names, one for each file "
+                f"of predictions, not {' '.join(given)}"
             )
         return list(given)
     files = [pathlib.Path(one) for one in sources if isinstance(one, File)]
@@ -194,7 +214,7 @@ def names_of_files(files: Sequence[pathlib.Path]) -> list[str]:
     """
     whole = [pathlib.Path(os.path.abspath(file)) for file in files]
     if len({file.resolve() for file in files}) < len(files):
-        raise errors.ConfigError("--other must be another file than --predictions")
+        raise errors.ConfigError("both models have the same file of predictions")
     depth = min(len(path.parts) for path in whole) - 1  # without the root
     choices = [
         [path.stem for path in whole],

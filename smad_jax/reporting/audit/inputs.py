@@ -32,7 +32,8 @@ class Table(NamedTuple):
         shares: [V, Z], rows that sum to one, or to zero for an unknown value.
         names: [Z] names of the columns of `shares`; empty if they are only numbered.
         repeated: How many rows repeated an earlier one and were dropped.
-        prefix: What stands before the numbers in the names of numbered columns.
+        numbers: [Z] rising numbers in which the names end, after one prefix; empty if
+            they do not, or if the columns are called 0, 1, 2, ...
     """
 
     path: pathlib.Path
@@ -41,7 +42,7 @@ class Table(NamedTuple):
     shares: np.ndarray | None
     names: tuple[str, ...]
     repeated: int
-    prefix: str = ""
+    numbers: tuple[int, ...] = ()
 
     @property
     def hard(self) -> np.ndarray:
@@ -52,17 +53,6 @@ class Table(NamedTuple):
         if self.shares is None:
             return np.asarray(self.answers)
         return np.where(self.shares.any(axis=1), self.shares.argmax(axis=1), -1)
-
-    def without_prefix(self, prefix: str) -> "Table":
-        """Returns the table with answers such as `act_3` as 3, if all are so named."""
-        if self.answers is None or not prefix:
-            return self
-        texts = [str(answer).strip() for answer in self.answers]
-        numbers = [text.removeprefix(prefix) for text in texts]
-        pairs = zip(texts, numbers, strict=True)
-        if not all(not t or (t != n and n.isdecimal()) for t, n in pairs):
-            return self
-        return self._replace(answers=np.array(numbers, str))
 
 
 def read(path: pathlib.Path, column: str) -> Table:
@@ -127,14 +117,18 @@ def _read_csv(path: pathlib.Path, column: str) -> Table:
     frame = tables.read(path, texts=(*_OUR_COLUMNS, "class_1", column.lower()))
     names = {n.lower() if n.lower() in _OUR_COLUMNS else n: n for n in frame.names}
     if len(names) < len(frame.names):
+        lower = [name.lower() for name in frame.names]
+        alike = [n for n in frame.names if lower.count(n.lower()) > 1]
         raise errors.DataError(
-            f"{path} has two columns that differ in capitals only: "
-            f"{', '.join(n for n in frame.names if n.lower() in _OUR_COLUMNS)}"
+            f"{path} has columns that differ in capitals only: {', '.join(alike)}"
         )
     wanted = _columns(path, tuple(names), column)
     ids = frame.texts(names["id"])
     if len(wanted) == 1:
-        return Table(path, ids, frame.texts(names[wanted[0]]), None, (), 0)
+        name = names[wanted[0]]
+        # read again as text: 007 and 10:20 are names
+        frame = tables.read(path, texts=("id", name.lower()))
+        return Table(path, ids, frame.texts(name), None, (), 0)
     numbered = tables.by_number(wanted)
     try:
         shares = frame.numbers(numbered.names if numbered else wanted)
@@ -143,8 +137,11 @@ def _read_csv(path: pathlib.Path, column: str) -> Table:
             f"{error}; the {len(wanted)} columns beside `id` must hold probabilities, "
             f"and a column of labels must be called `{column}`"
         ) from error
-    prefix = wanted[0].rstrip("0123456789") if numbered else ""
-    return Table(path, ids, None, shares, _column_names(wanted, numbered), 0, prefix)
+    if numbered is None:
+        return Table(path, ids, None, shares, tuple(wanted), 0)
+    if numbered.names == tuple(map(str, range(len(wanted)))):
+        return Table(path, ids, None, shares, (), 0)
+    return Table(path, ids, None, shares, numbered.names, 0, numbered.numbers)
 
 
 def _columns(path: pathlib.Path, header: Sequence[str], column: str) -> list[str]:
@@ -168,20 +165,6 @@ def _columns(path: pathlib.Path, header: Sequence[str], column: str) -> list[str
             f"each class; its columns: {', '.join(header)}"
         )
     return wanted
-
-
-def _column_names(
-    names: Sequence[str], numbered: tables.Numbered | None
-) -> tuple[str, ...]:
-    """Names of probability columns; none if they are numbered 0, 1, 2, ...
-
-    Other numbers stay names: only they say which class a column is.
-    """
-    if numbered is None:
-        return tuple(names)
-    if numbered.numbers == tuple(range(len(names))):
-        return ()
-    return tuple(map(str, numbered.numbers))
 
 
 def _read_list(path: pathlib.Path) -> Table:

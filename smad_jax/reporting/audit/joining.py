@@ -77,8 +77,8 @@ def join(
 ) -> Material:
     """Joins tables by id.
 
-    Every predicted id needs a label. Labelled videos without a prediction, and videos
-    without a label of an aspect, are left out and noted.
+    Every predicted id needs a label. Labelled videos without a prediction, videos with
+    neither, and videos without a label of an aspect are left out and noted.
 
     Args:
         models: Predictions by the model's name, the audited one first.
@@ -91,13 +91,18 @@ def join(
     Raises:
         DataError: if ids or names are unknown, or nothing is left to measure.
     """
-    prefix = next((table.prefix for table in models.values() if table.prefix), "")
-    labels = labels.without_prefix(prefix)
-    train = train.without_prefix(prefix) if train else None
-    first, *others = models.values()
     tables = [labels, *models.values(), *([train] if train else [])]
+    tables = _by_number(tables, classes)
     names = _vocabulary("class", classes, tables)
+    labels, train = tables[0], tables[-1] if train else None
+    models = dict(zip(models, tables[1:], strict=False))
+    first, *others = models.values()
     ids, notes = first.ids, _repeats([*models.values(), labels])
+    # `predict` lists unreadable files, which the data set leaves out
+    neither = ~_known(first.hard) & (_rows_of(labels.ids, ids) < 0)
+    if neither.any() and not neither.all():
+        ids, count = ids[~neither], _videos(int(neither.sum()))
+        notes.append(f"Left out, without a prediction and without a label: {count}.")
     for other in others:
         _same_ids(first, other)
     truth = _encode(_pick(labels, ids, first), names, "class", labels)
@@ -144,6 +149,7 @@ def _join_aspect(
     truth: np.ndarray,
 ) -> Aspect:
     """The labels of one aspect for the ids, and its counts in the training set."""
+    [table] = _by_number([table], given) if given else [table]
     names = _vocabulary(name, given, [table])
     values = _encode(table.hard, names, name, table, blanks=True)
     known = _rows_of(table.ids, ids)
@@ -181,6 +187,45 @@ def _join_aspect(
         shown = picked >= 0
         ordered = bool((counts[truth[shown], picked[shown]] > 0).mean() >= _SEEN)
     return Aspect(name, names, picked, counts, ordered)
+
+
+def _by_number(
+    tables: Sequence[inputs.Table], given: Sequence[str]
+) -> list[inputs.Table]:
+    """Tables in which numbered columns and numbers match: `p_1` is the label 1.
+
+    With names given, the first column is the first name, and so is a label with the
+    column's number. Names that end in digits, as `golf1`, stay names where the given
+    ones or the answers have them.
+    """
+    columns = next((table for table in tables if table.numbers), None)
+    if columns is None or set(columns.names) <= set(given):
+        return list(tables)
+    answers = [_answers(table) for table in tables if table.answers is not None]
+    if not given and all(_whole_numbers(one) is None for one in answers):
+        if any(np.isin(one, columns.names).any() for one in answers):
+            return list(tables)
+    return [_numbered(table, columns, by_position=bool(given)) for table in tables]
+
+
+def _numbered(
+    table: inputs.Table, columns: inputs.Table, *, by_position: bool
+) -> inputs.Table:
+    """The table with the numbers of its columns or answers, or with positions."""
+    if table.answers is None:
+        counted = by_position or table.numbers == tuple(range(len(table.numbers)))
+        names = () if counted else tuple(map(str, table.numbers))
+        return table._replace(names=names) if table.numbers else table
+    prefix = columns.names[0].rstrip("0123456789")
+    answers = np.array([str(one).strip().removeprefix(prefix) for one in table.answers])
+    known = _known(answers)
+    numbers = _whole_numbers(answers[known])
+    if numbers is None:
+        return table
+    if by_position and np.isin(numbers, columns.numbers).all():
+        answers = np.full(len(answers), -1)
+        answers[known] = np.searchsorted(columns.numbers, numbers)
+    return table._replace(answers=answers)
 
 
 def _vocabulary(
@@ -228,10 +273,14 @@ def _occurring(
     for other, content in others:
         raise errors.DataError(
             f"{other} has {content} and {path} names, such as {str(names[0])!r}; name "
-            f"the columns, or give the names in order (--classes FILE, or --names "
-            f"{kind}=FILE for an aspect)"
+            f"the columns, or give {_option(kind)} in order"
         )
     return tuple(sorted({str(name) for _, names in named for name in names}))
+
+
+def _option(kind: str) -> str:
+    """What gives the names of all labels, an argument and an option."""
+    return "`classes`" if kind == "class" else f"`names` for {kind!r}"
 
 
 def _answers(table: inputs.Table) -> np.ndarray:
@@ -290,7 +339,8 @@ def _encode(
         if by_name and text not in place:
             raise errors.DataError(
                 f"{table.path}: {kind} {text} has no column of probabilities; the "
-                f"columns are numbered {names[0]} to {names[-1]}, so number both alike"
+                f"columns are numbered {names[0]} to {names[-1]}, so number both "
+                f"alike, or give {_option(kind)} in order"
             )
         if text in place:
             numbers.append(place[text])
@@ -356,10 +406,12 @@ def _pick(table: inputs.Table, ids: np.ndarray, first: inputs.Table) -> np.ndarr
     """Answers of a table in the order of `ids`; it must have all of them."""
     rows = _rows_of(table.ids, ids)
     if (unknown := rows < 0).any():
+        advice = f"its ids look like {str(table.ids[0])!r}"
+        if not unknown.all():
+            advice = "add them there, or leave out these rows"
         raise errors.DataError(
             f"{int(unknown.sum())} of {len(ids)} ids in {first.path} are not in "
-            f"{table.path}, for instance {str(ids[np.argmax(unknown)])!r}; its ids "
-            f"look like {str(table.ids[0])!r}"
+            f"{table.path}, for instance {str(ids[np.argmax(unknown)])!r}; {advice}"
         )
     return table.hard[rows]
 

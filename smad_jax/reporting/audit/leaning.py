@@ -126,7 +126,7 @@ def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
     Returns:
         The leans, and their number without the limit.
     """
-    others = counts.shown.sum(axis=0) - counts.shown  # [K, Z], of other classes
+    others = _others(counts)
     share = counts.confused / np.maximum(counts.shown.sum(axis=1, keepdims=True), 1)
     expected = share.T @ counts.shown
     tested = others >= _ENOUGH
@@ -151,6 +151,17 @@ def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
         for i in order[:limit]
     ]
     return found, len(kept)
+
+
+def num_tested(counts: Counts) -> tuple[int, int]:
+    """Returns how many pairs `leans` tests, and how many could occur."""
+    others = _others(counts)
+    return int((others >= _ENOUGH).sum()), int((others > 0).sum())
+
+
+def _others(counts: Counts) -> np.ndarray:
+    """[K, Z] videos of other classes with a label."""
+    return counts.shown.sum(axis=0) - counts.shown
 
 
 def _trials(counts: Counts, label: np.ndarray, value: np.ndarray) -> np.ndarray:

@@ -148,10 +148,16 @@ def _about_measures(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
 def _about_leans(
     audit: analysis.Audit, aspect: joining.Aspect, verdict: analysis.Verdict
 ) -> str:
+    tested, pairs = verdict.num_tested
+    if not tested:
+        return (
+            f"There are too few videos to test if actions are predicted too often with "
+            f"a certain {aspect.name} (0 of {pairs} pairs have ten)."
+        )
     if not verdict.leans:
         return (
             f"No action is predicted with any {aspect.name} more often than chance "
-            "explains."
+            f"explains ({tested} of {pairs} pairs have enough videos to be tested)."
         )
     first = verdict.leans[0]
     label, value = audit.material.classes[first.label], aspect.names[first.value]
@@ -210,7 +216,9 @@ def advice(audit: analysis.Audit) -> list[str]:
             "order than the labels', the predictions belong to other videos, or "
             "training failed. Only a model that has learned something can show bias.",
         )
-    if not steps:
+    if not steps and small:
+        steps.append("There are too few videos to say whether the model is biased.")
+    elif not steps:
         steps.append(
             "No finding calls for a remedy. Audit another aspect, or videos with rarer "
             "scenes, before calling the model unbiased."

@@ -62,8 +62,8 @@ def test_saved_predictions_need_no_file_of_labels(files, capsys):
     ("arguments", "code", "printed"),
     [
         (["--labels", "none.csv"], 3, "no file at none.csv"),
-        (["--names", "object=x.txt"], 2, "there is no such --aspect"),
-        (["--model-names", "a", "b"], 2, "must be 1 different names"),
+        (["--names", "object=x.txt"], 2, "names are given for 'object'"),
+        (["--model-names", "a", "b"], 2, "need 1 different names"),
         (["--videos", "none"], 3, "no folder of videos at none"),
         (["--aspect", "object=."], 3, "no labels of 'object'; it has those of nothing"),
         (["--out", "one/p.npz/a.html"], 3, "a folder is needed there"),
@@ -85,7 +85,7 @@ def test_predictions_without_labels_ask_for_them(files, capsys):
     (files / "p.csv").write_text("id,prediction\nv0,1\n")
     aspect = f"scene={files / 'scene.npz'}"
     assert run("--predictions", files / "p.csv", "--aspect", aspect) == 2
-    assert "name their file with --labels" in capsys.readouterr().err
+    assert "--labels FILE" in capsys.readouterr().err
 
 
 def test_missing_predictions_are_said_to_be_missing(files, capsys):
@@ -193,7 +193,7 @@ def test_models_are_named_by_what_tells_their_paths_apart(tmp_path):
     other = pathlib.Path(f"/{tmp_path.name}/{tmp_path.name}/p.csv")
     assert audits.names_of_files([same, other]) == [str(same), str(other)]
     assert names("p.csv", "p.npz") == ["p.csv", "p.npz"]
-    with pytest.raises(errors.ConfigError, match="another file than --predictions"):
+    with pytest.raises(errors.ConfigError, match="the same file"):
         names("p.csv", "down/../p.csv")
 
 
@@ -225,7 +225,7 @@ def test_numbers_and_names_are_not_taken_for_one_another(files, capsys):
     assert run(*given) == 3
     printed = capsys.readouterr().err
     assert "numbers.csv has numbers, such as '0'" in printed
-    assert "labels.csv names, such as 'a'" in printed and "--classes" in printed
+    assert "labels.csv names, such as 'a'" in printed and "`classes`" in printed
     (files / "classes.txt").write_text("a\nb\nc\n")
     assert run(*given, "--classes", files / "classes.txt") == 0
 

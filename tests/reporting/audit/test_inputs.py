@@ -76,7 +76,8 @@ def test_equal_rows_count_once_and_are_counted(tmp_path):
         ("id,label,label\nx,1,2\n", "two columns called 'label'"),
         ("id,label\nx,1\ny\n", "line 3: 1 cells, the header has 2"),
         ("id,label\nx,1\nx,2\n", "contradict each other for 'x'"),
-        ("ID,id,label\nx,1,1\n", "capitals only: ID, id"),
+        ("ID,id,label\nx,1,1\n", "capitals only: ID, id$"),
+        ("id,label,Label\nx,1,2\n", "capitals only: label, Label$"),
         ("id,note\nx,1\n", "neither a column `prediction` nor"),
         ("id,0,1\nx,.5,.5\nlast,.5,.4\n", "'last' sums to 0.9000.*1 of 2 rows"),
         ("id,0,1\nx,nan,.5\n", "'x' holds NaN or infinity"),
@@ -166,5 +167,10 @@ def test_numbered_columns_are_matched_by_their_numbers(
     path = tmp_path / "table.csv"
     path.write_text("\n".join(rows))
     table = inputs.read(path, "prediction")
-    assert table.names == names
+    assert table.names == (tuple(f"{prefix}{n}" for n in numbers) if prefix else names)
     assert table.hard.tolist() == list(range(12))
+
+
+def test_lone_column_of_another_name_keeps_its_text(tmp_path):
+    table = inputs.read(put(tmp_path, "id,code\nx,007\ny,10:20\n"), "label")
+    assert table.hard.tolist() == ["007", "10:20"]

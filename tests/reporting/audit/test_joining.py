@@ -146,7 +146,7 @@ def test_class_number_out_of_range_is_refused():
 
 def test_unnamed_columns_beside_named_labels_ask_for_names():
     first = table(LABELS, (), np.full((3, 2), 0.5))
-    with pytest.raises(errors.DataError, match="--classes FILE"):
+    with pytest.raises(errors.DataError, match="give `classes` in order"):
         joining.join({"m": first}, table(LABELS), {"scene": table(SCENES)})
 
 
@@ -216,3 +216,63 @@ def test_columns_numbered_from_1_are_matched_with_labels_by_number():
     assert (found.models["m"] == found.labels).all()
     with pytest.raises(errors.DataError, match=r"class 0 has no column.* 1 to 6"):
         joining.join({"m": model}, table(numbered([*range(6)] * 2)), scenes)
+
+
+def shares(names, rows, folder):
+    """A table of probabilities with one column for each name, from a file."""
+    path = folder / "p.csv"
+    lines = [f"{id},{','.join(map(str, row))}" for id, row in rows.items()]
+    path.write_text("\n".join([f"id,{','.join(names)}", *lines]))
+    return inputs.read(path, "prediction")
+
+
+@pytest.mark.parametrize("header", ["p_1,p_2,p_3", "1,2,3", "p_0,p_1,p_2"])
+@pytest.mark.parametrize("labels", ["names", "column numbers"])
+def test_given_names_are_those_of_the_columns_in_order(tmp_path, header, labels):
+    names, columns = ("run", "jump", "sit"), header.split(",")
+    answers = names
+    if labels == "column numbers":
+        answers = [column.removeprefix("p_") for column in columns]
+    ids = [f"v{row}" for row in range(12)]
+    model = shares(
+        columns, dict(zip(ids, np.eye(3)[[0, 1, 2] * 4], strict=True)), tmp_path
+    )
+    truth = table(dict(zip(ids, answers * 4, strict=True)))
+    scenes = {"scene": table(SCENE_OF)}
+    found = joining.join({"m": model}, truth, scenes, classes=names)
+    assert found.classes == names
+    assert (found.models["m"] == found.labels).all()
+    wrong = table(dict(zip(ids, ["0", "1", "4"] * 4, strict=True)))
+    with pytest.raises(errors.DataError, match="class 4"):
+        joining.join({"m": model}, wrong, scenes, classes=names)
+
+
+def test_given_names_of_an_aspect_are_those_of_its_columns_in_order(tmp_path):
+    rows = {"a": [1, 0, 0], "b": [0, 1, 0], "c": [0, 0, 1]}
+    scenes = shares(["s_1", "s_2", "s_3"], rows, tmp_path)
+    found = joining.join(
+        {"m": table(LABELS)},
+        table(LABELS),
+        {"scene": scenes},
+        aspect_names={"scene": ("sea", "ice", "gym")},
+    )
+    assert found.aspects[0].values.tolist() == [0, 1, 2]
+
+
+def test_class_names_that_end_in_digits_stay_names(tmp_path):
+    rows = {"a": [0.9, 0.1], "b": [0.2, 0.8], "c": [0.7, 0.3]}
+    model = shares(["golf2", "golf1"], rows, tmp_path)
+    truth = table({"a": "golf2", "b": "golf1", "c": "golf2"})
+    scenes = {"scene": table(SCENES)}
+    for given in ((), ("golf2", "golf1")):
+        found = joining.join({"m": model}, truth, scenes, classes=given)
+        assert set(found.classes) == {"golf1", "golf2"}
+        assert (found.models["m"] == found.labels).all()
+
+
+def test_unreadable_video_that_the_data_set_leaves_out_is_skipped_with_a_note():
+    found = join({**LABELS, "cut.mp4": ""}, LABELS)
+    assert found.ids.tolist() == ["a", "b", "c"]
+    assert "without a prediction and without a label: 1 video." in found.notes[0]
+    with pytest.raises(errors.DataError, match=r"'cut\.mp4'; add them there"):
+        join({**LABELS, "cut.mp4": "walk"}, LABELS)

@@ -3,8 +3,9 @@ import pathlib
 import numpy as np
 import pytest
 
+from smad_jax import errors
 from smad_jax.evaluation import predictions, rates, summary
-from smad_jax.reporting.audit import analysis, inputs, joining, words
+from smad_jax.reporting.audit import analysis, audits, inputs, joining, page, words
 
 
 def audit(label, scene, *predictions):
@@ -137,3 +138,22 @@ def test_order_of_the_rows_does_not_matter():
         )
         found.append(result.verdicts["scene"]["m"].thirds)
     assert found[0] == found[1]
+
+
+def test_pairs_of_too_few_videos_are_not_called_free_of_bias():
+    label = np.arange(9) % 3
+    found = audit(label, np.arange(9) // 3, label)
+    text, advice = text_and_advice(found)
+    assert "(0 of 9 pairs have ten)" in text and "than chance explains" not in text
+    assert "too few videos to say" in advice and "No finding calls" not in advice
+    assert "too few videos to test any pair" in page.render(found, {}, 0)
+
+
+def test_arrays_that_pair_by_position_have_one_length():
+    answers, scenes = [0, 1] * 10, [0, 0, 1] * 10
+    with pytest.raises(errors.DataError, match="20 predictions, 20 labels, 30 scene"):
+        audits.audit(answers, answers, {"scene": scenes})
+    with pytest.raises(errors.DataError, match="15 labels, 20 other"):
+        audits.audit(answers, answers[:15], {"scene": scenes[:20]}, other=answers)
+    with pytest.raises(errors.ConfigError, match="aspects must be a dict"):
+        audits.audit(answers, answers, [scenes])
