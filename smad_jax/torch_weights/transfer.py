@@ -4,20 +4,12 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from smad_jax import errors
 from smad_jax.torch_weights import convert, files, reference, saving, verify, weights
 
 # Above it a stage is not the reference's; rounding leaves some 1e-6.
 _TOLERANCE = 1e-4
-
-
-class Checkpoint(NamedTuple):
-    """A PyTorch file, and its tensors as arrays of our network."""
-
-    file: files.StateDict
-    arrays: convert.Imported
 
 
 def read_checkpoint(
@@ -27,7 +19,7 @@ def read_checkpoint(
     layout: str | None = None,
     foreign: Sequence[str] = (),
     allow: Sequence[str] = (),
-) -> Checkpoint:
+) -> convert.Imported:
     """Reads a `.pth` or `.safetensors` file; none of its code is run.
 
     Args:
@@ -50,7 +42,7 @@ def read_checkpoint(
     except errors.DataError as error:
         raise errors.DataError(f"{path}: {error}") from error
     notes = (*filter(None, [state_dict.note]), *imported.notes)
-    return Checkpoint(state_dict, dataclasses.replace(imported, notes=notes))
+    return dataclasses.replace(imported, notes=notes)
 
 
 def import_weights(
@@ -68,9 +60,9 @@ def import_weights(
     """
     path = pathlib.Path(checkpoint)
     found = read_checkpoint(path, model, layout=layout, foreign=foreign, allow=allow)
-    manifest = weights.manifest_of(found.arrays, path)
-    weights.save_weights(pathlib.Path(out), found.arrays.arrays, manifest)
-    return found.arrays
+    manifest = weights.manifest_of(found, path)
+    weights.save_weights(pathlib.Path(out), found.arrays, manifest)
+    return found
 
 
 def export_weights(
@@ -134,5 +126,5 @@ def verify_weights(
     found = read_checkpoint(
         checkpoint, model, layout=layout, foreign=foreign, allow=allow
     )
-    differences = verify.compare(found.file.tensors, found.arrays)
+    differences = verify.compare(found)
     return differences, max(one.relative for one in differences) <= _TOLERANCE
