@@ -32,6 +32,7 @@ SAME_LINES = 6  # so many equal lines in a row are a repetition
 TOUR = (
     "main.py",
     "smad_jax/commands/train.py",
+    "smad_jax/commands/runs.py",
     "configs/slowonly_smad.py",
     "configs/recipes.py",
     "configs/base.py",
@@ -43,6 +44,7 @@ TOUR = (
     "smad_jax/models/recognizer.py",
     "smad_jax/models/resnet.py",
     "smad_jax/models/layers.py",
+    "smad_jax/models/convolution.py",
     "smad_jax/models/saar.py",
     "smad_jax/models/adversarial.py",
     "smad_jax/methods/__init__.py",
@@ -57,6 +59,8 @@ BESIDE = (
     "configs/arguments.py",
     "configs/data.py",
     "configs/embedded.py",
+    "smad_jax/experiment/config_files.py",
+    "smad_jax/experiment/memory.py",
     "smad_jax/experiment/settings.py",
     "smad_jax/experiment/run_folder.py",
     "smad_jax/experiment/run_record.py",
@@ -65,10 +69,12 @@ BESIDE = (
     "smad_jax/experiment/testing.py",
     "smad_jax/data/order.py",
     "smad_jax/data/transforms.py",
+    "smad_jax/training/joint.py",
     "smad_jax/training/schedules.py",
     "smad_jax/training/sharding.py",
     "smad_jax/training/train_state.py",
     "smad_jax/base/aspect_table.py",
+    "smad_jax/base/sections.py",
 )
 # What the table printed for commit 555be8c, and what it should print.
 BEFORE = {

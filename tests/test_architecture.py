@@ -69,7 +69,9 @@ MAY_IMPORT = {
         "configs",
         "data_prep.embedded",
     },
-    "smad_jax": {  # late
+    "smad_jax": {
+        "errors",
+        # late
         "commands",
         "data",
         "experiment",

@@ -12,18 +12,20 @@ from smad_jax.torch_weights import convert, files, reference, saving, verify, we
 _TOLERANCE = 1e-4
 
 
-def read_checkpoint(
+def import_weights(
     checkpoint: str | os.PathLike[str],
+    out: str | os.PathLike[str],
     model: str,
     *,
     layout: str | None = None,
     foreign: Sequence[str] = (),
     allow: Sequence[str] = (),
 ) -> convert.Imported:
-    """Reads a `.pth` or `.safetensors` file; none of its code is run.
+    """Writes the weights of a PyTorch file into a folder, and returns them.
 
     Args:
-        checkpoint: The file.
+        checkpoint: The file, `.pth` or `.safetensors`; none of its code is run.
+        out: The folder.
         model: Name of the network.
         layout: Naming scheme of its tensors; None to detect it.
         foreign: Classes in the file to skip, such as `trainer.*`.
@@ -34,6 +36,19 @@ def read_checkpoint(
         DataError: if the file is missing or does not fit.
     """
     path = pathlib.Path(checkpoint)
+    found = _read(path, model, layout, foreign, allow)
+    manifest = weights.manifest_of(found, path)
+    weights.save_weights(pathlib.Path(out), found.arrays, manifest)
+    return found
+
+
+def _read(
+    path: pathlib.Path,
+    model: str,
+    layout: str | None,
+    foreign: Sequence[str],
+    allow: Sequence[str],
+) -> convert.Imported:
     state_dict = files.read(path, foreign=foreign)
     try:
         imported = convert.to_network(
@@ -43,26 +58,6 @@ def read_checkpoint(
         raise errors.DataError(f"{path}: {error}") from error
     notes = (*filter(None, [state_dict.note]), *imported.notes)
     return dataclasses.replace(imported, notes=notes)
-
-
-def import_weights(
-    checkpoint: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    model: str,
-    *,
-    layout: str | None = None,
-    foreign: Sequence[str] = (),
-    allow: Sequence[str] = (),
-) -> convert.Imported:
-    """Writes the weights of a PyTorch file into the folder `out`, and returns them.
-
-    The other arguments and errors are those of `read_checkpoint`.
-    """
-    path = pathlib.Path(checkpoint)
-    found = read_checkpoint(path, model, layout=layout, foreign=foreign, allow=allow)
-    manifest = weights.manifest_of(found, path)
-    weights.save_weights(pathlib.Path(out), found.arrays, manifest)
-    return found
 
 
 def export_weights(
@@ -117,14 +112,12 @@ def verify_weights(
 ) -> tuple[list[verify.Difference], bool]:
     """Compares the network with PyTorch's, stage by stage.
 
-    The arguments and errors are those of `read_checkpoint`.
+    The arguments and errors are those of `import_weights`.
 
     Returns:
         The difference of each stage, and whether all are within rounding.
     """
     reference.import_torch()
-    found = read_checkpoint(
-        checkpoint, model, layout=layout, foreign=foreign, allow=allow
-    )
+    found = _read(pathlib.Path(checkpoint), model, layout, foreign, allow)
     differences = verify.compare(found)
     return differences, max(one.relative for one in differences) <= _TOLERANCE

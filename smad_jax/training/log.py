@@ -19,11 +19,30 @@ logger = logging.getLogger("smad_jax")
 @contextlib.contextmanager
 def on_standard_error() -> Iterator[None]:
     """Sends the log to standard error meanwhile; standard output is for results."""
+    with _on(sys.stderr):
+        yield
+
+
+@contextlib.contextmanager
+def shown() -> Iterator[None]:
+    """Sends the log to standard output meanwhile, unless the caller has set it up."""
+    # a level of its own: one who wants it quiet, or all processes of a pod but one
+    if logger.level != logging.NOTSET or logger.handlers:
+        yield
+        return
+    with _on(sys.stdout):
+        yield
+
+
+@contextlib.contextmanager
+def _on(stream: TextIO) -> Iterator[None]:
     before = logger.handlers, logger.level, logger.propagate
-    to_console(sys.stderr)
+    to_console(stream)
     try:
         yield
     finally:
+        for handler in logger.handlers:  # a run's file among them
+            handler.close()
         logger.handlers, logger.level, logger.propagate = before
 
 
