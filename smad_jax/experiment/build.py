@@ -192,10 +192,13 @@ def _warn_of_warmup(settings: Settings) -> str:
     section, epochs = settings.optimizer, settings.training.epochs
     if section.schedule != "cosine" or section.warmup_epochs < epochs:
         return ""
+    # A share, if there is one, replaces the epochs; one epoch can only be without.
+    shorter = max(1, epochs // 10) if epochs > 1 else 0
+    key = "warmup_share=0" if section.warmup_share else f"warmup_epochs={shorter}"
     return (
         f"\nWARNING: the warm-up of {section.warmup_epochs} epochs takes the whole run "
         f"of {epochs}, so the learning rate never reaches its value; set "
-        f"--config.optimizer.warmup_epochs={max(1, epochs // 10)}"
+        f"--config.optimizer.{key}"
     )
 
 
