@@ -11,8 +11,6 @@ Read in this order: `models/saar.py`, `methods/smad.py`, `training/stepping.py`,
 import importlib
 from typing import TYPE_CHECKING
 
-from smad_jax import errors
-
 if TYPE_CHECKING:
     from data_prep.bias.redistribution import Sizes, redistribute
     from data_prep.records.datasets import build_dataset
@@ -76,6 +74,5 @@ def __getattr__(name: str) -> object:
         return importlib.import_module("smad_jax.experiment.config_files").load
     for module, names in _PLACES.items():
         if name in names:
-            with errors.machine_explained():
-                return getattr(importlib.import_module(module), name)
+            return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

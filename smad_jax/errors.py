@@ -57,9 +57,9 @@ def machine_explained() -> Iterator[None]:
         if package in _OURS:
             raise
         raise ConfigError(
-            f"{package} is needed but not installed; in the project's folder, pip "
-            "install '.[cpu]' (on a GPU '.[cuda12]', on a TPU '.[tpu]', for the audit "
-            "alone '.[audit]') installs it"
+            f"this command needs {package}, which is not installed; in the project's "
+            "folder, pip install '.[cpu]' (on a GPU '.[cuda12]', on a TPU '.[tpu]', "
+            "for the audit alone '.[audit]') installs it"
         ) from error
     except OSError as error:
         advice = _MACHINE.get(error.errno or 0)

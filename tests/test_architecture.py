@@ -69,9 +69,7 @@ MAY_IMPORT = {
         "configs",
         "data_prep.embedded",
     },
-    "smad_jax": {
-        "errors",
-        # late
+    "smad_jax": {  # late
         "commands",
         "data",
         "experiment",

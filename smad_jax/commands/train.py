@@ -34,15 +34,6 @@ FORCE = flags.DEFINE_bool(
 DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "Run as one of several processes, as on a TPU pod."
 )
-_OPTIONS = {
-    "--config FILE[:ARGUMENT]": "Config file; ARGUMENT is DATA,KEY=VALUE,...",
-    "--config.KEY=VALUE": "Another value for a key of the config.",
-    "--workdir DIR": str(flags.FLAGS["workdir"].help),
-    **{
-        f"--{flag.name}": str(flags.FLAGS[flag.name].help)
-        for flag in (SMOKE, FORCE, DISTRIBUTED)
-    },
-}
 _AGAIN = "the same command resumes from the newest checkpoint"
 _HELP = re.compile("--?h(elp)?")
 _CONFIG = re.compile("--?config(=.*)?", re.DOTALL)
@@ -53,8 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a command line and ends the process with the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if any(map(_HELP.fullmatch, arguments)):
-        lines = [f"  {option:<26}{text}" for option, text in _OPTIONS.items()]
-        command_line.show("\n".join([f"{__doc__}", *lines]))
+        own = flags.FLAGS.get_key_flags_for_module(sys.modules[__name__])
+        lines = [
+            f"{__doc__}",
+            "  --config FILE[:ARGUMENT]  Config file; ARGUMENT is DATA,KEY=VALUE,...",
+            "  --config.KEY=VALUE        Another value for a key of the config.",
+            *(f"  --{flag.name:<24}{flag.help}" for flag in own),
+        ]
+        command_line.show("\n".join(lines))
         sys.exit()
     place, rest = config_place(arguments)
     app.run(

@@ -162,10 +162,6 @@ def load_run(
     # Only folders of imported weights have this file, and it is written last.
     if not (folder / "weights.json").is_file():
         # Ignored in silence, they would suggest that the run is sampled by them.
-        if (config or classes) and not (folder / "config.json").is_file():
-            raise errors.DataError(
-                f"no imported weights in {folder} (it has no weights.json)"
-            )
         if config or classes:
             raise errors.ConfigError(
                 f"--config and --classes are for imported weights; {folder} is a run, "

@@ -129,20 +129,18 @@ def _best_table(
     Raises:
         DataError: if the file can be unwrapped for none of the tables.
     """
-    fits, refusals = {}, []
+    fits, refusals = [], []
     for table in tables:
         theirs = names.translate(shapes, table)
         wanted, head = set(theirs.values()), theirs["head/kernel"].rpartition(".")[0]
         try:
             found = wrappers.unwrap(tensors, wanted, head)
+            fits.append((len(found.tensors.keys() & wanted), table, found))
         except errors.DataError as error:
             refusals.append(error)
-        else:
-            fits[table] = len(found.tensors.keys() & wanted), found
     if not fits:
         raise refusals[0]
-    table = max(fits, key=lambda table: fits[table][0])
-    return table, fits[table][1]
+    return max(fits, key=lambda fit: fit[0])[1:]
 
 
 def to_tensors(

@@ -16,22 +16,16 @@ import tensorboardX
 logger = logging.getLogger("smad_jax")
 
 
-@contextlib.contextmanager
-def on_standard_error() -> Iterator[None]:
+def on_standard_error() -> contextlib.AbstractContextManager[None]:
     """Sends the log to standard error meanwhile; standard output is for results."""
-    with _on(sys.stderr):
-        yield
+    return _on(sys.stderr)
 
 
-@contextlib.contextmanager
-def shown() -> Iterator[None]:
+def shown() -> contextlib.AbstractContextManager[None]:
     """Sends the log to standard output meanwhile, unless the caller has set it up."""
-    # a level of its own: one who wants it quiet, or all processes of a pod but one
-    if logger.level != logging.NOTSET or logger.handlers:
-        yield
-        return
-    with _on(sys.stdout):
-        yield
+    # A level too: of a caller who prefers silence, or all processes of a pod but one.
+    own = logger.handlers or logger.level != logging.NOTSET
+    return contextlib.nullcontext() if own else _on(sys.stdout)
 
 
 @contextlib.contextmanager

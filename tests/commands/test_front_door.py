@@ -11,8 +11,6 @@ import typing
 
 import pytest
 
-import smad_jax
-from smad_jax import errors
 from smad_jax.commands import front_door, measures, network, train
 from smad_jax.evaluation import __main__ as evaluation
 from smad_jax.reporting import __main__ as reporting
@@ -208,13 +206,6 @@ sys.exit(front_door.main(["features", "--run", "a", "--split", "b/c"]))
     assert done.returncode == 2, done.stderr
     assert "pip install '.[cpu]'" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_python_without_a_package_names_it_with_the_command_to_type(monkeypatch):
-    monkeypatch.setitem(sys.modules, "jax", None)
-    monkeypatch.delitem(sys.modules, "smad_jax.commands.runs", raising=False)
-    with pytest.raises(errors.ConfigError, match=r"^jax is .*pip install '\.\[cpu\]'"):
-        _ = smad_jax.train
 
 
 @pytest.mark.parametrize(

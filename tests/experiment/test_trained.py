@@ -91,10 +91,6 @@ def test_run_that_is_not_finished_is_refused(finished, small_data, tmp_path):
         trained.load(tmp_path, small_data)
     with pytest.raises(errors.DataError, match=r"no config\.json"):
         trained.load(tmp_path / "nowhere", small_data)
-    with pytest.raises(errors.DataError, match=r"no weights\.json"):
-        trained.load_run(tmp_path / "nowhere", config="a.py", classes=["walk"])
-    with pytest.raises(errors.ConfigError, match="is a run"):
-        trained.load_run(tmp_path, config="a.py", classes=["walk"])
 
 
 def test_run_without_its_checkpoint_is_refused(finished, small_data, tmp_path):
