@@ -1,8 +1,9 @@
 """Reads what follows the colon of `--config FILE.py:ARGUMENT`.
 
 The argument is the name of a data set, then `key=value` pairs, all optional and with
-commas between: `k200db`, `k200db,saar=off`, `aspects=scene+object`. The first possible
-value of a key is its default; that of `aspects` depends on the data.
+commas between: `k200db`, `k200db,saar=off`, `mine,size=tiny`. The first possible value
+of a key is its default; that of `aspects` depends on the data. Every config has the key
+`size`: `paper` for the paper's recipe, `tiny` for one that a laptop trains (small.py).
 """
 
 from ml_collections import ConfigDict
@@ -16,6 +17,7 @@ SMAD: dict[str, tuple[str, ...]] = {
     "labels": ("given", "shuffled"),
     "weights": ("divided", "each"),
 }
+_SIZES = ("paper", "tiny")
 TRANSFER: dict[str, tuple[str, ...]] = {
     "run": (),
     "saar": ("on", "off"),
@@ -35,7 +37,7 @@ def parse(arg: str, **known: tuple[str, ...]) -> ConfigDict:
     Raises:
         ValueError: for an unknown key or value, with the known ones.
     """
-    choice = {"train": data.DEFAULT}
+    choice, known = {"train": data.DEFAULT}, {"size": _SIZES, **known}
     choice |= {key: values[0] if values else "" for key, values in known.items()}
     for part in filter(None, arg.split(",")):
         key, _, value = part.rpartition("=")

@@ -6,6 +6,7 @@ from ml_collections import ConfigDict
 def base() -> ConfigDict:
     """Returns every key but those of sampling, transform and the method's settings."""
     config = ConfigDict()
+    config.recipe = "paper"  # or `tiny`: where the numbers below come from
     config.seed = 0  # parameters, order of the videos, augmentation
     config.data = _data()
     for section in ("model", "init", "method", "optimizer", "training", "evaluation"):

@@ -18,15 +18,15 @@ and 90.4; Diving48* 25.5 and 26.7; Diving48 53.9 and 55.7.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, data, embedded, recipes
+from configs import arguments, data, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe, made short, from the weights of a run."""
     choice = arguments.parse(arg, **arguments.TRANSFER)
-    config = start_from_run(recipes.slowonly(choice.train), choice)
+    config = start_from_run(recipes.slowonly(choice), choice)
     config.init.folder = "runs/slowonly_smad-k200db"
-    config = embedded.adjust(config, tuned="finetune")
+    config = small.adjust(config, tuned="finetune")
     config.init.folder = choice.run or config.init.folder
     return config
 

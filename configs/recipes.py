@@ -1,5 +1,6 @@
 """The paper's recipes (App. C): a network, how its clips are drawn, its optimiser.
 
+Each takes the choices of the config's argument, the data and the size of the recipe.
 What App. C leaves open is the reference's: MMAction2 0.x, which the authors used.
 """
 
@@ -12,9 +13,9 @@ from configs import base, data
 GPUS = 8  # each with batch statistics of its own: the ghost groups
 
 
-def slowonly(train: str) -> ConfigDict:
+def slowonly(choice: ConfigDict) -> ConfigDict:
     """SlowOnly-8x8-R18 from scratch, 196 epochs."""
-    config = _kinetics(train, videos_per_gpu=16)
+    config = _kinetics(choice, videos_per_gpu=16)
     config.model.name = "slowonly_r18"
     config.model.dropout = 0.5  # reference
     config.data.sampling.kind = "clip"
@@ -28,9 +29,9 @@ def slowonly(train: str) -> ConfigDict:
     return config
 
 
-def tsn(train: str) -> ConfigDict:
+def tsn(choice: ConfigDict) -> ConfigDict:
     """TSN-3seg-R50 from ImageNet weights, 100 epochs."""
-    config = _kinetics(train, videos_per_gpu=32)
+    config = _kinetics(choice, videos_per_gpu=32)
     config.model.name = "resnet50"
     config.model.dropout = 0.4  # reference
     config.init.folder = "weights/resnet50_imagenet"
@@ -47,12 +48,12 @@ def tsn(train: str) -> ConfigDict:
     return config
 
 
-def resnet3d(train: str) -> ConfigDict:
+def resnet3d(choice: ConfigDict) -> ConfigDict:
     """ResNet3D-18 on 16 frames of 112 pixels, as in SDN (Table 6).
 
     The paper does not say how it pre-trains this network; the rest is SlowOnly's.
     """
-    config = slowonly(train)
+    config = slowonly(choice)
     config.model.name = "resnet3d_18"
     config.data.sampling.num_frames = 16
     config.data.sampling.stride = 1
@@ -62,18 +63,14 @@ def resnet3d(train: str) -> ConfigDict:
     return config
 
 
-def adapting(train: str, target: str) -> ConfigDict:
+def adapting(choice: ConfigDict) -> ConfigDict:
     """SlowOnly that also sees the unlabelled videos of a test set (Table 3).
 
-    Args:
-        train: The data set.
-        target: The name of one of its test sets; empty for its default.
-
     Raises:
-        ValueError: if the data set has no such test set.
+        ValueError: if the data set has no test set called `choice.target`.
     """
-    config = slowonly(train)
-    target = target or data.find(train).target
+    config = slowonly(choice)
+    target = choice.target or data.find(choice.train).target
     if target not in config.evaluation.sets:
         raise ValueError(
             f"unknown target={target!r} in the config's argument; known: "
@@ -91,10 +88,11 @@ def set_data(config: ConfigDict, train: str, tests: Mapping[str, str]) -> None:
     config.evaluation.sets = ConfigDict(dict(tests))
 
 
-def _kinetics(train: str, *, videos_per_gpu: int) -> ConfigDict:
+def _kinetics(choice: ConfigDict, *, videos_per_gpu: int) -> ConfigDict:
     """What both networks share: the data, crops and SGD."""
     config = base.base()
-    chosen = data.find(train)
+    chosen = data.find(choice.train)
+    config.recipe = choice.size
     set_data(config, chosen.train, chosen.tests)
     config.data.batch_size = GPUS * videos_per_gpu
     config.data.num_threads = 16

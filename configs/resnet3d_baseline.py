@@ -11,9 +11,9 @@ pre-trained nor its accuracy; the recipe is that of its SlowOnly.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes
+from configs import arguments, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns SlowOnly's recipe for ResNet3D-18; `arg` names the data."""
-    return embedded.adjust(recipes.resnet3d(arguments.parse(arg).train))
+    return small.adjust(recipes.resnet3d(arguments.parse(arg)))

@@ -10,11 +10,11 @@ slowonly_combined.py. Paper, fine-tuned from the second: 61.2 on HMDB51, 88.2 on
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes, slowonly_omnidebias, slowonly_smad
+from configs import arguments, recipes, slowonly_omnidebias, slowonly_smad, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the recipe of joint training with SMAD's heads and SAAR."""
     choice = arguments.parse_web(arg, "images+videos", **arguments.SMAD)
-    config = slowonly_omnidebias.join_web(recipes.resnet3d(choice.train), choice)
-    return embedded.adjust(slowonly_smad.debias(config, choice))
+    config = slowonly_omnidebias.join_web(recipes.resnet3d(choice), choice)
+    return small.adjust(slowonly_smad.debias(config, choice))

@@ -10,11 +10,11 @@ on UCF101, 20.5 on Diving48 with its first labels.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes, slowonly_sdn
+from configs import arguments, recipes, slowonly_sdn, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with SDN's scene head and masked clips."""
     choice = arguments.parse_sdn(arg)
-    config = slowonly_sdn.debias(recipes.resnet3d(choice.train), choice)
-    return embedded.adjust(config, tuned="")  # only SlowOnly's SDN was tuned
+    config = slowonly_sdn.debias(recipes.resnet3d(choice), choice)
+    return small.adjust(config, tuned="")  # only SlowOnly's SDN was tuned

@@ -10,11 +10,11 @@ slowonly_smad.py. Paper, fine-tuned from the second: 57.2 on HMDB51, 84.7 on UCF
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes, slowonly_smad
+from configs import arguments, recipes, slowonly_smad, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with adversarial heads and SAAR."""
     choice = arguments.parse(arg, **arguments.SMAD)
-    config = slowonly_smad.debias(recipes.resnet3d(choice.train), choice)
-    return embedded.adjust(config)
+    config = slowonly_smad.debias(recipes.resnet3d(choice), choice)
+    return small.adjust(config)

@@ -10,15 +10,15 @@ statistics of its own. `form=layer_by_layer` finds them exactly, in many passes.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes
+from configs import arguments, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with adaptation before each test."""
     choice = arguments.parse(arg, form=("one_pass", "layer_by_layer"))
-    config = recipes.slowonly(choice.train)
+    config = recipes.slowonly(choice)
     config.method.name = "adabn"
     config.method.settings.form = choice.form
     # One view of each video of a batch shares statistics while they are estimated.
     config.evaluation.batch_size = 64
-    return embedded.adjust(config)
+    return small.adjust(config)

@@ -10,14 +10,14 @@ four times the baseline's.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes
+from configs import arguments, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with three losses on clips that stand still."""
-    config = recipes.slowonly(arguments.parse(arg).train)
+    config = recipes.slowonly(arguments.parse(arg))
     config.method.name = "albar"
     config.method.settings.still_weight = 1.0
     config.method.settings.entropy_weight = 4.25
     config.method.settings.gradient_weight = 10.0
-    return embedded.adjust(config)
+    return small.adjust(config)

@@ -9,13 +9,13 @@ Kinetics-400, which tuning kept on the embedded benchmark.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes
+from configs import arguments, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with one of its frames over half of the clips."""
-    config = recipes.slowonly(arguments.parse(arg).train)
+    config = recipes.slowonly(arguments.parse(arg))
     config.method.name = "background_erasing"
     config.method.settings.probability = 0.5
     config.method.settings.strength = 0.3  # BE's publication
-    return embedded.adjust(config)
+    return small.adjust(config)

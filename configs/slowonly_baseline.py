@@ -10,9 +10,9 @@ K200db-val, 75.1 on K200-val. Cost: 196 epochs on 8 GPUs.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes
+from configs import arguments, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the recipe of App. C; `arg` names the data."""
-    return embedded.adjust(recipes.slowonly(arguments.parse(arg).train))
+    return small.adjust(recipes.slowonly(arguments.parse(arg)))

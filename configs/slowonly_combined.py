@@ -11,11 +11,11 @@ slowonly_omnidebias.py together.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes, slowonly_omnidebias, slowonly_smad
+from configs import arguments, recipes, slowonly_omnidebias, slowonly_smad, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the recipe of joint training with SMAD's heads and SAAR."""
     choice = arguments.parse_web(arg, "images+videos", **arguments.SMAD)
-    config = slowonly_omnidebias.join_web(recipes.slowonly(choice.train), choice)
-    return embedded.adjust(slowonly_smad.debias(config, choice))
+    config = slowonly_omnidebias.join_web(recipes.slowonly(choice), choice)
+    return small.adjust(slowonly_smad.debias(config, choice))

@@ -11,16 +11,16 @@ ARAS-64. Cost: a step has twice the clips of the baseline's.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes
+from configs import arguments, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with a target and a domain discriminator."""
     choice = arguments.parse(arg, target=())
-    config = recipes.adapting(choice.train, choice.target)
+    config = recipes.adapting(choice)
     config.method.name = "dann"
     config.method.ramp = "dann"  # Ganin et al., gamma 10
     config.method.settings.weight = 1.0
     config.method.settings.hidden = (1024, 1024)  # Transfer-Learning-Library
     config.method.settings.passes = "joint"  # or `separate`
-    return embedded.adjust(config)
+    return small.adjust(config)

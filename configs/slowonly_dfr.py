@@ -10,15 +10,15 @@ benchmark it has as many optimiser steps as the other methods.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes
+from configs import arguments, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with a last layer fitted to held-out videos."""
-    config = recipes.slowonly(arguments.parse(arg).train)
+    config = recipes.slowonly(arguments.parse(arg))
     config.data.groups = "scene"
     config.data.holdout = 0.2
     config.method.name = "dfr"
     config.method.settings.draws = 10  # this and the next: the authors' code
     config.method.settings.inverse_penalty = 1.0
-    return embedded.adjust(config)
+    return small.adjust(config)

@@ -10,17 +10,17 @@ on shuffled clips. Paper: 52.4 on K200db-val, 51.3 on ARAS-64.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes
+from configs import arguments, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with half of the clips shuffled."""
     choice = arguments.parse(arg, mode=("order", "augment", "confuse"))
-    config = recipes.slowonly(choice.train)
+    config = recipes.slowonly(choice)
     config.method.name = "frame_shuffle"
     config.method.settings.mode = choice.mode
     config.method.settings.probability = 0.5
     weights = {"order": 0.5, "augment": 0.0, "confuse": 1.0}
     config.method.settings.weight = weights[choice.mode]
     # Only the order was tuned.
-    return embedded.adjust(config, tuned=None if choice.mode == "order" else "")
+    return small.adjust(config, tuned=None if choice.mode == "order" else "")

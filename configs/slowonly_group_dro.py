@@ -9,14 +9,14 @@ Tuning kept the step size of the authors' code on the embedded benchmark.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes
+from configs import arguments, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with groups and their worst-case loss."""
-    config = recipes.slowonly(arguments.parse(arg).train)
+    config = recipes.slowonly(arguments.parse(arg))
     config.data.groups = "scene"
     config.method.name = "group_dro"
     config.method.settings.step_size = 0.01
     config.method.settings.over = "batch"  # `all`, as published, is for few groups
-    return embedded.adjust(config)
+    return small.adjust(config)

@@ -9,16 +9,16 @@ ARAS-64.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes
+from configs import arguments, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with a target and the distance of features."""
     choice = arguments.parse(arg, target=())
-    config = recipes.adapting(choice.train, choice.target)
+    config = recipes.adapting(choice)
     config.method.name = "mmd"
     config.method.settings.weight = 0.5  # `transferlearning`, for five kernels
     config.method.settings.kernel = "rbf"  # or `linear`
     config.method.settings.bandwidth = 0.0  # 0: the mean squared distance
     config.method.settings.passes = "joint"  # or `separate`
-    return embedded.adjust(config)
+    return small.adjust(config)

@@ -21,14 +21,14 @@ set `mine` are the data sets `mine-images` and `mine-videos`.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, base, data, embedded, recipes
+from configs import arguments, base, data, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with web streams beside the training set."""
     choice = arguments.parse_web(arg, "images+videos")
-    config = join_web(recipes.slowonly(choice.train), choice)
-    return embedded.adjust(config)
+    config = join_web(recipes.slowonly(choice), choice)
+    return small.adjust(config)
 
 
 def join_web(config: ConfigDict, choice: ConfigDict) -> ConfigDict:

@@ -14,13 +14,13 @@ two frames in training and at test, and so half the motion of the other rows.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes
+from configs import arguments, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with a target, several clips and their losses."""
     choice = arguments.parse(arg, target=())
-    config = recipes.adapting(choice.train, choice.target)
+    config = recipes.adapting(choice)
     config.data.sampling.train_clips = 3
     config.model.ghost_size *= 3  # statistics over all clips of a GPU
     config.method.name = "sava"
@@ -31,4 +31,4 @@ def get_config(arg: str = "") -> ConfigDict:
     config.method.settings.attention_weight = 0.1
     config.method.settings.hidden = (1024, 1024)  # as DANN's
     config.method.settings.passes = "joint"  # or `separate`
-    return embedded.adjust(config)
+    return small.adjust(config)

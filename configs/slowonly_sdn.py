@@ -17,14 +17,14 @@ step is two updates with `turns=alternate`, the default.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, base, embedded, recipes
+from configs import arguments, base, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with SDN's scene head and masked clips."""
     choice = arguments.parse_sdn(arg)
-    config = debias(recipes.slowonly(choice.train), choice)
-    return embedded.adjust(config)
+    config = debias(recipes.slowonly(choice), choice)
+    return small.adjust(config)
 
 
 def debias(config: ConfigDict, choice: ConfigDict) -> ConfigDict:

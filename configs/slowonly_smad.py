@@ -16,14 +16,14 @@ pseudo-labels among videos, a control.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes
+from configs import arguments, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with adversarial heads and SAAR."""
     choice = arguments.parse(arg, **arguments.SMAD)
-    config = debias(recipes.slowonly(choice.train), choice)
-    return embedded.adjust(config)
+    config = debias(recipes.slowonly(choice), choice)
+    return small.adjust(config)
 
 
 def debias(config: ConfigDict, choice: ConfigDict) -> ConfigDict:

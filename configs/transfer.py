@@ -16,13 +16,13 @@ and crops are random, not of five corners.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, finetune, recipes
+from configs import arguments, finetune, recipes, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns SDN's fine-tuning, but for the above, from the weights of a run."""
     choice = arguments.parse(arg, **arguments.TRANSFER)
-    config = finetune.start_from_run(recipes.resnet3d(choice.train), choice)
+    config = finetune.start_from_run(recipes.resnet3d(choice), choice)
     config.init.folder = "runs/resnet3d_smad-minikinetics"
     config.model.dropout = 0.0
     config.model.ghost_size = 0
@@ -30,6 +30,6 @@ def get_config(arg: str = "") -> ConfigDict:
     config.optimizer.base_batch_size = 32
     config.optimizer.weight_decay = 1e-5
     config.optimizer.learning_rate = 5e-4  # SDN's 0.005 comes with dampening of 0.9
-    config = embedded.adjust(config, tuned="transfer")
+    config = small.adjust(config, tuned="transfer")
     config.init.folder = choice.run or config.init.folder
     return config

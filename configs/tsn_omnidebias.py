@@ -12,14 +12,14 @@ K200db-val, 77.4 on K200-val. The third is the row GG-rand of Table 9: 64.1, 57.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes, slowonly_omnidebias
+from configs import arguments, recipes, slowonly_omnidebias, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with web images beside the training set."""
     choice = arguments.parse_web(arg, "images")
-    config = join_web(recipes.tsn(choice.train), choice)
-    return embedded.adjust(config)
+    config = join_web(recipes.tsn(choice), choice)
+    return small.adjust(config)
 
 
 def join_web(config: ConfigDict, choice: ConfigDict) -> ConfigDict:

@@ -9,11 +9,11 @@ slowonly_smad.py. Paper: 60.3 on ARAS-64, 55.7 on K200db-val, 75.5 on K200-val.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, embedded, recipes, slowonly_smad
+from configs import arguments, recipes, slowonly_smad, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with adversarial heads and SAAR."""
     choice = arguments.parse(arg, **arguments.SMAD)
-    config = slowonly_smad.debias(recipes.tsn(choice.train), choice)
-    return embedded.adjust(config)
+    config = slowonly_smad.debias(recipes.tsn(choice), choice)
+    return small.adjust(config)

@@ -116,8 +116,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     add, path = parser.add_argument, pathlib.Path
     command_options.add_dataset(parser)
-    add("--name", required=True, help="the splits are called NAME-train, NAME-val")
-    add("--list", dest="list_file", type=path, required=True, help="list of videos")
+    add("--name", required=True, help="prefix of the splits, NAME-train, NAME-val")
+    listed = {"dest": "list_file", "metavar": "LIST", "help": "list of the videos"}
+    add("--list", type=path, required=True, **listed)
     command_options.add_options(parser, command_options.Lists, "val_list", "classes")
     add("--overwrite", action="store_true", help="replace splits of that name")
     command_options.add_format(parser)

@@ -22,7 +22,7 @@ import numpy as np
 from data_prep.bias import near_duplicates
 from data_prep.lists import command_options, delimited
 from smad_jax import errors
-from smad_jax.base import command_line, sections
+from smad_jax.base import command_line
 from smad_jax.data import catalog, label_names, records
 
 HELP = "write the ARAS test splits in the training data's class numbers"
@@ -35,9 +35,9 @@ class Options:
     Attributes:
         list_file: The list aras_test_balance.txt.
         names: The file k400_actions.txt, in label order.
-        dataset: Data set of the clips.
-        kinetics: Data set trained on.
-        k200: Its split with K200db's classes.
+        dataset: Name of the data set of clips.
+        kinetics: Name of the data set of training.
+        k200: Split of that data set with K200db's classes.
         unique: Count each clip once.
         against: Lists, DATASET/SPLIT each, whose near-duplicates are left out.
         jobs: Videos hashed at once, for --against.
@@ -200,19 +200,17 @@ def _seen(data_root: pathlib.Path, options: Options) -> tuple[set[str], list[str
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    add, path = parser.add_argument, pathlib.Path
-    add("--data-root", type=path, required=True, help="folder of the data sets")
+    command_line.add_data_root(parser)
     command_options.add_options(parser, Options)
 
 
-def run(*, data_root: pathlib.Path, **options: object) -> str:
+def run(*, data_root: pathlib.Path, options: Options) -> str:
     """Writes the splits; returns their sizes."""
-    chosen = sections.read(Options, "", options)
-    result = write_splits(data_root, chosen)
+    result = write_splits(data_root, options)
     lines = [*result.duplicates, *map(str, result.splits)]
     if len(result.splits) == 1:
-        kinetics = data_root / chosen.kinetics
-        lines.append(f"no split {chosen.k200!r} in {kinetics}, so no 'aras64'")
+        kinetics = data_root / options.kinetics
+        lines.append(f"no split {options.k200!r} in {kinetics}, so no 'aras64'")
     return "\n".join(lines)
 
 

@@ -213,9 +213,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command_options.add_options(parser, Options)
 
 
-def run(*, data_root: pathlib.Path, dataset: str, **options: object) -> str:
+def run(*, data_root: pathlib.Path, dataset: str, options: Options) -> str:
     """Makes the data set; returns its size and the command that evaluates on it."""
-    written = write(data_root, dataset, sections.read(Options, "", options))
+    written = write(data_root, dataset, options)
     name = written.folder.name
     return (
         f"{written.folder}: {written.num_videos} videos and their frozen twins, "

@@ -2,7 +2,7 @@
 
     python -m data_prep.build_records --videos DIR --name NAME --out DATA_ROOT
 
-DIR holds one folder a class, or `--list` names the videos, in one of the forms of
+DIR holds one folder per class, or `--list` names the videos, in one of the forms of
 `list_formats`. Every video is decoded once; files that fail are left out, counted by
 reason and listed in `bad_videos.jsonl`. Files are stored unchanged, or reduced
 (`--short-side`); a folder of frames becomes one file. With `--images` the class folders
@@ -100,12 +100,13 @@ def rebuild_indexes(folder: pathlib.Path) -> dict[pathlib.Path, int]:
 
 
 def summary(report: build.Report) -> str:
-    """Returns the counts, the failures by reason, and the next commands."""
+    """Returns the counts, the failures by reason, and the next commands if any."""
     share = report.num_stored / report.num_listed
     sizes = ", ".join(f"{split} {size}" for split, size in report.split_sizes.items())
     lines = [
-        f"{report.folder}: {report.num_stored} of {report.num_listed} videos "
-        f"({share:.1%}), {report.num_classes} classes; splits: {sizes}"
+        f"{report.folder}: {report.num_stored} of {report.num_listed} "
+        f"video{'s' * (report.num_listed != 1)} ({share:.1%}), {report.num_classes} "
+        f"class{'es' * (report.num_classes != 1)}; splits: {sizes}"
     ]
     lines += [f"note: {note}" for note in report.notes]
     if report.reasons:
@@ -117,8 +118,11 @@ def summary(report: build.Report) -> str:
         lines += [
             "",
             f"all of them: {report.folder / 'bad_videos.jsonl'}",
-            f"you have {share:.1%} of the list; comparable numbers need the same list",
+            f"{share:.1%} of the videos can be used; comparable numbers need the same "
+            "videos",
         ]
+    if lacking := _lacks(report):
+        return "\n".join([*lines, f"note: {lacking}"])
     name = report.folder.name
     root = shlex.quote(str(report.folder.parent.resolve()))
     config = shlex.quote(f"configs/slowonly_baseline.py:{name}")
@@ -133,12 +137,27 @@ def summary(report: build.Report) -> str:
     return "\n".join(lines)
 
 
+def _lacks(report: build.Report) -> str:
+    """What training on the data set would miss, and how to add it; empty if nothing."""
+    if report.num_classes < 2:
+        return (
+            "one class only, but training needs two; --videos should hold one folder "
+            "per class"
+        )
+    if "val" not in report.split_sizes:
+        return (
+            "no videos for validation, which training needs; give a folder `val` or "
+            "--val-list, or --holdout and two videos of a class"
+        )
+    return ""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     add, path = parser.add_argument, pathlib.Path
     add("--videos", type=path, help="folder of the videos")
     add("--name", help="name of the data set")
-    add("--out", type=path, help="folder of the data sets")
+    command_line.add_data_root(parser, "--out")
     command_options.add_options(
         parser, command_options.Lists, "list_file", "images", "classes"
     )
@@ -151,22 +170,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command_options.add_options(
         parser, build.Options, "num_shards", "file_format", "overwrite"
     )
-    add("--reindex", type=path, help="only rewrite the index files of this folder")
+    add(
+        "--reindex", type=path, help="folder whose index files to rewrite, nothing else"
+    )
 
 
 def run(
     *,
     reindex: pathlib.Path | None,
     name: str | None,
-    out: pathlib.Path | None,
+    out: pathlib.Path,
     **options: object,
 ) -> str:
     """Builds a data set or rewrites its indexes; returns a summary."""
     if reindex:
         counts = rebuild_indexes(reindex)
         return "\n".join(f"{path}: {count} records" for path, count in counts.items())
-    if not (options["videos"] and name and out):
-        raise errors.ConfigError("--videos, --name and --out are required")
+    if not (options["videos"] and name):
+        raise errors.ConfigError("--videos and --name are required")
     rules = command_options.pick(video_files.Rules, options)
     chosen = command_options.pick(build.Options, options)
     report = build_from_lists(

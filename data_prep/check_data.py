@@ -79,18 +79,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-share",
         type=float,
         default=0.0,
-        help="exit with 3 if less of the list is usable, 0 to 1",
+        help="least share of usable videos, 0 to 1; with fewer the exit code is 3",
     )
 
 
 def run(
-    *, jobs: int, out: pathlib.Path | None, min_share: float, **options: object
+    *,
+    lists: command_options.Lists,
+    rules: video_files.Rules,
+    jobs: int,
+    out: pathlib.Path | None,
+    min_share: float,
 ) -> None:
     """Prints the counts; raises DataError if too little of the list is usable."""
     if not 0 <= min_share <= 1:
         raise errors.ConfigError(f"--min-share must be 0 to 1, not {min_share}")
-    rules = command_options.pick(video_files.Rules, options)
-    lists = command_options.pick(command_options.Lists, options)
     checked = check(lists, rules, jobs=jobs, out=out)
     # printed here, for the table must be seen where the share is too low as well
     for note in checked.notes:
@@ -99,7 +102,7 @@ def run(
     share = checked.summary.total.share
     if share < min_share:
         raise errors.DataError(
-            f"{share:.1%} of the list is usable, but --min-share is {min_share:.1%}"
+            f"{share:.1%} of the videos can be used, but --min-share is {min_share:.1%}"
         )
 
 

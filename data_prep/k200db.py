@@ -24,7 +24,7 @@ import numpy as np
 from data_prep.bias import redistribution, z_frequency
 from data_prep.lists import command_options
 from smad_jax import errors
-from smad_jax.base import command_line, sections
+from smad_jax.base import command_line, tables
 from smad_jax.data import catalog, selection
 
 HELP = "write splits whose validation shows each action in rare scenes"
@@ -37,17 +37,18 @@ class Options:
     Attributes:
         split: Split to re-distribute.
         aspect: Aspect whose pseudo-labels decide.
-        second_aspect: Another aspect, to split by both.
-        mode: By both: train on videos that neither holds out, or on all not drawn.
-        num_classes: Number of classes, those with most videos.
-        classes: File of class names to use instead, one a line.
-        val_per_class: Least number of validation videos of a class.
-        train_per_class: Exact number of training videos of a class.
-        allow_short: Take a class with fewer whole.
+        second_aspect: Second aspect, for a split by both.
+        mode: With two aspects, train on the videos that neither could hold out
+            (strict), or on all but the validation videos (remaining).
+        num_classes: Number of classes; those with the most videos are used.
+        classes: File of the names of the classes, one per line, in place of a number.
+        val_per_class: Least number of validation videos per class.
+        train_per_class: Exact number of training videos per class.
+        allow_short: Accept classes with fewer training videos.
         seed: Random seed of the choice of training videos.
-        name: The splits are called NAME-train, NAME-val.
+        name: Prefix of the splits, NAME-train and NAME-val.
         official_val: Official validation split.
-        val_name: Name of its part in these classes.
+        val_name: Name of the official validation split cut to these classes.
     """
 
     split: str = "train"
@@ -97,18 +98,14 @@ def most_frequent_classes(counts: Mapping[str, int], num_classes: int) -> list[s
 
 
 def read_classes(path: pathlib.Path, known: Sequence[str]) -> list[str]:
-    """Returns the class names of a file, one a line, sorted.
+    """Returns the class names of a file, one per line, sorted.
 
     Raises:
         DataError: if there is no such file, or it names an unknown class or one twice.
     """
-    if not path.is_file():
-        raise errors.DataError(f"no class list at {path}")
     names = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    for number, line in tables.lines(path):
         name = line.rpartition("\t")[2].strip()
-        if not name:
-            continue
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             raise errors.DataError(
@@ -217,10 +214,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command_options.add_options(parser, Options)
 
 
-def run(*, data_root: pathlib.Path, dataset: str, **options: object) -> str:
+def run(*, data_root: pathlib.Path, dataset: str, options: Options) -> str:
     """Writes the splits; returns their sizes."""
-    chosen = sections.read(Options, "", options)
-    return summary(write_splits(data_root, dataset, chosen), chosen)
+    return summary(write_splits(data_root, dataset, options), options)
 
 
 main = command_line.Program("python -m data_prep.k200db", HELP, add_arguments, run)

@@ -35,7 +35,7 @@ class Table:
     """NMI and entropy of splits (Tables 10 and 12).
 
     Attributes:
-        pool: Split DATASET/SPLIT that the others were cut from.
+        pool: Split, DATASET/SPLIT, that the others were cut from.
         splits: Splits, DATASET/SPLIT each.
         aspects: Names of aspects.
         draws: Number of random parts.
@@ -58,7 +58,7 @@ class OneClass:
         action: Name of the class.
         val_per_class: Least number of videos held out, as in k200db.
         aspect: Aspect of the labels.
-        names: File of the labels' names, one a line.
+        names: File of the labels' names, one per line.
     """
 
     pool: str
@@ -78,7 +78,7 @@ class Shares:
         top: Number of scenes shown.
         order: Each source's own order of scenes, or the first source's for all.
         aspect: Aspect of the labels.
-        names: File of the labels' names, one a line.
+        names: File of the labels' names, one per line.
     """
 
     splits: tuple[str, ...]
@@ -203,9 +203,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             description=text,
             formatter_class=parser.formatter_class,
         )
-        add, path = made.add_argument, pathlib.Path
-        add("--data-root", type=path, required=True, help="folder of the data sets")
-        add("--out", type=path, required=True, help="path of the output, no ending")
+        command_line.add_data_root(made)
+        out = {"type": pathlib.Path, "help": "path of the output, without an ending"}
+        made.add_argument("--out", required=True, **out)
         command_options.add_options(made, kind)
 
 

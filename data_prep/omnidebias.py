@@ -21,7 +21,7 @@ import numpy as np
 from data_prep.bias import near_duplicates, thirds, z_frequency
 from data_prep.lists import command_options
 from smad_jax import errors
-from smad_jax.base import command_line, sections
+from smad_jax.base import command_line
 from smad_jax.data import catalog, selection
 
 HELP = "divide web media by the frequency of their scene in the action"
@@ -34,9 +34,9 @@ class Options:
     Attributes:
         split: Split to divide.
         aspect: Aspect whose pseudo-labels decide.
-        target: Split DATASET/SPLIT whose classes and class numbers to use.
+        target: Split, DATASET/SPLIT, whose classes and class numbers are used.
         seed: Random seed of the part `rand`.
-        name: The splits are called NAME-bias and so on.
+        name: Prefix of the splits, NAME-bias and so on.
         against: Lists, DATASET/SPLIT each, whose near-duplicates are left out.
         jobs: Videos hashed at once, for --against.
     """
@@ -130,9 +130,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command_options.add_options(parser, Options)
 
 
-def run(*, data_root: pathlib.Path, dataset: str, **options: object) -> str:
+def run(*, data_root: pathlib.Path, dataset: str, options: Options) -> str:
     """Writes the parts; returns their sizes."""
-    written = write_splits(data_root, dataset, sections.read(Options, "", options))
+    written = write_splits(data_root, dataset, options)
     return "\n".join(
         [
             *(f"{n} media {why} left out" for why, n in written.left_out.items() if n),

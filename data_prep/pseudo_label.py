@@ -108,38 +108,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--num-labels",
         type=number,
-        help="number of labels (default: the aspect's; appearance: 16, fewer for under "
-        "64 videos)",
+        help="number of labels; by default the aspect's, and for appearance 16, or "
+        "fewer if there are fewer than 64 videos",
     )
     add(
         "--names",
         type=path,
-        help="file of the labels' names, one a line, as categories_places365.txt, for "
-        "pages and figures",
+        help="file of the labels' names for pages and figures, one per line, as in "
+        "categories_places365.txt",
     )
-    add("--num-frames", type=number, help="frames a video (default: 25; appearance: 3)")
+    add(
+        "--num-frames",
+        type=number,
+        help="frames per video; by default 25, and for appearance 3",
+    )
     add("--jobs", type=number, default=2, help="videos decoded at once")
     add("--seed", type=int, default=0, help="random seed of the clustering")
     add = parser.add_argument_group("labelling by a network").add_argument
-    add("--batch-size", type=number, default=50, help="images a batch")
+    add("--batch-size", type=number, default=50, help="images per batch")
     add(
         "--part-size",
         type=number,
         default=500,
-        help="videos a part; a stop loses at most one part",
+        help="videos per part; a stop loses at most one part",
     )
     add(
         "--num-workers",
         type=number,
         default=1,
-        help="number of processes; several use no accelerator",
+        help="number of processes; with several, none uses an accelerator",
     )
     add("--runner", help="runner of Apache Beam, in place of processes")
     add(
         "runner_options",
         nargs="*",
         metavar="-- OPTION",
-        help="the runner's own options, as --flink_master=HOST:PORT",
+        help="the runner's own options, such as --flink_master=HOST:PORT",
     )
 
 

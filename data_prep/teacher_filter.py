@@ -22,7 +22,7 @@ import numpy as np
 from data_prep.bias import near_duplicates, z_frequency
 from data_prep.lists import command_options
 from smad_jax import errors
-from smad_jax.base import command_line, file_io, sections
+from smad_jax.base import command_line, file_io
 from smad_jax.data import catalog
 
 HELP = "keep the web media whose label a teacher also predicts"
@@ -231,7 +231,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--teacher", type=path, help="folder of a finished run")
     who.add_argument("--predictions", type=path, help="NPZ of a network's predictions")
     add("--views", type=int, default=0, help="test views; 0 for those of the run")
-    add("--save", type=path, help="store the teacher's predictions as this NPZ")
+    add("--save", type=path, help="NPZ to store the teacher's predictions in")
     command_options.add_options(parser, Options)
 
 
@@ -244,15 +244,15 @@ def run(
     predictions: pathlib.Path | None,
     views: int,
     save: pathlib.Path | None,
-    **options: object,
+    options: Options,
 ) -> str:
     """Writes the split; returns its numbers."""
     from smad_jax.training import log
 
-    chosen = sections.read(Options, "", options)
-    if chosen.threshold is not None and not 0 < chosen.threshold <= 1:
+    threshold = options.threshold
+    if threshold is not None and not 0 < threshold <= 1:
         raise errors.ConfigError(
-            f"--threshold must be above 0 and at most 1, but it is {chosen.threshold}"
+            f"--threshold must be above 0 and at most 1, but it is {threshold}"
         )
     with log.on_standard_error():
         source = catalog.open_split(data_root, dataset, split)
@@ -264,8 +264,8 @@ def run(
                 file_io.write_npz(save, answers._asdict())
         else:
             raise errors.ConfigError("--teacher or --predictions is required")
-        written = write_split(data_root / dataset, source, answers, chosen)
-    return summary(source, written, chosen.name)
+        written = write_split(data_root / dataset, source, answers, options)
+    return summary(source, written, options.name)
 
 
 main = command_line.Program(

@@ -26,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 CODE = ("smad_jax", "data_prep", "configs", "main.py")
 WHY = ("models", "methods", "training", "experiment")  # rooms full of decisions
 SAME_LINES = 6  # so many equal lines in a row are a repetition
+UPDATE = "run python -m tests.shape --write docs/architecture.md"
 
 # What one opens, in this order, to follow a training step of SMAD from the command
 # to the gradient, and what one meets beside that way. Not the files below those, which
@@ -59,7 +60,7 @@ TOUR = (
 BESIDE = (
     "configs/arguments.py",
     "configs/data.py",
-    "configs/embedded.py",
+    "configs/small.py",
     "smad_jax/experiment/config_files.py",
     "smad_jax/experiment/memory.py",
     "smad_jax/experiment/settings.py",

@@ -12,13 +12,13 @@ from ml_collections import config_dict
 
 from configs import (
     base,
-    embedded,
     finetune,
     slowonly_baseline,
     slowonly_omnidebias,
     slowonly_sava,
     slowonly_sdn,
     slowonly_smad,
+    small,
     transfer,
     tsn_baseline,
     tsn_omnidebias,
@@ -30,7 +30,7 @@ from smad_jax.experiment import build, run, splits
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import checkpoint, sharding
 
-SHARED = ("base", "recipes", "data", "embedded", "arguments")
+SHARED = ("base", "recipes", "data", "small", "arguments")
 CONFIGS = {
     file.stem: importlib.import_module(f"configs.{file.stem}")
     for file in sorted(pathlib.Path(base.__file__).parent.glob("*.py"))
@@ -65,9 +65,44 @@ def test_every_setting_that_tuning_chose_is_one_of_its_method():
         method = config.get_config().method
         known[method.name].update(method.settings)
     known["maat"] = known["smad"]
-    for row, values in embedded.TUNED.items():
+    for row, values in small.TUNED.items():
         settings = {key.rpartition(".")[2] for key in values if "settings." in key}
         assert settings <= known[row]
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_tiny_recipe_of_own_videos_fits_every_experiment(name):
+    make = CONFIGS[name].get_config
+    paper, tiny = make("mine"), make("mine,size=tiny")
+    assert (paper.recipe, tiny.recipe) == ("paper", "tiny")
+    settings = Settings.read(tiny)
+    assert settings.model.name.endswith("_tiny")
+    assert settings.data.batch_size == 16 and settings.data.transform.size == 56
+    assert {**paper.evaluation.sets} == {**tiny.evaluation.sets}
+    assert (paper.method.name, paper.method.aspects) == (
+        tiny.method.name,
+        tiny.method.aspects,
+    )
+    sized = settings.for_videos(600)
+    assert sized.training.epochs == 33
+    assert 0 < sized.optimizer.warmup_epochs < sized.training.epochs / 5
+    assert settings.for_videos(10**6).training.epochs == 1
+
+
+def test_tiny_recipe_grows_its_adversaries_and_keeps_a_runs_weights():
+    tiny = slowonly_smad.get_config("mine,size=tiny,saar=off,aspects=scene")
+    assert tiny.method.ramp == "dann"
+    assert (
+        tiny.method.settings.soft_ce_weight
+        == small.TUNED["smad"]["method.settings.soft_ce_weight"]
+    )
+    assert (
+        slowonly_smad.get_config("mine,size=tiny,loss=kl").method.settings[
+            "soft_ce_weight"
+        ]
+        == 0
+    )
+    assert finetune.get_config("mine,size=tiny,run=runs/x").init.folder == "runs/x"
 
 
 @pytest.mark.parametrize("saar", ["on", "off"])
@@ -336,7 +371,8 @@ def test_finetuning_keeps_backbone_and_saar_and_drops_head_and_adversaries(
 def updates(config, num_videos):
     """Optimiser steps of a run on `num_videos` training videos, by source."""
     split = catalog.Split(
-        *("demo", "train", ("v",) * num_videos, None, (), {}, {}, {}, None, None)
+        *("demo", "train", ("v",) * num_videos, np.zeros(num_videos, int)),
+        *((), {}, {}, {}, None, None),
     )
     plan = build.make_plan(Settings.read(config), split, "demo")
     sources = [s for step in range(plan.total_steps) for s in plan.order.sources(step)]
@@ -365,7 +401,7 @@ def test_embedded_web_data_cannot_be_chosen_by_medium():
 
 def test_unknown_key_in_the_argument_names_the_known_ones():
     with pytest.raises(
-        ValueError, match="known: aspects, labels, loss, saar, train, w"
+        ValueError, match="known: aspects, labels, loss, saar, size, train, w"
     ):
         slowonly_smad.get_config("sar=off")
 

@@ -173,7 +173,9 @@ def test_command_for_a_missing_index_is_complete(root, check):
 
 
 def test_commands_after_a_build_are_complete(root, check):
-    report = build.Report(root / NAME, 1, 1, {"train": 1}, 1, collections.Counter(), {})
+    report = build.Report(
+        root / NAME, 4, 4, {"train": 2, "val": 2}, 2, collections.Counter(), {}
+    )
     text = build_records.summary(report)
     assert check(text) == ["pseudo_label"]
     [line] = re.findall(r"^.*main\.py.*$", text, re.M)

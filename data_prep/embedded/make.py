@@ -177,12 +177,14 @@ def prepare(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     add, path = parser.add_argument, pathlib.Path
-    add("--seed", type=int, default=0, help="number of the benchmark")
-    add("--scale", type=float, default=1.0, help="share of its videos to make")
-    add("--out", type=path, required=True, help="folder of the data sets")
+    add("--seed", type=int, default=0, help="random seed of the benchmark")
+    add("--scale", type=float, default=1.0, help="share of the videos to make")
+    command_line.add_data_root(parser, "--out")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--web", action="store_true", help="make its web data")
-    what.add_argument("--sheet", type=path, help="write sample frames to this PNG")
+    what.add_argument(
+        "--web", action="store_true", help="make the web data of the benchmark"
+    )
+    what.add_argument("--sheet", type=path, help="PNG to draw example frames in")
 
 
 def run(

@@ -1,4 +1,4 @@
-"""Reads videos or images from one folder a class, the simplest form of a data set."""
+"""Reads videos or images from one folder per class, the simplest form."""
 
 import collections
 import itertools
@@ -23,7 +23,8 @@ def find_videos(
     `video.IMAGE_EXTENSIONS`.
 
     Raises:
-        DataError: if there are none, or the parts hold videos but no class folders.
+        DataError: if there are none, two folders are the same part, or a part holds
+            videos but no class folders.
     """
     notes: list[str] = []
     parts = _parts(root, extensions, notes)
@@ -58,26 +59,50 @@ def _parts(
 ) -> dict[str, pathlib.Path]:
     """The folders that are parts of a data set, by split; none if all are classes.
 
-    A folder called `train` may be a class, of railways: the parts, the one for training
-    among them, hold folders, and no other folder holds such files.
+    Folders without such files do not count. A folder called `train` may be a class, of
+    railways, if files lie in it, other folders hold files and no other is a part.
+
+    Raises:
+        DataError: if folders are parts, but one cannot be read as such.
     """
-    found: dict[str, pathlib.Path] = {}
-    others = []
+    found = collections.defaultdict(list)
+    others, empty = [], []
     for folder in file_io.visible_folders(root):
         name = folder.name.lower().removeprefix("videos_").removesuffix("_videos")
-        split = wanted_videos.PARTS.get(name)
-        if split is None:
-            if any(p.suffix.lower() in extensions for p in file_io.files_below(folder)):
-                return {}
-            others.append(folder.name)  # of annotations, say
-        elif split in found or not file_io.visible_folders(folder):
-            return {}
+        if not any(p.suffix.lower() in extensions for p in file_io.files_below(folder)):
+            empty.append(folder.name)  # of annotations, say
+        elif name in wanted_videos.PARTS:
+            found[wanted_videos.PARTS[name]].append(folder)
         else:
-            found[split] = folder
-    if "train" not in found:
+            others.append(folder.name)
+    train = found.get("train", [])
+    is_class = not train or (len(found) == 1 and _loose(train[0], extensions))
+    if not found or (others and is_class):
         return {}
-    notes += _without_files(root, others)
-    return found
+    for split, folders in found.items():
+        if len(folders) > 1:
+            names = " and ".join(repr(folder.name) for folder in folders)
+            raise errors.DataError(f"{root}: {names} are both {split!r}; keep one")
+        below = file_io.files_below(folders[0])
+        if all(p.parent == folders[0] for p in below if p.suffix.lower() in extensions):
+            raise errors.DataError(
+                f"{folders[0]} holds files but no class folders; sort them into one "
+                "folder per class, or give a list of `relative/path label` lines with "
+                "--list"
+            )
+    if others or not train:
+        fault = f"other folders hold files too: {others[0]!r}" if others else "no train"
+        raise errors.DataError(
+            f"{root} holds the parts {', '.join(map(repr, found))} of a data set, but "
+            f"{fault}; rename or move the folders, or give a list with --list"
+        )
+    notes += _without_files(root, empty)
+    return {split: folder for split, (folder,) in found.items()}
+
+
+def _loose(folder: pathlib.Path, extensions: Sequence[str]) -> list[pathlib.Path]:
+    """The files of these extensions in a folder itself."""
+    return [path for path in folder.iterdir() if path.suffix.lower() in extensions]
 
 
 def _natural(name: str) -> tuple[int, int, str]:
@@ -128,8 +153,7 @@ def _in_classes(
             f"ignored {others.total()} files in the class folders of {part}, "
             f"which are none of {' '.join(extensions)}: {counts}"
         )
-    loose = [p for p in part.iterdir() if p.suffix.lower() in extensions]
-    if loose:
+    if loose := _loose(part, extensions):
         notes.append(
             f"ignored {len(loose)} files in {part} that are in no class folder, as "
             f"{min(loose).name!r}"

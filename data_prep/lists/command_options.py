@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from data_prep.lists import class_folders, list_formats, wanted_videos
 from smad_jax import errors
-from smad_jax.base import sections
+from smad_jax.base import command_line, sections
 from smad_jax.data import catalog, label_names, video
 
 T = typing.TypeVar("T")
@@ -40,7 +40,7 @@ def add_options(parser: argparse._ActionsContainer, kind: type, *names: str) -> 
         else:
             settings["type"] = typing.get_args(hint)[0] if is_list else hint
             settings["nargs"] = "+" if is_list else None
-            settings["metavar"] = flag[2:].upper()
+            settings["metavar"] = flag[2:].replace("-", "_").upper()
         default = getattr(kind, name, dataclasses.MISSING)
         settings["required"] = default is dataclasses.MISSING
         if default not in ((), dataclasses.MISSING):  # else left to the dataclass
@@ -69,9 +69,8 @@ def pick(kind: type[T], options: Mapping[str, object]) -> T:
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:
     """Adds `--data-root` and `--dataset`."""
-    add = parser.add_argument
-    add("--data-root", type=pathlib.Path, required=True, help="folder of the data sets")
-    add("--dataset", required=True, help="name of the data set")
+    command_line.add_data_root(parser)
+    parser.add_argument("--dataset", required=True, help="name of the data set")
 
 
 def open_place(
@@ -99,7 +98,7 @@ class Lists:
         val_list: List of the validation videos.
         format: A name of `list_formats.FORMATS`, or `auto`.
         images: Class folders hold images, not videos.
-        classes: File of class names in label order, one a line.
+        classes: File of class names in label order, one per line.
     """
 
     videos: pathlib.Path
@@ -164,5 +163,5 @@ def add_format(parser: argparse.ArgumentParser) -> None:
         choices=("auto", *list_formats.FORMATS),
         default="auto",
         metavar="FORM",
-        help=f"form of the lists; auto detects it from the first lines; {forms}",
+        help=f"form of the lists; auto: detected from the first lines; {forms}",
     )

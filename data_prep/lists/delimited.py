@@ -6,7 +6,6 @@ before any video is opened.
 """
 
 import collections
-import csv
 import pathlib
 import re
 from collections.abc import Callable, Sequence
@@ -55,7 +54,7 @@ class _Columns(NamedTuple):
 
 
 def read(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
-    """Reads a table of videos and classes, or `relative/path label` a line.
+    """Reads a table of videos and classes, or lines of `relative/path label`.
 
     Paths become those of `files`, with slashes and endings.
 
@@ -64,13 +63,13 @@ def read(path: pathlib.Path, files: list_readers.Files) -> list_readers.Listed:
             be the class.
     """
     lines = _lines(path)
-    table = _table(path, lines, files.names)
+    table = _table(path, lines, files)
     entries, notes = (_plain_entries(path, lines), []) if table is None else table
     return list_readers.Listed([_found(entry, files) for entry in entries], notes=notes)
 
 
 def read_list(path: pathlib.Path) -> list[wanted_videos.Entry]:
-    """Returns the entries of a list file, `relative/path label` a line.
+    """Returns the entries of a list file, `relative/path label` per line.
 
     A comma or tab may separate the two, and quotes enclose them as in CSV. Names may
     hold spaces; the label follows the file's extension, or the last space where there
@@ -110,20 +109,19 @@ def _lines(path: pathlib.Path) -> Lines:
 
 
 def _table(
-    path: pathlib.Path, lines: Lines, is_video: Callable[[str], bool]
+    path: pathlib.Path, lines: Lines, files: list_readers.Files
 ) -> tuple[list[wanted_videos.Entry], list[str]] | None:
-    """The entries of a table and notes on its reading; None if it is no table.
-
-    `is_video` is whether a cell names a video, with or without its ending.
-    """
+    """The entries of a table and notes on its reading; None if it is no table."""
     stated = re.fullmatch("sep=(.)", lines[0][1]) if lines else None  # Excel's
     lines = lines[1:] if stated else lines
     for mark in stated[1] if stated else _SEPARATORS:
         head = _split(path, lines[:_LOOKED_AT], mark)  # there may be a million lines
         widths = collections.Counter(len(row.cells) for row in head)
         width = max(widths, key=widths.__getitem__, default=0)
-        place = _path_column([row for row in head if len(row.cells) == width], is_video)
-        if width < 2 or place is None:
+        if width < 2:
+            continue
+        place = _path_column([row for row in head if len(row.cells) == width], files)
+        if place is None:
             continue
         rows = _split(path, lines, mark)
         for row in rows:
@@ -132,7 +130,7 @@ def _table(
                     f"{row.where}: {len(row.cells)} columns, other lines have {width}"
                 )
         header = None
-        if _is_header(rows[0].cells, rows[1:_LOOKED_AT], place, is_video):
+        if _is_header(rows[0].cells, rows[1:_LOOKED_AT], place, files.names):
             header, rows = rows[0], rows[1:]
         if not rows:
             raise errors.DataError(f"the list {path} is empty")
@@ -143,35 +141,49 @@ def _table(
 
 def _split(path: pathlib.Path, lines: Lines, mark: str) -> list[_Row]:
     """The cells of lines, in quotes or not."""
-    rows = []
-    for number, text in lines:
-        where = f"{path}, line {number}"
-        try:
-            cells = next(csv.reader([text], delimiter=mark))
-        except csv.Error as error:
-            raise errors.DataError(f"{where}: {error}") from error
-        rows.append(_Row(where, [cell.strip() for cell in cells]))
-    return rows
+    places = [f"{path}, line {number}" for number, _ in lines]
+    return [
+        _Row(where, tables.cells(text, mark, where))
+        for where, (_, text) in zip(places, lines, strict=True)
+    ]
 
 
-def _path_column(rows: Sequence[_Row], is_video: Callable[[str], bool]) -> int | None:
+def _path_column(rows: Sequence[_Row], files: list_readers.Files) -> int | None:
     """The column whose cells name videos, or whose header does; None without one.
 
     A list may name some videos that are missing, whose names without ending then show
-    nothing. Of several columns the one that the header names counts.
+    nothing. A number may name a video and be a label: of several columns those count
+    that the header names, then those with endings, then those with whole paths.
+
+    Raises:
+        DataError: if several columns are left.
     """
     if not rows:
         return None
     below = rows[1:] or rows
     named = [p for p, cell in enumerate(rows[0].cells) if _plain(cell) in _PATHS]
-    found = {}
-    for place in range(len(rows[0].cells)):
-        count = sum(is_video(row.cells[place]) for row in below)
-        if 2 * count >= len(below):
-            found[place] = (place in named, count)
-    if found:
-        return max(found, key=found.__getitem__)
-    return named[0] if len(named) == 1 else None
+
+    def mostly(test: Callable[[str], bool]) -> list[int]:
+        """The columns but labels in which at least half of the cells pass."""
+        return [
+            place
+            for place, name in enumerate(rows[0].cells)
+            if _plain(name) not in _LABELS
+            and 2 * sum(test(row.cells[place]) for row in below) >= len(below)
+        ]
+
+    found = mostly(files.names)
+    if not found:
+        return named[0] if len(named) == 1 else None
+    for better in (named, mostly(list_readers.has_ending), mostly(files.holds)):
+        found = [place for place in found if place in better] or found
+    if len(found) > 1:
+        shown = ", ".join(f"{p + 1} ({rows[0].cells[p]!r})" for p in found)
+        raise errors.DataError(
+            f"{rows[0].where}: columns {shown} could each be the video; call one of "
+            "them `path` in a header"
+        )
+    return found[0]
 
 
 def _is_header(
@@ -180,17 +192,17 @@ def _is_header(
     place: int,
     is_video: Callable[[str], bool],
 ) -> bool:
-    """Whether the first cells name columns, or are unlike those below them.
+    """Whether the first cells name columns; the videos are in the one at `place`.
 
-    The column at `place` is that of the videos; the first one may be missing.
+    The first video may be missing, and its class may be called `action`.
     """
     if is_video(first[place]):
         return False
     recurs = any(
         cell and cell == row.cells[p] for row in others for p, cell in enumerate(first)
     )
-    unlike = not recurs and all(is_video(row.cells[place]) for row in others)
-    return unlike or _names_columns(first)
+    names = [_plain(cell) for cell in first]
+    return names[place] in _PATHS or (not recurs and not _NAMES.isdisjoint(names))
 
 
 def _find_columns(header: _Row | None, rows: Sequence[_Row], path: int) -> _Columns:
@@ -290,7 +302,8 @@ def _plain_entries(path: pathlib.Path, lines: Lines) -> list[wanted_videos.Entry
         if not entries and len(names) > 1 and _NAMES.issuperset(names):
             continue  # a header
         if line.startswith('"'):
-            name, label = _quoted(line, where)
+            cells = tables.cells(line, ",", where)
+            name, label = cells if len(cells) == 2 else ("", "")
         elif match := LIST_LINE.fullmatch(line):
             name, label = match["path"], match["label"]
         else:
@@ -314,16 +327,6 @@ def _plain_entries(path: pathlib.Path, lines: Lines) -> list[wanted_videos.Entry
     return entries
 
 
-def _quoted(line: str, where: str) -> tuple[str, str]:
-    """Path and label of a line of CSV that begins with a quote."""
-    cells = next(csv.reader([line], skipinitialspace=True))
-    if len(cells) != 2:
-        raise errors.DataError(
-            f'{where}: expected `"relative/path",label`, found {line!r}'
-        )
-    return cells[0], cells[1]
-
-
 def _found(
     entry: wanted_videos.Entry, files: list_readers.Files
 ) -> wanted_videos.Entry:
@@ -337,12 +340,6 @@ def _found(
     if _is_number(label):  # pandas writes whole numbers as `2.0`
         label = re.sub(r"\.0+$", "", label)
     return entry._replace(id=name, label=label)
-
-
-def _names_columns(cells: Sequence[str]) -> bool:
-    """Whether cells are a header: a name of the video and one of its class."""
-    names = [_plain(cell) for cell in cells]
-    return any(n in _PATHS for n in names) and any(n in _NAMES for n in names[1:])
 
 
 def _plain(name: str) -> str:

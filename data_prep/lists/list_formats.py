@@ -230,7 +230,7 @@ def _fits_kinetics(head: Head) -> bool:
 
 
 FORMATS: dict[str, Format] = {
-    "list": Format(delimited.read, _fits_list, "`relative/path label` a line"),
+    "list": Format(delimited.read, _fits_list, "`relative/path label` per line"),
     "kinetics": Format(
         kinetics_lists.read_kinetics,
         _fits_kinetics,
@@ -239,22 +239,22 @@ FORMATS: dict[str, Format] = {
     "minikinetics": Format(
         kinetics_lists.read_minikinetics,
         functools.partial(_all_match, r"[\w-]{11}"),
-        "one YouTube id a line, for videos in class folders",
+        "one YouTube id per line, for videos in class folders",
     ),
     "rawframes": Format(
         functools.partial(_read_frames, 2),
         functools.partial(_fits_frames, 2),
-        "`folder frames label` a line",
+        "`folder frames label` per line",
     ),
     "rawframes_offset": Format(
         functools.partial(_read_frames, 3),
         functools.partial(_fits_frames, 3),
-        "`folder offset frames label` a line",
+        "`folder offset frames label` per line",
     ),
     "rawvideos": Format(
         kinetics_lists.read_raw_videos,
         _fits_raw_videos,
-        "`folder label parts number ...` a line",
+        "`folder label parts number ...` per line",
     ),
     "rawvideos_json": Format(
         kinetics_lists.read_raw_videos_json,
@@ -279,12 +279,12 @@ FORMATS: dict[str, Format] = {
     "gym99": Format(
         published_lists.read_gym99,
         functools.partial(_all_match, rf"{published_lists.GYM_NAME}\s+\d+"),
-        "`ID_E_ssssss_eeeeee_A_ssss_eeee label` a line",
+        "`ID_E_ssssss_eeeeee_A_ssss_eeee label` per line",
     ),
     "activitynet": Format(
         published_lists.read_activitynet,
         functools.partial(_has_key, "annotations", ("subset",)),
-        "JSON with database, in it by id subset and annotations with a label",
+        "JSON with database: subset and annotations with a label, by id",
     ),
     "hvu": Format(
         published_lists.read_hvu,

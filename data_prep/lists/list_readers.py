@@ -1,6 +1,5 @@
 """Shared by the readers of lists: entries, files by name, lines, CSV and JSON items."""
 
-import csv
 import fractions
 import functools
 import json
@@ -80,6 +79,14 @@ class Files:
         """Returns whether a cell names a video, perhaps without its ending."""
         name = os.path.basename(cell.replace("\\", "/"))
         return has_ending(cell) or (bool(name) and name in self._paths)
+
+    def holds(self, cell: str) -> bool:
+        """Returns whether a cell is the path of a video, perhaps without its ending."""
+        cell = cell.replace("\\", "/")
+        name = os.path.basename(cell)
+        stems = name, os.path.splitext(name)[0]
+        paths = [path for stem in stems for path in self._paths.get(stem, ())]
+        return any(cell in (path, os.path.splitext(path)[0]) for path in paths)
 
     def with_id(self, youtube_id: str) -> list[str]:
         """Returns the paths of videos named by a YouTube id, with times or without."""
@@ -168,19 +175,19 @@ def csv_rows(
     """
     lines = iter(wanted_videos.numbered_lines(path))
     where, header = next(lines, (f"{path}, line 1", ""))
-    names = [name.strip().lower() for name in next(csv.reader([header]), [])]
+    names = [name.lower() for name in tables.cells(header, ",", where)]
     if missing := [name for name in columns if name not in names]:
         raise errors.DataError(
             f"{where}: no column {missing[0]!r} among {', '.join(names)}; expected "
             f"{', '.join(columns)}"
         )
     for where, line in lines:
-        cells = next(csv.reader([line]))
+        cells = tables.cells(line, ",", where)
         if len(cells) != len(names):
             raise errors.DataError(
                 f"{where}: expected {len(names)} columns, found {len(cells)}: {line!r}"
             )
-        yield where, [cells[names.index(name)].strip() for name in columns]
+        yield where, [cells[names.index(name)] for name in columns]
 
 
 def text(item: Item, key: str, where: str) -> str:

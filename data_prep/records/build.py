@@ -20,9 +20,9 @@ class Options:
 
     Attributes:
         rules: Requirements on the files.
-        holdout: Share of each class held out for validation where no list names it; 0
-            for none.
-        num_shards: Number of record files; 0 for one every 256 MiB.
+        holdout: Share of each class's videos held out for validation, unless a list or
+            folder names them; 0 for none.
+        num_shards: Number of record files; 0 for one per 256 MiB.
         file_format: Format of the records.
         jobs: Files checked at once.
         overwrite: Replace a data set of that name.

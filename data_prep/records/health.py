@@ -163,8 +163,8 @@ def table(summary: Summary) -> str:
             f"names, as {one!r} and {other!r}"
         )
     lines.append(
-        f"you have {summary.total.share:.1%} of the list; comparable numbers need the "
-        "same list"
+        f"{summary.total.share:.1%} of the videos can be used; comparable numbers need "
+        "the same videos"
     )
     return "\n".join(lines)
 

@@ -33,12 +33,12 @@ class Rules:
     """Requirements on a file, and its conversion.
 
     Attributes:
-        check: Decode every frame, open each file and decode one frame, or trust all.
+        check: Test of each file: all frames decoded, one frame decoded, or none.
         min_frames: Least number of frames.
-        keep_truncated: Keep videos that end early, with the frames that decode.
+        keep_truncated: Keep the readable frames of videos that end early.
         short_side: Short side in pixels that larger videos are reduced to (256 or 340
             are usual); 0 stores the files unchanged.
-        frame_template: File names of frames where a video is a folder of images.
+        frame_template: Names of the images in a folder that is a video.
     """
 
     check: Literal["decode", "open", "none"] = "decode"
@@ -76,7 +76,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=command_line.whole_number(1),
         default=os.cpu_count() or 1,
-        help="files checked at once; by default one for each core",
+        help="files checked at once; by default one per core",
     )
 
 

@@ -7,10 +7,12 @@ import os
 import pathlib
 import signal
 import sys
+import typing
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from smad_jax import errors
+from smad_jax.base import sections
 
 
 def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
@@ -58,7 +60,8 @@ class Program:
         help: One line about what it does, for lists of commands.
         add_arguments: Adds the options to a parser. Each one's destination is a
             parameter of `run`.
-        run: Does the work; takes every option by keyword and returns what to print.
+        run: Does the work; takes every option by keyword and returns what to print. A
+            parameter that is a dataclass receives the options that its fields name.
         stopped: The message after Ctrl-C.
     """
 
@@ -81,7 +84,17 @@ class Program:
     def __call__(self, arguments: Sequence[str] | None = None) -> int:
         """Runs the command; `arguments` are those of the process by default."""
         chosen = vars(self.parser().parse_args(arguments))
-        return run(lambda: self.run(**chosen), stopped=self.stopped)
+        return run(lambda: self.run(**self._grouped(chosen)), stopped=self.stopped)
+
+    def _grouped(self, chosen: dict[str, object]) -> dict[str, object]:
+        """The options by the names of the parameters of `run`."""
+        for name, kind in typing.get_type_hints(self.run).items():
+            if dataclasses.is_dataclass(kind):
+                fields = {field.name for field in dataclasses.fields(kind)}
+                part = {key: chosen[key] for key in chosen if key in fields}
+                chosen = {key: chosen[key] for key in chosen if key not in fields}
+                chosen[name] = sections.read(typing.cast(type, kind), "", part)
+        return chosen
 
 
 class _Parser(argparse.ArgumentParser):
@@ -97,6 +110,8 @@ class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default in (None, "") or action.const is not None:
             return action.help
+        if isinstance(action.default, list):
+            return f"{action.help} (default: {' '.join(map(str, action.default))})"
         return super()._get_help_string(action)
 
 
@@ -132,10 +147,10 @@ def whole_number(least: int) -> Callable[[str], int]:
     return read
 
 
-def add_data_root(parser: argparse.ArgumentParser) -> None:
-    """Adds the option --data-root."""
+def add_data_root(parser: argparse.ArgumentParser, option: str = "--data-root") -> None:
+    """Adds the option of the folder of data sets."""
     parser.add_argument(
-        "--data-root",
+        option,
         type=pathlib.Path,
         default=pathlib.Path(os.environ.get("DATA_ROOT", "") or "datasets"),
         help="folder of the data sets; $DATA_ROOT changes the default",

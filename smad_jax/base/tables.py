@@ -6,6 +6,7 @@ converts it. What the columns mean is the caller's business.
 """
 
 import codecs
+import contextlib
 import csv
 import gzip
 import io
@@ -86,7 +87,14 @@ class Frame(NamedTuple):
             if not _is_number(column.type):
                 column = self._parsed(name)
             empty[:, place] = column.is_null().to_numpy()
-            found[:, place] = column.cast(pyarrow.float64()).fill_null(0).to_numpy()
+            found[:, place] = (
+                column.cast(
+                    pyarrow.float64(),
+                    safe=False,  # whole numbers above 2^53 are rounded
+                )
+                .fill_null(0)
+                .to_numpy()
+            )
         partly = empty.any(axis=1) & ~empty.all(axis=1)
         if partly.any():
             row = int(np.argmax(partly))
@@ -164,7 +172,7 @@ def content(path: pathlib.Path) -> bytes:
     """
     try:
         found = path.read_bytes()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise errors.DataError(f"no file at {path}") from error
     if found.startswith(_GZIP):
         try:
@@ -204,7 +212,7 @@ def header(path: pathlib.Path) -> list[str]:
     try:
         with open(path, "rb") as file:
             head = file.read(_HEAD)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise errors.DataError(f"no file at {path}") from error
     if head.startswith(_GZIP):
         try:
@@ -223,7 +231,20 @@ def header(path: pathlib.Path) -> list[str]:
     if not rows:
         return []
     mark = stated[1] if stated else separator(rows[0])
-    return [name.strip() for name in next(csv.reader([rows[0]], delimiter=mark), [])]
+    return cells(rows[0], mark, str(path))
+
+
+def cells(line: str, mark: str, where: str) -> list[str]:
+    """Returns the cells of a line, in quotes or not, without blanks around them.
+
+    Raises:
+        DataError: beginning with `where`, if it is no line of CSV.
+    """
+    try:
+        row = next(csv.reader([line], delimiter=mark, skipinitialspace=True), [])
+    except csv.Error as error:
+        raise errors.DataError(f"{where}: {str(error).partition(' - ')[0]}") from error
+    return [cell.strip() for cell in row]
 
 
 def separator(line: str) -> str:
@@ -259,7 +280,7 @@ def read(path: pathlib.Path, *, texts: Sequence[str] = (), named: bool = True) -
     first, _, body = whole.partition(b"\n")
     line = first.decode().rstrip("\r")
     mark = stated[1].decode() if stated else separator(line)
-    names = [name.strip() for name in next(csv.reader([line], delimiter=mark), [])]
+    names = cells(line, mark, f"{path}, line {skipped + 1}")
     first_line = skipped + 1 + named
     if not named:
         names, body = [str(place) for place in range(len(names))], whole
@@ -319,12 +340,13 @@ def _name_ragged_line(
     reader = csv.reader(
         io.StringIO(body.decode(), newline=""), delimiter=dialect.separator
     )
-    for row in reader:
-        if row and len(row) != width:
-            line = dialect.first_line + reader.line_num - 1
-            raise errors.DataError(
-                f"{path}, line {line}: {len(row)} cells, the header has {width}"
-            )
+    with contextlib.suppress(csv.Error):  # then pyarrow's message has to do
+        for row in reader:
+            if row and len(row) != width:
+                line = dialect.first_line + reader.line_num - 1
+                raise errors.DataError(
+                    f"{path}, line {line}: {len(row)} cells, the header has {width}"
+                )
 
 
 def _counts_rows(column: pyarrow.ChunkedArray) -> bool:

@@ -13,6 +13,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xda", b"\xff\xd9"
 _GIF_PICTURE, _GIF_EXTENSION, _GIF_END = 0x2C, 0x21, b"\x3b"  # first bytes of blocks
+_MOST_PIXELS = 1 << 28  # of an animation, all decoded at once: 1 GiB, 5 seconds or so
 # FFmpeg's name of each format, by the first bytes of its files.
 _CODECS = {
     _JPEG: "mjpeg",
@@ -55,10 +56,15 @@ def is_animated(content: bytes) -> bool:
 
 
 def decode_animation(content: bytes) -> list[np.ndarray]:
-    """Returns the pictures [H, W, 3] uint8 RGB of an animated WebP, empty if damaged.
+    """Returns the pictures [H, W, 3] uint8 RGB of an animated WebP.
 
-    FFmpeg, which reads the other animations, does not decode this one.
+    FFmpeg, which reads the other animations, does not decode this one. None come back
+    of a damaged file, or of one with too many pixels to hold.
     """
+    # sizes less one, of 24 bits each, then a chunk for each picture
+    width, height = (int.from_bytes(content[at : at + 3], "little") for at in (24, 27))
+    if (width + 1) * (height + 1) * content.count(b"ANMF") > _MOST_PIXELS:
+        return []
     try:
         whole, animation = cv2.imdecodeanimation(np.frombuffer(content, np.uint8))
     except cv2.error:

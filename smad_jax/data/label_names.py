@@ -1,12 +1,11 @@
 """Names of labels and classes: what label 3 of `scene` is called.
 
-A file holds one name a line. It lies beside the labels of a data set, as
+A file holds one name per line. It lies beside the labels of a data set, as
 `<data set>/aspects/<aspect>.names.txt`, or wherever the user has it. Lists as they are
 published are read too: `0,walk` below a header, `1 ApplyEyeMakeup`, `airfield 0`,
 Places365's `/a/airfield 0`, and JSON such as `{"walk": 0}`.
 """
 
-import csv
 import json
 import os
 import pathlib
@@ -17,23 +16,25 @@ from smad_jax import errors
 from smad_jax.base import file_io, tables
 
 # A number before or behind a name, with what may stand between the two.
-_FIRST = re.compile(r"(?P<number>\d+)(\s*[,;:\t|]\s*|[.)]?\s+)(?P<name>\S.*)")
-_LAST = re.compile(r"(?P<name>.*\S)(\s*[,;:\t|]\s*|\s+)(?P<number>\d+)")
+_FIRST = re.compile(r"(?P<number>\d+)(?P<mark>\s*[,;:\t|]\s*|[.)]?\s+)(?P<name>\S.*)")
+_LAST = re.compile(r"(?P<name>.*\S)(?P<mark>\s*[,;:\t|]\s*|\s+)(?P<number>\d+)")
 _LETTER = re.compile(r"/[a-z]/")  # before a category of Places365
 _HEADER = re.compile(
     r"((class|label|category|action|scene)?[ _-]?(id|idx|index|no|name|number)s?"
     r"|class(es)?|labels?|categor(y|ies)|actions?)",
     re.IGNORECASE,
 )
+_COLUMN = re.compile(r'"?(class|label|category|action)[ _-]?name"?', re.IGNORECASE)
 
 
 def read(path: pathlib.Path, num_labels: int | None = None) -> tuple[str, ...]:
     """Returns the names in a file of the user's, in the order of their numbers.
 
     Args:
-        path: One name a line, or JSON. Numbers before or behind all names order them,
-            from 0 or from 1. A header is left out, and so are Places365's letters in
-            front, unless two names would become one.
+        path: One name per line, or JSON. Numbers before or behind all names order
+            them, from 0 or from 1. A header is left out where the other lines have
+            numbers, or `num_labels` shows that a line is too many. Places365's letters
+            in front are left out, unless two names would become one.
         num_labels: How many there must be, if that is known.
 
     Raises:
@@ -42,9 +43,12 @@ def read(path: pathlib.Path, num_labels: int | None = None) -> tuple[str, ...]:
             fewer names than `num_labels`.
     """
     lines = _lines(path)
-    names = _without_numbers(path, _without_header(_numbered_lines(path, lines)))
-    if len(set(names)) < len(names):  # the numbers distinguish them
-        names = _without_header(lines)
+    rows = _numbered_lines(path, lines)
+    names = _by_numbers(path, rows[_is_header(rows) :]) or _by_numbers(path, rows)
+    if len(set(names)) < max(1, len(names)):  # the numbers distinguish them
+        plain = rows if lines and lines[0][0] in "[{" else lines
+        surplus = len(plain) - 1 == num_labels or any(map(_COLUMN.fullmatch, plain[:1]))
+        names = [_unquoted(line) for line in plain[_is_header(plain) and surplus :]]
     if all(_LETTER.match(name) for name in names):
         shorter = [name[len("/a/") :] for name in names]
         names = shorter if len(set(shorter)) == len(names) else names
@@ -59,10 +63,10 @@ def _numbered_lines(path: pathlib.Path, lines: list[str]) -> list[str]:
     if lines and lines[0][0] in "[{":
         return _of_json(path) or lines
     mark = tables.separator(lines[0]) if lines else ","
-    rows = list(csv.reader(lines, delimiter=mark, skipinitialspace=True))
+    rows = [tables.cells(line, mark, str(path)) for line in lines]
     if len(rows) < 2 or len(rows[0]) < 2 or len({len(row) for row in rows}) > 1:
         return lines
-    columns = [[cell.strip() for cell in column] for column in zip(*rows, strict=True)]
+    columns = list(zip(*rows, strict=True))
     number = next((c for c in columns if all(map(str.isdecimal, c[1:]))), None)
     if number is None:
         return lines
@@ -93,30 +97,36 @@ def _of_json(path: pathlib.Path) -> list[str]:
     return [str(name) for name in found]
 
 
-def _without_header(lines: list[str]) -> list[str]:
-    """The lines without a first one that names columns."""
-    cells = re.split(r"[,;\t|]", lines[0]) if lines else []
-    is_header = all(_HEADER.fullmatch(cell.strip(' "')) for cell in cells)
-    return lines[1:] if is_header and len(lines) > 1 else lines
+def _is_header(lines: list[str]) -> bool:
+    """Whether the first line may name columns; `action` may be a class as well."""
+    cells = re.split(r"[,;\t|]", lines[0]) if len(lines) > 1 else [""]
+    return all(_HEADER.fullmatch(cell.strip(' "')) for cell in cells)
 
 
-def _without_numbers(path: pathlib.Path, lines: list[str]) -> list[str]:
-    """The names in the order of the numbers beside them, if all have one."""
+def _by_numbers(path: pathlib.Path, lines: list[str]) -> list[str]:
+    """The names in the order of the numbers beside them; none unless all have one.
+
+    Numbers with a blank between belong to the names, as in `100 m run`, unless they
+    count the lines.
+    """
     for pattern in (_FIRST, _LAST):
         matches = [match for line in lines if (match := pattern.fullmatch(line))]
         if not matches or len(matches) < len(lines):
             continue
+        numbers = [int(match["number"]) for match in matches]
+        start = min(numbers)
+        counted = list(range(start, start + len(lines)))
         by_number = {int(match["number"]): match["name"] for match in matches}
-        start = min(by_number)
-        if start <= 1 and sorted(by_number) == list(range(start, start + len(lines))):
-            return [_unquoted(by_number[number]) for number in sorted(by_number)]
-        if pattern is _FIRST:
+        apart = all(re.search(r"[,;:\t|]", match["mark"]) for match in matches)
+        if start <= 1 and (sorted(numbers) if apart else numbers) == counted:
+            return [_unquoted(by_number[number]) for number in counted]
+        if pattern is _FIRST and apart:
             raise errors.DataError(
                 f"{path}: the numbers before the names must be each of 0 to "
                 f"{len(lines) - 1}, or of 1 to {len(lines)}, but they are "
-                f"{', '.join(map(str, sorted(by_number)[:5]))}, ..."
+                f"{', '.join(map(str, sorted(numbers)[:5]))}, ..."
             )
-    return [_unquoted(line) for line in lines]
+    return []
 
 
 def _unquoted(name: str) -> str:

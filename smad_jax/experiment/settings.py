@@ -165,6 +165,7 @@ class Settings:
     data: Data
     model: Model
     training: Training
+    recipe: str = "paper"  # for the record: its numbers are in the sections
     seed: int = 0
     init: Init = dataclasses.field(default_factory=Init)
     method: Method = dataclasses.field(default_factory=Method)

@@ -1,4 +1,5 @@
 import argparse
+import dataclasses
 import errno
 import os
 
@@ -24,6 +25,27 @@ def test_error_of_the_users_is_one_line_with_its_code(kind, code, capsys):
 
     assert command_line.run(act) == code
     assert capsys.readouterr() == ("", "error: no list at there.txt\n")
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    width: int = 1
+    height: int = 2
+
+
+def test_options_that_a_dataclass_names_come_as_one(capsys):
+    def add_arguments(parser):
+        parser.add_argument("--width", type=int)
+        parser.add_argument("--name")
+
+    def act(*, name: str, size: Size) -> str:
+        return f"{name}: {size.width} x {size.height}"
+
+    program = command_line.Program("python -m act", "a size", add_arguments, act)
+    assert program(["--width", "5", "--name", "box"]) == 0
+    assert capsys.readouterr().out == "box: 5 x 2\n"
+    assert program(["--name", "box"]) == 2
+    assert "width" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -154,3 +154,30 @@ def test_blank_lines_between_rows_count_in_messages(tmp_path):
     path = write(tmp_path / "a.csv", "\nid,x\na,1\n\nb,one\n")
     with pytest.raises(errors.DataError, match=r"line 5: .* 'one'"):
         tables.read(path).numbers(["x"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"id,a\rx,1\ny,2\n",  # Mac's and Unix's ends of lines
+        gzip.compress(b"id,a\nx,1\n" * 999, mtime=0)[:20] + bytes(20),
+        gzip.compress(b"id,a\nx,1\n" * 999, mtime=0)[:40],
+        None,  # a folder
+    ],
+)
+def test_damaged_table_is_a_data_error(tmp_path, content):
+    path = tmp_path
+    if content is not None:
+        path = tmp_path / "a.csv"
+        path.write_bytes(content)
+    with pytest.raises(errors.DataError, match=path.name):
+        tables.header(path)
+        tables.read(path)
+
+
+def test_large_whole_numbers_are_rounded(tmp_path):
+    path = write(
+        tmp_path / "a.csv", "id,a\nx,9007199254740993\ny,-1152921504606846977\n"
+    )
+    numbers = tables.read(path).numbers(["a"], np.float64)[:, 0].tolist()
+    assert numbers == [2.0**53, -(2.0**60)]

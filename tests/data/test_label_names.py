@@ -61,9 +61,33 @@ def test_names_that_are_numbers_or_look_like_a_table_are_kept(tmp_path):
     assert label_names.read(put(tmp_path, "[a]\n[b]\n")) == ("[a]", "[b]")
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("no", "yes"),
+        ("action", "background"),
+        ("class", "lecture"),
+        ("100 m run", "200 m run"),
+        ("2 people dance", "1 person walks"),
+        ("push 10", "push 2"),
+    ],
+)
+def test_first_name_and_numbers_in_names_are_kept(tmp_path, names):
+    path = put(tmp_path, "".join(f"{name}\n" for name in names))
+    assert label_names.read(path) == label_names.read(path, 2) == names
+
+
+def test_header_is_left_out_where_it_is_one_line_too_many(tmp_path):
+    path = put(tmp_path, "label\nsit\nrun\n")
+    assert label_names.read(path, 2) == ("sit", "run")
+    assert (
+        label_names.read(path) == label_names.read(path, 3) == ("label", "sit", "run")
+    )
+
+
 def test_numbers_with_a_gap_are_refused(tmp_path):
     with pytest.raises(errors.DataError, match=r"0 to 1, or of 1 to 2.* 3, 7"):
-        label_names.read(put(tmp_path, "3 walk\n7 run\n"))
+        label_names.read(put(tmp_path, "3,walk\n7,run\n"))
 
 
 def test_names_are_kept_beside_the_labels_and_forgotten(tmp_path):

@@ -213,3 +213,11 @@ def test_animation_is_a_clip_and_a_still_is_not(codec, container):
     still = cv2.imencode(".png", found[0])[1].tobytes()
     assert images.is_image(still)
     assert images.is_image(animation(codec, container, 1))
+
+
+def test_animation_with_more_pixels_than_fit_is_refused_before_decoding(monkeypatch):
+    content = animation("libwebp_anim", "webp", 5)
+    huge = content[:24] + b"\xff\x3f\0" * 2 + content[30:]  # 16384 x 16384
+    monkeypatch.setattr(cv2, "imdecodeanimation", lambda _: pytest.fail("decoded"))
+    with pytest.raises(video.VideoError, match="cannot be decoded"):
+        video.decode(huge, [0])

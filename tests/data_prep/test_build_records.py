@@ -54,6 +54,7 @@ def test_class_folders_become_a_data_set(tmp_path, films, capsys):
         assert stored.video == (films / id).read_bytes()
         assert stored.num_frames in (3, 4)
     output = capsys.readouterr()
+    assert "75.0% of the videos" in output.out
     assert "9 of 12 videos (75.0%), 3 classes; splits: train 7, val 2" in output.out
     assert "main.py --config configs/slowonly_baseline.py:toy" in output.out
     assert "--dataset toy --aspect scene --labeller appearance" in output.out
@@ -419,6 +420,22 @@ def test_wrong_use_has_a_code_and_a_message(
 ):
     assert run(tmp_path, films, *more) == code
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "note"),
+    [
+        (("run/a.mp4", "sit/a.mp4"), "no videos for validation"),
+        (("run/a.mp4", "run/b.mp4"), "one class only"),
+    ],
+)
+def test_data_that_cannot_be_trained_on_are_noted(tmp_path, capsys, names, note):
+    for seed, name in enumerate(names):
+        (tmp_path / "films" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "films" / name).write_bytes(noise_videos.encode(3, seed))
+    assert run(tmp_path, tmp_path / "films") == 0
+    output = capsys.readouterr().out
+    assert f"note: {note}" in output and "main.py" not in output
 
 
 def test_missing_arguments_exit_with_2(capsys):

@@ -48,7 +48,7 @@ def test_every_state_is_counted_by_class_and_in_all(place, capsys):
     assert summary["in_training_and_validation"] == summary["duplicates"]
     assert all(len(digest) == 64 for digest in summary["lists"].values())
     output = capsys.readouterr().out
-    assert "you have 57.1% of the list" in output
+    assert "57.1% of the videos" in output
     assert "as 'run/a.mp4' and 'sit/twin.mp4'" in output
 
 
@@ -96,4 +96,4 @@ def test_real_videos_are_told_apart(tmp_path, real_data, capsys):
     output = capsys.readouterr()
     row = next(line for line in output.out.splitlines() if line.startswith("all "))
     assert row.split() == ["all", *"431110", "25.0%"]
-    assert "25.0% of the list" in output.err
+    assert "25.0% of the videos" in output.err

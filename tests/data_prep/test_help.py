@@ -1,5 +1,10 @@
+import importlib
+import pathlib
+import re
 import subprocess
 import sys
+
+import pytest
 
 from tests.helpers import forked
 
@@ -24,3 +29,17 @@ def test_help_of_every_command_needs_no_accelerator_library():
 def test_every_command_is_listed():
     files = {path.stem for path in (forked.ROOT / "data_prep").glob("*.py")}
     assert files - {"__init__"} == set(COMMANDS) - {"embedded.make"}
+
+
+@pytest.mark.parametrize("name", sorted({*COMMANDS} - {"check_data", "nmi_report"}))
+def test_folder_of_the_data_sets_has_the_default_of_training(monkeypatch, name):
+    monkeypatch.setenv("DATA_ROOT", "/sets")
+    parser = importlib.import_module(f"data_prep.{name}").main.parser()
+    folder = {"build_records": "out", "embedded.make": "out"}.get(name, "data_root")
+    assert parser.get_default(folder) == pathlib.Path("/sets")
+
+
+def test_options_name_their_values_in_one_style():
+    for name in COMMANDS:
+        text = importlib.import_module(f"data_prep.{name}").main.parser().format_help()
+        assert not re.findall(r"--[a-z-]+ [A-Z0-9]+-[A-Z0-9]+", text), name

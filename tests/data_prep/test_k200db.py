@@ -66,7 +66,7 @@ def test_the_command_writes_three_splits_with_renumbered_classes(data_root, caps
 
 def test_the_command_takes_a_list_of_classes(data_root, tmp_path):
     listed = tmp_path / "list.txt"
-    listed.write_text("7\tzumba\n")
+    listed.write_text("7\tzumba\n", "utf-16")
     assert run(data_root, "--classes", str(listed)) == 0
     split = catalog.open_split(data_root, "tiny", "k200db-train")
     assert split.classes == ("zumba",)

@@ -41,8 +41,8 @@ def test_every_key_of_the_configs_is_a_field_of_the_settings(argument):
 def test_defaults_of_the_settings_are_the_plainest_values_of_the_configs(argument):
     config = slowonly_smad.get_config(argument)
     plain, whole = base.base().to_dict(), config.to_dict()
-    bare = {"seed": 0}
-    for section in set(plain) - {"seed"}:
+    bare = {"seed": 0, "recipe": whole["recipe"]}
+    for section in plain.keys() - bare.keys():
         bare[section] = {
             key: value
             for key, value in whole[section].items()

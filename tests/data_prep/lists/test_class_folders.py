@@ -142,3 +142,32 @@ def test_video_in_no_class_folder_is_noted(tmp_path):
     make(tmp_path, "walk/a.mp4", "b.mp4", "c.txt")
     (note,) = class_folders.find_videos(tmp_path).notes
     assert "1 files" in note and "'b.mp4'" in note
+
+
+@pytest.mark.parametrize(
+    ("names", "named"),
+    [
+        (
+            ("train/walk/a.mp4", "val/walk/b.mp4", "validation/walk/c.mp4"),
+            "'validation",
+        ),
+        (("train/walk/a.mp4", "training/walk/c.mp4"), "'training'"),
+        (("train/walk/a.mp4", "val/b.mp4"), "val holds files but no class folders"),
+        (("train/a.mp4", "val/b.mp4"), "train holds files but no class folders"),
+        (("train/a.mp4",), "train holds files but no class folders"),
+        (("train/walk/a.mp4", "val/walk/b.mp4", "extra/c.mp4"), "'extra'"),
+        (("train/walk/a.mp4", "extra/c.mp4"), "'extra'"),
+        (("val/walk/a.mp4", "test/walk/b.mp4"), "no train"),
+    ],
+)
+def test_parts_that_cannot_be_read_never_become_classes(tmp_path, names, named):
+    make(tmp_path, *names)
+    with pytest.raises(errors.DataError, match=named):
+        class_folders.find_videos(tmp_path)
+
+
+def test_part_without_videos_is_no_split_and_is_noted(tmp_path):
+    make(tmp_path, "train/walk/a.mp4", "train/run/b.mp4", "val/readme.txt")
+    source = class_folders.find_videos(tmp_path)
+    assert source.classes == ["run", "walk"] and source.hold_out
+    assert "'val'" in source.notes[0]

@@ -165,6 +165,18 @@ MISREAD = {
         "w7,walk\nw1,walk\nr1,run\n",
         {"w7": "walk", "walk/w1.mp4": "walk", "run/r1.mp4": "run"},
     ),
+    "first video missing, its class named once": (
+        "w7,sit\nw1,walk\nr1,run\n",
+        {"w7": "sit", "walk/w1.mp4": "walk", "run/r1.mp4": "run"},
+    ),
+    "class called as columns are": (
+        "w7,action\nw1,walk\nr1,action\n",
+        {"w7": "action", "walk/w1.mp4": "walk", "run/r1.mp4": "action"},
+    ),
+    "classes called as videos are": (
+        "run/r1,w1\nwalk/w1,r1\n",
+        {"run/r1.mp4": "w1", "walk/w1.mp4": "r1"},
+    ),
     "two columns of files": (
         "frames,video,label\nf/w1.mp4,walk/w1.mp4,walk\nf/r1.mp4,run/r1.mp4,run\n",
         {"walk/w1.mp4": "walk", "run/r1.mp4": "run"},
@@ -212,3 +224,31 @@ def test_folder_in_the_list_decides_between_files_of_one_name(root):
     (root / "walk/r1.mp4").touch()
     source = listed(root, "run/r1,a\nwalk/r1,b\n")
     assert labels_of(source) == {"run/r1.mp4": "a", "walk/r1.mp4": "b"}
+
+
+NUMBERED = {
+    "id beside the video": ("id,video,label", "{n},{m}.webm,{n}"),
+    "id without ending": ("video,id,label", "{m},99{n},{n}"),
+    "class first": ("label,path", "{n},{m}"),
+    "column of another name": ("label,stem", "{n},{m}"),
+    "class first, no header": ("", "{n},{m}.webm"),
+    "no header": ("", "{m}.webm,{n}"),
+    "counted": ("", "{n},{m}.webm,{n}"),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_number_of_a_class_is_not_the_name_of_a_video(root, name):
+    header, line = NUMBERED[name]
+    for n in range(4):
+        (root / f"{n}.webm").touch()
+    lines = [header, *(line.format(n=n, m=3 - n) for n in range(4))]
+    source = listed(root, "".join(f"{line}\n" for line in lines if line))
+    assert labels_of(source) == {f"{3 - n}.webm": str(n) for n in range(4)}
+
+
+def test_columns_that_could_each_name_the_video_are_refused(root):
+    for n in range(4):
+        (root / f"{n}.webm").touch()
+    with pytest.raises(errors.DataError, match=r"line 1: columns 1 \('0'\), 2 \('3'\)"):
+        listed(root, "0,3\n1,2\n2,1\n3,0\n")

@@ -36,7 +36,7 @@ def test_line_is_path_and_label(tmp_path, line, path, label):
         ("a.mp4 1 2\n", "line 1: 'a.mp4' has the labels '1 2'"),
         ("\n \n", "is empty"),
         ("# path label\n", "is empty"),
-        ('a.mp4 1\n"b.mp4" 1\n', "line 2: expected `.relative/path.,label`"),
+        ('a.mp4 1\n"b.mp4" 1\n', "line 2: expected `relative/path label`"),
     ],
 )
 def test_wrong_line_is_named(tmp_path, text, message):

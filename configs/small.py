@@ -1,8 +1,11 @@
-"""The embedded benchmark: its small networks, its recipe, and what tuning chose.
+"""Small recipes: the embedded benchmark's, as tuned, and one for own videos.
 
 An experiment file states the paper's numbers and ends with `adjust`, which replaces
-them on the embedded benchmark. No other file depends on which data are chosen.
+them on the embedded benchmark and where the argument has `size=tiny`. No other file
+depends on which data are chosen.
 """
+
+from collections.abc import Mapping
 
 from ml_collections import ConfigDict
 
@@ -34,7 +37,26 @@ RECIPE = {
     "evaluation.batch_size": 50,
     "evaluation.view_chunk": 50,
 }
-# Its videos have four frames. For each network of the paper a small sibling, with the
+# Own videos on a laptop: 600 clips in minutes on two cores.
+TINY = RECIPE | {
+    "data.cache_mib": 2048,  # frames of 64 pixels are cached: 2,000 clips of 100 frames
+    "data.transform.resize": 64,
+    "data.transform.size": 56,
+    "data.transform.shift": 4,
+    "optimizer.warmup_epochs": 0,
+    "optimizer.warmup_share": 0.1,
+    "training.num_clips": 20_000,  # 33 epochs of 600 videos
+    "method.ramp": "dann",  # an adversary at full strength from the start can win
+    "evaluation.batch_size": 8,
+    "evaluation.view_chunk": 24,
+}
+# For each network of the paper its small sibling, with frames, stride and test views.
+TINY_NETWORKS = {
+    "slowonly_r18": ("slowonly_tiny", 8, 8, 3),
+    "resnet50": ("tsn_tiny", 3, 1, 8),
+    "resnet3d_18": ("resnet3d_tiny", 8, 4, 3),
+}
+# The benchmark's videos have four frames. For each network a small sibling, with the
 # frames it trains on and its views at test; 0 views: windows up to a video's end.
 NETWORKS = {
     "slowonly_r18": ("slowonly_tiny", 4, 1),
@@ -80,17 +102,25 @@ TUNED["transfer"] = TUNED["finetune"] | {"init.folder": "runs/resnet3d_smad"}
 
 
 def adjust(config: ConfigDict, tuned: str | None = None) -> ConfigDict:
-    """Replaces the paper's recipe if the config trains on the embedded benchmark.
+    """Replaces the paper's recipe on the embedded benchmark, or by the tiny one.
 
     Args:
-        config: The paper's recipe, complete; that of other data is left as it is.
+        config: The paper's recipe, complete; otherwise it is left as it is.
         tuned: A row of `TUNED`, or empty for none; by default the method's own.
 
     Returns:
         `config`.
     """
-    if config.data.train != data.KNOWN["embedded"].train:
-        return config
+    if tuned is None:
+        is_maat = config.method.name == "smad" and not config.model.saar
+        tuned = "maat" if is_maat else config.method.name
+    if config.data.train == data.KNOWN["embedded"].train:
+        return _embedded(config, TUNED.get(tuned, {}))
+    return _tiny(config, TUNED.get(tuned, {})) if config.recipe == "tiny" else config
+
+
+def _embedded(config: ConfigDict, tuned: Mapping[str, object]) -> ConfigDict:
+    """The embedded benchmark's recipe, with what was tuned for the method."""
     name, num_frames, test_views = NETWORKS[config.model.name]
     config.update_from_flattened_dict(RECIPE)
     config.model.name = name
@@ -99,15 +129,36 @@ def adjust(config: ConfigDict, tuned: str | None = None) -> ConfigDict:
     config.data.sampling.test_views = test_views
     if config.data.web:
         _set_web(config)
-    if tuned is None:
-        is_maat = config.method.name == "smad" and not config.model.saar
-        tuned = "maat" if is_maat else config.method.name
+    _set_tuned(config, tuned)
+    return config
+
+
+def _tiny(config: ConfigDict, tuned: Mapping[str, object]) -> ConfigDict:
+    """The recipe for own videos, with the weights that the benchmark's tuning chose."""
+    name, num_frames, stride, test_views = TINY_NETWORKS[config.model.name]
+    init = {key: config.init[key] for key in ("folder", "allow")}
+    config.update_from_flattened_dict(TINY)
+    if init["folder"] != "weights/resnet50_imagenet":  # of a network of another size
+        config.init.update(init)
+    config.model.name = name
+    config.data.sampling.num_frames = num_frames
+    config.data.sampling.stride = stride
+    config.data.sampling.test_views = test_views
+    for stream in config.data.web.values():
+        stream.batch_size = config.data.batch_size
+    rate_and_weights = ("optimizer.learning_rate", "method.settings.")
+    of_clips = "method.settings.num_clips"  # fixed by the sampling
+    chosen = {k: v for k, v in tuned.items() if k.startswith(rate_and_weights)}
+    _set_tuned(config, {k: v for k, v in chosen.items() if k != of_clips})
+    return config
+
+
+def _set_tuned(config: ConfigDict, tuned: Mapping[str, object]) -> None:
+    """Sets what tuning chose; a loss that the argument leaves out stays out."""
     settings = config.method.settings
-    for key, value in TUNED.get(tuned, {}).items():
-        # A loss that the argument leaves out stays out.
+    for key, value in tuned.items():
         if "settings." not in key or settings.get(key.rpartition(".")[2]):
             config.update_from_flattened_dict({key: value})
-    return config
 
 
 def _set_web(config: ConfigDict) -> None:
