@@ -275,6 +275,7 @@ def test_finished_run_is_only_tested_again(small_data, tmp_path):
     before = losses(tmp_path)
     again = run(small_data, *short(tmp_path))
     assert again.returncode == 0
+    assert "already finished at step 4" in again.stdout
     assert losses(tmp_path) == before
 
 
@@ -292,7 +293,8 @@ def test_folder_of_another_config_is_refused_with_the_difference(small_data, tmp
 @pytest.mark.parametrize(
     ("flags", "code", "printed"),
     [
-        (["--config.optimizer.learning_rat=1"], 2, 'Did you mean "learning_rate"'),
+        (["--config.optimizer.learning_rat=1"], 2, 'did you mean "learning_rate"'),
+        (["--config.optimizr.name=sgd"], 2, 'did you mean "optimizer"?'),
         (["--config.method.nonsense=1"], 2, "the config has no key 'nonsense'"),
         (["--config.optimizer.learning_rate=fast"], 2, "could not convert"),
         (["--confg.seed=1"], 2, "Unknown command line flag 'confg.seed'"),

@@ -25,7 +25,6 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
     Returns:
         0; 130 after Ctrl-C; the code of its class after an error that the user can
         put right, such as a full disk. Its message is printed on standard error.
-        What reads standard output may close it, as `head` does.
     """
     try:
         with errors.machine_explained():
@@ -36,13 +35,18 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
     except KeyboardInterrupt:
         print(f"\n{stopped}", file=sys.stderr)
         return 130
+    if text is not None:
+        show(text)
+    return 0
+
+
+def show(text: str) -> None:
+    """Prints a text on standard output, which may be closed, as `head` does."""
     try:
-        if text is not None:
-            print(text, flush=True)
+        print(text, flush=True)
     except BrokenPipeError:
         # Python flushes once more at exit, and would report the same error there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Program:
 
     def parser(self) -> argparse.ArgumentParser:
         """Returns the parser of its command line."""
-        parser = argparse.ArgumentParser(
+        parser = _Parser(
             prog=self.name,
             description=f"{self.help[0].upper()}{self.help[1:]}.",
             formatter_class=_Defaults,
@@ -91,6 +95,13 @@ class Program:
                 chosen = {key: chosen[key] for key in chosen if key not in fields}
                 chosen[name] = sections.read(typing.cast(type, kind), "", part)
         return chosen
+
+
+class _Parser(argparse.ArgumentParser):
+    """Shows its help as all results are shown."""
+
+    def print_help(self, file: object = None) -> None:
+        show(self.format_help().rstrip())
 
 
 class _Defaults(argparse.ArgumentDefaultsHelpFormatter):

@@ -9,7 +9,7 @@ LAYOUTS = sorted({layout for known in names.LAYOUTS.values() for layout in known
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of `transfer.read_checkpoint`."""
+    """Adds the options of `transfer.import_weights`."""
     add = parser.add_argument
     add("checkpoint", type=pathlib.Path, metavar="CKPT", help=".pth or .safetensors")
     add("--model", required=True, choices=list(names.LAYOUTS), help="network")

@@ -10,6 +10,7 @@ import importlib
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 
 from smad_jax import errors
 from smad_jax.base import command_line
@@ -82,7 +83,21 @@ def main(arguments: Sequence[str]) -> int:
     """Lists the commands, or runs the one that is named; returns the exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         return command_line.run(listing)
+    if arguments[0] == "--version":
+        return command_line.run(version)
+    words = f"{arguments[0]} "
+    inner = {n.removeprefix(words): n for n in COMMANDS if n.startswith(words)}
+    if inner and arguments[1:2] in ([], ["-h"], ["--help"]):
+        return OldName(f"{program()} {arguments[0]}", inner)(arguments[1:])
     return _dispatch(program(), {name: name for name in COMMANDS}, arguments)
+
+
+def version() -> str:
+    """Returns the program's name and version."""
+    try:
+        return f"smad_jax {metadata.version('smad_jax')}"
+    except metadata.PackageNotFoundError:
+        return "smad_jax, not installed but run from its folder"
 
 
 def listing() -> str:
@@ -96,7 +111,7 @@ def listing() -> str:
 
 @dataclasses.dataclass(frozen=True)
 class OldName:
-    """An older program that had some of the commands; calling it runs one.
+    """A name for some of the commands, as of an older program; calling it runs one.
 
     Attributes:
         program: How it is called, `python -m smad_jax.evaluation`.
@@ -113,8 +128,11 @@ class OldName:
         if not arguments or asks:
             lines = [f"usage: {self.program} COMMAND [OPTION ...]", ""]
             lines += [f"  {n:<10}{COMMANDS[c]}" for n, c in self.commands.items()]
-            print("\n".join(lines), file=sys.stdout if asks else sys.stderr)
-            return 0 if asks else errors.ConfigError.exit_code
+            text = "\n".join(lines)
+            if asks:
+                return command_line.run(lambda: text)
+            print(text, file=sys.stderr)
+            return errors.ConfigError.exit_code
         return _dispatch(self.program, self.commands, arguments)
 
 

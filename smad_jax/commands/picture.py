@@ -27,7 +27,10 @@ def run(*, run_folder: pathlib.Path, set: str, out: pathlib.Path | None) -> str:
 
     path = run_folder / "predictions" / f"{set}_examples.npz"
     if not path.is_file():
-        raise errors.DataError(f"no examples at {path}; run main.py in that workdir")
+        end = "_examples.npz"
+        known = [file.name.removesuffix(end) for file in path.parent.glob(f"*{end}")]
+        hint = f"--set can be {', '.join(sorted(known))}" if known else "test it first"
+        raise errors.DataError(f"{run_folder} has no examples of {set!r}; {hint}")
     target = out or run_folder / f"actionness_{set}.png"
     if target.suffix.lower() != ".png":
         raise errors.ConfigError(f"--out must end in .png, not {target}")

@@ -24,6 +24,8 @@ def train(
 ) -> dict[str, float]:
     """Trains and tests an experiment, or resumes it; creates the embedded benchmark.
 
+    The log is printed, unless the logger `smad_jax` has a level or handlers of its own.
+
     Args:
         config: A config, or the file of one: `configs/slowonly_smad.py:mine`.
         folder: Folder of the run.
@@ -41,6 +43,13 @@ def train(
     if smoke:
         config = base.smoke(config)
     _keep_compiled()
+    with log.shown():
+        return _train(config, pathlib.Path(folder), force=force)
+
+
+def _train(
+    config: ml_collections.ConfigDict, folder: pathlib.Path, *, force: bool
+) -> dict[str, float]:
     settings = Settings.read(config)
     embedded = {benchmark.NAME: make.prepare, benchmark.WEB_NAME: web_media.prepare}
     for name, prepare in embedded.items():
@@ -51,7 +60,7 @@ def train(
                 scale=settings.data.embedded_scale,
                 log=log.logger.info,
             )
-    return run.train_and_test(config, pathlib.Path(folder), force=force)
+    return run.train_and_test(config, folder, force=force)
 
 
 def join_processes() -> None:

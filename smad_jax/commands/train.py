@@ -1,4 +1,4 @@
-"""`train`: trains and tests one experiment. Its options are absl flags.
+"""Trains and tests one experiment (`train`); the options are absl flags.
 
     python -m smad_jax train --config configs/slowonly_smad.py
     python -m smad_jax train --config configs/slowonly_smad.py:k200db --distributed
@@ -25,28 +25,35 @@ from smad_jax.experiment import config_files
 WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run (default: runs/CONFIG[-ARGUMENT])."
 )
-SMOKE = flags.DEFINE_bool("smoke", False, "Shrink the experiment to seconds.")
+SMOKE = flags.DEFINE_bool(
+    "smoke", False, "Train two steps on a few small videos, as a check."
+)
 FORCE = flags.DEFINE_bool(
-    "force", False, "Resume in the folder of a run with another config."
+    "force", False, "Use the folder of a run even if its config differs."
 )
 DISTRIBUTED = flags.DEFINE_bool(
-    "distributed", False, "One of several processes, as on a TPU pod."
+    "distributed", False, "Run as one of several processes, as on a TPU pod."
 )
 _AGAIN = "the same command resumes from the newest checkpoint"
 _HELP = re.compile("--?h(elp)?")
 _CONFIG = re.compile("--?config(=.*)?", re.DOTALL)
+_FILE = re.compile(r"(?:--?\w+=)?(.+\.py(:.*)?)")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a command line and ends the process with the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if any(map(_HELP.fullmatch, arguments)):
-        print(__doc__)
-        print("  --config: Config file, as FILE or FILE:DATA,KEY=VALUE.")
-        print("  --config.KEY: Another value of a key of the config.")
-        print(flags.FLAGS.module_help(sys.modules[__name__]))
+        own = flags.FLAGS.get_key_flags_for_module(sys.modules[__name__])
+        lines = [
+            f"{__doc__}",
+            "  --config FILE[:ARGUMENT]  Config file; ARGUMENT is DATA,KEY=VALUE,...",
+            "  --config.KEY=VALUE        Another value for a key of the config.",
+            *(f"  --{flag.name:<24}{flag.help}" for flag in own),
+        ]
+        command_line.show("\n".join(lines))
         sys.exit()
-    place, rest = _config_file(arguments)
+    place, rest = config_place(arguments)
     app.run(
         lambda argv: _act(argv, place),
         argv=["train", *rest],
@@ -54,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     )
 
 
-def _config_file(arguments: Sequence[str]) -> tuple[str, list[str]]:
+def config_place(arguments: Sequence[str]) -> tuple[str, list[str]]:
     """Returns the value of --config, empty without one, and all other arguments."""
     arguments = flags.FLAGS.read_flags_from_files(arguments, force_gnu=False)
     place, rest = "", []
@@ -72,15 +79,21 @@ def parse_flags(argv: Sequence[str], place: str) -> list[str]:
     """Reads the config and parses all flags; a mistake ends the process with code 2."""
     try:
         if not place:
-            raise errors.ConfigError("--config FILE is needed, configs/NAME.py")
+            # A FILE without its flag, or with a misspelt one.
+            found = [_FILE.fullmatch(word) for word in argv[1:]]
+            near = next((f"; did you mean --config {f[1]}?" for f in found if f), "")
+            raise errors.ConfigError(f"--config configs/NAME.py is needed{near}")
         # The flags of a config are made from its keys, so its file is read first.
         config = config_files.load(place)
         config_flags.DEFINE_config_dict("config", config, sys_argv=list(argv))
         return flags.FLAGS(argv)
-    except AttributeError as error:  # an unknown key, quoted once more by its origin
-        text = str(error).strip("\"'").replace("\\n", " ").replace("\\'", "'")
-        if text.isidentifier():  # no other key is similar
-            text = f"the config has no key {text!r}"
+    except (AttributeError, KeyError) as error:  # an unknown key, or section
+        # Quoted by its origin, a section even twice.
+        text = str(error).strip("\"'")
+        if name := re.match(r"""[\\'"]*(\w+)[\\'"]""", str(error)):
+            near = re.search(r'Did you mean (".*?")', text)
+            hint = f"; did you mean {near[1]}?" if near else ""
+            text = f"the config has no key {name[1]!r}{hint}"
     except (errors.ConfigError, flags.Error) as error:
         text = str(error)
     _stop(f"{text} (--help lists the flags)", errors.ConfigError.exit_code)

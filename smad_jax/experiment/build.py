@@ -170,6 +170,7 @@ def describe(
     train, model = opened.train, settings.model
     against = [name for name in train.aspects if name != groups.NAME]
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params["model"]))
+    processes = jax.process_count()
     return (
         f"{model.name}{' + SAAR' if model.saar else ''}, "
         f"{count:,} parameters; method {settings.method.name}"
@@ -177,8 +178,8 @@ def describe(
         f"{len(train):,} videos of {len(train.classes)} classes; "
         f"{plan.total_steps:,} steps of {plan.batch_size} videos, learning rate "
         f"{scaled_rate(settings):.4g}; "
-        f"{jax.device_count()} x {jax.devices()[0].device_kind}, "
-        f"{jax.process_count()} process(es)"
+        f"{jax.device_count()} x {jax.devices()[0].device_kind}"
+        f"{f', {processes} processes' if processes > 1 else ''}"
         f"{_warn_of_warmup(settings)}"
         + "".join(
             f"\n{line}" for line in streams.describe(settings.data, opened, plan.order)
@@ -191,10 +192,13 @@ def _warn_of_warmup(settings: Settings) -> str:
     section, epochs = settings.optimizer, settings.training.epochs
     if section.schedule != "cosine" or section.warmup_epochs < epochs:
         return ""
+    # A share, if there is one, replaces the epochs; one epoch can only be without.
+    shorter = max(1, epochs // 10) if epochs > 1 else 0
+    key = "warmup_share=0" if section.warmup_share else f"warmup_epochs={shorter}"
     return (
         f"\nWARNING: the warm-up of {section.warmup_epochs} epochs takes the whole run "
         f"of {epochs}, so the learning rate never reaches its value; set "
-        f"--config.optimizer.warmup_epochs={max(1, epochs // 10)}"
+        f"--config.optimizer.{key}"
     )
 
 

@@ -1,5 +1,6 @@
 """Config files: Python with a function `get_config`, named as FILE or FILE:ARGUMENT."""
 
+import difflib
 import importlib.util
 import pathlib
 import sys
@@ -37,9 +38,10 @@ def evaluate(place: str) -> object:
     path = find(name)
     specification = importlib.util.spec_from_file_location("_config_file", path)
     if specification is None or specification.loader is None or not path.is_file():
-        raise errors.ConfigError(
-            f"no config file at {name}; configs/ has those of the paper"
-        )
+        known = [str(file) for file in path.parent.glob("*.py")]
+        near = difflib.get_close_matches(str(path), known, 1, cutoff=0.8)
+        hint = f"did you mean {near[0]}?" if near else "configs/ has those of the paper"
+        raise errors.ConfigError(f"no config file at {name}; {hint}")
     module = importlib.util.module_from_spec(specification)
     sys.path.insert(0, "")  # `from configs import ...` in a clone that is not installed
     try:

@@ -87,7 +87,9 @@ def train_and_test(
             run_labels.write(folder, run_labels.Labels(classes, aspects))
         log.logger.info(build.describe(run.settings, run.splits, run.plan, state))
         if resumed is not None:
-            log.logger.info(f"resuming from step {resumed}")
+            finished = resumed >= run.plan.total_steps
+            what = "already finished at" if finished else "resuming from"
+            log.logger.info(f"{what} step {resumed}")
         state = train(run, state, checkpoints)
         state = refit(run, state, checkpoints)
     # After the checkpoints are closed: an interrupted test finds all of them saved.

@@ -1,7 +1,7 @@
 """Matches the tensors of a checkpoint with the arrays of a network, name by name.
 
-Strict both ways: everything that is left over on either side or has another shape is
-listed in an error, unless the caller allows it by name. Networks that load what happens
+Strict both ways: what is left over on either side or has another shape is an error,
+unless the caller allows it by name. Networks that load what happens
 to fit end up half random.
 """
 
@@ -15,6 +15,8 @@ from smad_jax import errors
 from smad_jax.torch_weights import names, networks, wrappers
 
 Arrays = dict[str, np.ndarray]
+
+_SHOWN = 10  # lines of an error: of another network's file hundreds would differ
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Imported:
         table: Which table of `names` fitted.
         rows: The map, in the order of the network.
         left_out: Allowed names of the file that are not in the network.
+        tensors: Of the file, under the names of the table, for `verify`.
         notes: What was removed from the names of the file, in sentences.
     """
 
@@ -53,6 +56,7 @@ class Imported:
     table: str
     rows: tuple[Row, ...]
     left_out: tuple[str, ...]
+    tensors: Mapping[str, np.ndarray]
     notes: tuple[str, ...] = ()
 
 
@@ -77,7 +81,7 @@ def to_network(
 
     Raises:
         ConfigError: if model or layout is unknown.
-        DataError: listing everything that does not fit.
+        DataError: naming what does not fit.
     """
     tables = names.tables(model, layout)
     kept = {name: t for name, t in tensors.items() if not _is_counter(name)}
@@ -86,17 +90,7 @@ def to_network(
     if model == "resnet3d_18" and not any(".downsample." in name for name in kept):
         shortcut = "A"
     shapes = networks.shapes(networks.Network(model, None, shortcut))
-    fits = {}
-    for table in tables:
-        theirs = names.translate(shapes, table)
-        fits[table] = wrappers.unwrap(
-            kept, theirs.values(), theirs["head/kernel"].rpartition(".")[0]
-        )
-    table = max(
-        fits,
-        key=lambda t: len(fits[t].tensors.keys() & names.translate(shapes, t).values()),
-    )
-    kept, notes = fits[table]
+    table, (kept, notes) = _best_table(kept, shapes, tables)
     theirs = names.translate(shapes, table)
     head = kept.get(theirs["head/kernel"])
     num_classes = None if head is None or head.ndim != 2 else len(head)
@@ -122,7 +116,31 @@ def to_network(
     left_out = tuple(sorted(kept.keys() - {row.theirs for row in rows}))
     if theirs["head/kernel"] in left_out:
         network = dataclasses.replace(network, num_classes=None)
-    return Imported(arrays, network, table, tuple(rows), left_out, notes)
+    return Imported(arrays, network, table, tuple(rows), left_out, kept, notes)
+
+
+def _best_table(
+    tensors: Mapping[str, np.ndarray],
+    shapes: Mapping[str, tuple[int, ...]],
+    tables: Sequence[str],
+) -> tuple[str, wrappers.Unwrapped]:
+    """Returns the table with the most names of the file, and its tensors unwrapped.
+
+    Raises:
+        DataError: if the file can be unwrapped for none of the tables.
+    """
+    fits, refusals = [], []
+    for table in tables:
+        theirs = names.translate(shapes, table)
+        wanted, head = set(theirs.values()), theirs["head/kernel"].rpartition(".")[0]
+        try:
+            found = wrappers.unwrap(tensors, wanted, head)
+            fits.append((len(found.tensors.keys() & wanted), table, found))
+        except errors.DataError as error:
+            refusals.append(error)
+    if not fits:
+        raise refusals[0]
+    return max(fits, key=lambda fit: fit[0])[1:]
 
 
 def to_tensors(
@@ -145,7 +163,7 @@ def to_tensors(
 
     Raises:
         ConfigError: if the network has no such layout.
-        DataError: listing every array that has no name in it, or is missing.
+        DataError: naming arrays that have no name in it, or are missing.
     """
     table = names.tables(network.name, layout)[0]
     if network.name in names.INFLATED and layout != "mmaction2":
@@ -195,9 +213,15 @@ def _raise_for(
     ]
     if lines:
         raise errors.DataError(
-            "\n".join([f"{summary}:", *lines])
+            "\n".join([f"{summary}:", *shortened(lines)])
             + "\nallow what is meant to differ with --allow NAME, such as 'fc.*'"
         )
+
+
+def shortened(lines: Sequence[str]) -> list[str]:
+    """Returns the first lines of a long list, and how many more there are."""
+    rest = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"  and {rest} more"] if rest > 0 else [])]
 
 
 def is_allowed(candidates: Iterable[str], allow: Sequence[str]) -> bool:

@@ -4,53 +4,12 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from smad_jax import errors
 from smad_jax.torch_weights import convert, files, reference, saving, verify, weights
 
 # Above it a stage is not the reference's; rounding leaves some 1e-6.
 _TOLERANCE = 1e-4
-
-
-class Checkpoint(NamedTuple):
-    """A PyTorch file, and its tensors as arrays of our network."""
-
-    file: files.StateDict
-    arrays: convert.Imported
-
-
-def read_checkpoint(
-    checkpoint: str | os.PathLike[str],
-    model: str,
-    *,
-    layout: str | None = None,
-    foreign: Sequence[str] = (),
-    allow: Sequence[str] = (),
-) -> Checkpoint:
-    """Reads a `.pth` or `.safetensors` file; none of its code is run.
-
-    Args:
-        checkpoint: The file.
-        model: Name of the network.
-        layout: Naming scheme of its tensors; None to detect it.
-        foreign: Classes in the file to skip, such as `trainer.*`.
-        allow: Names of either side that may be left over or differ, such as `fc.*`.
-
-    Raises:
-        ConfigError: if the network has no such layout.
-        DataError: if the file is missing or does not fit.
-    """
-    path = pathlib.Path(checkpoint)
-    state_dict = files.read(path, foreign=foreign)
-    try:
-        imported = convert.to_network(
-            state_dict.tensors, model, layout=layout, allow=allow
-        )
-    except errors.DataError as error:
-        raise errors.DataError(f"{path}: {error}") from error
-    notes = (*filter(None, [state_dict.note]), *imported.notes)
-    return Checkpoint(state_dict, dataclasses.replace(imported, notes=notes))
 
 
 def import_weights(
@@ -62,15 +21,43 @@ def import_weights(
     foreign: Sequence[str] = (),
     allow: Sequence[str] = (),
 ) -> convert.Imported:
-    """Writes the weights of a PyTorch file into the folder `out`, and returns them.
+    """Writes the weights of a PyTorch file into a folder, and returns them.
 
-    The other arguments and errors are those of `read_checkpoint`.
+    Args:
+        checkpoint: The file, `.pth` or `.safetensors`; none of its code is run.
+        out: The folder.
+        model: Name of the network.
+        layout: Naming scheme of its tensors; None to detect it.
+        foreign: Classes in the file to skip, such as `trainer.*`.
+        allow: Names of either side that may be left over or differ, such as `fc.*`.
+
+    Raises:
+        ConfigError: if the network has no such layout.
+        DataError: if the file is missing or does not fit.
     """
     path = pathlib.Path(checkpoint)
-    found = read_checkpoint(path, model, layout=layout, foreign=foreign, allow=allow)
-    manifest = weights.manifest_of(found.arrays, path)
-    weights.save_weights(pathlib.Path(out), found.arrays.arrays, manifest)
-    return found.arrays
+    found = _read(path, model, layout, foreign, allow)
+    manifest = weights.manifest_of(found, path)
+    weights.save_weights(pathlib.Path(out), found.arrays, manifest)
+    return found
+
+
+def _read(
+    path: pathlib.Path,
+    model: str,
+    layout: str | None,
+    foreign: Sequence[str],
+    allow: Sequence[str],
+) -> convert.Imported:
+    state_dict = files.read(path, foreign=foreign)
+    try:
+        imported = convert.to_network(
+            state_dict.tensors, model, layout=layout, allow=allow
+        )
+    except errors.DataError as error:
+        raise errors.DataError(f"{path}: {error}") from error
+    notes = (*filter(None, [state_dict.note]), *imported.notes)
+    return dataclasses.replace(imported, notes=notes)
 
 
 def export_weights(
@@ -125,14 +112,12 @@ def verify_weights(
 ) -> tuple[list[verify.Difference], bool]:
     """Compares the network with PyTorch's, stage by stage.
 
-    The arguments and errors are those of `read_checkpoint`.
+    The arguments and errors are those of `import_weights`.
 
     Returns:
         The difference of each stage, and whether all are within rounding.
     """
     reference.import_torch()
-    found = read_checkpoint(
-        checkpoint, model, layout=layout, foreign=foreign, allow=allow
-    )
-    differences = verify.compare(found.file.tensors, found.arrays)
+    found = _read(pathlib.Path(checkpoint), model, layout, foreign, allow)
+    differences = verify.compare(found)
     return differences, max(one.relative for one in differences) <= _TOLERANCE

@@ -1,7 +1,7 @@
 """Runs imported weights beside PyTorch and compares the output of each stage."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -45,14 +45,11 @@ class Difference:
         )
 
 
-def compare(
-    tensors: Mapping[str, np.ndarray], imported: convert.Imported, *, seed: int = 0
-) -> list[Difference]:
+def compare(imported: convert.Imported, *, seed: int = 0) -> list[Difference]:
     """Runs both sides on the same random input, in float32.
 
     Args:
-        tensors: The state dict of the file.
-        imported: The arrays made from it.
+        imported: The tensors of a file, and the arrays made from them.
         seed: Of the input, standard normal.
 
     Returns:
@@ -66,7 +63,7 @@ def compare(
     shape = _CLIP if clips else _IMAGES
     video = np.random.default_rng(seed).standard_normal(shape, np.float32)
     ours = stages(imported.arrays, imported.network, video)
-    theirs = reference.run(imported.network.name, tensors, video)
+    theirs = reference.run(imported.network.name, imported.tensors, video)
     return [
         Difference(
             stage,

@@ -175,8 +175,8 @@ def initialise(
         New trees of the same paths, shapes and dtypes.
 
     Raises:
-        DataError: listing everything that does not fit and is not allowed, or naming
-            SAAR if nothing else differs.
+        DataError: naming what does not fit and is not allowed, or SAAR if nothing
+            else differs.
     """
     arrays, manifest = load_arrays(folder)
     arrays = {
@@ -198,14 +198,16 @@ def initialise(
     }
     if unfit and all(path.startswith("saar/") for path in unfit):
         if unfit.keys().isdisjoint(arrays):
-            raise _saar_differs(folder, "without", "with", False)
+            raise _saar_differs(folder, "without", "with", False, allow)
         if unfit.keys().isdisjoint(own):
-            raise _saar_differs(folder, "with", "without", True)
+            raise _saar_differs(folder, "with", "without", True, allow)
     if unfit:
         lines = [f"  {path} is {what}" for path, what in unfit.items()]
         raise errors.DataError(
-            "\n".join([f"{folder} ({manifest.network.name}) does not fit:", *lines])
-            + "\nallow what is meant to start fresh by name, such as 'head/*'"
+            f"{folder} ({manifest.network.name}) does not fit:\n"
+            + "\n".join(convert.shortened(lines))
+            + "\nallow what is meant to start fresh by name, as in "
+            "--config.init.allow=\"('head/*',)\""
         )
     filled = {
         path: value
@@ -217,11 +219,12 @@ def initialise(
 
 
 def _saar_differs(
-    folder: pathlib.Path, there: str, here: str, saar: bool
+    folder: pathlib.Path, there: str, here: str, saar: bool, allow: Sequence[str]
 ) -> errors.DataError:
     """Returns the error about weights that differ from the model by SAAR alone."""
     return errors.DataError(
         f"{folder} is {there} SAAR, but the model is {here}; add "
         f"--config.model.saar={saar} (saar={'on' if saar else 'off'} in the "
-        "argument of configs that take it), or allow 'saar/*' to go without its weights"
+        "argument of configs that take it), or go without its weights by "
+        f'--config.init.allow="{(*allow, "saar/*")}"'
     )

@@ -16,14 +16,27 @@ import tensorboardX
 logger = logging.getLogger("smad_jax")
 
 
-@contextlib.contextmanager
-def on_standard_error() -> Iterator[None]:
+def on_standard_error() -> contextlib.AbstractContextManager[None]:
     """Sends the log to standard error meanwhile; standard output is for results."""
+    return _on(sys.stderr)
+
+
+def shown() -> contextlib.AbstractContextManager[None]:
+    """Sends the log to standard output meanwhile, unless the caller has set it up."""
+    # A level too: of a caller who prefers silence, or all processes of a pod but one.
+    own = logger.handlers or logger.level != logging.NOTSET
+    return contextlib.nullcontext() if own else _on(sys.stdout)
+
+
+@contextlib.contextmanager
+def _on(stream: TextIO) -> Iterator[None]:
     before = logger.handlers, logger.level, logger.propagate
-    to_console(sys.stderr)
+    to_console(stream)
     try:
         yield
     finally:
+        for handler in logger.handlers:  # a run's file among them
+            handler.close()
         logger.handlers, logger.level, logger.propagate = before
 
 

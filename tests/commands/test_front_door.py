@@ -11,7 +11,7 @@ import typing
 
 import pytest
 
-from smad_jax.commands import front_door, measures, network
+from smad_jax.commands import front_door, measures, network, train
 from smad_jax.evaluation import __main__ as evaluation
 from smad_jax.reporting import __main__ as reporting
 from smad_jax.torch_weights import __main__ as torch_weights
@@ -111,6 +111,7 @@ def test_help_answers_at_once(name):
     "flags",
     [
         ["--config", "configs/slowonly_smad.py", "--config.seeed=1"],
+        ["--config", "configs/slowonly_smad.py", "--config.optimizr.name=sgd"],
         ["--config", "configs/slowonly_smat.py"],
         ["--config", "configs/slowonly_smad.py:sar=off"],
     ],
@@ -127,7 +128,6 @@ def test_mistake_in_a_config_is_reported_at_once(program, flags):
     ("arguments", "near"),
     [
         (["evalute"], "evaluate"),
-        (["weights"], "weights import or"),
         (["weights", "exprt"], "weights export"),
         (["k200bd", "--split", "x"], "k200db"),
     ],
@@ -137,6 +137,39 @@ def test_unknown_command_names_the_nearest(arguments, near, capsys):
     printed = capsys.readouterr()
     assert f"did you mean {near}" in printed.err
     assert printed.out == ""
+
+
+@pytest.mark.parametrize(("flags", "code"), [([], 2), (["-h"], 0), (["--help"], 0)])
+def test_word_that_begins_commands_lists_them(flags, code, capsys):
+    assert front_door.main(["weights", *flags]) == code
+    printed = capsys.readouterr()
+    listed = printed.err if code else printed.out
+    assert [line.split()[0] for line in listed.splitlines()[2:]] == [
+        *("import", "export", "verify"),
+    ]
+
+
+def test_version_is_that_of_the_package_or_none(capsys, monkeypatch):
+    monkeypatch.setattr(front_door.metadata, "version", lambda name: f"{name} 7")
+    assert front_door.main(["--version"]) == 0
+    assert "smad_jax 7" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "near"),
+    [
+        (["--config", "configs/slowonly_smd.py"], "configs/slowonly_smad.py"),
+        (["--confg", "configs/a.py:mine"], "--config configs/a.py:mine"),
+        (["--confg=configs/a.py"], "--config configs/a.py"),
+        (["configs/a.py"], "--config configs/a.py"),
+    ],
+)
+def test_config_that_is_misspelt_or_without_its_flag_is_suggested(flags, near, capsys):
+    place, rest = train.config_place(flags)
+    with pytest.raises(SystemExit) as caught:
+        train.parse_flags(["train", *rest], place)
+    assert caught.value.code == 2
+    assert f"did you mean {near}?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("old", [evaluation, reporting, torch_weights])
@@ -175,10 +208,13 @@ sys.exit(front_door.main(["features", "--run", "a", "--split", "b/c"]))
     assert "Traceback" not in done.stderr
 
 
-def test_reader_that_closes_the_pipe_ends_the_list_quietly():
+@pytest.mark.parametrize(
+    "words", [[], ["train", "--help"], ["evaluate", "--help"], ["weights", "--help"]]
+)
+def test_reader_that_closes_the_pipe_ends_the_list_quietly(words):
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "smad_jax"]
+    command = [sys.executable, "-m", "smad_jax", *words]
     done = subprocess.run(
         command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, check=False
     )

@@ -1,6 +1,11 @@
-import numpy as np
+import contextlib
 
-from smad_jax.data import loading
+import numpy as np
+import pytest
+
+from smad_jax.data import bad_videos, catalog, loading, pipeline, records, transforms
+from smad_jax.data.sampling import Sampling
+from smad_jax.data.transforms import Transform
 
 
 def test_small_memory_keeps_only_the_videos_that_fit():
@@ -9,3 +14,68 @@ def test_small_memory_keeps_only_the_videos_that_fit():
     for row in range(3):
         cache.put(row, np.zeros((6, 24, 32, 3), np.uint8))
     assert [cache.get(row) is not None for row in range(3)] == [True, True, False]
+
+
+def a_split(root, contents, num_frames):
+    ids = [f"v{row}" for row in range(len(contents))]
+    with records.RecordWriter(root / "toy" / "videos", 1) as writer:
+        for id, content in zip(ids, contents, strict=True):
+            writer.write(records.VideoRecord(id, content, 0, num_frames))
+    catalog.write_split(root / "toy", "train", ids, [0] * len(ids))
+    catalog.write_dataset_file(
+        root / "toy", name="toy", classes=["walk"], num_videos=len(ids)
+    )
+    return catalog.open_split(root, "toy", "train")
+
+
+def darkened(frames, numbers, id):
+    """Paints a block of the stored picture, by the frame's number."""
+    out = frames.copy()
+    out[:, 8:40, 4:60] = (numbers % 7)[:, None, None, None]
+    return out
+
+
+# decoded whole for the cache at once, or beside the clip
+@pytest.mark.parametrize("num_frames", [5, 40])
+@pytest.mark.parametrize("paint", [None, darkened])
+@pytest.mark.parametrize("kind", ["random_shift", "random_resized_crop"])
+def test_batches_from_resized_frames_in_the_cache_are_the_same_bytes(
+    num_frames, paint, kind, tmp_path, tiny_video
+):
+    V, B = 4, 2
+    height, width = 48, 64  # of the videos; the cache holds frames of 20 x 27
+    contents = [tiny_video(num_frames, height, width, seed=n) for n in range(V)]
+    split = a_split(tmp_path, contents, num_frames)
+    transform = Transform(kind, 16, resize=20, shift=2)
+
+    def batches(cache_mib):
+        bad = bad_videos.BadVideos(None, 0.0, num_videos=V)
+        stream = pipeline.train_batches(
+            split,
+            sampling=Sampling("clip", 3),
+            transform=transform,
+            batch_size=B,
+            seed=0,
+            bad_videos=bad,
+            cache_mib=cache_mib,
+            num_threads=0,
+            paint=paint,
+        )
+        with contextlib.closing(stream):
+            return [next(stream)["video"] for _ in range(3 * V // B)]
+
+    np.testing.assert_array_equal(batches(cache_mib=8), batches(cache_mib=0))
+
+
+@pytest.mark.parametrize("num_frames", [5, 40])
+def test_cache_holds_frames_as_small_as_they_are_used(num_frames, tmp_path, tiny_video):
+    split = a_split(tmp_path, [tiny_video(num_frames, 48, 64)], num_frames)
+    cache = loading.FrameCache(num_frames * 20 * 27 * 3)
+    reader = loading.Reader(split, cache, 20)
+    whole = loading.Reader(split, loading.FrameCache(0)).frames(
+        0, split.video(0), np.arange(num_frames)
+    )
+    reader.frames(0, reader.open(0), np.array([1, 3]))
+    held = cache.get(0)
+    assert held is not None
+    np.testing.assert_array_equal(held, transforms.resize_short_side(whole, 20))

@@ -71,6 +71,40 @@ def test_learning_rate_grows_with_the_batch():
     assert float(rate(0)) == pytest.approx(0.0025)
 
 
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"warmup_epochs": 0}, ""),
+        ({"warmup_epochs": 29}, ""),
+        ({"warmup_epochs": 30}, "warmup_epochs=3"),
+        ({"warmup_epochs": 30, "schedule": "steps"}, ""),
+        ({"warmup_share": 0.99}, "warmup_share=0"),
+    ],
+)
+def test_warm_up_as_long_as_the_run_is_warned_of(changes, advice, tmp_path):
+    config = slowonly_baseline.get_config()
+    config.training.epochs = 30
+    config.optimizer.update(changes)
+    settings = Settings.read(config).for_videos(V)
+    split = a_split(np.ones((V, 2)))
+    plan = build.make_plan(settings, split, "demo")
+    state = train_state.TrainState(np.zeros(()), {"model": {}}, {}, None)
+    printed = build.describe(settings, splits.Splits(split, {}, {}), plan, state)
+    assert ("WARNING" in printed) == bool(advice)
+    assert printed.endswith(f"--config.optimizer.{advice}") == bool(advice)
+
+
+def test_warm_up_of_the_only_epoch_is_advised_against():
+    config = slowonly_baseline.get_config()
+    config.training.epochs = config.optimizer.warmup_epochs = 1
+    settings = Settings.read(config)
+    split = a_split(np.ones((V, 2)))
+    plan = build.make_plan(settings, split, "demo")
+    state = train_state.TrainState(np.zeros(()), {"model": {}}, {}, None)
+    printed = build.describe(settings, splits.Splits(split, {}, {}), plan, state)
+    assert printed.endswith("--config.optimizer.warmup_epochs=0")
+
+
 def everything_logged(workdir):
     """All metrics by step but the times."""
     lines = (workdir / "metrics.jsonl").read_text("utf-8").splitlines()

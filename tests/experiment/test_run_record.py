@@ -3,6 +3,7 @@ import json
 import ml_collections
 import pytest
 
+from configs import slowonly_smad
 from smad_jax import errors
 from smad_jax.experiment import run_record
 from smad_jax.training import log
@@ -78,3 +79,29 @@ def test_results_are_written_and_logged(tmp_path, caplog):
     assert record["processor_seconds"] == 2.5
     assert "50.0%" in caplog.text
     assert 'RESULT {"iid/top1": 0.5}' in caplog.text
+
+
+def test_key_that_came_later_than_the_folder_counts_as_its_default(tmp_path):
+    whole = slowonly_smad.get_config()
+    older = json.loads(whole.to_json())
+    del older["training"]["num_clips"], older["optimizer"]["warmup_share"]
+    (tmp_path / "config.json").write_text(json.dumps(older))
+    run_record.check_owner(tmp_path, whole)
+    whole.training.num_clips = 500
+    with pytest.raises(errors.ConfigError) as caught:
+        run_record.check_owner(tmp_path, whole)
+    assert str(caught.value).splitlines()[1:-1] == ["  training.num_clips: 0 -> 500"]
+
+
+def test_stored_config_that_is_no_longer_read_is_compared_key_by_key(tmp_path):
+    whole = slowonly_smad.get_config()
+    older = json.loads(whole.to_json())
+    del older["training"]["num_clips"]
+    older["training"]["of_old"] = 3
+    (tmp_path / "config.json").write_text(json.dumps(older))
+    with pytest.raises(errors.ConfigError) as caught:
+        run_record.check_owner(tmp_path, whole)
+    assert str(caught.value).splitlines()[1:-1] == [
+        "  training.num_clips: unset -> 0",
+        "  training.of_old: 3 -> unset",
+    ]

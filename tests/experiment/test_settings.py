@@ -41,8 +41,8 @@ def test_every_key_of_the_configs_is_a_field_of_the_settings(argument):
 def test_defaults_of_the_settings_are_the_plainest_values_of_the_configs(argument):
     config = slowonly_smad.get_config(argument)
     plain, whole = base.base().to_dict(), config.to_dict()
-    bare = {"seed": 0}
-    for section in set(plain) - {"seed"}:
+    bare = {"seed": 0, "recipe": whole["recipe"]}
+    for section in plain.keys() - bare.keys():
         bare[section] = {
             key: value
             for key, value in whole[section].items()
@@ -214,3 +214,27 @@ def test_finished_run_is_read_though_its_method_is_no_longer_offered_its_data():
     seen = Settings.parse(config.to_dict()).with_data("elsewhere", test_views=3)
     assert (seen.data.root, seen.data.sampling.test_views) == ("elsewhere", 3)
     assert seen.with_data("there").data.sampling.test_views == 3
+
+
+@pytest.mark.parametrize(
+    ("clips", "share", "count", "epochs", "warmup"),
+    [
+        (0, 0.0, 70, 12, 1),  # those of the config
+        (1000, 0.0, 70, 14, 1),
+        (1000, 0.1, 70, 14, 1),
+        (1000, 0.25, 10, 100, 25),
+        (1000, 0.01, 25, 40, 1),
+        (1000, 0.1, 5000, 1, 1),
+        (1000, 0.0, 0, 1000, 1),
+        (0, 0.5, 70, 12, 6),
+    ],
+)
+def test_epochs_and_warm_up_follow_from_the_number_of_videos(
+    clips, share, count, epochs, warmup
+):
+    config = slowonly_smad.get_config()
+    assert (config.training.epochs, config.optimizer.warmup_epochs) == (12, 1)
+    config.training.num_clips, config.optimizer.warmup_share = clips, share
+    found = Settings.read(config).for_videos(count)
+    assert found.training.epochs == epochs
+    assert found.optimizer.warmup_epochs == warmup

@@ -68,11 +68,13 @@ def test_picture_is_drawn_beside_the_run_or_where_it_is_asked_for(tmp_path, caps
     assert run("picture", tmp_path, "--set", "tail", "--out", tmp_path / "a.png") == 0
     assert capsys.readouterr().out.endswith(f"picture: {tmp_path / 'a.png'}\n")
     assert (tmp_path / "a.png").stat().st_size > 0
+    assert run("picture", tmp_path) == 3
+    assert "'rare'; --set can be tail" in capsys.readouterr().err
 
 
 def test_picture_of_a_set_without_examples_ends_with_code_3(tmp_path, capsys):
     assert run("picture", tmp_path) == 3
-    assert "rare_examples.npz" in capsys.readouterr().err
+    assert "'rare'; test it first" in capsys.readouterr().err
 
 
 def test_study_is_printed_and_written_into_both_documents(fake_runs, tmp_path, capsys):

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from flax import nnx
@@ -202,6 +204,28 @@ def test_everything_that_does_not_fit_is_listed_at_once(plain):
         "  layer2.1.conv2.weight missing in the file (backbone/layer2/1/conv2/kernel)",
     ]
     assert "--allow" in lines[-1]
+
+
+def test_file_of_another_network_is_refused_in_a_few_lines(plain):
+    with pytest.raises(errors.DataError) as caught:
+        convert.to_network(plain, "resnet50")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 13
+    assert re.fullmatch(r"  and \d{3} more", lines[11])
+    assert "--allow" in lines[12]
+
+
+def test_prefixes_that_one_layout_cannot_tell_apart_do_not_refuse_another(plain):
+    tensors = {f"model.{name}": tensor for name, tensor in plain.items()}
+    # as many names of mmaction2's layout under two prefixes
+    theirs = convert.to_network(plain, "resnet18").arrays
+    network = networks.Network("resnet18", K)
+    other = convert.to_tensors(theirs, network, "mmaction2")
+    half = [name for name in other if "layer4" not in name]
+    tensors |= {f"{side}.{name}": other[name] for side in "ab" for name in half}
+    found = convert.to_network(tensors, "resnet18")
+    assert found.table == "torchvision"
+    assert found.arrays.keys() == theirs.keys()
 
 
 def test_allowed_names_of_either_side_may_be_left_over(plain):

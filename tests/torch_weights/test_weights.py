@@ -93,9 +93,10 @@ def test_saar_must_be_allowed_to_start_fresh(folder):
     _, params, batch_stats = fresh(saar=True, seed=2)
     with pytest.raises(
         errors.DataError,
-        match=r"is without SAAR, .*config\.model\.saar=False \(saar=off",
+        match=r"is without SAAR, .*config\.model\.saar=False \(saar=off.*"
+        r"--config\.init\.allow=\"\('head/\*', 'saar/\*'\)\"",
     ):
-        weights.initialise(params, batch_stats, folder)
+        weights.initialise(params, batch_stats, folder, allow=["head/*"])
     trees = weights.initialise(params, batch_stats, folder, allow=["saar/*"])
     assert_equal(trees[0]["saar"], params["saar"])
     assert_equal(trees[1]["saar"], batch_stats["saar"])

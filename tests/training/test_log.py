@@ -1,4 +1,5 @@
 import json
+import logging
 
 import pytest
 
@@ -126,3 +127,30 @@ def test_progress_line_shows_all_that_a_run_is_watched_by():
         "accuracy 24.1% scene 8.9% (chance 6.3%) | lr 0.0871 | "
         "data 0.010s of step 0.310s 412 clips/s | eta 0:19:38"
     )
+
+
+@pytest.fixture
+def untouched(monkeypatch):
+    """The logger as it is before anything has set it up."""
+    monkeypatch.setattr(log.logger, "handlers", [])
+    monkeypatch.setattr(log.logger, "propagate", True)
+    monkeypatch.setattr(log.logger, "level", logging.NOTSET)
+    log.logger.manager._clear_cache()
+    yield
+    log.logger.manager._clear_cache()
+
+
+def test_log_is_shown_meanwhile_if_nobody_has_set_it_up(untouched, tmp_path, capsys):
+    with log.shown():
+        log.to_file(tmp_path / "train.log")
+        log.logger.info("step 1")
+    assert capsys.readouterr().out == "step 1\n"
+    assert (tmp_path / "train.log").read_text().endswith("step 1\n")
+    assert (log.logger.handlers, log.logger.level) == ([], logging.NOTSET)
+
+
+def test_level_of_the_caller_keeps_the_log_quiet(untouched, capsys):
+    log.logger.setLevel(logging.ERROR)
+    with log.shown():
+        log.logger.info("step 1")
+    assert capsys.readouterr() == ("", "")

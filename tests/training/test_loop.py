@@ -153,3 +153,24 @@ def test_waiting_for_data_is_pointed_out(tmp_path, caplog):
     with caplog.at_level("INFO", logger="smad_jax"):
         run(tmp_path, batches=slow())
     assert "waiting for data" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("action_chance", "chance", "steps", "warned"),
+    [
+        (0.4, {"scene": 0.2}, 6, True),  # accuracy is 0.5, chance times 1.3 is 0.52
+        (0.38, {"scene": 0.2}, 6, False),
+        (0.4, {}, 6, False),  # without an adversary
+        (0.4, {"scene": 0.2}, 1, False),  # in the first window of one step
+    ],
+)
+def test_action_at_chance_beside_adversaries_is_warned_of_once(
+    tmp_path, caplog, monkeypatch, action_chance, chance, steps, warned
+):
+    monkeypatch.setattr(log, "progress_line", lambda *unused: "a line")
+    log.logger.propagate = True
+    with caplog.at_level("INFO", logger="smad_jax"):
+        run(tmp_path, chance=chance, action_chance=action_chance, total_steps=steps)
+    found = [r for r in caplog.records if "still at chance (50.0%)" in r.message]
+    assert [record.levelname for record in found] == ["WARNING"] * warned
+    assert all("adversaries of scene" in record.message for record in found)
