@@ -124,6 +124,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--jobs", type=number, default=2, help="videos decoded at once")
     add("--seed", type=int, default=0, help="random seed of the clustering")
+    add(
+        "--like",
+        metavar="DATASET",
+        help="labelled data set whose clusters of appearance to use, so that equal "
+        "numbers mean equal scenes, as joint training needs",
+    )
     add = parser.add_argument_group("labelling by a network").add_argument
     add("--batch-size", type=number, default=50, help="images per batch")
     add(
@@ -159,12 +165,17 @@ def run(
     num_frames: int | None,
     jobs: int,
     seed: int,
+    like: str | None,
     **network: object,
 ) -> str:
     """Makes or reads the labels and stores them; returns their numbers."""
     if network["runner_options"] and not network["runner"]:
         raise errors.ConfigError(
             f"runner options {network['runner_options']} need --runner"
+        )
+    if like and (num_labels or labeller != "appearance"):
+        raise errors.ConfigError(
+            "--like needs --labeller appearance, and takes the number of labels too"
         )
     folder = data_root / dataset
     catalog.read_dataset_file(folder)
@@ -190,15 +201,18 @@ def run(
     else:
         from data_prep.labels import appearance
 
-        labels = appearance.label_by_appearance(
+        theirs = appearance.read_clusters(data_root / like, aspect) if like else None
+        labels, clusters = appearance.label_by_appearance(
             folder,
             num_labels=num_labels,
             num_frames=num_frames or 3,
             seed=seed,
             num_jobs=jobs,
+            clusters=theirs,
         )
-        origin = "clusters of appearance"
-        if warning := appearance.warning(labels.values):
+        origin = clusters.source
+        appearance.store_clusters(folder, aspect, clusters)
+        if not like and (warning := appearance.warning(labels.values)):
             print(f"warning: {warning}", file=sys.stderr)
     store(folder, chosen, labels, origin, names)
     num_videos = len(records.RecordReader(folder, "videos"))

@@ -5,8 +5,10 @@ surroundings and have no names.
 """
 
 import concurrent.futures
+import hashlib
 import pathlib
 import sys
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,6 +16,7 @@ import scipy.cluster.vq
 
 from data_prep.labels import label_files
 from smad_jax import errors
+from smad_jax.base import aspect_table, file_io
 from smad_jax.data import records, sampling, video
 
 MOST_LABELS = 16  # by default
@@ -55,12 +58,35 @@ def describe_frames(frames: np.ndarray) -> np.ndarray:
     return np.sqrt(np.mean(rows, axis=0))
 
 
-def cluster(descriptors: np.ndarray, num_labels: int, *, seed: int) -> np.ndarray:
-    """Returns [V, Z] float32 soft labels: softmax of squared distances to Z >= 2 means.
+class Clusters(NamedTuple):
+    """Clusters of appearance, from large to small.
 
-    Of descriptors [V, D] float64. The temperature makes the median video e^2 times
-    likelier to belong to its own cluster than to the next. Clusters are numbered from
-    large to small. `seed` draws the first means.
+    Attributes:
+        means: [Z, D] float64 descriptors of their centres.
+        temperature: Of the softmax over squared distances: the median video is e^2
+            times likelier to belong to its own cluster than to the next.
+    """
+
+    means: np.ndarray
+    temperature: float
+
+    def label(self, descriptors: np.ndarray) -> np.ndarray:
+        """Returns [V, Z] float32 soft labels of [V, D] descriptors."""
+        logits = -_squared_distances(descriptors, self.means) / self.temperature
+        weight = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    @property
+    def source(self) -> str:
+        """The origin of labels, equal only where equal numbers mean the same."""
+        content = self.means.tobytes() + np.float64(self.temperature).tobytes()
+        return f"{aspect_table.APPEARANCE} {hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def fit(descriptors: np.ndarray, num_labels: int, *, seed: int) -> Clusters:
+    """Returns Z >= 2 clusters of descriptors [V, D] float64, by k-means.
+
+    `seed` draws the first means.
 
     Raises:
         DataError: if there are too few different videos for so many clusters.
@@ -86,12 +112,45 @@ def cluster(descriptors: np.ndarray, num_labels: int, *, seed: int) -> np.ndarra
         )
     size = np.bincount(member, minlength=num_labels)
     means = means[np.argsort(-size, kind="stable")]
-    squared = ((descriptors[:, None] - means) ** 2).sum(axis=-1)
-    nearest = np.partition(squared, 1, axis=1)
+    nearest = np.partition(_squared_distances(descriptors, means), 1, axis=1)
     gap = float(np.median(nearest[:, 1] - nearest[:, 0]))
-    logits = -squared / max(gap / 2, 1e-12)
-    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+    return Clusters(means, max(gap / 2, 1e-12))
+
+
+def _squared_distances(descriptors: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """[V, Z] of descriptors [V, D] and means [Z, D]."""
+    return ((descriptors[:, None] - means) ** 2).sum(axis=-1)
+
+
+def store_clusters(folder: pathlib.Path, aspect: str, clusters: Clusters) -> None:
+    """Stores the clusters beside a data set's labels, for other data sets to use."""
+    file_io.write_npz(_path(folder, aspect), clusters._asdict())
+
+
+def read_clusters(folder: pathlib.Path, aspect: str) -> Clusters:
+    """Returns the clusters that a data set was labelled with.
+
+    Raises:
+        DataError: if there are none.
+    """
+    path = _path(folder, aspect)
+    message = (
+        f"{folder} has no clusters of appearance for {aspect!r}; label it first, with "
+        "--labeller appearance"
+    )
+    with file_io.npz(path, message) as arrays:
+        return Clusters(arrays["means"], float(arrays["temperature"]))
+
+
+def _path(folder: pathlib.Path, aspect: str) -> pathlib.Path:
+    return folder / "aspects" / f"{aspect}.clusters.npz"
+
+
+class Labelled(NamedTuple):
+    """Soft labels by appearance, and the clusters that they are shares of."""
+
+    labels: label_files.Labels
+    clusters: Clusters
 
 
 def label_by_appearance(
@@ -101,7 +160,8 @@ def label_by_appearance(
     num_frames: int,
     seed: int,
     num_jobs: int,
-) -> label_files.Labels:
+    clusters: Clusters | None = None,
+) -> Labelled:
     """Returns soft labels of a data set's videos by clustering their appearance.
 
     A video that cannot be decoded, or whose record is damaged, gets no label
@@ -113,6 +173,7 @@ def label_by_appearance(
         num_frames: Frames of each video, evenly spaced.
         seed: Random seed of the clustering.
         num_jobs: Videos decoded at once.
+        clusters: Those of another data set, in place of own ones.
     """
     reader = records.RecordReader(folder, "videos")
 
@@ -135,10 +196,13 @@ def label_by_appearance(
     readable = [(place, row) for place, row in found if row is not None]
     if not readable:
         raise errors.DataError(f"no video of {folder} can be decoded")
-    if num_labels is None:
-        num_labels = min(MOST_LABELS, max(2, len(readable) // _VIDEOS_A_LABEL))
-    values = cluster(np.stack([row for _, row in readable]), num_labels, seed=seed)
-    return label_files.Labels([reader.ids[place] for place, _ in readable], values)
+    descriptors = np.stack([row for _, row in readable])
+    if clusters is None:
+        if num_labels is None:
+            num_labels = min(MOST_LABELS, max(2, len(readable) // _VIDEOS_A_LABEL))
+        clusters = fit(descriptors, num_labels, seed=seed)
+    ids = [reader.ids[place] for place, _ in readable]
+    return Labelled(label_files.Labels(ids, clusters.label(descriptors)), clusters)
 
 
 def warning(values: np.ndarray) -> str:

@@ -11,6 +11,9 @@ from typing import Literal
 
 from smad_jax import errors
 
+# How the origin of labels by appearance begins; behind it are the clusters' digits.
+APPEARANCE = "clusters of appearance"
+
 
 @dataclasses.dataclass(frozen=True)
 class Aspect:

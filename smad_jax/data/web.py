@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.base.aspect_table import Aspect
+from smad_jax.base.aspect_table import APPEARANCE, Aspect
 from smad_jax.base.sections import Range
 from smad_jax.data import catalog
 from smad_jax.data.sampling import Sampling
@@ -71,7 +71,7 @@ def match_aspects(
 
     Raises:
         DataError: if labels of an aspect differ from the training set's in number or
-            kind.
+            kind, or if their numbers count other clusters of appearance.
     """
     for name, own in split.aspects.items():
         theirs = aspects[name]
@@ -80,6 +80,18 @@ def match_aspects(
                 f"{split.dataset} has {own.num_labels} labels of {name!r}, "
                 f"{own.kind}, but {target} has {theirs.num_labels}, {theirs.kind}; "
                 "label both with the same network"
+            )
+        home = target.rpartition("/")[0]
+        both = own.source, theirs.source
+        by_looks = any(source.startswith(APPEARANCE) for source in both)
+        # Labels without digits are from before clusters could be shared.
+        differ = own.source != theirs.source or APPEARANCE in both
+        if by_looks and differ and split.dataset != home:
+            raise errors.DataError(
+                f"label numbers of {name!r} mean other scenes in {split.dataset} than "
+                f"in {target}: their clusters of appearance differ; label it again "
+                f"with python -m data_prep.pseudo_label --dataset {split.dataset} "
+                f"--aspect {name} --labeller appearance --like {home}"
             )
     labels, mask = dict(split.aspect_labels), dict(split.aspect_mask)
     for name, aspect in aspects.items():

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,26 @@ def test_labels_of_another_network_are_refused():
     split = a_split(scene=(tags, np.ones(V, bool)))
     with pytest.raises(errors.DataError, match="3 labels of 'scene', tags, but"):
         web.match_aspects(split, {"scene": SCENE}, "k/train")
+
+
+@pytest.mark.parametrize(
+    ("own", "home", "dataset", "refused"),
+    [
+        ("clusters of appearance 12ab", "clusters of appearance 12ab", "web", False),
+        ("clusters of appearance 12ab", "clusters of appearance 34cd", "web", True),
+        ("clusters of appearance", "clusters of appearance", "web", True),
+        ("clusters of appearance", "clusters of appearance", "mine", False),
+        ("resnet50", "clusters of appearance 34cd", "web", True),
+        ("resnet50", "densenet161", "web", False),
+    ],
+)
+def test_numbers_of_other_clusters_are_not_the_same_scenes(own, home, dataset, refused):
+    ours, theirs = (aspect_table.Aspect("scene", "soft", 3, s) for s in (own, home))
+    split = dataclasses.replace(
+        a_split(scene=(ours, np.ones(V, bool))), dataset=dataset
+    )
+    if not refused:
+        web.match_aspects(split, {"scene": theirs}, "mine/train")
+        return
+    with pytest.raises(errors.DataError, match=r"'scene'.*--like mine"):
+        web.match_aspects(split, {"scene": theirs}, "mine/train")

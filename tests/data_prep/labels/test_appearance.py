@@ -10,7 +10,7 @@ V = 36
 def label(data_root):
     return appearance.label_by_appearance(
         data_root / "tiny", num_labels=3, num_frames=2, seed=0, num_jobs=2
-    )
+    ).labels
 
 
 def test_appearance_tells_scenes_apart_and_leaves_broken_videos_out(data_root):
@@ -44,7 +44,8 @@ def test_appearance_gives_the_same_labels_twice(data_root):
 def test_large_clusters_come_first():
     rng = np.random.default_rng(0)
     spots = np.repeat([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], [5, 20, 10], axis=0)
-    values = appearance.cluster(spots + rng.normal(0, 0.1, (35, 2)), 3, seed=1)
+    spots = spots + rng.normal(0, 0.1, (35, 2))
+    values = appearance.fit(spots, 3, seed=1).label(spots)
     assert np.bincount(values.argmax(axis=1)).tolist() == [20, 10, 5]
 
 
@@ -52,13 +53,13 @@ def test_large_clusters_come_first():
 def test_more_clusters_than_different_videos_are_refused(num_labels):
     spots = np.array([[0.0], [0.0], [1.0], [2.0]])
     with pytest.raises(errors.DataError, match="must be 2 to 3"):
-        appearance.cluster(spots, num_labels, seed=0)
+        appearance.fit(spots, num_labels, seed=0)
 
 
 def test_few_videos_get_fewer_labels_where_nobody_says_how_many(data_root):
     labels = appearance.label_by_appearance(
         data_root / "tiny", num_labels=None, num_frames=2, seed=0, num_jobs=2
-    )
+    ).labels
     assert labels.values.shape == (V - 1, (V - 1) // 4)
 
 
@@ -70,3 +71,21 @@ def test_labels_of_single_videos_are_warned_of_where_they_are_many(hard, warned)
     warning = appearance.warning(np.eye(6)[hard])
     assert bool(warning) == warned
     assert ("4 of 6 labels" in warning) == warned
+
+
+def test_clusters_of_one_data_set_label_another_alike(data_root, tmp_path):
+    folder = data_root / "tiny"
+    first = appearance.label_by_appearance(
+        folder, num_labels=3, num_frames=2, seed=0, num_jobs=2
+    )
+    appearance.store_clusters(tmp_path, "scene", first.clusters)
+    clusters = appearance.read_clusters(tmp_path, "scene")
+    assert clusters.source == first.clusters.source
+    again = appearance.label_by_appearance(
+        folder, num_labels=None, num_frames=2, seed=5, num_jobs=2, clusters=clusters
+    )
+    np.testing.assert_array_equal(again.labels.values, first.labels.values)
+    other = appearance.fit(np.random.default_rng(0).random((9, 2)), 3, seed=0)
+    assert other.source != clusters.source
+    with pytest.raises(errors.DataError, match=r"no clusters .* 'object'"):
+        appearance.read_clusters(tmp_path, "object")
