@@ -19,7 +19,7 @@ import argparse
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from data_prep.labels import label_files
 from data_prep.lists import command_options
@@ -130,7 +130,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="labelled data set whose clusters of appearance to use, so that equal "
         "numbers mean equal scenes, as joint training needs",
     )
+    _add_network_arguments(parser)
+
+
+def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("labelling by a network").add_argument
+    number = command_line.whole_number(1)
     add("--batch-size", type=number, default=50, help="images per batch")
     add(
         "--part-size",
@@ -153,6 +158,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _check(
+    labeller: str | None,
+    num_labels: int | None,
+    like: str | None,
+    network: Mapping[str, object],
+) -> None:
+    """Raises ConfigError for options that do not go together."""
+    if network["runner_options"] and not network["runner"]:
+        raise errors.ConfigError(
+            f"runner options {network['runner_options']} need --runner"
+        )
+    if like and (num_labels or labeller != "appearance"):
+        raise errors.ConfigError(
+            "--like needs --labeller appearance, and takes the number of labels too"
+        )
+    if labeller in NETWORKS and not network["weights"]:
+        raise errors.ConfigError(
+            f"--labeller {labeller} needs --weights FOLDER; make it with "
+            "python -m smad_jax.torch_weights import"
+        )
+
+
 def run(
     *,
     data_root: pathlib.Path,
@@ -169,25 +196,13 @@ def run(
     **network: object,
 ) -> str:
     """Makes or reads the labels and stores them; returns their numbers."""
-    if network["runner_options"] and not network["runner"]:
-        raise errors.ConfigError(
-            f"runner options {network['runner_options']} need --runner"
-        )
-    if like and (num_labels or labeller != "appearance"):
-        raise errors.ConfigError(
-            "--like needs --labeller appearance, and takes the number of labels too"
-        )
+    _check(labeller, num_labels, like, network)
     folder = data_root / dataset
     catalog.read_dataset_file(folder)
     chosen = soft_aspect(aspect)
     if names:
         label_names.read(names)  # checked before long work
     if labeller in NETWORKS:
-        if not network["weights"]:
-            raise errors.ConfigError(
-                f"--labeller {labeller} needs --weights FOLDER; make it with "
-                "python -m smad_jax.torch_weights import"
-            )
         from data_prep.labels import network_job
 
         sizes = {"num_labels": num_labels, "num_frames": num_frames, "jobs": jobs}
