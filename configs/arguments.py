@@ -6,6 +6,8 @@ of a key is its default; that of `aspects` depends on the data. Every config has
 `size`: `paper` for the paper's recipe, `tiny` for one that a laptop trains (small.py).
 """
 
+import difflib
+
 from ml_collections import ConfigDict
 
 from configs import data
@@ -43,8 +45,10 @@ def parse(arg: str, **known: tuple[str, ...]) -> ConfigDict:
         key, _, value = part.rpartition("=")
         key = key or "train"
         if key not in choice:
+            near = difflib.get_close_matches(key, choice, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
             raise ValueError(
-                f"unknown key {key!r} in the config's argument {arg!r}; "
+                f"unknown key {key!r} in the config's argument {arg!r}; {hint}"
                 f"known: {', '.join(sorted(choice))}"
             )
         if known.get(key) and value not in known[key]:
