@@ -129,15 +129,10 @@ def _outline(
 def _advice(batch_size: int, share: float, needed: int, free: int) -> str:
     """The message for a step that does not fit, with the batch size that does."""
     fits = max(0, int(batch_size * share))
-    smaller = 1 << max(0, fits.bit_length() - 1)
+    smaller = f"--config.data.batch_size={1 << max(0, fits.bit_length() - 1)} fits"
     return (
         f"a training step needs about {needed / _GIB:.1f} GiB of memory, but "
         f"{free / _GIB:.1f} GiB are free; "
-        + (
-            f"--config.data.batch_size={smaller} fits"
-            if fits >= 1
-            else "even one video at a time does not fit"
-        )
-        + ", or use the small recipe for own videos: "
-        "--config configs/NAME.py:DATASET,size=tiny"
+        f"{smaller if fits else 'even one video at a time does not fit'}, or use the "
+        "small recipe for own videos: --config configs/NAME.py:DATASET,size=tiny"
     )
