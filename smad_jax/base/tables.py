@@ -23,7 +23,7 @@ import pyarrow.csv
 
 from smad_jax import errors
 
-_SEPARATORS = ",;\t|"
+SEPARATORS = ",;\t|"
 _GZIP = b"\x1f\x8b"
 # A pickle runs code when it is loaded, so only who wrote it should.
 _FROM_PICKLE = "load it where it was written, np.savez(OUT, ids=..., probabilities=...)"
@@ -37,8 +37,7 @@ _OTHER_KINDS = (
     (b"\x89HDF", "an HDF5 file", "pandas.read_hdf(PATH).to_csv(OUT, index=False)"),
     (b"ARROW1", "an Arrow file", "pandas.read_feather(PATH).to_csv(OUT, index=False)"),
 )
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
+_WIDE_MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -46,6 +45,7 @@ _MARKS = (
 )
 INDEX_NAMES = ("", "Unnamed: 0", "Unnamed: 0.1")  # of row numbers
 _DECIMAL_COMMA = re.compile(rb'(^|[;\n])"?-?\d+,\d+"?(;|\r?\n|$)')
+_BEFORE_HEADER = re.compile(rb"(?:sep=(.)\r?(?:\n|$))?(?:\r?\n)*")
 _HEAD = 1 << 20  # bytes that hold a header
 _CHUNK = 1 << 24  # bytes decoded at once
 
@@ -87,14 +87,9 @@ class Frame(NamedTuple):
             if not _is_number(column.type):
                 column = self._parsed(name)
             empty[:, place] = column.is_null().to_numpy()
-            found[:, place] = (
-                column.cast(
-                    pyarrow.float64(),
-                    safe=False,  # whole numbers above 2^53 are rounded
-                )
-                .fill_null(0)
-                .to_numpy()
-            )
+            # whole numbers above 2^53 are rounded
+            column = column.cast(pyarrow.float64(), safe=False)
+            found[:, place] = column.fill_null(0).to_numpy()
         partly = empty.any(axis=1) & ~empty.all(axis=1)
         if partly.any():
             row = int(np.argmax(partly))
@@ -170,25 +165,14 @@ def content(path: pathlib.Path) -> bytes:
         DataError: if there is no such file, or it is no such text: naming its kind, or
             the line that is not UTF-8, and what converts it.
     """
+    found, encoding = _opened(path)
+    if encoding == "utf-8":
+        _check_utf8(path, found)
+        return _with_line_feeds(found)
     try:
-        found = path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise errors.DataError(f"no file at {path}") from error
-    if found.startswith(_GZIP):
-        try:
-            found = gzip.decompress(found)
-        except (OSError, EOFError, zlib.error) as error:
-            raise errors.DataError(f"{path} is a damaged gzip file: {error}") from error
-    for mark, encoding in _MARKS:
-        if found.startswith(mark):
-            return _recoded(path, found, encoding)
-    for start, kind, repair in _OTHER_KINDS:
-        if found.startswith(start):
-            raise errors.DataError(
-                f"{path} is {kind}, not text; write it as CSV first: {repair}"
-            )
-    _check_utf8(path, found)
-    return _with_line_feeds(found)
+        return _with_line_feeds(found.decode(encoding).encode())
+    except UnicodeError as error:
+        raise errors.DataError(f"{path} is damaged {encoding}: {error}") from error
 
 
 def lines(path: pathlib.Path) -> Iterator[tuple[int, str]]:
@@ -209,29 +193,9 @@ def header(path: pathlib.Path) -> list[str]:
     Raises:
         DataError: as `content`.
     """
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_HEAD)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise errors.DataError(f"no file at {path}") from error
-    if head.startswith(_GZIP):
-        try:
-            head = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
-        except zlib.error as error:
-            raise errors.DataError(f"{path} is a damaged gzip file: {error}") from error
-    for mark, encoding in _MARKS:
-        if head.startswith(mark):
-            head = head[: len(head) // 4 * 4].decode(encoding, "ignore").encode()
-            break
-    text = head.decode("utf-8", "replace")
-    rows = [line for line in text.splitlines() if line.strip()]
-    stated = re.fullmatch(r"sep=(.)", rows[0]) if rows else None
-    if stated:
-        rows = rows[1:]
-    if not rows:
-        return []
-    mark = stated[1] if stated else separator(rows[0])
-    return cells(rows[0], mark, str(path))
+    head, encoding = _opened(path, _HEAD)
+    text = head.decode(encoding, "replace").encode()
+    return _opening(path, _with_line_feeds(text)).names
 
 
 def cells(line: str, mark: str, where: str) -> list[str]:
@@ -253,7 +217,7 @@ def separator(line: str) -> str:
     Signs within quotes do not count.
     """
     bare = re.sub(r'"[^"]*"', "", line)
-    return max(_SEPARATORS, key=bare.count)
+    return max(SEPARATORS, key=bare.count)
 
 
 def read(path: pathlib.Path, *, texts: Sequence[str] = (), named: bool = True) -> Frame:
@@ -270,24 +234,16 @@ def read(path: pathlib.Path, *, texts: Sequence[str] = (), named: bool = True) -
             that has more or fewer cells than the header.
     """
     whole = content(path)
-    head = whole.split(b"\n", 2)
-    stated = re.fullmatch(rb"sep=(.)\r?", head[0])
-    skipped = 0
-    if stated:
-        whole, skipped = whole[len(head[0]) + 1 :], 1
-    while whole.startswith((b"\n", b"\r\n")):
-        whole, skipped = whole[whole.index(b"\n") + 1 :], skipped + 1
-    first, _, body = whole.partition(b"\n")
-    line = first.decode().rstrip("\r")
-    mark = stated[1].decode() if stated else separator(line)
-    names = cells(line, mark, f"{path}, line {skipped + 1}")
-    first_line = skipped + 1 + named
+    opening = _opening(path, whole)
+    names, mark = opening.names, opening.separator
+    first_line = opening.line + named
     if not named:
-        names, body = [str(place) for place in range(len(names))], whole
+        names = [str(place) for place in range(len(names))]
     if twice := [name for name in names if names.count(name) > 1]:
         raise errors.DataError(f"{path} has two columns called {twice[0]!r}")
     if not names:
         raise errors.DataError(f"{path} is empty")
+    body = whole[opening.end if named else opening.start :]
     comma = mark == ";" and bool(_DECIMAL_COMMA.search(body[:65536]))
     columns = _parse(path, body, names, _Dialect(mark, comma, first_line), texts)
     notes = ["decimal commas are read as points"] if comma else []
@@ -299,6 +255,57 @@ def read(path: pathlib.Path, *, texts: Sequence[str] = (), named: bool = True) -
     if not columns:
         raise errors.DataError(f"{path} has no column but the rows' numbers")
     return Frame(path, tuple(columns), columns, first_line, tuple(notes))
+
+
+def _opened(path: pathlib.Path, size: int = -1) -> tuple[bytes, str]:
+    """Returns a file's text, unpacked, and its encoding; only the first `size` bytes.
+
+    Raises:
+        DataError: if there is no such file, or it is of another kind.
+    """
+    try:
+        with open(path, "rb") as file:
+            packed = file.peek(2).startswith(_GZIP)
+            found = (gzip.GzipFile(fileobj=file) if packed else file).read(size)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise errors.DataError(f"no file at {path}") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise errors.DataError(f"{path} is a damaged gzip file: {error}") from error
+    if found.startswith(codecs.BOM_UTF8):
+        return found.removeprefix(codecs.BOM_UTF8), "utf-8"
+    for mark, encoding in _WIDE_MARKS:
+        if found.startswith(mark):
+            return found, encoding
+    for start, kind, repair in _OTHER_KINDS:
+        if found.startswith(start):
+            raise errors.DataError(
+                f"{path} is {kind}, not text; write it as CSV first: {repair}"
+            )
+    return found, "utf-8"
+
+
+class _Opening(NamedTuple):
+    """A table's first line: its cells and their separator, its number, where it lies.
+
+    `start` and `end` are the places of its first byte and of the next line's.
+    """
+
+    names: list[str]
+    separator: str
+    line: int
+    start: int
+    end: int
+
+
+def _opening(path: pathlib.Path, whole: bytes) -> _Opening:
+    """The first line that is neither blank nor Excel's `sep=;`."""
+    before = _BEFORE_HEADER.match(whole)
+    start = before.end() if before else 0
+    line = whole.count(b"\n", 0, start) + 1
+    end = whole.find(b"\n", start) + 1 or len(whole)
+    text = whole[start:end].decode().rstrip("\r\n")
+    mark = before[1].decode() if before and before[1] else separator(text)
+    return _Opening(cells(text, mark, f"{path}, line {line}"), mark, line, start, end)
 
 
 def _parse(
@@ -361,18 +368,6 @@ def _counts_rows(column: pyarrow.ChunkedArray) -> bool:
 def _is_number(kind: pyarrow.DataType) -> bool:
     types = pyarrow.types
     return types.is_integer(kind) or types.is_floating(kind) or types.is_null(kind)
-
-
-def _recoded(path: pathlib.Path, found: bytes, encoding: str) -> bytes:
-    """Returns the UTF-8 bytes of a text whose byte-order mark is that of `encoding`."""
-    if encoding == "utf-8-sig":
-        rest = found[len(codecs.BOM_UTF8) :]
-        _check_utf8(path, rest)
-        return _with_line_feeds(rest)
-    try:
-        return _with_line_feeds(found.decode(encoding).encode())
-    except UnicodeError as error:
-        raise errors.DataError(f"{path} is damaged {encoding}: {error}") from error
 
 
 def _with_line_feeds(found: bytes) -> bytes:

@@ -1,4 +1,5 @@
 import gzip
+import pickle
 
 import numpy as np
 import pytest
@@ -125,9 +126,20 @@ def test_lines_that_end_in_carriage_returns_are_lines(tmp_path, encoding):
 def test_header_of_a_damaged_or_missing_file_is_refused(tmp_path):
     path = tmp_path / "a.csv.gz"
     path.write_bytes(b"\x1f\x8b" + b"no gzip" * 3)
-    for file in (path, tmp_path / "none.csv"):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(["id", "label"]))
+    for file in (path, tmp_path / "none.csv", tmp_path / "a.pkl"):
         with pytest.raises(errors.DataError, match=file.name):
             tables.header(file)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("start", ["", "\r\n\n", "sep=;\r\n", "sep=;\n\n"])
+def test_header_is_that_of_the_whole_table(tmp_path, encoding, start):
+    text = start + '"a,b";c\r\n1;2\r\n' * 2
+    for path, packed in (("a.csv", bytes), ("a.csv.gz", gzip.compress)):
+        (tmp_path / path).write_bytes(packed(text.encode(encoding)))
+        assert tables.header(tmp_path / path) == ["a,b", "c"]
+        assert tables.read(tmp_path / path).names == ("a,b", "c")
 
 
 @pytest.mark.parametrize(
