@@ -174,9 +174,8 @@ def _names(
 
 def _stem(id: str) -> str:
     name = pathlib.PurePath(id).name
-    extensions = (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)
     stem, dot, extension = name.rpartition(".")
-    return stem if f"{dot}{extension.lower()}" in extensions else name
+    return stem if f"{dot}{extension.lower()}" in video.ALL_EXTENSIONS else name
 
 
 def _read_json(path: pathlib.Path, tags: Mapping[str, Sequence[str]]) -> Iterator[Clip]:

@@ -16,12 +16,10 @@ from smad_jax import errors
 from smad_jax.base import tables
 from smad_jax.data import video
 
-_ENDINGS = (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)
+_ENDINGS = "|".join(map(re.escape, video.ALL_EXTENSIONS))
 LIST_LINE = re.compile(
-    rf"(?P<path>.*({'|'.join(map(re.escape, _ENDINGS))}))\s*[\s,]\s*(?P<label>\S.*)",
-    re.IGNORECASE,
+    rf"(?P<path>.*({_ENDINGS}))\s*[\s,]\s*(?P<label>\S.*)", re.IGNORECASE
 )
-_SEPARATORS = ",;\t|"
 _LOOKED_AT = 100  # lines that show what a column holds
 # What headers call the columns, in lower case without signs.
 _PATHS = (
@@ -114,7 +112,7 @@ def _table(
     """The entries of a table and notes on its reading; None if it is no table."""
     stated = re.fullmatch("sep=(.)", lines[0][1]) if lines else None  # Excel's
     lines = lines[1:] if stated else lines
-    for mark in stated[1] if stated else _SEPARATORS:
+    for mark in stated[1] if stated else tables.SEPARATORS:
         head = _split(path, lines[:_LOOKED_AT], mark)  # there may be a million lines
         widths = collections.Counter(len(row.cells) for row in head)
         width = max(widths, key=widths.__getitem__, default=0)

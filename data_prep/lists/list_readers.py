@@ -116,7 +116,7 @@ class Files:
 
 def has_ending(name: str) -> bool:
     """Returns whether a name ends as a video file or an image does."""
-    return name.lower().endswith((*video.EXTENSIONS, *video.IMAGE_EXTENSIONS))
+    return name.lower().endswith(video.ALL_EXTENSIONS)
 
 
 def matches(

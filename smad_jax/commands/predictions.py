@@ -16,8 +16,6 @@ from smad_jax.base import file_io
 from smad_jax.data import bad_videos, catalog, pipeline, records, video
 from smad_jax.experiment import trained
 
-_EXTENSIONS = (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)
-
 
 class Failure(NamedTuple):
     """Why a video cannot be used; the attributes are those of `BadVideos.record`."""
@@ -121,12 +119,12 @@ def open_files(place: str | os.PathLike[str]) -> catalog.Split:
         ids = sorted(
             str(path.relative_to(folder))
             for path in file_io.files_below(folder)
-            if path.suffix.lower() in _EXTENSIONS
+            if path.suffix.lower() in video.ALL_EXTENSIONS
         )
     if not ids:
         raise errors.DataError(
             f"no videos in {folder}; files with these endings are used: "
-            f"{' '.join(_EXTENSIONS)}"
+            f"{' '.join(video.ALL_EXTENSIONS)}"
         )
     return catalog.Split(
         dataset=str(folder),

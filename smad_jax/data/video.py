@@ -35,6 +35,7 @@ EXTENSIONS = tuple(
     ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv".split()
 )
 IMAGE_EXTENSIONS = tuple(".bmp .gif .jpeg .jpg .png .tif .tiff .webp".split())
+ALL_EXTENSIONS = (*EXTENSIONS, *IMAGE_EXTENSIONS)
 
 TIME_LIMIT = 20.0  # seconds a file; the longest real clip needs a fraction of one
 

@@ -13,7 +13,6 @@ from smad_jax.data import records, video
 
 _SIDE = 96  # pixels of the shorter side, at most
 _QUALITY = 70
-_ENDINGS = (*video.EXTENSIONS, *video.IMAGE_EXTENSIONS)
 
 
 def thumbnails(folder: pathlib.Path, ids: Iterable[str]) -> dict[str, str]:
@@ -57,7 +56,7 @@ def _files(folder: pathlib.Path, ids: list[str]) -> dict[str, bytes]:
     """Videos from files, found by path below the folder or by name."""
     paths: dict[str, pathlib.Path] = {}
     for path in sorted(file_io.files_below(folder)):
-        if path.suffix.lower() in _ENDINGS:
+        if path.suffix.lower() in video.ALL_EXTENSIONS:
             below = path.relative_to(folder).as_posix()
             for name in (path.stem, path.name, below.removesuffix(path.suffix), below):
                 paths.setdefault(name, path)
