@@ -114,7 +114,8 @@ def has_labels(path: pathlib.Path) -> bool:
 
 def _read_csv(path: pathlib.Path, column: str) -> Table:
     """The table of a CSV file with a header."""
-    frame = tables.read(path, texts=(*_OUR_COLUMNS, "class_1", column.lower()))
+    texts = (*_OUR_COLUMNS, "class_1", column.lower())
+    frame = tables.read(path, texts=texts)
     names = {n.lower() if n.lower() in _OUR_COLUMNS else n: n for n in frame.names}
     if len(names) < len(frame.names):
         lower = [name.lower() for name in frame.names]
@@ -126,8 +127,8 @@ def _read_csv(path: pathlib.Path, column: str) -> Table:
     ids = frame.texts(names["id"])
     if len(wanted) == 1:
         name = names[wanted[0]]
-        # read again as text: 007 and 10:20 are names
-        frame = tables.read(path, texts=("id", name.lower()))
+        if name.lower() not in texts:  # read again as text: 007 and 10:20 are names
+            frame = tables.read(path, texts=("id", name.lower()))
         return Table(path, ids, frame.texts(name), None, (), 0)
     numbered = tables.by_number(wanted)
     try:
