@@ -6,6 +6,7 @@ since compiling takes a while; the program it compiles is then in JAX's cache.
 """
 
 import pathlib
+import re
 
 import jax
 import numpy as np
@@ -67,23 +68,36 @@ def check(
 def available() -> int | None:
     """Returns the bytes that a device of this process can still take; None if unknown.
 
-    That is its own memory, or for a CPU what the machine and its control group leave.
+    That is its own memory, or for a CPU the host's.
     """
     device = jax.local_devices()[0]
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
         limit = stats.get("bytes_limit")
         return None if limit is None else limit - stats.get("bytes_in_use", 0)
-    meminfo = pathlib.Path("/proc/meminfo")
-    if not meminfo.is_file():
+    return available_on_host()
+
+
+def available_on_host(root: pathlib.Path = pathlib.Path("/")) -> int | None:
+    """Returns the bytes that Linux and the control group leave; None if unknown."""
+    kibibytes = _number(root / "proc/meminfo", "MemAvailable: *")
+    if kibibytes is None:
         return None
-    fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
-    free = int(fields["MemAvailable"].split()[0]) << 10
-    group = pathlib.Path("/sys/fs/cgroup")
-    limit, used = group / "memory.max", group / "memory.current"
-    if limit.is_file() and used.is_file() and limit.read_text().strip() != "max":
-        free = min(free, int(limit.read_text()) - int(used.read_text()))
+    free = kibibytes << 10
+    group = root / "sys/fs/cgroup"
+    limit, used = _number(group / "memory.max"), _number(group / "memory.current")
+    if limit is not None and used is not None:  # else the limit is `max`
+        # The used memory counts cached files, which give way to a program's memory.
+        cached = _number(group / "memory.stat", "inactive_file ") or 0
+        free = min(free, limit - used + cached)
     return free
+
+
+def _number(path: pathlib.Path, name: str = "") -> int | None:
+    """The number that follows a name in one of the kernel's files, if it has both."""
+    text = path.read_text() if path.is_file() else ""
+    found = re.search(rf"^{name}(\d+)", text, re.MULTILINE)
+    return int(found[1]) if found else None
 
 
 def _outline(

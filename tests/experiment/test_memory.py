@@ -44,6 +44,33 @@ def test_step_that_does_not_fit_is_refused_with_a_batch_size_that_does(
     check((dataclasses.replace(whole, settings=settings), state))
 
 
+def kernel(root, meminfo, **group):
+    files = {"proc/meminfo": meminfo} | {
+        f"sys/fs/cgroup/memory.{name}": text for name, text in group.items()
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return memory.available_on_host(root)
+
+
+MEMINFO = "MemTotal:       4096 kB\nMemFree:  7 kB\nMemAvailable:   2048 kB\n"
+
+
+def test_free_memory_of_a_host_without_a_limit(tmp_path):
+    assert memory.available_on_host(tmp_path) is None
+    assert kernel(tmp_path, "MemTotal:       4096 kB\n") is None
+    assert kernel(tmp_path, MEMINFO) == 2 * MIB
+    assert kernel(tmp_path, MEMINFO, max="max\n", current=f"{MIB}\n") == 2 * MIB
+
+
+def test_cached_files_of_a_control_group_count_as_free(tmp_path):
+    group = {"max": f"{3 * MIB}\n", "current": f"{2 * MIB}\n"}
+    assert kernel(tmp_path, MEMINFO, **group) == MIB
+    stat = f"file {MIB}\nactive_file 0\ninactive_file {MIB // 2}\nanon 5\n"
+    assert kernel(tmp_path, MEMINFO, stat=stat, **group) == MIB + MIB // 2
+
+
 def test_free_memory_is_less_than_all_of_it():
     free = memory.available()
     assert free is None or 0 < free < 1 << 50
