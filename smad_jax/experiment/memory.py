@@ -7,6 +7,7 @@ since compiling takes a while; the program it compiles is then in JAX's cache.
 
 import pathlib
 import re
+from typing import Any
 
 import jax
 import numpy as np
@@ -66,10 +67,7 @@ def check(
 
 
 def available() -> int | None:
-    """Returns the bytes that a device of this process can still take; None if unknown.
-
-    That is its own memory, or for a CPU the host's.
-    """
+    """Returns the free bytes of a device, and for a CPU the host's; None if unknown."""
     device = jax.local_devices()[0]
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
@@ -102,7 +100,7 @@ def _number(path: pathlib.Path, name: str = "") -> int | None:
 
 def _outline(
     settings: Settings, train: catalog.Split, mesh: jax.sharding.Mesh
-) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
+) -> dict[str, dict[str, Any]]:
     """The shapes of a step's batches on the devices."""
     data = settings.data
     rows = jax.sharding.NamedSharding(
@@ -118,10 +116,11 @@ def _outline(
     def video(count: int) -> jax.ShapeDtypeStruct:
         return struct((count, frames, side, side, 3), np.uint8)
 
+    def labelled(count: int) -> dict[str, Any]:
+        return {"video": video(count), "label": struct((count,), np.int32)}
+
     size = data.batch_size
-    whole = {
-        "video": video(size),
-        "label": struct((size,), np.int32),
+    whole = labelled(size) | {
         "aspects": {
             name: struct((size, aspect.num_labels), np.float32)
             for name, aspect in train.aspects.items()
@@ -132,11 +131,7 @@ def _outline(
     if data.target:
         streams[base.UNLABELLED] = {"video": video(data.unlabelled_size)}
     if data.masked and data.masked.turns == "joint":
-        masked = data.masked_size
-        streams[base.MASKED] = {
-            "video": video(masked),
-            "label": struct((masked,), np.int32),
-        }
+        streams[base.MASKED] = labelled(data.masked_size)
     return streams
 
 
