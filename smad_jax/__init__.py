@@ -4,8 +4,7 @@ What the commands do, a notebook can call: `smad_jax.audit(...)`, `smad_jax.trai
 and the others below; docs/api.md shows them. Each is imported when it is first used:
 `import smad_jax` is fast, and an audit needs no JAX.
 
-Read in this order: `models/saar.py`, `methods/smad.py`, `training/stepping.py`,
-`training/loop.py`, `experiment/run.py`.
+README.md lists the files to read first, in order.
 """
 
 import importlib
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from smad_jax.commands.runs import train
     from smad_jax.data.catalog import open_split, write_split
     from smad_jax.data.selection import hard_labels
-    from smad_jax.experiment.config_files import load as load_config
+    from smad_jax.experiment.config_files import load_config
     from smad_jax.experiment.trained import load_run
     from smad_jax.reporting.audit.audits import audit, write_page
     from smad_jax.torch_weights.transfer import (
@@ -68,13 +67,12 @@ _PLACES = {
     ),
     "smad_jax.data.catalog": ("open_split", "write_split"),
     "smad_jax.data.selection": ("hard_labels",),
+    "smad_jax.experiment.config_files": ("load_config",),
     "smad_jax.experiment.trained": ("load_run",),
 }
 
 
 def __getattr__(name: str) -> object:
-    if name == "load_config":
-        return importlib.import_module("smad_jax.experiment.config_files").load
     for module, names in _PLACES.items():
         if name in names:
             with errors.machine_explained():

@@ -36,10 +36,10 @@ def train(
         Metrics named `set/metric`, accuracies between 0 and 1.
 
     Raises:
-        UserError: for whatever the user can put right.
+        UserError: for mistakes that the user can correct.
     """
     if isinstance(config, str):
-        config = config_files.load(config)
+        config = config_files.load_config(config)
     if smoke:
         config = base.smoke(config)
     _keep_compiled()

@@ -84,7 +84,7 @@ def parse_flags(argv: Sequence[str], place: str) -> list[str]:
             near = next((f"; did you mean --config {f[1]}?" for f in found if f), "")
             raise errors.ConfigError(f"--config configs/NAME.py is needed{near}")
         # The flags of a config are made from its keys, so its file is read first.
-        config = config_files.load(place)
+        config = config_files.load_config(place)
         config_flags.DEFINE_config_dict("config", config, sys_argv=list(argv))
         return flags.FLAGS(argv)
     except (AttributeError, KeyError) as error:  # an unknown key, or section

@@ -10,7 +10,7 @@ import ml_collections
 from smad_jax import errors
 
 
-def load(place: str) -> ml_collections.ConfigDict:
+def load_config(place: str) -> ml_collections.ConfigDict:
     """Returns the config of an experiment.
 
     Args:

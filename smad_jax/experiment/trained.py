@@ -149,7 +149,7 @@ def load_run(
         views: Test views of a video; 0 for as many as the run was tested with.
         config: For imported weights only: how videos are sampled, as for `train`.
         classes: For imported weights only: [K] names of their classes in the order of
-            the logits, or the file that has them, one a line.
+            the logits, or a file with one per line.
 
     Raises:
         ConfigError: if imported weights come without config or classes, or a run with.
@@ -176,7 +176,7 @@ def load_run(
             "a config (configs/NAME.py:DATA) and their classes too"
         )
     if isinstance(config, str):
-        config = config_files.load(config)
+        config = config_files.load_config(config)
     if isinstance(classes, pathlib.Path):
         classes = label_names.read(classes)
     settings = Settings.parse(config.to_dict()).with_data(root, test_views=views)

@@ -193,7 +193,7 @@ def settings(job: Job) -> dict[str, object]:
         ConfigError: if there is no such config, or a flag does not fit it.
     """
     try:
-        config = config_files.load(job.config)
+        config = config_files.load_config(job.config)
         for flag in job.overrides:
             name, _, text = flag.partition("=")
             if name.startswith("--config."):
