@@ -37,7 +37,7 @@ RECIPE = {
     "evaluation.batch_size": 50,
     "evaluation.view_chunk": 50,
 }
-# Own videos on a laptop: 600 clips in minutes on two cores.
+# Own videos on a laptop: minutes on two cores, however many videos there are.
 TINY = RECIPE | {
     "data.cache_mib": 2048,  # frames of 64 pixels are cached: 2,000 clips of 100 frames
     "data.transform.resize": 64,

@@ -1,8 +1,8 @@
 """The studies on the embedded benchmark: what is compared over draws, and what tuned.
 
-    python -m smad_jax.reporting study --write docs/results/smad.md
-    python -m smad_jax.reporting study --config configs/study.py:omnidebias
-    python -m smad_jax.reporting tune --config configs/study.py:methods
+    python -m smad_jax study --write docs/results/smad.md
+    python -m smad_jax study --config configs/study.py:omnidebias
+    python -m smad_jax tune --config configs/study.py:methods
 
 The argument names a study of `STUDIES`; `smad` is the default. An arm is what follows
 `main.py --config`. The settings of an arm are the trials of `tune`, three for each;

@@ -5,7 +5,7 @@
 
 Makes the data set `DATASET-swap` with the splits `scuba`, each actor over the scene of
 a video of another class, and `scufo`, the middle frame of that repeated.
-`python -m smad_jax.evaluation evaluate --split DATASET-swap/scuba DATASET-swap/scufo`
+`python -m smad_jax evaluate --split DATASET-swap/scuba DATASET-swap/scufo`
 reports the contrasted accuracy. People are located by `--masks`, a folder with `ID.npz`
 (an array `mask` [T, H, W], true on people) or `ID.png` (one picture for all frames,
 white on people), or by `--boxes`, a file in SDN's form. Without either, the embedded
@@ -220,7 +220,7 @@ def run(*, data_root: pathlib.Path, dataset: str, options: Options) -> str:
     return (
         f"{written.folder}: {written.num_videos} videos and their frozen twins, "
         f"{written.num_left_out} left out; people by {written.people}\n"
-        "python -m smad_jax.evaluation evaluate --run RUN --data-root "
+        "python -m smad_jax evaluate --run RUN --data-root "
         f"{shlex.quote(str(data_root))} --split {name}/{SPLITS[0]} {name}/{SPLITS[1]}"
     )
 

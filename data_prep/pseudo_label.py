@@ -176,7 +176,7 @@ def _check(
     if labeller in NETWORKS and not network["weights"]:
         raise errors.ConfigError(
             f"--labeller {labeller} needs --weights FOLDER; make it with "
-            "python -m smad_jax.torch_weights import"
+            "python -m smad_jax weights import"
         )
 
 

@@ -66,7 +66,7 @@ def evaluate(
     Args:
         network: From `load_run`.
         place: DATASET/SPLIT.
-        aspects: Secondary labels to measure against; None for all soft ones.
+        aspects: To measure against; None for all with soft labels.
         bootstrap: Draws behind each interval; 0 for none.
         seed: Random seed of draws and permutations.
         mean: Mean of two entropies by which NMI is divided.

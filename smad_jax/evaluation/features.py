@@ -45,7 +45,7 @@ class Features:
         Raises:
             DataError: if it is no such file.
         """
-        makes = "python -m smad_jax.evaluation features makes such a file"
+        makes = "python -m smad_jax features makes such a file"
         if not path.is_file():
             raise errors.DataError(f"no features at {path}; {makes}")
         with file_io.npz(path, f"{path} is no file of features; {makes}") as content:

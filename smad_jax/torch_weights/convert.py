@@ -1,8 +1,8 @@
 """Matches the tensors of a checkpoint with the arrays of a network, name by name.
 
 Strict both ways: what is left over on either side or has another shape is an error,
-unless the caller allows it by name. Networks that load what happens
-to fit end up half random.
+unless the caller allows it by name. Networks that load what happens to fit end up half
+random.
 """
 
 import dataclasses

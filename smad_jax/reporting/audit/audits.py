@@ -46,7 +46,7 @@ def audit(
         train: File with id and class of the training videos, which decide what is
             rare.
         ids: [V] of the rows of arrays; without it arrays must have one length.
-        classes: [K] names of the actions, or a file with one a line.
+        classes: [K] names of the actions, or a file with one per line.
         names: For aspects, the names of their labels, or a file of them.
         model_names: Of the one model or the two.
         bootstrap: Draws behind the intervals of NMI; 0 for none.
