@@ -66,6 +66,7 @@ def _data() -> ConfigDict:
     data.bad_video_limit = 0.05  # share of the videos that may be unreadable
     data.sampling = ConfigDict()
     data.sampling.test_rule = "mmaction2-0.x"  # or `mmaction2-1.x`
+    data.sampling.input = "rgb"  # or `difference` or `rgb+difference`: motion
     data.transform = ConfigDict()
     data.web = ConfigDict()  # streams of joint training by name: `web_stream`
     data.web_every = 1  # training batches between two turns of the web streams

@@ -126,6 +126,7 @@ def test_slowonly_on_k200db_is_the_papers_recipe():
         "stride": 8,
         "test_views": 10,
         "test_rule": "mmaction2-0.x",
+        "input": "rgb",
     }
     assert (config.data.transform.resize, config.data.transform.size) == (256, 224)
     assert (config.training.epochs, config.optimizer.warmup_epochs) == (196, 34)

@@ -18,6 +18,8 @@ import numpy as np
 from smad_jax import errors
 from smad_jax.base.sections import Range
 
+# What a network sees of a clip: its frames, their differences from the next, or both.
+Input = Literal["rgb", "difference", "rgb+difference"]
 MAX_WINDOWS = 256  # of a video at test: some three minutes of 16 frames each
 # How clips are placed at test, after the reference's releases that do so.
 Rule = Literal["mmaction2-0.x", "mmaction2-1.x"]
@@ -39,6 +41,9 @@ class Sampling:
             at test.
         test_rule: How `clip` places its clips at test, one of `TEST_RULES`; single
             frames are the same under both.
+        input: What the network sees. For `difference` and `rgb+difference` a clip has
+            F = 2 T frames: each of the T and the one after it in the video, whose
+            difference the network takes (TSN's RGBDiff). For `rgb` F is T.
     """
 
     kind: Literal["clip", "segments"]
@@ -47,6 +52,7 @@ class Sampling:
     train_clips: Annotated[int, Range(least=1)] = 1
     test_views: Annotated[int, Range(least=0)] = 1
     test_rule: Rule = TEST_RULES[0]
+    input: Input = "rgb"
 
     def __post_init__(self) -> None:
         # Segments are one clip of a whole video, and views the frames of that clip.
@@ -60,10 +66,18 @@ class Sampling:
             )
 
     def train(self, num_frames: int, rng: np.random.Generator) -> np.ndarray:
-        """Returns [T] frame numbers of a video of `num_frames` for training.
+        """Returns [F] frame numbers of a video of `num_frames` for training.
 
-        Those of M clips are [M T], clip after clip.
+        Those of M clips are [M F], clip after clip.
         """
+        return self._with_next(self._train(num_frames, rng), num_frames)
+
+    def test(self, num_frames: int) -> np.ndarray:
+        """Returns [N, F] frame numbers of a video of `num_frames` for testing."""
+        return self._with_next(self._test(num_frames), num_frames)
+
+    def _train(self, num_frames: int, rng: np.random.Generator) -> np.ndarray:
+        """[T] frame numbers for training, or [M T]."""
         if self.kind == "segments":
             return train_segments(num_frames, num_segments=self.num_frames, rng=rng)
         if self.train_clips > 1:
@@ -78,8 +92,8 @@ class Sampling:
             num_frames, clip_length=self.num_frames, stride=self.stride, rng=rng
         )
 
-    def test(self, num_frames: int) -> np.ndarray:
-        """Returns [N, T] frame numbers of a video of `num_frames` for testing."""
+    def _test(self, num_frames: int) -> np.ndarray:
+        """[N, T] frame numbers for testing."""
         if self.kind == "segments":
             return test_frames(num_frames, count=self.test_views)[None]
         if self.covers:
@@ -94,16 +108,34 @@ class Sampling:
             rule=self.test_rule,
         )
 
+    def _with_next(self, numbers: np.ndarray, num_frames: int) -> np.ndarray:
+        """[..., F] for [..., T] frame numbers."""
+        if self.input == "rgb":
+            return numbers
+        # The last frame has none after it; a difference of zero would say that the
+        # video stands still there.
+        first = np.minimum(numbers, max(0, num_frames - 2))
+        pairs = np.stack([first, np.minimum(first + 1, num_frames - 1)], axis=-1)
+        return pairs.reshape(*numbers.shape[:-1], -1)
+
     @property
     def covers(self) -> bool:
         """Whether clips at test follow each other, so that longer videos have more."""
         return self.test_views == 0
 
+    def train_length(self) -> int:
+        """Returns the number of frames in a training example, M F."""
+        return self.train_clips * self.num_frames * self._frames_each
+
     def test_shape(self) -> tuple[int, int]:
-        """Returns (N, T) at test; N is 1 where it is a video's own (`covers`)."""
+        """Returns (N, F) at test; N is 1 where it is a video's own (`covers`)."""
         if self.kind == "segments":
-            return 1, self.test_views
-        return max(1, self.test_views), self.num_frames
+            return 1, self.test_views * self._frames_each
+        return max(1, self.test_views), self.num_frames * self._frames_each
+
+    @property
+    def _frames_each(self) -> int:
+        return 1 if self.input == "rgb" else 2
 
 
 def train_clip(

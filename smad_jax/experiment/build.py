@@ -105,7 +105,10 @@ def build_modules(
     # The model draws first: with one seed every method starts from the same network.
     rngs = nnx.Rngs(settings.seed)
     model = models.build_model(
-        num_classes=len(classes), rngs=rngs, **dataclasses.asdict(settings.model)
+        num_classes=len(classes),
+        input=settings.data.sampling.input,
+        rngs=rngs,
+        **dataclasses.asdict(settings.model),
     )
     section = settings.method
     ramps = {

@@ -110,7 +110,7 @@ def _outline(
     def struct(shape: tuple[int, ...], dtype: type) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=rows)
 
-    frames = data.sampling.num_frames * data.sampling.train_clips
+    frames = data.sampling.train_length()
     side = data.transform.size
 
     def video(count: int) -> jax.ShapeDtypeStruct:

@@ -286,6 +286,13 @@ def _check_streams(data: Data) -> None:
                 f"{key} and the web streams of data.web cannot be used together; leave "
                 "one of them out"
             )
+    for name, stream in data.web.items():
+        if stream.num_frames == 1 and data.sampling.input == "difference":
+            raise errors.ConfigError(
+                f"data.web.{name}.num_frames=1 is a still image, which has no "
+                "differences; leave the stream out, or use "
+                "--config.data.sampling.input=rgb+difference"
+            )
 
 
 def _check_ghost_groups(settings: Settings) -> None:

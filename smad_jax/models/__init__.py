@@ -10,7 +10,7 @@ from flax import nnx
 
 from smad_jax import errors
 from smad_jax.models import layers, resnet
-from smad_jax.models.recognizer import Output, Recognizer
+from smad_jax.models.recognizer import CHANNELS, Output, Recognizer
 
 __all__ = ["DTYPES", "MODELS", "Output", "Recognizer", "build_model"]
 
@@ -30,6 +30,7 @@ def build_model(
     ghost_size: int = 0,
     ghost_statistics: layers.GhostStatistics = "mean",
     dtype: str = "float32",
+    input: str = "rgb",
     rngs: nnx.Rngs,
 ) -> Recognizer:
     """Builds the action model called `name` with fresh parameters.
@@ -48,6 +49,7 @@ def build_model(
         ghost_statistics: What running statistics remember, see `GhostBatchNorm`.
         dtype: What the backbone computes in; the rest is float32, or float64 with
             `float64`, which needs JAX's x64 mode.
+        input: What it sees of a clip, a key of `recognizer.CHANNELS`.
         rngs: Draws the parameters.
 
     Raises:
@@ -55,6 +57,7 @@ def build_model(
     """
     _check_known("model", name, tuple(MODELS))
     _check_known("dtype", dtype, DTYPES)
+    _check_known("input", input, tuple(CHANNELS))
     _check_known("ghost_statistics", ghost_statistics, layers.GHOST_STATISTICS)
     _check_numbers(num_classes, dropout, ghost_size)
     spec = MODELS[name]
@@ -64,13 +67,14 @@ def build_model(
     width = spec.saar_width if saar_width is None else saar_width
     make = layers.Factory(rngs, spec.kernel_start, ghost_size, ghost_statistics, dtype)
     return Recognizer(
-        resnet.ResNet(spec, make),
+        resnet.ResNet(spec, make, CHANNELS[input]),
         num_classes,
         make,
         saar_width=width if saar else 0,
         saar_blocks=saar_blocks,
         head_scale=spec.head_scale,
         dropout=dropout,
+        input=input,
     )
 
 

@@ -14,6 +14,8 @@ from smad_jax.models import layers, saar
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)  # RGB, of ImageNet, in 0..255
 PIXEL_STD = (58.395, 57.12, 57.375)
+# Channels of what a network sees, see `data.sampling.Sampling.input`.
+CHANNELS = {"rgb": 3, "difference": 3, "rgb+difference": 6}
 
 
 def normalise(pixels: jax.Array, dtype: str = "float32") -> jax.Array:
@@ -47,7 +49,7 @@ class Backbone(Protocol):
     seam_width: int
 
     def before_seam(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Maps [B, T, H, W, 3] to [B, T, H, W, seam_width]."""
+        """Maps [B, T, H, W, channels] to [B, T, H, W, seam_width]."""
         ...
 
     def after_seam(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -64,6 +66,7 @@ class Recognizer(nnx.Module):
         saar: None without SAAR.
         dropout: Probability that a feature is dropped in training.
         dtype: What the backbone computes in.
+        input: A key of `CHANNELS`, what the backbone sees of a clip.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Recognizer(nnx.Module):
         saar_blocks: int = 1,
         head_scale: float = 0.01,
         dropout: float = 0.0,
+        input: str = "rgb",
     ):
         self.backbone = backbone
         self.head = make.linear(backbone.width, num_classes, scale=head_scale)
@@ -87,6 +91,7 @@ class Recognizer(nnx.Module):
         )
         self.dropout = dropout
         self.dtype = make.dtype
+        self.input = input
 
     def __call__(
         self, video: jax.Array, *, train: bool, key: jax.Array | None = None
@@ -95,15 +100,17 @@ class Recognizer(nnx.Module):
 
         Args:
             video: [B, T, H, W, 3] RGB, either uint8 in 0..255 or already normalised
-                floats; T is 1 for images.
+                floats; T is 1 for images. With differences [B, 2 T, H, W, 3], each
+                frame followed by the next one in the video.
             train: Batch norm by the batch's statistics, and dropout.
             key: Randomness of dropout; needed only when training with dropout.
 
         Raises:
-            ValueError: if `video` has another rank, channel count or dtype, or a
-                key is missing.
+            ValueError: if `video` has another rank, channel count or dtype, or an odd
+                number of frames for differences, or a key is missing.
         """
-        feature_map = self.backbone.before_seam(self._normalise(video), train=train)
+        seen = self._seen(self._normalise(video)).astype(self.dtype)
+        feature_map = self.backbone.before_seam(seen, train=train)
         actionness = None
         if self.saar is not None:
             actionness = self.saar(feature_map, train=train)
@@ -118,7 +125,7 @@ class Recognizer(nnx.Module):
         return Output(self.head(kept), features, feature_map, actionness)
 
     def _normalise(self, video: jax.Array) -> jax.Array:
-        """Checks the video and returns it in the model's dtype, mean 0 and std 1."""
+        """Checks the video and returns it as floats, mean 0 and std 1."""
         is_float = jnp.issubdtype(video.dtype, jnp.floating)
         if video.ndim != 5 or video.shape[-1] != 3:
             raise ValueError(
@@ -129,10 +136,26 @@ class Recognizer(nnx.Module):
                 "video must be uint8 in 0..255 or normalised floats, "
                 f"but it is {video.dtype}"
             )
-        if is_float:
-            return video.astype(self.dtype)
         # On the device, so that batches travel as uint8, a quarter of the bytes.
-        return normalise(video, self.dtype).astype(self.dtype)
+        return video if is_float else normalise(video, self.dtype)
+
+    def _seen(self, frames: jax.Array) -> jax.Array:
+        """Returns [B, T, H, W, channels] of normalised frames."""
+        if self.input == "rgb":
+            return frames
+        if frames.shape[1] % 2:
+            raise ValueError(
+                "differences need pairs of frames, but the video has "
+                f"{frames.shape[1]} frames"
+            )
+        # Here, not in the pipeline: a method that mixes, stills or shuffles frames then
+        # does the same to the motion between them. Channels of one standard deviation
+        # as they are: batch norm behind the stem takes out any scale.
+        first, second = frames[:, ::2], frames[:, 1::2]
+        change = second - first
+        if self.input == "difference":
+            return change
+        return jnp.concatenate([first, change], axis=-1)
 
     def _drop(self, features: jax.Array, key: jax.Array | None) -> jax.Array:
         if key is None:

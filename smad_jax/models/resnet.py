@@ -132,10 +132,12 @@ class ResNet(nnx.Module):
         seam_width: C before the last stage, where SAAR sits.
     """
 
-    def __init__(self, spec: Spec, make: layers.Factory):
+    def __init__(self, spec: Spec, make: layers.Factory, channels: int = 3):
         make = dataclasses.replace(make, kernel_start=spec.kernel_start)
         self.spec = spec
-        self.conv1 = make.conv(3, spec.stem_width, spec.stem_kernel, spec.stem_strides)
+        self.conv1 = make.conv(
+            channels, spec.stem_width, spec.stem_kernel, spec.stem_strides
+        )
         self.bn1 = make.norm(spec.stem_width)
         widths = [spec.stem_width]
         for stage in range(len(spec.depths)):
@@ -146,11 +148,11 @@ class ResNet(nnx.Module):
         self.seam_width, self.width = widths[-2:]
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Runs both sides of the seam: [B, T, H, W, 3] to the feature map."""
+        """Runs both sides of the seam: [B, T, H, W, channels] to the feature map."""
         return self.after_seam(self.before_seam(x, train=train), train=train)
 
     def before_seam(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Maps [B, T, H, W, 3], normalised, to [B, T', H', W', seam_width].
+        """Maps [B, T, H, W, channels], normalised, to [B, T', H', W', seam_width].
 
         In training batch norm uses and remembers the batch's statistics.
         """

@@ -31,11 +31,13 @@ class Network:
         name: Of an action model or a labeller.
         num_classes: Of the head; None if there are no weights for it.
         shortcut: Unless it is the model's default.
+        input: What it sees of a clip, see `models.build_model`.
     """
 
     name: str
     num_classes: int | None
     shortcut: resnet.Shortcut | None = None
+    input: str = "rgb"
 
 
 def build(network: Network, *, rngs: nnx.Rngs) -> recognizer.Recognizer:
@@ -47,7 +49,11 @@ def build(network: Network, *, rngs: nnx.Rngs) -> recognizer.Recognizer:
     num_classes = network.num_classes or 1
     if network.name in models.MODELS:
         return models.build_model(
-            network.name, num_classes, shortcut=network.shortcut, rngs=rngs
+            network.name,
+            num_classes,
+            shortcut=network.shortcut,
+            input=network.input,
+            rngs=rngs,
         )
     return labellers.build_labeller(network.name, num_classes, rngs=rngs)
 

@@ -23,6 +23,7 @@ from smad_jax.training import checkpoint
 
 Tree = networks.Tree
 _FORMAT = "smad_jax weights 1"
+_STEM = "backbone/conv1/kernel"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +138,8 @@ def load_arrays(folder: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
 
 def _load_run(workdir: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
     """Reads the model of a run's newest checkpoint without building it."""
-    model = json.loads((workdir / "config.json").read_text("utf-8"))["model"]
+    config = json.loads((workdir / "config.json").read_text("utf-8"))
+    model, sampling = config["model"], config["data"]["sampling"]
     step, *parts = checkpoint.read_trained(workdir / "checkpoints")
     arrays = {
         path.removeprefix("model/"): array
@@ -146,7 +148,10 @@ def _load_run(workdir: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
         if path.startswith("model/")
     }
     network = networks.Network(
-        model["name"], len(arrays["head/bias"]), model.get("shortcut")
+        model["name"],
+        len(arrays["head/bias"]),
+        model.get("shortcut"),
+        sampling.get("input", "rgb"),
     )
     return arrays, Manifest(network, source=f"step {step} of {workdir.name}")
 
@@ -160,6 +165,9 @@ def initialise(
     fresh: Sequence[str] = (),
 ) -> tuple[Tree, Tree]:
     """Returns the trees of a fresh model with the weights of a folder.
+
+    Where the model sees RGB and differences and the weights are for RGB, the stem's
+    filters serve both.
 
     Args:
         params: Of the model, from `train_state.split`.
@@ -185,6 +193,9 @@ def initialise(
         if not convert.is_allowed((path,), fresh)
     }
     own = networks.flatten(params, batch_stats)
+    if (stem := arrays.get(_STEM)) is not None:
+        if own[_STEM].shape[-2] == 2 * stem.shape[-2]:
+            arrays[_STEM] = np.concatenate([stem, stem], axis=-2)
     problems = {path: "missing in the weights" for path in own.keys() - arrays.keys()}
     problems |= {path: "unknown to the model" for path in arrays.keys() - own.keys()}
     for path in own.keys() & arrays.keys():

@@ -187,6 +187,35 @@ def test_config_section_gives_the_functions():
     assert segments.train(300, rng()).shape == (3,)
 
 
+@pytest.mark.parametrize("kind", ["clip", "segments"])
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_differences_need_each_frame_and_the_next(kind, part):
+    section = {"kind": kind, "num_frames": 4, "stride": 5, "test_views": 3}
+    plain, paired = read(section), read(section | {"input": "difference"})
+    if part == "train":
+        frames = plain.train(200, rng())
+        pairs = paired.train(200, rng())
+        assert pairs.shape == (paired.train_length(),)
+    else:
+        frames, pairs = plain.test(200), paired.test(200)
+        assert pairs.shape == paired.test_shape()
+    np.testing.assert_array_equal(pairs[..., ::2], frames)
+    np.testing.assert_array_equal(pairs[..., 1::2], frames + 1)
+
+
+def test_the_last_frame_is_paired_with_the_one_before_it():
+    paired = read({"kind": "clip", "num_frames": 4, "input": "rgb+difference"})
+    assert paired.test(4).tolist() == [[0, 1, 1, 2, 2, 3, 2, 3]]
+    assert paired.test(1).tolist() == [[0] * 8]
+
+
+def test_differences_of_several_clips_are_clip_after_clip():
+    paired = read(THREE_CLIPS | {"input": "difference"})
+    found = paired.train(192, rng()).reshape(3, 8, 2)
+    np.testing.assert_array_equal(found[..., 0], np.arange(24).reshape(3, 8) * 8)
+    assert (np.diff(found, axis=2) == 1).all()
+
+
 @pytest.mark.parametrize(
     ("section", "message"),
     [
@@ -194,6 +223,10 @@ def test_config_section_gives_the_functions():
         ({"kind": "clip"}, "sampling.num_frames must be .* None"),
         ({"kind": "clip", "num_frames": 8, "stride": 0}, "stride must be .* least 1"),
         ({"kind": "clip", "num_frames": 8, "views": 2}, "unknown key 'views'"),
+        (
+            {"kind": "clip", "num_frames": 8, "input": "flow"},
+            "input 'flow'; known: rgb",
+        ),
         ({"kind": "clip", "num_frames": 8, "test_rule": "1.x"}, "test_rule '1.x'; kn"),
     ],
 )

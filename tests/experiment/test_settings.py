@@ -12,6 +12,7 @@ from configs import (
     slowonly_omnidebias,
     slowonly_sdn,
     slowonly_smad,
+    tsn_omnidebias,
 )
 from smad_jax import errors
 from smad_jax.data.masking import MaskedStream
@@ -135,6 +136,15 @@ def test_batch_that_ghost_groups_cannot_share_is_refused():
     Settings.read(config)
     config.data.batch_size = 24
     with pytest.raises(errors.ConfigError, match=r"multiple of model\.ghost_size 16"):
+        Settings.read(config)
+
+
+def test_still_images_cannot_be_seen_as_differences_alone():
+    config = tsn_omnidebias.get_config("k200db")
+    config.data.sampling.input = "rgb+difference"
+    Settings.read(config)
+    config.data.sampling.input = "difference"
+    with pytest.raises(errors.ConfigError, match=r"data\.web\.images.*still image"):
         Settings.read(config)
 
 

@@ -71,13 +71,18 @@ def batch_of(method):
     return batch
 
 
-def build(name, network):
+def build(name, network, input="rgb"):
     method = methods.METHODS[name]
     scene = [aspect_table.Aspect("scene", "soft", Z, "test")]
     model = recognizer.Recognizer(
-        resnet.ResNet(NETWORKS[network], layers.Factory(nnx.Rngs(0))),
+        resnet.ResNet(
+            NETWORKS[network],
+            layers.Factory(nnx.Rngs(0)),
+            recognizer.CHANNELS[input],
+        ),
         K,
         layers.Factory(nnx.Rngs(1)),
+        input=input,
     )
     return base.Trained(
         model,
@@ -103,10 +108,12 @@ PRODUCT = [
 ]
 
 
+@pytest.mark.parametrize("input", recognizer.CHANNELS)
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("name", methods.METHODS)
-def test_method_has_a_loss_and_a_gradient_for_every_network(name, network):
-    graph, params, stats = networks.drawn(lambda: build(name, network), "float32")
+def test_method_has_a_loss_and_a_gradient_for_every_network(name, network, input):
+    made = networks.drawn(lambda: build(name, network, input), "float32")
+    graph, params, stats = made
 
     def objective(params, batch):
         modules = train_state.merge(graph, params, stats)

@@ -1,4 +1,5 @@
 import functools
+import typing
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +8,7 @@ import pytest
 from flax import nnx
 
 from smad_jax import models
+from smad_jax.data import sampling
 from smad_jax.models import layers, recognizer
 from tests.golden import make_sampling as golden
 
@@ -56,6 +58,51 @@ class _Pixels(nnx.Module):
         return x
 
     after_seam = before_seam
+
+
+def _seen(video, input):
+    """What the backbone is given of a video."""
+    factory = layers.Factory(nnx.Rngs(0))
+    pixels = _Pixels()
+    pixels.width = recognizer.CHANNELS[input]
+    model = recognizer.Recognizer(pixels, K, factory, input=input)
+    return np.asarray(_run(model, video, train=False).feature_map)
+
+
+def test_differences_are_those_of_each_pair_of_normalised_frames(video):
+    pairs = jnp.concatenate([video, video[:, ::-1]], axis=1)  # [B, 2 T, H, W, 3]
+    frames = np.asarray(pairs, np.float64)
+    std = np.array([58.395, 57.12, 57.375])
+    expected = np.stack([frames[:, t + 1] - frames[:, t] for t in (0, 2, 4)], 1) / std
+    found = _seen(pairs, "difference")
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    both = _seen(pairs, "rgb+difference")
+    np.testing.assert_array_equal(both[..., :3], _seen(pairs[:, ::2], "rgb"))
+    np.testing.assert_array_equal(both[..., 3:], found)
+
+
+def test_a_still_clip_has_no_differences(video):
+    assert not _seen(jnp.repeat(video[:, :1], 2 * T, axis=1), "difference").any()
+
+
+def test_differences_need_an_even_number_of_frames(video):
+    with pytest.raises(ValueError, match="pairs of frames, but the video has 3"):
+        _seen(video, "difference")
+
+
+def test_networks_see_what_the_sampling_can_give():
+    assert set(typing.get_args(sampling.Input)) == set(recognizer.CHANNELS)
+
+
+@pytest.mark.parametrize("name", ["slowonly_r18", "resnet50", "resnet3d_18"])
+def test_every_network_takes_differences(name):
+    model = nnx.eval_shape(
+        lambda: models.build_model(name, K, input="rgb+difference", rngs=nnx.Rngs(0))
+    )
+    clip = jax.ShapeDtypeStruct((1, 32, H, W, 3), jnp.uint8)
+    output = nnx.eval_shape(lambda m, x: m(x, train=False), model, clip)
+    assert output.logits.shape == (1, K)
+    assert model.backbone.conv1.kernel.shape[-2] == 6
 
 
 @pytest.mark.parametrize("line", golden.LINES)

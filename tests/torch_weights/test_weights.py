@@ -14,9 +14,9 @@ from smad_jax.training import checkpoint, train_state
 K = 7
 
 
-def fresh(num_classes=K, *, seed=0, saar=False):
+def fresh(num_classes=K, *, seed=0, **settings):
     rngs = nnx.Rngs(seed)
-    module = models.build_model("slowonly_r18", num_classes, saar=saar, rngs=rngs)
+    module = models.build_model("slowonly_r18", num_classes, rngs=rngs, **settings)
     return train_state.split(module)
 
 
@@ -78,6 +78,16 @@ def test_initialise_keeps_the_model_s_dtypes(folder):
     trees = jax.tree.map(lambda a: a.astype(jnp.bfloat16), fresh()[1:])
     found = weights.initialise(*trees, folder)
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype("bfloat16")}
+
+
+def test_a_stem_for_rgb_and_differences_starts_with_the_filters_of_rgb(folder):
+    _, params, batch_stats = fresh(input="rgb+difference")
+    found, _ = weights.initialise(params, batch_stats, folder)
+    expected, _ = weights.load_weights(folder)
+    kernel = expected["backbone"]["conv1"].pop("kernel")
+    both = found["backbone"]["conv1"].pop("kernel")
+    np.testing.assert_array_equal(both, np.concatenate([kernel, kernel], axis=3))
+    assert_equal(found, expected)
 
 
 def test_another_number_of_classes_must_be_allowed(folder):
@@ -160,7 +170,7 @@ def test_the_newest_checkpoint_of_a_run_is_read_like_a_folder(tmp_path):
         match=r"neither a run nor weights in .*; python main.py .* --workdir",
     ):
         weights.load_arrays(tmp_path)
-    config = {"model": {"name": "slowonly_r18", "saar": False}}
+    config = {"model": {"name": "slowonly_r18"}, "data": {"sampling": {}}}
     (tmp_path / "config.json").write_text(json.dumps(config))
     arrays, manifest = weights.load_arrays(tmp_path)
     assert manifest.network == networks.Network("slowonly_r18", K)
