@@ -186,6 +186,17 @@ def _parts() -> Study:
     return Study(arms, pairs, {})
 
 
+def _input() -> Study:
+    """Motion as input: differences of neighbouring frames, alone and beside RGB."""
+    seen = {"differences": "difference", "RGB and differences": "rgb+difference"}
+    arms = {"baseline": BASELINE, "SMAD": SMAD}
+    for what, value in seen.items():
+        flag = f"--config.data.sampling.input={value}"
+        arms |= {what: f"{BASELINE} {flag}", f"SMAD on {what}": f"{SMAD} {flag}"}
+    pairs = (*_with_baseline(arms), *((f"SMAD on {what}", what) for what in seen))
+    return Study(arms, pairs, {})  # with the settings for RGB
+
+
 def _weights() -> Study:
     """Where MAAT and SMAD train: weights of an adversary from 0.03 to 1, two ramps.
 
@@ -274,6 +285,7 @@ STUDIES = {
     "methods-longer": _methods_longer,
     "omnidebias": _omnidebias,
     "parts": _parts,
+    "input": _input,
     "weights": _weights,
     "causes": _causes,
     "retried": _retried,

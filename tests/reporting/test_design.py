@@ -11,7 +11,7 @@ from smad_jax import errors, methods
 from smad_jax.reporting import design
 
 FILE = pathlib.Path(__file__).parents[2] / "configs" / "study.py"
-STUDIES = ("smad", "methods", "omnidebias", "parts", "weights", "retried")
+STUDIES = ("smad", "methods", "omnidebias", "parts", "input", "weights", "retried")
 
 
 def load(name):
