@@ -1,4 +1,4 @@
-"""Runs the parts of a labelling job on Apache Beam: a laptop, Flink, Spark, Dataflow.
+"""Runs the parts of a labelling job on Apache Beam: a laptop, Dask, Flink, Dataflow.
 
 The pipeline distributes numbers of parts; `label_parts` does each, as without Beam.
 Workers need this package and its requirements, and a shared file system on which the
@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from data_prep.labels import label_parts
 from smad_jax import errors
 
-NAMESPACE = "smad_jax"  # of the counters
+# Beam finds its own runners by their names, except for these.
+_PLACES = {"DaskRunner": "apache_beam.runners.dask.dask_runner.DaskRunner"}
 
 
 def import_beam() -> types.ModuleType:
@@ -34,8 +35,8 @@ def import_beam() -> types.ModuleType:
 
 def run(
     job: label_parts.Job, parts: Sequence[int], *, runner: str, options: Sequence[str]
-) -> dict[str, int]:
-    """Does parts of a job on a runner of Beam; returns its counters once all are done.
+) -> list[label_parts.Report]:
+    """Does parts of a job on a runner of Beam; returns their reports once all are done.
 
     A part done twice, after a fault or by two workers at once, leaves the same file. A
     part that fails ends the pipeline after the runner's retries, and the next run
@@ -44,10 +45,12 @@ def run(
 
     Raises:
         ConfigError: if Apache Beam is not installed or knows no such runner.
+        DataError: if the runner left out parts.
     """
     beam = import_beam()
     try:
-        pipeline = beam.Pipeline(argv=[f"--runner={runner}", *options])
+        name = _PLACES.get(runner, runner)
+        pipeline = beam.Pipeline(argv=[f"--runner={name}", *options])
     except ValueError as error:
         raise errors.ConfigError(f"--runner {runner}: {error}") from error
     _ = (
@@ -55,22 +58,14 @@ def run(
         | "Parts" >> beam.Create(list(parts))
         # otherwise Beam fuses the steps, and one worker gets all parts
         | "Spread" >> beam.Reshuffle()
-        | "Label" >> beam.Map(functools.partial(_label, job))
+        | "Label" >> beam.Map(functools.partial(label_parts.label_part, job))
     )
-    result = pipeline.run()
-    result.wait_until_finish()
-    found = result.metrics().query()["counters"]
-    return {
-        counter.key.metric.name: counter.result
-        for counter in found
-        if counter.key.metric.namespace == NAMESPACE
-    }
-
-
-def _label(job: label_parts.Job, part: int) -> int:
-    """Does a part in a worker and counts its videos."""
-    report = label_parts.label_part(job, part)
-    counter = import_beam().metrics.Metrics.counter
-    counter(NAMESPACE, "labelled").inc(report.num_labelled)
-    counter(NAMESPACE, "bad").inc(len(report.bad))
-    return part
+    pipeline.run().wait_until_finish()
+    # From the parts themselves: not every runner has Beam's counters, and this proves
+    # that the folder of parts is the same one here and on the workers.
+    if missing := set(label_parts.undone(job)).intersection(parts):
+        raise errors.DataError(
+            f"{runner} finished, but {len(missing)} of {len(parts)} parts are not in "
+            f"{job.parts}; every worker must see this folder under the same path"
+        )
+    return [label_parts.read_report(job, part) for part in parts]

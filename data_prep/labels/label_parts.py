@@ -110,7 +110,7 @@ def label_part(job: Job, part: int) -> Report:
         DataError: if the data set or the weights are missing.
     """
     with contextlib.suppress(FileNotFoundError):
-        return _read_report(job.report(part))
+        return read_report(job, part)
     classify = network_labels.load_network(job.weights, job.labeller)
     clock = _Clock()
     bad: list[tuple[str, str, str]] = []
@@ -188,8 +188,9 @@ def _looked(job: Job, part: int) -> Generator[network_labels.Looked]:
             ahead.extend(itertools.islice(submitted, 1))
 
 
-def _read_report(path: pathlib.Path) -> Report:
-    content = json.loads(path.read_text("utf-8"))
+def read_report(job: Job, part: int) -> Report:
+    """Returns the report of a part that is done."""
+    content = json.loads(job.report(part).read_text("utf-8"))
     bad = tuple((id, reason, detail) for id, reason, detail in content.pop("bad"))
     return Report(**content, bad=bad)
 
@@ -259,7 +260,7 @@ def gather(job: Job, path: pathlib.Path) -> list[Report]:
     Raises:
         DataError: if no video has a label.
     """
-    reports = [_read_report(job.report(part)) for part in range(job.num_parts)]
+    reports = [read_report(job, part) for part in range(job.num_parts)]
     if not any(report.num_labelled for report in reports):
         reasons = count_reasons(reports)
         raise errors.DataError(

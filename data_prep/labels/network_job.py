@@ -118,11 +118,14 @@ def _do_parts(options: Options, job: label_parts.Job) -> None:
     if not parts:
         return
     if options.runner:
-        counted = beam_labels.run(
+        reports = beam_labels.run(
             job, parts, runner=options.runner, options=options.runner_options
         )
-        counts = ", ".join(f"{name} {n}" for name, n in sorted(counted.items()))
-        print(f"{options.runner}: {counts}", file=sys.stderr)
+        print(
+            f"{options.runner}: {sum(len(report.bad) for report in reports)} bad, "
+            f"{sum(report.num_labelled for report in reports)} labelled",
+            file=sys.stderr,
+        )
         return
     try:
         for report in label_parts.run(job, parts, num_workers=options.num_workers):

@@ -82,9 +82,9 @@ def _label(chosen: argparse.Namespace, folder: pathlib.Path) -> dict[str, float]
     own = _apart(job, "parts-beam")
     _keep_to(1)
     start = time.perf_counter()
-    beam_labels.run(own, range(own.num_parts), runner="DirectRunner", options=[])
+    parts = range(own.num_parts)
+    on_beam = beam_labels.run(own, parts, runner="DirectRunner", options=[])
     seconds = time.perf_counter() - start
-    on_beam = [label_parts.label_part(own, part) for part in range(own.num_parts)]
     return found | {
         "label_beam": job.num_videos / seconds,
         "share_beam": 1 - sum(report.seconds for report in on_beam) / seconds,
