@@ -8,12 +8,14 @@ a video of another class, and `scufo`, the middle frame of that repeated.
 `python -m smad_jax evaluate --split DATASET-swap/scuba DATASET-swap/scufo`
 reports the contrasted accuracy. People are located by `--masks`, a folder with `ID.npz`
 (an array `mask` [T, H, W], true on people) or `ID.png` (one picture for all frames,
-white on people), or by `--boxes`, a file in SDN's form. Without either, the embedded
-benchmark has exact masks; in other videos the half of the picture that changes most
-stands for the actor.
+white on people), or by `--boxes`, a file in SDN's form. A video that they lack is left
+out, and no background comes from it: there may be people in it. Without either, the
+embedded benchmark has exact masks; in other videos the half of the picture that changes
+most stands for the actor.
 """
 
 import argparse
+import collections
 import dataclasses
 import os
 import pathlib
@@ -60,12 +62,23 @@ class Options:
 
 
 class Written(NamedTuple):
-    """The data set that was made; `people` is the origin of the masks, in words."""
+    """The data set that was made.
+
+    Attributes:
+        folder: The data set's.
+        num_videos: Videos in each of its splits.
+        left_out: Number of videos left out, by reason.
+        people: Origin of the masks, in words.
+    """
 
     folder: pathlib.Path
     num_videos: int
-    num_left_out: int
+    left_out: collections.Counter[str]
     people: str
+
+
+class _LeftOut(Exception):
+    """A video cannot be used; the text is the reason."""
 
 
 class _Videos:
@@ -73,48 +86,80 @@ class _Videos:
 
     Attributes:
         kind: Origin of the masks, in words.
+        known: [V] bool, False for a video that the user's masks or boxes lack.
     """
 
     def __init__(self, split: catalog.Split, folder: pathlib.Path, options: Options):
         self._split = split
-        self._masks = options.masks
-        self._boxes = None if not options.boxes else people.read_boxes(options.boxes)
+        self._masks: dict[str, pathlib.Path] = {}
+        self._boxes: dict[str, people.Boxes] = {}
         self._exact: dict[str, np.ndarray] = {}
+        self.known = np.ones(len(split), bool)
         given = options.masks or options.boxes
-        if given is None and (folder / "factors.npz").is_file():
+        if options.masks:
+            self._masks = backgrounds.find_masks(options.masks, split.ids)
+        elif options.boxes:
+            self._boxes = people.read_boxes(options.boxes)
+        elif (folder / "factors.npz").is_file():
             with np.load(folder / "factors.npz") as truth:
                 ids, packed = truth["ids"].tolist(), truth["actor"]
             self._exact = dict(zip(ids, packed, strict=True))
-        if given is not None:
+        if given:
             self.kind = f"{'masks' if options.masks else 'boxes'} of {given.name}"
+            there = self._masks or self._boxes
+            self.known = np.array([id in there for id in split.ids])
         elif all(id in self._exact for id in split.ids):
             self.kind = "exact masks of factors.npz"
         else:
             self.kind = "what moves, a guess"
+        if not self.known.any():
+            raise errors.DataError(
+                f"{given} has none of the {len(split)} videos; the first is "
+                f"{split.ids[0]!r}, the file's {next(iter(self._boxes), 'nothing')!r}"
+            )
 
     def read(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Frames and mask of the video in `row`; the mask is empty where unknown.
+        """Frames of the video in `row`, and the mask of the people in them.
 
         Raises:
+            _LeftOut: if motion should show the people, and there is none.
             DataError: if a file of masks holds something else.
             VideoError: if the video cannot be decoded.
         """
         stored = self._split.video(row)
         count = stored.num_frames or video.probe(stored.video).num_frames
         frames = video.decode(stored.video, np.arange(count), num_frames=count)
-        id = self._split.ids[row]
-        if self._masks is not None:
-            return frames, backgrounds.read_mask(self._masks, id, frames.shape[:3])
-        if self._boxes is not None:
-            if id not in self._boxes:
-                return frames, np.zeros(frames.shape[:3], bool)
-            return frames, people.box_mask(
-                frames.shape[:3], np.arange(count), self._boxes[id]
-            )
+        id, shape = self._split.ids[row], frames.shape[:3]
+        if id in self._masks:
+            return frames, backgrounds.read_mask(self._masks[id], id, shape)
+        if id in self._boxes:
+            return frames, people.box_mask(shape, np.arange(count), self._boxes[id])
         if id not in self._exact:
-            return frames, backgrounds.motion_mask(frames)
+            mask = backgrounds.motion_mask(frames)
+            if not mask.any():
+                raise _LeftOut("nothing moves in the video, or in its background's")
+            return frames, mask
         mask = np.unpackbits(self._exact[id], axis=-1).astype(bool)
         return frames, mask[:count, :, : frames.shape[2]]
+
+    def actor(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frames and mask of a video; raises _LeftOut if the actor is too small."""
+        if not self.known[row]:
+            raise _LeftOut(f"not among the {self.kind}")
+        frames, mask = self.read(row)
+        if not SHARES[0] <= mask.mean() <= SHARES[1]:
+            raise _LeftOut(
+                f"people cover less than {SHARES[0]:.0%} or more than {SHARES[1]:.0%} "
+                "of the picture"
+            )
+        return frames, mask
+
+    def scene(self, row: int) -> np.ndarray:
+        """A frame of a video without its people, [H, W, 3]."""
+        frames, mask = self.read(row)
+        # A detector may miss the people of the first frames.
+        first = int(mask.any(axis=(1, 2)).argmax())
+        return backgrounds.scene_without_actor(frames[first], mask[first])
 
 
 def write(data_root: pathlib.Path, dataset: str, options: Options) -> Written:
@@ -140,11 +185,10 @@ def write(data_root: pathlib.Path, dataset: str, options: Options) -> Written:
     partial = data_root / f".{name}.partial-{os.getpid()}"
     try:
         videos = _Videos(split, data_root / dataset, options)
-        rows = _fill(partial, options, split, videos)
+        rows, left_out = _fill(partial, options, split, videos)
         if not rows:
             raise errors.DataError(
-                f"none of {len(split)} videos can be used; an actor must cover "
-                f"{SHARES[0]:.0%} to {SHARES[1]:.0%} of the picture"
+                f"none of {len(split)} videos can be used:{_reasons(left_out)}"
             )
         for part in SPLITS:
             ids = [f"{split.ids[row]}|{part}" for row in rows]
@@ -165,30 +209,39 @@ def write(data_root: pathlib.Path, dataset: str, options: Options) -> Written:
         os.rename(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return Written(folder, len(rows), len(split) - len(rows), videos.kind)
+    return Written(folder, len(rows), left_out, videos.kind)
+
+
+def _reasons(left_out: collections.Counter[str]) -> str:
+    """A line for each reason with its number of videos."""
+    return "".join(f"\n  {count:>6} {why}" for why, count in left_out.most_common())
 
 
 def _fill(
     folder: pathlib.Path, options: Options, split: catalog.Split, videos: _Videos
-) -> list[int]:
-    """Writes the videos; returns the rows of those used."""
+) -> tuple[list[int], collections.Counter[str]]:
+    """Writes the videos; returns the rows of those used, and the others by reason."""
     rng = np.random.default_rng(options.seed)
-    rows = []
+    rows, left_out = [], collections.Counter()
+    swap = options.background == "swap"
+    usable = videos.known if swap else np.ones(len(split), bool)
+    pairs = _pairs(split.labels, usable, rng)
     with records.RecordWriter(folder / "videos") as writer:
-        for number, (row, other) in enumerate(_pairs(split.labels, rng), start=1):
+        for number, (row, other) in enumerate(pairs, start=1):
             if number % max(1, len(split) // 10) == 0:
                 print(f"{number} of {len(split)} videos", file=sys.stderr)
             try:
-                frames, mask = videos.read(row)
-                if not SHARES[0] <= mask.mean() <= SHARES[1]:
-                    continue
-                if options.background == "stripes":
+                frames, mask = videos.actor(row)
+                if not swap:
                     height, width = frames.shape[1:3]
                     background = backgrounds.stripes(height, width, rng)
+                elif other is None:
+                    raise _LeftOut("no other class has videos whose people are located")
                 else:
-                    scenes, actors = videos.read(other)
-                    background = backgrounds.scene_without_actor(scenes[0], actors[0])
-            except video.VideoError:
+                    background = videos.scene(other)
+            except (_LeftOut, video.VideoError) as error:
+                is_read = isinstance(error, _LeftOut)
+                left_out[str(error) if is_read else "cannot be decoded"] += 1
                 continue
             label, id = int(split.labels[row]), split.ids[row]
             clips = backgrounds.compose(frames, mask, background)
@@ -197,14 +250,16 @@ def _fill(
                 record = records.VideoRecord(f"{id}|{part}", content, label, len(clip))
                 writer.write(record)
             rows.append(row)
-    return rows
+    return rows, left_out
 
 
-def _pairs(labels: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-    """Every row with a random row of another class; with itself where there is none."""
+def _pairs(
+    labels: np.ndarray, usable: np.ndarray, rng: np.random.Generator
+) -> Iterator[tuple[int, int | None]]:
+    """Every row with a random usable row of another class, None without any."""
     for row, label in enumerate(labels):
-        others = np.flatnonzero(labels != label)
-        yield row, int(rng.choice(others)) if len(others) else row
+        others = np.flatnonzero((labels != label) & usable)
+        yield row, int(rng.choice(others)) if len(others) else None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -219,7 +274,8 @@ def run(*, data_root: pathlib.Path, dataset: str, options: Options) -> str:
     name = written.folder.name
     return (
         f"{written.folder}: {written.num_videos} videos and their frozen twins, "
-        f"{written.num_left_out} left out; people by {written.people}\n"
+        f"{written.left_out.total()} left out; people by {written.people}"
+        f"{_reasons(written.left_out)}\n"
         "python -m smad_jax evaluate --run RUN --data-root "
         f"{shlex.quote(str(data_root))} --split {name}/{SPLITS[0]} {name}/{SPLITS[1]}"
     )

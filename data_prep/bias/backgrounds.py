@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -34,21 +35,53 @@ def motion_mask(frames: np.ndarray) -> np.ndarray:
     return np.broadcast_to(mask.reshape(height, width), frames.shape[:3])
 
 
-def read_mask(folder: pathlib.Path, id: str, shape: tuple[int, int, int]) -> np.ndarray:
-    """Returns the mask of a video from a folder of masks, [T, H, W] bool, its `shape`.
+def mask_paths(folder: pathlib.Path, id: str) -> list[pathlib.Path]:
+    """Returns the files that may hold a video's mask, in order of preference.
 
-    The folder holds `ID.npz` or `ID.png`, the id with or without the video's ending.
-    Masks of another H and W are resized; a mask of one frame holds for all. Without a
-    file the mask is empty.
+    They are `ID.npz` and `ID.png`, the id with or without the video's ending, and with
+    or without the folders in it.
+    """
+    stem = os.path.splitext(id)[0]
+    names = (id, stem, os.path.basename(id), os.path.basename(stem))
+    ends = (".npz", ".png")
+    return [folder / f"{name}{end}" for name in dict.fromkeys(names) for end in ends]
+
+
+def find_masks(folder: pathlib.Path, ids: Sequence[str]) -> dict[str, pathlib.Path]:
+    """Returns the files of masks by id, for those of `ids` that have one.
+
+    Raises:
+        DataError: if there is none, or one file could be of two videos.
+    """
+    found: dict[str, pathlib.Path] = {}
+    id_of: dict[pathlib.Path, str] = {}
+    for id in dict.fromkeys(ids):
+        path = next((p for p in mask_paths(folder, id) if p.is_file()), None)
+        if path is None:
+            continue
+        if (other := id_of.setdefault(path, id)) != id:
+            raise errors.DataError(
+                f"{path} could be the mask of {other!r} or of {id!r}; name each mask "
+                f"by the whole id, as {mask_paths(folder, id)[0]}"
+            )
+        found[id] = path
+    if not found:
+        tried = ", ".join(map(str, mask_paths(folder, ids[0])))
+        raise errors.DataError(
+            f"{folder} has no mask of the {len(ids)} videos; for {ids[0]!r} it should "
+            f"hold one of {tried}"
+        )
+    return found
+
+
+def read_mask(path: pathlib.Path, id: str, shape: tuple[int, int, int]) -> np.ndarray:
+    """Returns the mask of a video from its file, [T, H, W] bool, of that `shape`.
+
+    Masks of another H and W are resized; a mask of one frame holds for all.
 
     Raises:
         DataError: if the file holds something else.
     """
-    names = (id, os.path.splitext(id)[0])
-    paths = [folder / f"{name}{end}" for name in names for end in (".npz", ".png")]
-    path = next((path for path in paths if path.is_file()), None)
-    if path is None:
-        return np.zeros(shape, bool)
     fault = (
         f"{path} must be a picture, or an NPZ file with `mask` [{shape[0]}, H, W] for "
         f"the {shape[0]} frames of {id!r}"

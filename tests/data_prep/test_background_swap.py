@@ -6,8 +6,9 @@ import pytest
 
 from data_prep import background_swap
 from data_prep.bias import backgrounds
+from data_prep.embedded import render
 from smad_jax import errors
-from smad_jax.data import catalog, video
+from smad_jax.data import catalog, records, video
 from smad_jax.evaluation import __main__
 
 T, H, W = 5, 20, 30
@@ -45,13 +46,31 @@ def test_mask_of_a_file_is_resized_and_may_be_one_for_all_frames(tmp_path):
     small[1, 2:4, 3:6] = 1
     np.savez(tmp_path / "a.npz", mask=small)
     cv2.imwrite(str(tmp_path / "b.png"), 255 * small[1])
-    found = backgrounds.read_mask(tmp_path, "a.mp4", (T, H, W))
+    found = backgrounds.read_mask(tmp_path / "a.npz", "a.mp4", (T, H, W))
     assert found.sum() == 4 * 6 and found[1, 4:8, 6:12].all()
-    everywhere = backgrounds.read_mask(tmp_path, "b", (T, H, W))
+    everywhere = backgrounds.read_mask(tmp_path / "b.png", "b", (T, H, W))
     assert everywhere.sum() == T * 4 * 6
-    assert not backgrounds.read_mask(tmp_path, "none", (T, H, W)).any()
     with pytest.raises(errors.DataError, match=r"`mask` \[4, H, W\] for the 4 frames"):
-        backgrounds.read_mask(tmp_path, "a", (4, H, W))
+        backgrounds.read_mask(tmp_path / "a.npz", "a", (4, H, W))
+
+
+@pytest.mark.parametrize("name", ["walk/a.mp4.png", "walk/a.npz", "a.mp4.npz", "a.png"])
+def test_mask_is_named_with_folders_and_ending_or_without(tmp_path, name):
+    (tmp_path / "walk").mkdir()
+    (tmp_path / name).touch()
+    found = backgrounds.find_masks(tmp_path, ["run/b.mp4", "walk/a.mp4"])
+    assert found == {"walk/a.mp4": tmp_path / name}
+
+
+def test_mask_that_fits_no_video_or_two_is_refused(tmp_path):
+    with pytest.raises(errors.DataError) as caught:
+        backgrounds.find_masks(tmp_path, ["walk/a.mp4"])
+    names = "walk/a.mp4 walk/a a.mp4 a".split()
+    for name in names:
+        assert f"{tmp_path / name}.npz, {tmp_path / name}.png" in str(caught.value)
+    (tmp_path / "a.png").touch()
+    with pytest.raises(errors.DataError, match=r"'walk/a.mp4' or of 'run/a.mp4'"):
+        backgrounds.find_masks(tmp_path, ["walk/a.mp4", "run/a.mp4"])
 
 
 def test_actor_is_painted_over():
@@ -100,6 +119,86 @@ def test_own_masks_and_boxes_locate_people(kind, small_data, tmp_path, capsys):
         inside = np.abs(clip - theirs)[:, 10:22, 10:22].mean()
         outside = np.abs(clip - theirs)[:, :6].mean()
         assert inside < 12 < 30 < outside
+
+
+@pytest.fixture
+def films(tmp_path):
+    """A data set of three classes, each of two videos of one grey, and its grey."""
+    folder = tmp_path / "datasets" / "films"
+    grey_of = {}
+    with records.RecordWriter(folder / "videos") as writer:
+        for label, name in enumerate(("walk", "run", "jump")):
+            for number in range(2):
+                id = f"{name}/{number}.mp4"
+                grey_of[id] = 20 + 40 * (2 * label + number)
+                frames = np.full((T, 32, 32, 3), grey_of[id], np.uint8)
+                content = render.encode(frames)
+                writer.write(records.VideoRecord(id, content, label, T))
+    labels = np.repeat(range(3), 2)
+    catalog.write_split(folder, "val", list(grey_of), labels)
+    classes = ("walk", "run", "jump")
+    catalog.write_dataset_file(folder, name="films", classes=classes, num_videos=6)
+    return folder.parent, grey_of
+
+
+def swap(root, *options):
+    flags = ["--data-root", str(root), "--dataset", "films", *map(str, options)]
+    return background_swap.main(flags)
+
+
+@pytest.mark.parametrize("kind", ["masks", "boxes"])
+def test_backgrounds_come_only_from_videos_whose_people_are_located(
+    kind, films, tmp_path, capsys
+):
+    root, grey_of = films
+    located = ["walk/0.mp4", "walk/1.mp4", "run/1.mp4"]
+    given = tmp_path / ("people" if kind == "masks" else "people.json")
+    if kind == "masks":
+        for id in located:
+            mask = np.zeros((1, 32, 32), bool)
+            mask[:, 8:24, 8:24] = True
+            path = given / f"{id.removesuffix('.mp4')}.npz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(path, mask=mask)
+    else:
+        box = [[8, 8, 24, 24, 1.0]]
+        given.write_text(json.dumps({id: [box] * T for id in located}))
+    assert swap(root, f"--{kind}", given) == 0
+    assert f"3 not among the {kind} of people" in capsys.readouterr().out
+    moving = catalog.open_split(root, "films-swap", "scuba")
+    assert list(moving.ids) == [f"{id}|scuba" for id in located]
+    for row, id in enumerate(located):
+        clip = video.decode(moving.video(row).video, range(T))
+        others = [grey_of[o] for o in located if o.split("/")[0] != id.split("/")[0]]
+        assert min(abs(clip[:, :4].mean() - grey) for grey in others) < 4
+        assert abs(clip[:, 12:20, 12:20].mean() - grey_of[id]) < 4
+
+
+def test_message_states_why_no_video_can_be_used(films, tmp_path, capsys):
+    root, _ = films
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    assert swap(root, "--masks", masks) == 3
+    assert f"{masks / 'walk/0.mp4.npz'}, " in capsys.readouterr().err
+    (masks / "walk").mkdir()
+    picture = np.zeros((32, 32), np.uint8)
+    cv2.imwrite(str(masks / "walk/0.png"), picture)
+    assert swap(root, "--masks", masks) == 3
+    printed = capsys.readouterr().err
+    assert "5 not among the masks of masks" in printed
+    assert "1 people cover less than 5% or more than 50% of the picture" in printed
+    picture[8:24, 8:24] = 255
+    cv2.imwrite(str(masks / "walk/0.png"), picture)
+    assert swap(root, "--masks", masks) == 3
+    printed = capsys.readouterr().err
+    assert "1 no other class has videos whose people are located" in printed
+    assert "5%" not in printed
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps({"walk/0": []}))
+    assert swap(root, "--boxes", boxes) == 3
+    assert "is 'walk/0.mp4', the file's 'walk/0'" in capsys.readouterr().err
+    assert swap(root) == 3
+    assert "6 nothing moves in the video" in capsys.readouterr().err
 
 
 def test_name_must_be_a_plain_one(small_data, capsys):
