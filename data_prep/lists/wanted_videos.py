@@ -4,8 +4,6 @@ Labels are numbers from 0 or class names. Errors name file, line, value and rule
 `list_formats` reads other forms of lists, `class_folders` reads folders.
 """
 
-import collections
-import hashlib
 import os
 import pathlib
 import re
@@ -149,22 +147,6 @@ def _check_apart(train: Mapping[str, Entry], val: Mapping[str, Entry]) -> None:
             raise errors.DataError(
                 f"{entry.where}: {id!r} is in the validation list too; keep it in one"
             )
-
-
-def hold_out(label_of: Mapping[str, int], share: float) -> set[str]:
-    """Returns the ids held out, about `share` of each class, by the hash of the id.
-
-    A class of one video keeps it for training; of a larger class at least one is held
-    out.
-    """
-    by_class = collections.defaultdict(list)
-    for id, label in label_of.items():
-        by_class[label].append(id)
-    chosen: set[str] = set()
-    for ids in by_class.values() if share else ():
-        ids.sort(key=lambda id: hashlib.sha256(id.encode()).digest())
-        chosen.update(ids[: min(len(ids) - 1, max(1, round(share * len(ids))))])
-    return chosen
 
 
 def check_classes(names: Sequence[str], labels: Iterable[int], after: str = "") -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, NamedTuple
 
 from data_prep.lists import wanted_videos
-from data_prep.records import shards, tfds_metadata, video_files
+from data_prep.records import copies, shards, tfds_metadata, video_files
 from smad_jax import errors
 from smad_jax.base import sections
 from smad_jax.data import catalog, record_files
@@ -47,7 +47,7 @@ class Report(NamedTuple):
         num_classes: K.
         reasons: Videos left out, by reason.
         examples: One of them for each reason.
-        notes: Remarks of the reader of the lists.
+        notes: Remarks on the lists, and on copies of videos.
     """
 
     folder: pathlib.Path
@@ -95,17 +95,20 @@ def build(
     with shards.full_disk_explained(partial):
         stored = shards.store(plan, partial, options.jobs)
         try:
-            sizes = _write_splits(partial, wanted, stored, source, options.holdout)
+            splits, notes = _divide(wanted, stored, source, options.holdout)
         except errors.DataError:
             shutil.rmtree(partial)  # a resumed build would fail here again
             raise
+        for split, ids in splits.items():
+            labels = [wanted.label_of[id] for id in ids]
+            catalog.write_split(partial, split, ids, labels)
         reasons = collections.Counter(error.reason for error in stored.bad.values())
         counts = {"listed": len(wanted.label_of), "bad": dict(reasons)}
         catalog.write_dataset_file(
             partial,
             name=name,
             classes=wanted.classes,
-            num_videos=len(stored.good),
+            num_videos=len(stored.digests),
             recipe={**(recipe or {}), **counts},
         )
         tfds_metadata.write(partial)
@@ -113,25 +116,28 @@ def build(
     return Report(
         folder=folder,
         num_listed=len(wanted.label_of),
-        num_stored=len(stored.good),
-        split_sizes=sizes,
+        num_stored=len(stored.digests),
+        split_sizes={split: len(ids) for split, ids in splits.items()},
         num_classes=len(wanted.classes),
         reasons=reasons,
         examples={e.reason: f"{id} ({e.detail})" for id, e in stored.bad.items()},
-        notes=tuple(source.notes),
+        notes=(*source.notes, *notes),
     )
 
 
-def _write_splits(
-    folder: pathlib.Path,
+def _divide(
     wanted: wanted_videos.Resolved,
     stored: shards.Stored,
     source: wanted_videos.Source,
     holdout: float,
-) -> dict[str, int]:
-    """Writes the lists of the splits and of `all`; returns their sizes."""
-    good = stored.good
-    if not good:
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Returns the ids of each split and of `all`, and notes on copies among them.
+
+    Raises:
+        DataError: if no video can be used, or a class has none for training.
+    """
+    digests = stored.digests
+    if not digests:
         reasons = collections.Counter(error.reason for error in stored.bad.values())
         counts = ", ".join(f"{key} {n}" for key, n in reasons.most_common())
         id, error = next(iter(stored.bad.items()))
@@ -139,22 +145,32 @@ def _write_splits(
             f"none of the {len(wanted.label_of)} videos can be used: {counts}; the "
             f"first, {id!r}: {error.detail}"
         )
-    label_of = {id: label for id, label in wanted.label_of.items() if id in good}
     parts = {
-        split: [id for id in ids if id in good] for split, ids in wanted.splits.items()
+        split: [id for id in ids if id in digests]
+        for split, ids in wanted.splits.items()
     }
+    notes = []
     if source.hold_out:
-        held_out = wanted_videos.hold_out(label_of, holdout)
-        parts["train"] = [id for id in label_of if id not in held_out]
-        parts["val"] = [id for id in label_of if id in held_out]
+        together = copies.groups({id: digests[id] for id in parts["train"]})
+        label_of = {id: wanted.label_of[id] for id in parts["train"]}
+        held_out = copies.hold_out(together, label_of, holdout)
+        train = [id for id in parts["train"] if id not in held_out]
+        val = [id for id in parts["train"] if id in held_out]
+        parts = {"train": train, "val": val} | parts | {"train": train}
+        alike = [ids for ids in together if len(ids) > 1]
+        if alike and holdout:
+            notes.append(
+                f"{sum(map(len, alike))} videos are copies of each other or clips of "
+                f"one recording, as {alike[0][0]!r} and {alike[0][1]!r}; they stay "
+                "together in 'train' or in 'val'"
+            )
     for split, ids in parts.items():
         if split.startswith("train"):
             wanted_videos.check_classes(
                 wanted.classes,
-                (label_of[id] for id in ids),
+                (wanted.label_of[id] for id in ids),
                 "after leaving out bad videos, ",
             )
-    parts = {split: ids for split, ids in parts.items() if ids} | {"all": [*label_of]}
-    for split, ids in parts.items():
-        catalog.write_split(folder, split, ids, [label_of[id] for id in ids])
-    return {split: len(ids) for split, ids in parts.items()}
+    notes += copies.remarks(parts, digests, wanted.label_of)
+    parts = {split: ids for split, ids in parts.items() if ids}
+    return parts | {"all": list(digests)}, notes

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from data_prep.lists import wanted_videos
-from data_prep.records import video_files
+from data_prep.records import copies, video_files
 from smad_jax import errors
 from smad_jax.base import file_io
 from smad_jax.data import record_files, records, video
@@ -28,9 +28,14 @@ _PLAN = "plan.json"
 
 
 class Stored(NamedTuple):
-    """The outcome for the wanted videos: ids stored, and errors by id."""
+    """The outcome for the wanted videos.
 
-    good: set[str]
+    Attributes:
+        digests: That of each stored video, by id, in the order of the lists.
+        bad: Errors by id.
+    """
+
+    digests: dict[str, str]
     bad: dict[str, video.VideoError]
 
 
@@ -120,20 +125,21 @@ def store(plan: Plan, folder: pathlib.Path, num_jobs: int) -> Stored:
         print(f"resuming after {done} of {len(ids)} videos", file=sys.stderr)
     progress = video_files.Progress(len(ids), done)
     bad: dict[str, video.VideoError] = {}
+    digests: dict[str, str] = {}
     for shard, part in enumerate(shards):
         if not finished[shard]:
             stem = f"videos-{shard:05}-of-{num_shards:05}"
             _write_shard(plan, folder / stem, part, num_jobs, progress)
-        for id, reason, detail in json.loads(
-            (folder / f"bad-{shard:05}.json").read_text("utf-8")
-        ):
+        outcome = json.loads((folder / f"done-{shard:05}.json").read_text("utf-8"))
+        digests |= outcome["digests"]
+        for id, reason, detail in outcome["bad"]:
             bad[id] = video.VideoError(reason, detail)
     bad = {id: bad[id] for id in ids if id in bad}
     with open(folder / "bad_videos.jsonl", "w", encoding="utf-8") as file:
         for id, error in bad.items():
             line = {"id": id, "reason": error.reason, "detail": error.detail}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    return Stored(set(ids) - set(bad), bad)
+    return Stored({id: digests[id] for id in ids if id in digests}, bad)
 
 
 def _is_finished(
@@ -143,7 +149,7 @@ def _is_finished(
     file_format: record_files.FileFormat,
 ) -> bool:
     """Whether a shard was finished and has not changed since, by its index."""
-    if not (folder / f"bad-{shard:05}.json").is_file():
+    if not (folder / f"done-{shard:05}.json").is_file():
         return False
     path = folder / f"videos-{shard:05}-of-{num_shards:05}.{file_format}"
     try:
@@ -156,7 +162,7 @@ def _is_finished(
 
 def publish(partial: pathlib.Path, folder: pathlib.Path) -> None:
     """Moves the finished folder into place, without the files of unfinished work."""
-    for path in [partial / _PLAN, *partial.glob("bad-*.json")]:
+    for path in [partial / _PLAN, *partial.glob("done-*.json")]:
         path.unlink(missing_ok=True)
     if folder.exists():
         old = folder.with_name(f"{partial.name}-old")
@@ -174,8 +180,8 @@ def _write_shard(
     num_jobs: int,
     progress: video_files.Progress,
 ) -> None:
-    """Writes one shard of the readable videos, then the list of the others."""
-    bad = []
+    """Writes one shard of the readable videos, then their digests and the others."""
+    bad, digests = [], {}
     with records.ShardWriter(f"{path}.{plan.file_format}") as writer:
         for id, (content, num_frames, error) in video_files.check_all(
             plan.root, ids, plan.rules, plan.frames, num_jobs
@@ -184,12 +190,14 @@ def _write_shard(
             if error is not None:
                 bad.append((id, error.reason, error.detail))
                 continue
+            digests[id] = copies.digest(content)
             label = plan.label_of[id]
             fields = records.VideoRecord(id, content, label, num_frames)._asdict()
             writer.write(fields.pop("id"), fields)
     # the presence of this file marks the shard as finished, so it appears whole
-    done = path.with_name(f"bad-{path.name.split('-')[1]}.json")
-    file_io.write_text(done, json.dumps(bad, ensure_ascii=False))
+    done = path.with_name(f"done-{path.name.split('-')[1]}.json")
+    outcome = {"bad": bad, "digests": digests}
+    file_io.write_text(done, json.dumps(outcome, ensure_ascii=False))
 
 
 @contextlib.contextmanager
@@ -204,7 +212,7 @@ def full_disk_explained(folder: pathlib.Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in errors.FULL_DISK:
             raise
-        done = len(list(folder.glob("bad-*.json")))
+        done = len(list(folder.glob("done-*.json")))
         raise errors.DataError(
             f"no space left for {folder.parent} after {done} finished shards; free "
             "some and run the same command again, which resumes there"

@@ -104,16 +104,6 @@ def test_broken_rule_is_named(tmp_path, train, val, classes, message):
         resolve(tmp_path, train, val, classes)
 
 
-def test_hold_out_is_by_class_and_by_the_hash_of_the_id():
-    label_of = {f"v{i}": i % 2 for i in range(20)} | {"single": 2, "p": 3, "q": 3}
-    held_out = wanted_videos.hold_out(label_of, 0.3)
-    counts = [sum(label_of[id] == label for id in held_out) for label in range(4)]
-    assert counts == [3, 3, 0, 1]
-    backwards = dict(reversed(label_of.items()))
-    assert wanted_videos.hold_out(backwards, 0.3) == held_out
-    assert wanted_videos.hold_out(label_of, 0) == set()
-
-
 def test_repeated_class_name_is_refused(tmp_path):
     path = tmp_path / "classes.txt"
     path.write_text("a\nb\na\n")
