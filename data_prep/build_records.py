@@ -3,16 +3,18 @@
     python -m data_prep.build_records --videos DIR --name NAME --out DATA_ROOT
 
 DIR holds one folder per class, or `--list` names the videos, in one of the forms of
-`list_formats`. Every video is decoded once; files that fail are left out, counted by
-reason and listed in `bad_videos.jsonl`. Files are stored unchanged, or reduced
-(`--short-side`); a folder of frames becomes one file. With `--images` the class folders
-hold images, which training reads as videos of one frame; a list may name both. After a
-stop, the same command resumes with the next shard.
+`list_formats`, and `--test NAME=LIST` those of further test sets. Every video is
+decoded once; files that fail are left out, counted by reason and listed in
+`bad_videos.jsonl`. Copies of one video stay on one side of the hold-out. Files are
+stored unchanged, or reduced (`--short-side`); a folder of frames becomes one file. With
+`--images` the class folders hold images, which training reads as videos of one frame; a
+list may name both. After a stop, the same command resumes with the next shard.
 """
 
 import argparse
 import dataclasses
 import pathlib
+import re
 import shlex
 import sys
 
@@ -108,10 +110,15 @@ def summary(report: build.Report) -> str:
     name = report.folder.name
     root = shlex.quote(str(report.folder.parent.resolve()))
     config = shlex.quote(f"configs/slowonly_baseline.py:{name}")
+    tests = [
+        s for s in report.split_sizes if not re.fullmatch(r"(train|val)\d*|all", s)
+    ]
+    flags = [f"--config.evaluation.sets.{split}={name}/{split}" for split in tests]
+    train = ["python main.py --config", config, *map(shlex.quote, flags)]
     lines += [
         "",
         "next:",
-        f"  DATA_ROOT={root} python main.py --config {config}",
+        f"  DATA_ROOT={root} {' '.join(train)}",
         "for SMAD, label the aspects first, by appearance or with --from FILE:",
         f"  python -m data_prep.pseudo_label --data-root {root} "
         f"--dataset {shlex.quote(name)} --aspect scene --labeller appearance",
@@ -147,6 +154,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     held = parser.add_mutually_exclusive_group()
     command_options.add_options(held, command_options.Lists, "val_list")
     command_options.add_options(held, build.Options, "holdout")
+    command_options.add_options(parser, command_options.Lists, "test")
     video_files.add_options(parser)
     command_options.add_options(parser, video_files.Rules, "short_side")
     command_options.add_options(

@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command_options.add_options(
         parser,
         command_options.Lists,
-        *("videos", "list_file", "val_list", "images", "classes"),
+        *("videos", "list_file", "val_list", "test", "images", "classes"),
     )
     command_options.add_format(parser)
     video_files.add_options(parser)

@@ -16,6 +16,8 @@ from smad_jax.base import command_line, sections
 from smad_jax.data import catalog, label_names, video
 
 T = typing.TypeVar("T")
+# Splits that `build_records` writes, or treats as parts of the training data.
+_RESERVED = re.compile(r"all|val\d*|train.*", re.IGNORECASE)
 
 
 def add_options(parser: argparse._ActionsContainer, kind: type, *names: str) -> None:
@@ -40,6 +42,7 @@ def add_options(parser: argparse._ActionsContainer, kind: type, *names: str) -> 
         else:
             settings["type"] = typing.get_args(hint)[0] if is_list else hint
             settings["nargs"] = "+" if is_list else None
+            settings["action"] = "extend" if is_list else "store"
             settings["metavar"] = flag[2:].replace("-", "_").upper()
         default = getattr(kind, name, dataclasses.MISSING)
         settings["required"] = default is dataclasses.MISSING
@@ -96,6 +99,7 @@ class Lists:
         videos: Folder of the videos.
         list_file: List of the videos; without it, class folders.
         val_list: List of the validation videos.
+        test: Lists of further test videos, NAME=LIST each; may be repeated.
         format: A name of `list_formats.FORMATS`, or `auto`.
         images: Class folders hold images, not videos.
         classes: File of class names in label order, one per line.
@@ -104,6 +108,7 @@ class Lists:
     videos: pathlib.Path
     list_file: pathlib.Path | None = None
     val_list: pathlib.Path | None = None
+    test: tuple[str, ...] = ()
     format: str = "auto"
     images: bool = False
     classes: pathlib.Path | None = None
@@ -118,8 +123,9 @@ class Lists:
         if not self.videos.is_dir():
             raise errors.DataError(f"--videos {self.videos} is not a folder")
         if self.list_file is None:
-            if self.val_list is not None:
-                raise errors.ConfigError("--val-list needs --list")
+            if self.val_list is not None or self.test:
+                option = "--test" if self.val_list is None else "--val-list"
+                raise errors.ConfigError(f"{option} needs --list")
             if self.format != "auto":
                 raise errors.ConfigError("--format needs --list")
             return class_folders.find_videos(
@@ -131,9 +137,42 @@ class Lists:
                 "--images is for class folders; leave it out with --list, which may "
                 "name images"
             )
-        return list_formats.read(
-            self.videos, self.list_file, self.val_list, self.format
+        tests = self.test_lists()
+        found = list_formats.read(
+            self.videos,
+            self.list_file,
+            self.val_list,
+            self.format,
+            tests=tests,
         )
+        if found.splits.keys() - tests.keys() != {"train", "test"}:
+            return found
+        # As for folders: training needs a split for validation.
+        splits = {"val" if s == "test" else s: e for s, e in found.splits.items()}
+        note = "the videos for 'test' are the split for validation"
+        return found._replace(splits=splits, notes=[*found.notes, note])
+
+    def test_lists(self) -> dict[str, pathlib.Path]:
+        """Returns the lists of test videos by the name of their split.
+
+        Raises:
+            ConfigError: if a name is missing, taken or used twice.
+        """
+        found: dict[str, pathlib.Path] = {}
+        for text in self.test:
+            name, equals, path = text.partition("=")
+            if not equals or not path:
+                raise errors.ConfigError(f"--test must be NAME=LIST, not {text!r}")
+            if not re.fullmatch(r"\w[\w-]*", name) or _RESERVED.fullmatch(name):
+                raise errors.ConfigError(
+                    f"--test {text}: a split cannot be called {name!r}; use letters, "
+                    "digits, '_' and '-', but not all, val or a name that begins with "
+                    "train"
+                )
+            if name in found:
+                raise errors.ConfigError(f"--test names {name!r} twice")
+            found[name] = pathlib.Path(path)
+        return found
 
     def class_names(self) -> tuple[str, ...] | None:
         """Returns the names in `classes`, None without such a file."""
@@ -145,6 +184,7 @@ class Lists:
             ("videos", self.videos),
             ("list", self.list_file),
             ("val_list", self.val_list),
+            *((f"test_{name}", path) for name, path in self.test_lists().items()),
             ("classes", self.classes),
         ):
             if path is not None:

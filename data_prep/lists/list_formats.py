@@ -9,7 +9,7 @@ import functools
 import itertools
 import pathlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from data_prep.lists import (
@@ -60,9 +60,10 @@ def read(
     val: pathlib.Path | None,
     form: str,
     *,
+    tests: Mapping[str, pathlib.Path] | None = None,
     stored: Sequence[str] | None = None,
 ) -> wanted_videos.Source:
-    """Returns the wanted videos of a list, and of a second one for validation.
+    """Returns the wanted videos of a list, one for validation and others for tests.
 
     A list that names its splits needs no second one.
 
@@ -71,41 +72,51 @@ def read(
         path: The list.
         val: The list of validation videos, in the same form.
         form: A name of `FORMATS`, or `auto`.
+        tests: Lists of further test videos, by the name of their split.
         stored: Ids of videos, in place of the files in the folder.
 
     Raises:
-        ConfigError: if the form of a list is ambiguous.
+        ConfigError: if the form of a list is ambiguous, or a test split has the name
+            of another split.
         DataError: naming file, line, value and rule of a fault.
     """
     files = list_readers.Files(root, stored)
     splits: dict[str, list[wanted_videos.Entry]] = {}
     found = {}
-    for role, list_path in (("train", path), ("val", val)):
+    hold_out = False
+    for role, list_path in (("train", path), ("val", val), *(tests or {}).items()):
         if list_path is None:
             continue
+        if role != "val" and role in splits:
+            raise errors.ConfigError(
+                f"--test {role}={list_path} names a split that {path} holds already; "
+                "choose another name"
+            )
         content = FORMATS[detect(root, list_path, form)].read(list_path, files)
         if not content.entries:
             raise errors.DataError(
                 "; ".join(content.notes) or f"the list {list_path} is empty"
             )
         for entry in content.entries:
-            if role == "val" and entry.split not in ("", "val", "test"):
+            if role != "train" and entry.split not in ("", "val", "test"):
+                option = "--val-list" if role == "val" else f"--test list {role!r}"
                 raise errors.DataError(
                     f"{entry.where}: {entry.id!r} is for {entry.split!r}, but the list "
-                    "is the --val-list"
+                    f"is the {option}"
                 )
-            split = "val" if role == "val" else entry.split or "train"
+            split = entry.split or role if role == "train" else role
             splits.setdefault(split, []).append(entry)
         found[role] = content
+        hold_out = hold_out or (role == "train" and list(splits) == ["train"])
     editions = {content.edition for content in found.values()}
     if len(editions) > 1:
         raise errors.DataError(
-            f"{path} and {val} are of different editions ({', '.join(editions)}) with "
-            "different labels; use one edition"
+            f"the lists beside {path} are of different editions "
+            f"({', '.join(sorted(editions))}) with different labels; use one edition"
         )
     return wanted_videos.Source(
         splits,
-        hold_out=list(splits) == ["train"],
+        hold_out=hold_out and val is None,
         classes=found["train"].classes,
         notes=list(dict.fromkeys(note for one in found.values() for note in one.notes)),
     )

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import av
+import av.error
 
 # Names of clips that are cut out of a longer recording, whose own name is the group.
 _CLIPS = (

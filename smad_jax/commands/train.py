@@ -20,6 +20,7 @@ from ml_collections import config_flags
 
 from smad_jax import errors
 from smad_jax.base import command_line
+from smad_jax.commands import test_sets
 from smad_jax.experiment import config_files
 
 WORKDIR = flags.DEFINE_string(
@@ -85,6 +86,7 @@ def parse_flags(argv: Sequence[str], place: str) -> list[str]:
             raise errors.ConfigError(f"--config configs/NAME.py is needed{near}")
         # The flags of a config are made from its keys, so its file is read first.
         config = config_files.load_config(place)
+        argv = test_sets.apply(config, argv)
         config_flags.DEFINE_config_dict("config", config, sys_argv=list(argv))
         return flags.FLAGS(argv)
     except (AttributeError, KeyError) as error:  # an unknown key, or section

@@ -342,6 +342,65 @@ def test_folders_of_frames_become_one_file_each(tmp_path, capsys):
         assert jpeg in stored[0].video
 
 
+def test_copies_of_a_video_are_on_one_side_of_the_hold_out(tmp_path, capsys):
+    films = tmp_path / "films"
+    for label in ("run", "sit"):
+        (films / label).mkdir(parents=True)
+        for number in range(6):
+            content = noise_videos.encode(3, seed=number // 2 + 3 * (label == "run"))
+            (films / label / f"{number}.mp4").write_bytes(content)
+    assert run(tmp_path, films, "--holdout", "0.3") == 0
+    printed = capsys.readouterr().out
+    assert "note: 12 videos are copies of each other or clips of one" in printed
+    train, val = (
+        {split.video(row).video for row in range(len(split))}
+        for split in (
+            catalog.open_split(tmp_path / "data", "toy", name)
+            for name in ("train", "val")
+        )
+    )
+    assert len(train) == 4 and len(val) == 2 and not train & val
+    lists = []
+    for name, lines in (("train", "run/0.mp4 0\nsit/1.mp4 1"), ("val", "run/1.mp4 0")):
+        (tmp_path / name).write_text(lines)
+        lists.append(str(tmp_path / name))
+    options = ["--list", lists[0], "--val-list", lists[1]]
+    assert run(tmp_path, films, *options, name="listed") == 0
+    assert (
+        "1 of 1 videos of 'val' are in 'train' too, 'run/1.mp4' (there 'run/0.mp4')"
+        in (capsys.readouterr().out)
+    )
+
+
+def test_any_number_of_lists_become_test_sets(tmp_path, films, capsys):
+    texts = {
+        "train": "sit down/0.mp4 sit\nsit down/1.mp4 sit\nrun/only.mp4 run\n",
+        "ood": "sit down/2.mp4 sit\n",
+        "night": "sit down/3.mp4 sit\nsit down/1.mp4 sit\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.txt").write_text(text)
+    tests = [f"{name}={tmp_path / name}.txt" for name in ("ood", "night")]
+    options = ["--list", str(tmp_path / "train.txt"), "--test", tests[0]]
+    assert run(tmp_path, films, *options, "--test", tests[1]) == 0
+    printed = capsys.readouterr().out
+    assert "splits: train 2, val 1, ood 1, night 2, all 5" in printed
+    assert "note: 1 of 2 videos of 'night' are in" in printed
+    sets = (
+        "--config.evaluation.sets.ood=toy/ood --config.evaluation.sets.night=toy/night"
+    )
+    assert sets in printed
+    recipe = catalog.read_dataset_file(tmp_path / "data/toy").recipe
+    assert recipe["test_night"] == str(tmp_path / "night.txt")
+    night = catalog.open_split(tmp_path / "data", "toy", "night")
+    assert set(night.ids) == {"sit down/3.mp4", "sit down/1.mp4"}
+    for wrong in ("val", "train-easy", "all", "a/b", "", ".a"):
+        broken = [*options[:2], f"--test={wrong}={tmp_path / 'ood.txt'}"]
+        assert run(tmp_path, films, *broken, "--overwrite") == 2
+    assert run(tmp_path, films, *options, "--test", tests[0], "--overwrite") == 2
+    assert "names 'ood' twice" in capsys.readouterr().err
+
+
 def test_three_splits_of_ucf101_are_lists_of_one_data_set(tmp_path, films):
     lists = tmp_path / "lists"
     lists.mkdir()
@@ -403,6 +462,8 @@ def test_cheaper_checks_store_what_they_know(tmp_path, films, check, num_frames)
         (["--holdout", "1.5"], 2, "1.5"),
         (["--images", "--list", "x"], 2, "--images"),
         (["--val-list", "x"], 2, "--val-list"),
+        (["--test", "ood=x"], 2, "--test needs --list"),
+        (["--test", "ood", "--list", "x"], 2, "NAME=LIST, not 'ood'"),
         *(
             (["--name=" + name], 2, "the name")
             for name in ("a/b", "a,b", "a=b", "a:b", ".a", "-a", " ", "a\nb")
