@@ -21,6 +21,7 @@ def train(
     *,
     smoke: bool = False,
     force: bool = False,
+    skip_damaged: bool = False,
 ) -> dict[str, float]:
     """Trains and tests an experiment, or resumes it; creates the embedded benchmark.
 
@@ -31,6 +32,7 @@ def train(
         folder: Folder of the run.
         smoke: Shrink the experiment to seconds.
         force: Resume even if the folder holds a run with another config.
+        skip_damaged: Resume from the newest checkpoint that is not damaged.
 
     Returns:
         Metrics named `set/metric`, accuracies between 0 and 1.
@@ -44,12 +46,13 @@ def train(
         config = base.smoke(config)
     _keep_compiled()
     with log.shown():
-        return _train(config, pathlib.Path(folder), force=force)
+        _prepare_embedded(config)
+        return run.train_and_test(
+            config, pathlib.Path(folder), force=force, skip_damaged=skip_damaged
+        )
 
 
-def _train(
-    config: ml_collections.ConfigDict, folder: pathlib.Path, *, force: bool
-) -> dict[str, float]:
+def _prepare_embedded(config: ml_collections.ConfigDict) -> None:
     settings = Settings.read(config)
     embedded = {benchmark.NAME: make.prepare, benchmark.WEB_NAME: web_media.prepare}
     for name, prepare in embedded.items():
@@ -60,7 +63,6 @@ def _train(
                 scale=settings.data.embedded_scale,
                 log=log.logger.info,
             )
-    return run.train_and_test(config, folder, force=force)
 
 
 def join_processes() -> None:

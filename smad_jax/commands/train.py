@@ -32,6 +32,11 @@ SMOKE = flags.DEFINE_bool(
 FORCE = flags.DEFINE_bool(
     "force", False, "Use the folder of a run even if its config differs."
 )
+SKIP_DAMAGED = flags.DEFINE_bool(
+    "skip_damaged",
+    False,
+    "Set damaged checkpoints aside and resume from the newest undamaged one.",
+)
 DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "Run as one of several processes, as on a TPU pod."
 )
@@ -136,7 +141,13 @@ def _train(config: ml_collections.ConfigDict, place: str) -> None:
     if DISTRIBUTED.value:
         runs.join_processes()
     try:
-        runs.train(config, folder, smoke=SMOKE.value, force=FORCE.value)
+        runs.train(
+            config,
+            folder,
+            smoke=SMOKE.value,
+            force=FORCE.value,
+            skip_damaged=SKIP_DAMAGED.value,
+        )
     except loop.Interrupted as interruption:
         _stop(str(interruption), 128 + interruption.number)
 

@@ -50,7 +50,11 @@ class Tested(NamedTuple):
 
 
 def train_and_test(
-    config: ml_collections.ConfigDict, folder: pathlib.Path, *, force: bool = False
+    config: ml_collections.ConfigDict,
+    folder: pathlib.Path,
+    *,
+    force: bool = False,
+    skip_damaged: bool = False,
 ) -> dict[str, float]:
     """Trains if there is training left to do, tests, and writes `results.json`.
 
@@ -58,6 +62,7 @@ def train_and_test(
         config: From a file in `configs/`.
         folder: Of the run; training resumes from its newest checkpoint.
         force: Continue even if the folder holds a run of another config.
+        skip_damaged: Resume from the newest checkpoint that is not damaged.
 
     Returns:
         Metrics named `set/metric`, accuracies between 0 and 1.
@@ -75,7 +80,11 @@ def train_and_test(
     with checkpoint.Checkpoints(folder / "checkpoints") as checkpoints:
         resumed = checkpoints.latest_step()
         if resumed is not None:
-            state, _ = checkpoints.restore(state)
+            restore = (
+                checkpoints.restore_undamaged if skip_damaged else checkpoints.restore
+            )
+            state, _ = restore(state)
+            resumed = int(state.step)
         else:  # before the folder is claimed, which is then still free
             train_split, step = run.splits.train, run.train_step
             memory.check(run.settings, train_split, state, step, run.mesh)

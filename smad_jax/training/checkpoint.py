@@ -2,27 +2,36 @@
 
 Each holds the arrays and a small JSON with the position in the data. The position is a
 function of seed and step alone, so a run can resume with another number of devices or
-processes.
+processes. The digests of all files are saved with them, and verified before they are
+read.
 """
 
 import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers
 
 from smad_jax import errors
-from smad_jax.training import train_state
+from smad_jax.training import digests, log, train_state
 
 Position = dict[str, int]
 Arrays = dict[str, np.ndarray]
 Shapes = dict[str, tuple[int, ...]]
+# What Orbax and TensorStore raise for files that are cut short, changed or missing.
+_DAMAGE = (ValueError, LookupError, OSError, AttributeError, TypeError)
+
+
+class DamagedError(errors.DataError):
+    """A checkpoint is not what was saved; the message names the one before."""
 
 
 class Checkpoints:
@@ -37,10 +46,7 @@ class Checkpoints:
         # and a run that resumes would lose work. Two: a damaged one has another before.
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
-            item_handlers={
-                "state": ocp.StandardCheckpointHandler(),
-                "position": ocp.JsonCheckpointHandler(),
-            },
+            handler_registry=_with_digests(),
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=checkpoint_managers.LatestN(2)
             ),
@@ -81,30 +87,79 @@ class Checkpoints:
         """Returns a saved state, the newest unless `step` is given.
 
         `like` is a state of the same shapes, placed where the arrays should be placed.
-        Raises DataError if there is no checkpoint, or it holds other arrays.
+        Raises DataError if there is no checkpoint, or it holds other arrays, and
+        DamagedError if it is damaged.
         """
         step = self.latest_step() if step is None else step
+        folder = pathlib.Path(self._manager.directory)
         if step is None:
             raise errors.DataError(
-                f"no checkpoint in {self._manager.directory}; train first with "
-                "python main.py --config ..."
+                f"no checkpoint in {folder}; train first with python main.py --config "
+                "..."
             )
         target = jax.tree.map(ocp.utils.to_shape_dtype_struct, _as_tree(like))
+        with _damage_named(folder, step, self._manager.all_steps()):
+            # By every process: each reads the files for itself.
+            _verify(folder / str(step))
+            theirs = shapes(self._manager.item_metadata(step).state)
+            if not theirs:
+                raise ValueError("its list of arrays is missing")
         # Compared first: a restore that fails half way leaves reads behind.
-        saved_as = self._manager.item_metadata(step).state
-        if different := differing(shapes(target), shapes(saved_as)):
+        if different := differing(shapes(target), theirs):
             raise errors.DataError(
-                f"the checkpoint of step {step} in {self._manager.directory} does "
-                f"not fit this config's model, method or optimiser: {len(different)} "
-                f"arrays differ, {', '.join(different[:3])} among them"
+                f"the checkpoint of step {step} in {folder} does not fit this config's "
+                f"model, method or optimiser: {len(different)} arrays differ, "
+                f"{', '.join(different[:3])} among them"
             )
-        saved = self._manager.restore(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(target), position=ocp.args.JsonRestore()
-            ),
-        )
+        with _damage_named(folder, step, self._manager.all_steps()):
+            saved = self._manager.restore(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardRestore(target),
+                    position=ocp.args.JsonRestore(),
+                ),
+            )
         return train_state.TrainState(**saved["state"]), saved["position"]
+
+    def restore_undamaged(
+        self, like: train_state.TrainState
+    ) -> tuple[train_state.TrainState, Position]:
+        """Returns the newest state that is not damaged, as `restore` does.
+
+        Newer ones are renamed `damaged-STEP`, so that training can save theirs again.
+        """
+        while True:
+            try:
+                return self.restore(like)
+            except DamagedError as error:
+                # To begin again at step 0 is a decision for the user.
+                if len(self._manager.all_steps()) == 1:
+                    raise
+                log.logger.warning(f"{error}: set aside")
+                self._set_aside(self._manager.all_steps()[-1])
+
+    def _set_aside(self, step: int) -> None:
+        folder = pathlib.Path(self._manager.directory)
+        if jax.process_index() == 0:
+            place = folder / f"damaged-{step}"
+            shutil.rmtree(place, ignore_errors=True)  # of an earlier damage
+            (folder / str(step)).rename(place)
+        if jax.process_count() > 1:
+            # All read the same files, and must see them renamed before the next step.
+            multihost_utils.sync_global_devices(f"set aside {step}")
+        self._manager.reload()
+
+
+def _with_digests() -> ocp.handlers.CheckpointHandlerRegistry:
+    """Returns Orbax's handlers of the two parts, made to write digests."""
+    registry = ocp.handlers.DefaultCheckpointHandlerRegistry()
+    # Orbax finds the handler of an argument by its class, and knows only its own.
+    state, position = digests.StandardHandler(), digests.JsonHandler()
+    for args in (ocp.args.StandardSave, ocp.args.StandardRestore):
+        registry.add("state", args, state)
+    for args in (ocp.args.JsonSave, ocp.args.JsonRestore):
+        registry.add("position", args, position)
+    return registry
 
 
 @contextlib.contextmanager
@@ -118,6 +173,41 @@ def _full_disk_named() -> Iterator[None]:
             if (words := os.strerror(number)) in str(error):
                 raise OSError(number, words, "the checkpoint") from error
         raise
+
+
+def _verify(folder: pathlib.Path) -> None:
+    """Raises ValueError if the files of a step are not those that were saved."""
+    faults = [digests.fault(folder / name) for name in ("state", "position")]
+    if fault := next(filter(None, faults), None):
+        raise ValueError(fault)
+    if None in faults:
+        log.logger.warning(
+            f"{folder} has no digests, as an earlier version saved it; damage to it "
+            "may go unnoticed"
+        )
+
+
+@contextlib.contextmanager
+def _damage_named(
+    folder: pathlib.Path, step: int, steps: Sequence[int]
+) -> Iterator[None]:
+    """Turns the errors of a damaged checkpoint into one that states how to resume."""
+    try:
+        yield
+    except PermissionError:
+        raise  # there may be nothing wrong with the checkpoint
+    except _DAMAGE as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        older = max((other for other in steps if other < step), default=None)
+        advice = (
+            "it is the only one, so the run must be trained again in another folder"
+            if older is None
+            else "the training command with --skip_damaged sets it aside and resumes "
+            f"from step {older}"
+        )
+        raise DamagedError(
+            f"the checkpoint of step {step} in {folder} is damaged ({reason}); {advice}"
+        ) from error
 
 
 def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:
@@ -139,7 +229,8 @@ def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:
                 f"no checkpoint in {folder}; train first with python main.py --config "
                 "..."
             )
-        try:
+        with _damage_named(folder, step, manager.all_steps()):
+            _verify(folder / str(step))
             tree = manager.item_metadata(step)["state"].tree
             plain = jax.tree.map(
                 lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
@@ -147,14 +238,6 @@ def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:
             # NumPy arrays: a run's devices, and its optimiser, need not exist here.
             arguments = ocp.args.PyTreeRestore(restore_args=plain)
             found = manager.restore(step, args=ocp.args.Composite(state=arguments))
-        except PermissionError:
-            raise  # there may be nothing wrong with the checkpoint
-        except (ValueError, LookupError, OSError, AttributeError) as error:
-            raise errors.DataError(
-                f"the checkpoint of step {step} in {folder} is damaged ({error}); "
-                f"remove {folder / str(step)} and run the same training again, which "
-                "resumes from the one before"
-            ) from error
     saved = found["state"]
     return step, flatten(saved["params"]), flatten(saved["batch_stats"])
 

@@ -1,5 +1,7 @@
 import errno
 import os
+import pathlib
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +10,7 @@ import optax
 import pytest
 
 from smad_jax import errors
-from smad_jax.training import checkpoint, sharding, train_state
+from smad_jax.training import checkpoint, digests, sharding, train_state
 
 
 def state(step, value=1.0, mesh=None, size=3):
@@ -96,3 +98,121 @@ def test_other_errors_of_saving_stay_what_they_are(tmp_path, monkeypatch):
         monkeypatch.setattr(saved._manager, "save", fail)
         with pytest.raises(ValueError, match="something else"):
             saved.save(state(1), {"step": 1})
+
+
+@pytest.fixture(scope="module")
+def two_steps(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    with checkpoint.Checkpoints(folder) as checkpoints:
+        for step in (1, 2):
+            checkpoints.save(state(step, float(step)), {"step": step})
+    return folder
+
+
+@pytest.fixture
+def saved(two_steps, tmp_path):
+    return shutil.copytree(two_steps, tmp_path / "checkpoints")
+
+
+def files_of(folder):
+    written = ("_CHECKPOINT_METADATA", "commit_success.txt")  # around the two parts
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [path for path in found if path.name not in written]
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut_in_half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+DAMAGES = [flip_a_bit, cut_in_half, pathlib.Path.unlink]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_to_any_file_is_named_with_the_way_on(saved, damage):
+    advice = r"step 2 in .* is damaged \(.+\);.* --skip_damaged .* from step 1"
+    for path in files_of(saved / "2"):
+        if path.name == "digests.json" and damage is pathlib.Path.unlink:
+            continue  # an earlier version's, see below
+        content = path.read_bytes()
+        damage(path)
+        with checkpoint.Checkpoints(saved) as checkpoints:
+            with pytest.raises(checkpoint.DamagedError, match=advice):
+                checkpoints.restore(state(0))
+        with pytest.raises(checkpoint.DamagedError, match=advice):
+            checkpoint.read_trained(saved)
+        path.write_bytes(content)
+
+
+def without_digests(folder):
+    for path in folder.rglob("digests.json"):
+        path.unlink()
+
+
+def test_checkpoint_without_digests_opens_with_a_warning(saved, caplog):
+    without_digests(saved)
+    with checkpoint.Checkpoints(saved) as checkpoints:
+        restored, _ = checkpoints.restore(state(0))
+    np.testing.assert_array_equal(kernel(restored), 2.0)
+    assert "has no digests" in caplog.text
+
+
+# a restore that fails half way leaves reads behind
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("damage", [cut_in_half, pathlib.Path.unlink])
+def test_visible_damage_is_named_without_digests_too(saved, damage):
+    without_digests(saved)
+    for path in files_of(saved / "2"):
+        content = path.read_bytes()
+        damage(path)
+        with checkpoint.Checkpoints(saved) as checkpoints:
+            try:
+                restored, _ = checkpoints.restore(state(0))
+            except checkpoint.DamagedError as error:
+                assert "--skip_damaged" in str(error)
+            else:  # a file that restoring does not need
+                np.testing.assert_array_equal(kernel(restored), 2.0)
+        path.write_bytes(content)
+
+
+def test_damaged_checkpoint_is_set_aside_and_its_step_saved_again(saved):
+    for path in files_of(saved / "2"):
+        cut_in_half(path)
+    with checkpoint.Checkpoints(saved) as checkpoints:
+        _, position = checkpoints.restore_undamaged(state(0))
+        assert position == {"step": 1}
+        checkpoints.save(state(2, 5.0), {"step": 2})
+    assert (saved / "damaged-2" / "state").is_dir()
+    with checkpoint.Checkpoints(saved) as checkpoints:
+        np.testing.assert_array_equal(kernel(checkpoints.restore(state(0))[0]), 5.0)
+
+
+def test_last_checkpoint_is_never_set_aside(saved):
+    for path in files_of(saved):
+        cut_in_half(path)
+    with checkpoint.Checkpoints(saved) as checkpoints:
+        with pytest.raises(checkpoint.DamagedError, match=r"step 1 .* the only one"):
+            checkpoints.restore_undamaged(state(0))
+    assert (saved / "1").is_dir()
+
+
+def test_failed_save_keeps_the_checkpoints_before(saved, monkeypatch):
+    def fail(folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(digests, "write", fail)
+    with pytest.raises(OSError, match="No space left"):
+        with checkpoint.Checkpoints(saved) as checkpoints:
+            checkpoints.save(state(3, 3.0), {"step": 3})
+    monkeypatch.undo()
+    with checkpoint.Checkpoints(saved) as checkpoints:
+        assert checkpoints.latest_step() == 2
+        np.testing.assert_array_equal(kernel(checkpoints.restore(state(0))[0]), 2.0)
+        checkpoints.save(state(3, 3.5), {"step": 3})
+    with checkpoint.Checkpoints(saved) as checkpoints:
+        np.testing.assert_array_equal(kernel(checkpoints.restore(state(0))[0]), 3.5)
