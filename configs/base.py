@@ -64,6 +64,8 @@ def _data() -> ConfigDict:
     data.num_workers = 0  # processes; 0: decode in this one
     data.cache_mib = 0  # decoded frames to keep in memory
     data.bad_video_limit = 0.05  # share of the videos that may be unreadable
+    data.max_picture_pixels = 1 << 26  # of an image or a frame; larger are unreadable
+    data.max_clip_pixels = 1 << 28  # of the frames of a video decoded together
     data.sampling = ConfigDict()
     data.sampling.test_rule = "mmaction2-0.x"  # or `mmaction2-1.x`
     data.sampling.input = "rgb"  # or `difference` or `rgb+difference`: motion

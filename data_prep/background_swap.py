@@ -38,6 +38,7 @@ HELP = "make test sets of actors over other backgrounds"
 
 SHARES = (0.05, 0.5)  # least and largest share of the picture that the actor covers
 SPLITS = ("scuba", "scufo")
+_WHOLE = video.Limits(clip=1 << 30)  # every frame is rendered again, so all are read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +129,9 @@ class _Videos:
         """
         stored = self._split.video(row)
         count = stored.num_frames or video.probe(stored.video).num_frames
-        frames = video.decode(stored.video, np.arange(count), num_frames=count)
+        frames = video.decode(
+            stored.video, np.arange(count), num_frames=count, limits=_WHOLE
+        )
         id, shape = self._split.ids[row], frames.shape[:3]
         if id in self._masks:
             return frames, backgrounds.read_mask(self._masks[id], id, shape)

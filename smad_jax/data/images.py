@@ -5,6 +5,10 @@ data layer an image is a video of one frame; `video` calls this module for such 
 An animated GIF, PNG or WebP is a video instead.
 """
 
+import contextlib
+import struct
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
@@ -13,7 +17,9 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xda", b"\xff\xd9"
 _GIF_PICTURE, _GIF_EXTENSION, _GIF_END = 0x2C, 0x21, b"\x3b"  # first bytes of blocks
-_MOST_PIXELS = 1 << 28  # of an animation, all decoded at once: 1 GiB, 5 seconds or so
+# Blocks of a JPEG that state its size; the three left out are tables.
+_JPEG_FRAMES = {bytes([n]) for n in range(0xC0, 0xD0) if n not in (0xC4, 0xC8, 0xCC)}
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_SHORT = 256, 257, 3  # tags, and a type of 2 bytes
 # FFmpeg's name of each format, by the first bytes of its files.
 _CODECS = {
     _JPEG: "mjpeg",
@@ -38,6 +44,69 @@ def codec(content: bytes) -> str:
     )
 
 
+def size(content: bytes) -> tuple[int, int]:
+    """Returns the width and height that an image file states, by its header.
+
+    A file of some hundred bytes can state any size, and decoding it takes that memory.
+    Zeros where the header is cut short or of another format.
+    """
+    width, height = 0, 0
+    with contextlib.suppress(struct.error):
+        match codec(content):
+            case "png":
+                width, height = struct.unpack_from(">II", content, 16)
+            case "gif":
+                width, height = struct.unpack_from("<HH", content, 6)
+            case "bmp":  # a negative height: from top to bottom
+                width, height = struct.unpack_from("<ii", content, 18)
+            case "mjpeg":
+                height, width = struct.unpack_from(">HH", content, _jpeg_size(content))
+            case "tiff":
+                width, height = _tiff_size(content)
+            case "webp":
+                width, height = _webp_size(content)
+    return width, abs(height)
+
+
+def _jpeg_size(content: bytes) -> int:
+    """Where a JPEG states its height and width; the end if it does not."""
+    for marker, place in _jpeg_blocks(content):
+        if marker in _JPEG_FRAMES:
+            return place + 5
+    return len(content)
+
+
+def _webp_size(content: bytes) -> tuple[int, int]:
+    """The size of a WebP: of its canvas, or of the lossless or lossy picture."""
+    match content[12:16]:
+        case b"VP8X":
+            return _webp_canvas(content)
+        case b"VP8L":
+            (bits,) = struct.unpack_from("<I", content, 21)
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack_from("<HH", content, 26)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _webp_canvas(content: bytes) -> tuple[int, int]:
+    """The size of an extended WebP's canvas: sizes less one, of 24 bits each."""
+    width, height = (int.from_bytes(content[at : at + 3], "little") for at in (24, 27))
+    return width + 1, height + 1
+
+
+def _tiff_size(content: bytes) -> tuple[int, int]:
+    """The size of the first picture of a TIFF."""
+    order = "<" if content.startswith(b"II") else ">"
+    (start,) = struct.unpack_from(order + "I", content, 4)
+    (count,) = struct.unpack_from(order + "H", content, start)
+    found = {}
+    for place in range(start + 2, start + 2 + 12 * count, 12):
+        tag, kind = struct.unpack_from(order + "HH", content, place)
+        number = "H" if kind == _TIFF_SHORT else "I"
+        (found[tag],) = struct.unpack_from(order + number, content, place + 8)
+    return found.get(_TIFF_WIDTH, 0), found.get(_TIFF_HEIGHT, 0)
+
+
 def is_image(content: bytes) -> bool:
     """Returns whether a file is a single picture of a format that `codec` knows."""
     return bool(codec(content)) and not is_animated(content)
@@ -55,16 +124,17 @@ def is_animated(content: bytes) -> bool:
     return False
 
 
+def num_pictures(content: bytes) -> int:
+    """Returns how many pictures `decode` or `decode_animation` has to decode."""
+    return 1 if is_image(content) else content.count(b"ANMF")
+
+
 def decode_animation(content: bytes) -> list[np.ndarray]:
     """Returns the pictures [H, W, 3] uint8 RGB of an animated WebP.
 
     FFmpeg, which reads the other animations, does not decode this one. None come back
-    of a damaged file, or of one with too many pixels to hold.
+    of a damaged file.
     """
-    # sizes less one, of 24 bits each, then a chunk for each picture
-    width, height = (int.from_bytes(content[at : at + 3], "little") for at in (24, 27))
-    if (width + 1) * (height + 1) * content.count(b"ANMF") > _MOST_PIXELS:
-        return []
     try:
         whole, animation = cv2.imdecodeanimation(np.frombuffer(content, np.uint8))
     except cv2.error:
@@ -146,14 +216,19 @@ def ends_early(content: bytes) -> bool:
 
 def _jpeg_ends_early(content: bytes) -> bool:
     # a thumbnail in a block has an end of its own: what counts is one behind the pixels
+    scan = next((at for kind, at in _jpeg_blocks(content) if kind == _JPEG_SCAN), None)
+    return scan is None or _JPEG_END not in content[scan:]
+
+
+def _jpeg_blocks(content: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yields the kind and place of a JPEG's blocks up to the first pixels."""
     place = len(_JPEG_START)
     while content[place : place + 1] == b"\xff":
-        marker = content[place + 1 : place + 2]
-        if marker == b"\xff":  # padding
+        kind = content[place + 1 : place + 2]
+        if kind == b"\xff":  # padding
             place += 1
             continue
-        length = int.from_bytes(content[place + 2 : place + 4], "big")
-        place += 2 + length
-        if marker == _JPEG_SCAN:
-            return _JPEG_END not in content[place:]
-    return True
+        yield kind, place
+        if kind == _JPEG_SCAN:
+            return
+        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")

@@ -5,6 +5,7 @@ Loaders run in the threads and processes of a stream (`pipeline`).
 """
 
 import dataclasses
+import math
 import threading
 from typing import NamedTuple, Self
 
@@ -59,7 +60,13 @@ class FrameCache:
 class Reader:
     """Frames of the videos of a split, from the cache or the records."""
 
-    def __init__(self, split: catalog.Split, cache: FrameCache, short_side: int = 0):
+    def __init__(
+        self,
+        split: catalog.Split,
+        cache: FrameCache,
+        short_side: int = 0,
+        limits: video.Limits | None = None,
+    ):
         # the main process joins aspect labels; workers need none of them
         self.split = dataclasses.replace(
             split, aspects={}, aspect_labels={}, aspect_mask={}
@@ -68,6 +75,7 @@ class Reader:
         # The short side that frames are cached with, in pixels; 0 for their own. The
         # transform resizes to it first of all, so cached frames give the same clip.
         self._short_side = short_side
+        self._limits = limits or video.Limits()
 
     def open(self, row: int) -> catalog.StoredVideo:
         """The stored video, its frames counted if the record has no count.
@@ -98,14 +106,23 @@ class Reader:
             return cached[indices]
         content, num_frames = stored
         if num_frames <= _WHOLE_FRAMES and self._cache.fits(1):
-            whole = self._resized(video.decode(content, np.arange(num_frames)))
+            whole = self._resized(self._decoded(content, np.arange(num_frames)))
             self._cache.put(row, whole)
             return whole[indices]
-        clip = video.decode(content, indices, num_frames=num_frames)
-        if self._cache.fits(num_frames * self._resized(clip[:1]).nbytes):
-            whole = video.decode(content, np.arange(num_frames), num_frames=num_frames)
+        clip = self._decoded(content, indices, num_frames)
+        pixels = num_frames * math.prod(clip.shape[1:3])
+        is_cached = self._cache.fits(num_frames * self._resized(clip[:1]).nbytes)
+        if is_cached and pixels <= self._limits.clip:
+            whole = self._decoded(content, np.arange(num_frames), num_frames)
             self._cache.put(row, self._resized(whole))
         return clip
+
+    def _decoded(
+        self, content: bytes, indices: np.ndarray, num_frames: int | None = None
+    ) -> np.ndarray:
+        return video.decode(
+            content, indices, num_frames=num_frames, limits=self._limits
+        )
 
     def _resized(self, frames: np.ndarray) -> np.ndarray:
         """Frames as they are cached."""

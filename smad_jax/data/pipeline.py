@@ -105,6 +105,7 @@ def train_batches(
     num_workers: int = 0,
     cache_mib: int = 0,
     paint: people.Paint | None = None,
+    limits: video.Limits | None = None,
 ) -> Batches[Batch]:
     """Returns the endless, shuffled, augmented stream of this process's batches.
 
@@ -131,6 +132,7 @@ def train_batches(
         cache_mib: Memory for decoded videos, in MiB, divided among the workers. Later
             epochs do not decode the videos that fit.
         paint: Paints people out of every clip; None leaves them in.
+        limits: The most pixels to decode; None for the defaults.
 
     Raises:
         ConfigError: if B does not divide by the processes.
@@ -140,7 +142,7 @@ def train_batches(
     share = process_share.share(batch_size, process_index, process_count)
     cache = loading.FrameCache((cache_mib << 20) // max(1, num_workers))
     # People are painted out of whole frames, whose boxes are in their pixels.
-    reader = loading.Reader(split, cache, 0 if paint else transform.short_side)
+    reader = loading.Reader(split, cache, 0 if paint else transform.short_side, limits)
     loader = loading.TrainLoader(reader, sampling, transform, paint)
     rows = grain.MapDataset.range(len(split)).repeat()
     rows = rows.map_with_index(order.EpochOrder(split.labels, seed, class_power))
@@ -162,6 +164,7 @@ def test_batches(
     process_index: int = 0,
     process_count: int = 1,
     num_threads: int = 2,
+    limits: video.Limits | None = None,
 ) -> Batches[TestBatch]:
     """Returns this process's batches of a pass over the split, each video once.
 
@@ -178,6 +181,7 @@ def test_batches(
         process_index: p.
         process_count: Number of processes.
         num_threads: Threads that decode; 0 decodes when a batch is requested.
+        limits: The most pixels to decode; None for the defaults.
 
     Raises:
         ConfigError: if B does not divide by the processes.
@@ -186,7 +190,7 @@ def test_batches(
     if sampling.covers:
         batch_size = process_count
     share = process_share.share(batch_size, process_index, process_count)
-    reader = loading.Reader(split, loading.FrameCache(0))
+    reader = loading.Reader(split, loading.FrameCache(0), limits=limits)
     loader = loading.TestLoader(reader, sampling, transform)
     padded = -(-len(split) // batch_size) * batch_size
     dataset = process_share.ProcessRows(

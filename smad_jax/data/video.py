@@ -43,7 +43,16 @@ _SEEKABLE = ("mov", "matroska")  # containers whose packets state true display t
 _SHORT = 32  # frames; up to here decoding all costs less than looking for key frames
 _SEEK_COST = 16  # frames that could be decoded in the time one seek takes
 _VP8_SHOWN = 0x10  # the bit of a VP8 frame's first byte that marks it as displayed
-_MAX_PIXELS = 1 << 26  # a frame; a damaged header can claim any size
+# Files come from strangers. These containers hold their frames themselves: others, such
+# as SDP, HLS and concat, make FFmpeg open ports, addresses and further files.
+_CONTAINERS = (
+    "mov,matroska,avi,flv,mpegts,mpeg,mpegvideo,ogg,asf,gif,apng,m4v,h264,hevc,av1,obu,"
+    "ivf,mjpeg,mxf,nut,dv,wtv,rm,yuv4mpegpipe,"
+    "wav,mp3,aac,flac,aiff"  # sound alone, to be named as such
+)
+_SAFE = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
+
+_PADDING = 1 << 16  # pixels that a decoder may add to a small frame
 
 _FORWARDS = slice(None)
 _BACKWARDS = {False: _FORWARDS, True: slice(None, None, -1)}
@@ -93,6 +102,21 @@ class Facts:
     failure: str
 
 
+class Limits(NamedTuple):
+    """The most pixels to decode: a file of a few kilobytes can state any size.
+
+    Attributes:
+        picture: Of an image or a frame; 64 megapixels are 0.2 GB as RGB.
+        clip: Of the distinct frames decoded together; 128 frames of 1920 x 1080.
+    """
+
+    picture: int = 1 << 26
+    clip: int = 1 << 28
+
+
+_LIMITS = Limits()
+
+
 class _Opened(NamedTuple):
     """An opened file, its best video stream and the moment to give up."""
 
@@ -122,6 +146,7 @@ def decode(
     *,
     num_frames: int | None = None,
     time_limit: float = TIME_LIMIT,
+    limits: Limits = _LIMITS,
 ) -> np.ndarray:
     """Returns the frames of `video` at `indices`, upright: [T, H, W, 3] uint8 RGB.
 
@@ -134,6 +159,7 @@ def decode(
         num_frames: Number of frames that decode, if known; a container that disagrees
             is not trusted about its key frames.
         time_limit: Seconds before giving up.
+        limits: The most pixels of a frame, and of all distinct frames together.
 
     Raises:
         VideoError: with the reason why the frames cannot be decoded.
@@ -142,18 +168,21 @@ def decode(
     if order.ndim != 1 or order.size == 0 or order.min() < 0:
         raise ValueError(f"indices must be [T] frame numbers from 0, got {indices}")
     wanted, places = np.unique(order, return_inverse=True)
-    if (pictures := _pictures(video)) is not None:
-        if wanted[-1] >= len(pictures):
-            raise _too_few(int(wanted[-1]), len(pictures))
-        return np.stack([pictures[index] for index in wanted])[places]
-    deadline = time.monotonic() + time_limit
-    frames = None
-    if wanted[-1] >= _SHORT:
-        frames = _decode_seeking(video, wanted.tolist(), num_frames, deadline)
-    if frames is None:
-        with _open(video, deadline) as opened:
-            frames = _frames_at(opened, wanted.tolist(), None)
-    return np.stack(frames)[places]
+    with _failures_named():
+        if (pictures := _pictures(video, limits)) is not None:
+            if wanted[-1] >= len(pictures):
+                raise _too_few(int(wanted[-1]), len(pictures))
+            return np.stack([pictures[index] for index in order])
+        deadline = time.monotonic() + time_limit
+        frames = None
+        if wanted[-1] >= _SHORT:
+            frames = _decode_seeking(
+                video, wanted.tolist(), num_frames, deadline, limits
+            )
+        if frames is None:
+            with _open(video, deadline, limits) as opened:
+                frames = _frames_at(opened, wanted.tolist(), None, limits)
+        return np.stack([frames[place] for place in places])
 
 
 def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarray]:
@@ -168,16 +197,17 @@ def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarr
     Raises:
         VideoError: where decoding fails; the frames before that were yielded.
     """
-    if (pictures := _pictures(video)) is not None:
-        yield from pictures
-        return
-    reformatter = av.video.reformatter.VideoReformatter()
-    shape = None
-    with _open(video, time.monotonic() + time_limit) as opened:
-        for frame in _decoded(opened):
-            picture = _upright(frame, reformatter, shape)
-            shape = picture.shape
-            yield picture
+    with _failures_named():
+        if (pictures := _pictures(video)) is not None:
+            yield from pictures
+            return
+        reformatter = av.video.reformatter.VideoReformatter()
+        shape = None
+        with _open(video, time.monotonic() + time_limit) as opened:
+            for frame in _decoded(opened):
+                picture = _upright(frame, reformatter, shape)
+                shape = picture.shape
+                yield picture
 
 
 def probe(
@@ -197,10 +227,15 @@ def probe(
     Raises:
         VideoError: if not even one frame decodes, or time runs out.
     """
-    if (pictures := _pictures(video)) is not None:
-        (height, width), number = pictures[0].shape[:2], len(pictures)
-        return Facts(number, number, width, height, 0, images.codec(video), 0.0, "")
-    deadline = time.monotonic() + time_limit
+    with _failures_named():
+        if (pictures := _pictures(video)) is not None:
+            (height, width), number = pictures[0].shape[:2], len(pictures)
+            return Facts(number, number, width, height, 0, images.codec(video), 0.0, "")
+        return _video_facts(video, count, time.monotonic() + time_limit)
+
+
+def _video_facts(video: bytes, count: str, deadline: float) -> Facts:
+    """The facts of a file that FFmpeg reads, see `probe`."""
     with _open(video, deadline) as opened:
         decoder = _decoded(opened)
         first = next(decoder, None)
@@ -229,11 +264,23 @@ def probe(
     return Facts(num_frames, stated, width, height, rotation, codec, rate, failure)
 
 
-def _pictures(content: bytes) -> list[np.ndarray] | None:
+@contextlib.contextmanager
+def _failures_named() -> Iterator[None]:
+    """Turns what one bad file can cause into a VideoError: others may be good."""
+    try:
+        yield
+    except MemoryError as error:  # FFmpeg's, too, for a size that a header claims
+        raise VideoError("undecodable", "it needs more memory than there is") from error
+    except av.error.FFmpegError as error:
+        raise VideoError("undecodable", f"reading fails: {error.strerror}") from error
+
+
+def _pictures(content: bytes, limits: Limits = _LIMITS) -> list[np.ndarray] | None:
     """The frames [H, W, 3] of an image or an animated WebP; None for FFmpeg's files."""
     still = images.is_image(content)
     if not still and images.codec(content) != "webp":
         return None
+    _check_pixels(images.size(content), images.num_pictures(content), limits)
     # OpenCV 4 would fill the rest with grey, OpenCV 5 would refuse.
     if images.ends_early(content):
         raise VideoError("truncated", "the image ends early")
@@ -244,6 +291,25 @@ def _pictures(content: bytes) -> list[np.ndarray] | None:
     return pictures
 
 
+def _check_pixels(size: tuple[int, int], num_frames: int, limits: Limits) -> None:
+    """Raises VideoError if so many frames of (width, height) have too many pixels."""
+    width, height = size
+    if width * height > limits.picture:
+        fault = f"a frame of {width}x{height} has more than {limits.picture:,} pixels"
+    elif width * height * num_frames > limits.clip:
+        fault = (
+            f"{num_frames} frames of {width}x{height} together have more than "
+            f"{limits.clip:,} pixels"
+        )
+    else:
+        return
+    raise VideoError(
+        "undecodable",
+        f"{fault}; store it smaller, or raise data.max_picture_pixels or "
+        "data.max_clip_pixels in the config",
+    )
+
+
 def _too_few(wanted: int, there: int) -> VideoError:
     """The error for a frame beyond the last."""
     return VideoError(
@@ -252,16 +318,20 @@ def _too_few(wanted: int, there: int) -> VideoError:
 
 
 def _decode_seeking(
-    video: bytes, wanted: list[int], num_frames: int | None, deadline: float
+    video: bytes,
+    wanted: list[int],
+    num_frames: int | None,
+    deadline: float,
+    limits: Limits,
 ) -> list[np.ndarray] | None:
     """The frames at `wanted`, or None where only decoding everything can be trusted."""
     try:
-        with _open(video, deadline) as opened:
+        with _open(video, deadline, limits) as opened:
             table = _packet_table(opened)
         if table is None or num_frames not in (None, len(table.index_of)):
             return None
-        with _open(video, deadline) as opened:
-            return _frames_at(opened, wanted, table)
+        with _open(video, deadline, limits) as opened:
+            return _frames_at(opened, wanted, table, limits)
     except (_TableError, av.error.FFmpegError):
         return None
     except VideoError as error:
@@ -271,7 +341,7 @@ def _decode_seeking(
 
 
 def _frames_at(
-    opened: _Opened, wanted: list[int], table: _Table | None
+    opened: _Opened, wanted: list[int], table: _Table | None, limits: Limits
 ) -> list[np.ndarray]:
     """RGB frames at the rising frame numbers `wanted`, seeking if there is a table."""
     reformatter = av.video.reformatter.VideoReformatter()
@@ -288,6 +358,8 @@ def _frames_at(
             position = _position(frame, position, table)
         if position > target or frame is None:
             raise _TableError
+        if not frames:
+            _check_pixels((frame.width, frame.height), len(wanted), limits)
         shape = frames[0].shape if frames else None
         frames.append(_upright(frame, reformatter, shape))
     return frames
@@ -359,6 +431,12 @@ def _decoded(opened: _Opened) -> Iterator[av.video.frame.VideoFrame]:
             if not packet.size and packet.dts is not None:
                 continue  # repeats a frame in Theora; the decoder would refuse it
             for frame in packet.decode():
+                # The decoder invented what it lacked, often grey or an older picture.
+                if frame.is_corrupt:
+                    raise VideoError(
+                        "truncated" if decoded else "undecodable",
+                        f"the frame after {decoded} good ones is corrupt",
+                    )
                 yield cast(av.video.frame.VideoFrame, frame)
                 decoded += 1
     except av.error.FFmpegError as error:
@@ -415,11 +493,13 @@ def _orientation(
 
 
 @contextlib.contextmanager
-def _open(video: bytes, deadline: float) -> Iterator[_Opened]:
+def _open(video: bytes, deadline: float, limits: Limits = _LIMITS) -> Iterator[_Opened]:
     """Opens the best real video stream of `video`, for decoding with one thread."""
     remaining = max(deadline - time.monotonic(), 0.001)
     try:
-        container = av.open(io.BytesIO(video), "r", timeout=remaining)
+        container = av.open(
+            io.BytesIO(video), "r", timeout=remaining, options=dict(_SAFE)
+        )
     except av.error.ExitError as error:
         raise VideoError(
             "timeout", "opening took longer than the time limit"
@@ -444,10 +524,12 @@ def _open(video: bytes, deadline: float) -> Iterator[_Opened]:
         best = container.streams.best("video")
         largest = max(films, key=lambda one: one.width * one.height)
         stream = next((one for one in films if one is best), largest)
-        if stream.width * stream.height > _MAX_PIXELS:
-            raise VideoError("undecodable", f"{stream.width}x{stream.height} pixels")
+        _check_pixels((stream.width, stream.height), 1, limits)
         stream.thread_type = "SLICE"
         stream.codec_context.thread_count = 1
+        # The size may change on the way; the decoder pads it, by less than this.
+        padded = 2 * limits.picture + _PADDING
+        stream.codec_context.options = {"max_pixels": str(padded)}
         yield _Opened(container, stream, deadline)
     finally:
         container.close()

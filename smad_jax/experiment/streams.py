@@ -70,6 +70,7 @@ def open_streams(
                 num_workers=data.num_workers,
                 # Web sets are large: they would fill the memory that the others need.
                 cache_mib=0 if web else data.cache_mib,
+                limits=data.limits,
                 bad_videos=watch_for_bad(data, folder, split),
                 paint=masked.paint if masked and name == base.MASKED else None,
             ),

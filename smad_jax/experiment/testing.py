@@ -46,6 +46,7 @@ def test_batches(
         process_index=jax.process_index(),
         process_count=processes,
         num_threads=settings.data.num_threads,
+        limits=settings.data.limits,
         bad_videos=bad,
     ) as batches:
         yield from progress.through(batches, name, batches.num_videos or 0)
@@ -68,6 +69,7 @@ def watch_training_videos(
         transform=settings.data.transform,
         batch_size=len(few),
         num_threads=settings.data.num_threads,
+        limits=settings.data.limits,
         # Training itself reports unreadable videos; here they are only left out.
         bad_videos=bad_videos.BadVideos(None, limit=1.0, num_videos=len(few)),
     )

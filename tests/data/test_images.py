@@ -140,3 +140,34 @@ def test_real_images_come_in_the_order_of_channels_that_opencv_reads(real_data):
     for path in paths:
         expected = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
         np.testing.assert_array_equal(video.decode(path.read_bytes(), [0])[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("extension", "flags"),
+    [
+        (".png", []),
+        (".jpg", []),
+        (".jpg", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]),
+        (".bmp", []),
+        (".tiff", []),
+        (".gif", []),
+        (".webp", [cv2.IMWRITE_WEBP_QUALITY, 50]),
+        (".webp", [cv2.IMWRITE_WEBP_QUALITY, 101]),
+    ],
+)
+def test_size_is_read_from_the_header(extension, flags):
+    for height, width in ((24, 40), (300, 7)):
+        found, content = cv2.imencode(
+            extension, np.zeros((height, width, 3), np.uint8), flags
+        )
+        assert found
+        content = content.tobytes()
+        assert images.size(content) == (width, height)
+        for end in range(0, 40, 3):  # damaged, but never an exception
+            images.size(content[:end])
+
+
+def test_size_of_a_jpeg_is_not_that_of_its_thumbnail():
+    small = encode(picture(height=8, width=16), ".jpg")
+    whole = with_block(encode(picture(), ".jpg"), b"\xff\xe1", b"Exif\0\0" + small)
+    assert images.size(whole) == (W, H)

@@ -1,11 +1,13 @@
+import io
 import pickle
 import time
 
+import av
 import cv2
 import numpy as np
 import pytest
 
-from smad_jax.data import video
+from smad_jax.data import images, video
 
 # frames that decode, height and width of the upright picture
 REAL = {
@@ -204,3 +206,106 @@ def test_error_survives_pickling():
     error = pickle.loads(pickle.dumps(video.VideoError("timeout", "too slow")))
     assert (error.reason, error.detail) == ("timeout", "too slow")
     assert str(error) == "timeout: too slow"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+        "m=video 50504 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{path}\n",
+        "ffconcat version 1.0\nfile {path}\n",
+    ],
+    ids=["sdp", "hls", "concat"],
+)
+def test_file_that_makes_ffmpeg_open_others_is_refused(tmp_path, tiny_video, text):
+    path = tmp_path / "other.mp4"
+    path.write_bytes(tiny_video())
+    start = time.monotonic()
+    for read in (video.probe, lambda content: video.decode(content, [0])):
+        with pytest.raises(video.VideoError, match="cannot be opened"):
+            read(text.format(path=path).encode())
+    assert time.monotonic() - start < 1  # no port was opened to wait at
+
+
+def noise(codec, container):
+    """40 frames of noise, all but the first predicted; large packets to damage."""
+    out = io.BytesIO()
+    with av.open(out, "w", format=container) as file:
+        stream = file.add_stream(
+            codec, rate=8, options={"g": "40", "sc_threshold": "0"}
+        )
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.thread_count = 1
+        for number in range(40):
+            picture = np.random.default_rng(number).integers(0, 256, (48, 64, 3))
+            frame = av.VideoFrame.from_ndarray(picture.astype(np.uint8), "rgb24")
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("codec", "container"),
+    [("libx264", "mp4"), ("mpeg4", "avi")],
+)
+def test_frame_that_ffmpeg_marks_as_corrupt_ends_the_video(codec, container):
+    content = noise(codec, container)
+    with av.open(io.BytesIO(content)) as file:
+        place = [packet.pos for packet in file.demux(video=0) if packet.size][20]
+    damaged = content[: place + 300] + bytes(40) + content[place + 340 :]
+    with av.open(io.BytesIO(damaged)) as file:
+        marks = [frame.is_corrupt for frame in file.decode(video=0)]
+    good = marks.index(True)
+    assert 0 < good < len(marks) - 1  # FFmpeg itself decodes to the end
+    facts = video.probe(damaged)
+    assert facts.num_frames == good and "corrupt" in facts.failure
+    np.testing.assert_array_equal(
+        video.decode(damaged, [good - 1]), video.decode(content, [good - 1])
+    )
+    for wanted in (good, len(marks) - 1):
+        with pytest.raises(video.VideoError, match="corrupt"):
+            video.decode(damaged, [wanted])
+
+
+@pytest.mark.parametrize(
+    ("limits", "fault"),
+    [
+        (video.Limits(picture=32 * 48 - 1), "a frame of 48x32 has more than 1,535"),
+        (video.Limits(clip=3 * 32 * 48 - 1), "3 frames of 48x32 together"),
+    ],
+)
+def test_more_pixels_than_the_limit_are_refused(tiny_video, limits, fault):
+    content = tiny_video(40)
+    for indices in ([0, 1, 2], [39, 1, 2]):  # with seeking too
+        with pytest.raises(video.VideoError, match=fault) as caught:
+            video.decode(content, indices, limits=limits)
+        assert caught.value.reason == "undecodable"
+    same = video.Limits(picture=32 * 48, clip=3 * 32 * 48)
+    assert len(video.decode(content, [0, 1, 2, 0], limits=same)) == 4
+
+
+def test_size_of_an_image_is_limited_before_it_is_decoded(monkeypatch):
+    found, content = cv2.imencode(".png", np.zeros((9, 5, 3), np.uint8))
+    huge = content.tobytes()[:16] + (20_000).to_bytes(4, "big") * 2
+    monkeypatch.setattr(images, "decode", lambda _: pytest.fail("decoded"))
+    assert found
+    with pytest.raises(video.VideoError, match="20000x20000 has more than"):
+        video.probe(huge)
+
+
+@pytest.mark.parametrize("count", ["decoded", "stated"])
+@pytest.mark.parametrize("name", ["_open", "_packets", "_decoded"])
+@pytest.mark.parametrize("error", [MemoryError(), av.error.MemoryError(12, "none")])
+def test_no_file_can_end_more_than_its_own_reading(
+    tiny_video, monkeypatch, count, name, error
+):
+    def fail(*unused):
+        raise error
+
+    if name == "_packets" and count == "decoded":
+        return  # not used
+    monkeypatch.setattr(video, name, fail)
+    with pytest.raises(video.VideoError) as caught:
+        video.probe(tiny_video(), count=count)
+    assert caught.value.reason == "undecodable"
