@@ -51,13 +51,14 @@ class AspectReader:
         """Yields all rows in order, [at most 4096, Z] float16 at a time.
 
         Raises:
-            DataError: if a record is damaged or its row has another length.
+            DataError: if a record is damaged, its row has another length or a value is
+                not finite.
         """
         empty = tf_example.encode(fields(np.zeros(self.num_labels)))
         size = _ITEM * self.num_labels
         key = bytes((0x0A, len(_FIELD))) + _FIELD.encode()  # with its tag and length
         head = empty[empty.index(key) : len(empty) - size]
-        payloads = self._reader.payloads()
+        payloads, start = self._reader.payloads(), 0
         while block := list(itertools.islice(payloads, _BLOCK)):
             rows = [
                 # decoding is the slowest part, and the row comes last in a record
@@ -66,7 +67,15 @@ class AspectReader:
                 else self._row(self._decoded(payload), size)
                 for payload in block
             ]
-            yield np.frombuffer(b"".join(rows), "<f2").reshape(len(rows), -1)
+            values = np.frombuffer(b"".join(rows), "<f2").reshape(len(rows), -1)
+            if not np.isfinite(values).all():
+                row = start + int(np.argmin(np.isfinite(values).all(axis=1)))
+                raise errors.DataError(
+                    f"{self._where} must be finite, those of {self.ids[row]!r} are "
+                    "not; label the data set again"
+                )
+            yield values
+            start += len(rows)
 
     def _decoded(self, payload: bytes) -> tf_example.Fields:
         try:

@@ -24,6 +24,7 @@ from smad_jax.data import record_files, tf_example
 
 REINDEX_COMMAND = "python -m data_prep.build_records --reindex"
 
+_OTHER_ID = "its id is not that of the index"
 _INDEX_MAGIC = b"SMADIDX1"
 _INDEX_HEADER = struct.Struct("<8sQQQ")  # magic, records, bytes of shard, bytes of ids
 
@@ -234,7 +235,8 @@ class RecordReader:
         """The fields of the record at `position`, 0 <= position < len.
 
         Raises:
-            DataError: naming file and record, if a checksum does not hold.
+            DataError: naming file and record, if a checksum does not hold or the id is
+                not that of the index.
         """
         if not 0 <= position < len(self):
             raise IndexError(f"record {position} of {len(self)}")
@@ -242,7 +244,10 @@ class RecordReader:
         row = position - int(self._starts[shard])
         place, size = (int(number) for number in self._places[shard][row])
         try:
-            return tf_example.decode(self._open(shard).read(place, size))
+            fields = tf_example.decode(self._open(shard).read(place, size))
+            if fields["id"] != self._ids[position].encode():
+                raise ValueError(f"{_OTHER_ID}, {fields['id']!r}")
+            return fields
         except (ValueError, LookupError, OSError) as error:
             raise self._damage(shard, row, error) from error
 
@@ -271,12 +276,16 @@ class RecordReader:
         """Yields the serialised Example of every record in order, by one long read.
 
         Raises:
-            DataError: naming file and record, if a checksum does not hold.
+            DataError: naming file and record, if a checksum does not hold or the id is
+                not that of the index.
         """
         for shard, path in enumerate(self._paths):
             row = 0
             try:
                 for _, payload in record_files.PAYLOADS[path.suffix](path):
+                    id = self._ids[int(self._starts[shard]) + row]
+                    if tf_example.field("id", id.encode()) not in payload:
+                        raise ValueError(_OTHER_ID)
                     yield payload
                     row += 1
             except (ValueError, OSError) as error:
@@ -291,10 +300,11 @@ class RecordReader:
     def _damage(self, shard: int, row: int, error: Exception) -> errors.DataError:
         """The error of a record that cannot be read."""
         id = self._ids[int(self._starts[shard]) + row]
+        path = self._paths[shard]
         return errors.DataError(
-            f"{self._paths[shard]}, record {row} (id {id!r}): "
+            f"{path}, record {row} (id {id!r}): "
             f"{error or 'not a tf.train.Example'}; the file is damaged, build or copy "
-            "it again"
+            f"it again{f', or {_repair(path)}' if _OTHER_ID in str(error) else ''}"
         )
 
     def _open(self, shard: int) -> record_files.Shard:
@@ -349,6 +359,11 @@ def check_index(path: pathlib.Path) -> None:
     _read_index(path)
 
 
+def _repair(path: pathlib.Path) -> str:
+    """How to make the index of a shard again."""
+    return f"run {REINDEX_COMMAND} {shlex.quote(str(path.parent))}"
+
+
 def _index_path(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(path.name + ".index")
 
@@ -365,7 +380,7 @@ def _write_index(
 
 def _read_index(path: pathlib.Path) -> _Index:
     """The index of the shard at `path`, checked against the shard's size."""
-    repair = f"run {REINDEX_COMMAND} {shlex.quote(str(path.parent))}"
+    repair = _repair(path)
     try:
         data = _index_path(path).read_bytes()
     except FileNotFoundError as error:

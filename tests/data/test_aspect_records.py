@@ -60,3 +60,14 @@ def test_flipped_bit_names_file_and_record(tmp_path):
 def test_wrong_labels_are_refused(tmp_path, values, text):
     with pytest.raises(errors.DataError, match=text):
         aspect_records.write(tmp_path, "scene", ["a", "b"], values)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_stored_labels_that_are_not_finite_are_refused(tmp_path, value):
+    rows = np.zeros((3, 4), "<f2")
+    rows[2, 1] = value
+    with records.ShardWriter(tmp_path / "aspects/scene.tfrecord") as writer:
+        for id, row in zip("abc", rows, strict=True):
+            writer.write(id, aspect_records.fields(row))
+    with pytest.raises(errors.DataError, match=r"'scene' .* finite, those of 'c'"):
+        aspect_records.read(tmp_path, "scene")

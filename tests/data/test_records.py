@@ -56,6 +56,13 @@ def test_examples_agree_with_generated_protocol_buffers():
     assert tf_example.decode(example.SerializeToString()) == fields
 
 
+@pytest.mark.parametrize("size", [0, 1, 126, 127, 128, 20_000])
+def test_field_is_the_part_of_an_example(size):
+    whole = tf_example.encode({"id": b"x" * size, "label": 3})
+    assert tf_example.field("id", b"x" * size) in whole
+    assert tf_example.field("id", b"x" * (size + 1)) not in whole
+
+
 @pytest.mark.parametrize("cut", [1, 7, 11])
 def test_cut_example_is_a_value_error(cut):
     whole = tf_example.encode({"id": b"abc", "label": 3})
@@ -198,3 +205,23 @@ def test_threads_and_pickled_copies_read_the_same(tmp_path, file_format):
     assert all(found[name] == expected * 20 for name in range(3))
     reader.close()
     assert reader.video(2) == expected[2]
+
+
+@pytest.mark.parametrize("swapped", ["ids", "places"])
+def test_index_that_names_other_records_is_an_error(tmp_path, file_format, swapped):
+    videos = write(tmp_path, 4, 1, file_format)
+    path = tmp_path / f"videos-00000-of-00001.{file_format}"
+    places, ids = records._read_index(path)
+    places = places[[1, 0, 2, 3]] if swapped == "places" else places
+    ids = [ids[i] for i in (1, 0, 2, 3)] if swapped == "ids" else ids
+    records._write_index(path, path.stat().st_size, places.tolist(), ids)
+    reader = records.RecordReader(tmp_path)
+    assert reader.video(2) == videos[2]
+    for position in (0, 1):
+        with pytest.raises(errors.DataError, match=r"not that of the index.*--reindex"):
+            reader.video(position)
+    if swapped == "ids":
+        with pytest.raises(errors.DataError, match=r"record 0.*not that of the index"):
+            list(reader.payloads())
+    assert records.rebuild_index(path) == 4
+    assert records.RecordReader(tmp_path).video(0) == videos[0]
