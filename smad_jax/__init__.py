@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from smad_jax.data.catalog import open_split, write_split
     from smad_jax.data.selection import hard_labels
     from smad_jax.experiment.config_files import load_config
+    from smad_jax.experiment.exported import export_network
     from smad_jax.experiment.trained import load_run
     from smad_jax.reporting.audit.audits import audit, write_page
     from smad_jax.torch_weights.transfer import (
@@ -36,6 +37,7 @@ __all__ = [
     "build_dataset",
     "errors",
     "evaluate",
+    "export_network",
     "export_weights",
     "extract_features",
     "hard_labels",
@@ -68,6 +70,7 @@ _PLACES = {
     "smad_jax.data.catalog": ("open_split", "write_split"),
     "smad_jax.data.selection": ("hard_labels",),
     "smad_jax.experiment.config_files": ("load_config",),
+    "smad_jax.experiment.exported": ("export_network",),
     "smad_jax.experiment.trained": ("load_run",),
 }
 

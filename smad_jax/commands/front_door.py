@@ -39,8 +39,9 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "cam": "draw where two networks look in a video (Fig. 7)",
         "overlap": "draw the accuracy lost as scenes overlap less (Fig. 3)",
     },
-    "Exchange weights with PyTorch": {
-        "weights import": "read a .pth or .safetensors file into a folder",
+    "Exchange networks": {
+        "export": "write a trained network as a program that JAX alone can run",
+        "weights import": "read a .pth or .safetensors file of PyTorch into a folder",
         "weights export": "write a folder of weights as a PyTorch file",
         "weights verify": "compare a network with PyTorch, stage by stage",
     },

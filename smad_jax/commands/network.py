@@ -24,13 +24,18 @@ class Options(TypedDict):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options that `opened` takes."""
-    add = parser.add_argument
-    add(
+    parser.add_argument(
         "--run",
         type=pathlib.Path,
         required=True,
         help="folder of a finished run, or of imported weights",
     )
+    add_options_beside_run(parser)
+
+
+def add_options_beside_run(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that `opened` takes, all but the folder."""
+    add = parser.add_argument
     command_line.add_data_root(parser)
     add("--views", type=int, default=0, help="test views; 0: as the run was tested")
     add(

@@ -108,6 +108,28 @@ class Predictor:
         self._forward = jax.jit(forward, static_argnames="outputs")
         self._combine = jax.jit(combine)
 
+    def program(self) -> Callable[[jax.Array], dict[str, jax.Array]]:
+        """Returns the function of [B, N, T, H, W, 3] uint8 that `run` computes.
+
+        Its `probabilities` are [B, K], its `features` [B, D] the mean over the views.
+        It is pure and holds the weights; an adaptation to a test set is not in it.
+        """
+
+        def answers(video: jax.Array) -> dict[str, jax.Array]:
+            modules = train_state.merge(self._graph, *self._trained)
+            clips = video.reshape(-1, *video.shape[2:])
+            output = modules.model(clips, train=False, key=None)
+            logits, features = (
+                array.reshape(*video.shape[:2], -1)  # of every view again
+                for array in (output.logits, output.features)
+            )
+            return {
+                "probabilities": modules.method.predict(logits, features),
+                "features": features.mean(axis=1),
+            }
+
+        return answers
+
     def adapt(self, batches: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
         """Lets the method adapt the trained network to a test set.
 
