@@ -41,6 +41,8 @@ def base() -> ConfigDict:
     config.training.save_every_epochs = 1
     config.training.watch_videos = 4  # actionness in TensorBoard at every checkpoint
     config.training.on_non_finite = "stop"  # or `skip` the step
+    config.training.profile = ()  # first and last step of a trace for TensorBoard
+    config.training.wandb = ""  # project on Weights & Biases; empty: none
     config.evaluation.sets = ConfigDict()  # dataset/split by name
     config.evaluation.batch_size = 8  # videos
     config.evaluation.view_chunk = 32  # views predicted at a time

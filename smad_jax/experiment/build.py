@@ -63,6 +63,7 @@ def make_plan(
         },
         action_chance=float(np.bincount(train.labels).max() / len(train)),
         on_non_finite=training.on_non_finite,
+        profile=training.profile,
     )
 
 

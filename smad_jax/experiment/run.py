@@ -26,7 +26,15 @@ from smad_jax.experiment import (
 )
 from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
-from smad_jax.training import checkpoint, log, loop, sharding, stepping, train_state
+from smad_jax.training import (
+    checkpoint,
+    log,
+    loop,
+    sharding,
+    stepping,
+    tracing,
+    train_state,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,8 +149,15 @@ def train(
     with contextlib.ExitStack() as stack:
         # Of a pod one process writes; metrics are means over the global batch.
         first_process = jax.process_index() == 0
-        journal = log.Journal(run.folder if first_process else None, start)
+        journal = log.Journal(
+            run.folder if first_process else None,
+            start,
+            wandb_project=run.settings.training.wandb,
+        )
         stack.callback(journal.close)
+        train_step = stack.enter_context(
+            tracing.traced(run.train_step, run.plan, run.folder / "tensorboard", start)
+        )
 
         def save(state: train_state.TrainState) -> None:
             checkpoints.save(state, _position(run, state))
@@ -159,7 +174,7 @@ def train(
         return loop.run(
             state,
             run.plan,
-            train_step=run.train_step,
+            train_step=train_step,
             batches=streams.by_turn(opened, run.plan.order, run.mesh),
             # Each step folds its number in, so a resumed run draws what it would have.
             key=jax.random.key(run.settings.seed),

@@ -17,7 +17,7 @@ from smad_jax import errors
 from smad_jax.base import file_io
 from smad_jax.experiment import run_folder
 from smad_jax.experiment.settings import Settings
-from smad_jax.training import log
+from smad_jax.training import log, usage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,4 +142,10 @@ def write_results(folder: pathlib.Path, record: Record) -> None:
     log.logger.info("\n".join(lines))
     # One line for programs; `RESULT ` finds it in any log.
     log.logger.info(f"RESULT {json.dumps(record.results)}")
-    log.logger.info(f"{log.clock(int(record.seconds))}; all files are in {folder}")
+    peak = ", ".join(
+        f"{size:.1f} GiB of {name.removeprefix('memory/')} memory"
+        for name, size in usage.peak_memory().items()
+    )
+    log.logger.info(
+        f"{log.clock(int(record.seconds))}, at most {peak}; all files are in {folder}"
+    )

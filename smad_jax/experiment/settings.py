@@ -155,6 +155,8 @@ class Training:
     save_every_epochs: _Positive = 1
     watch_videos: _Count = 4
     on_non_finite: Literal["stop", "skip"] = "stop"
+    profile: tuple[int, ...] = ()
+    wandb: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,8 @@ from typing import TextIO
 import numpy as np
 import tensorboardX
 
+from smad_jax.training import wandb_log
+
 logger = logging.getLogger("smad_jax")
 
 
@@ -124,15 +126,23 @@ class Window:
 class Journal:
     """Appends to `metrics.jsonl` and to TensorBoard files in a run's folder."""
 
-    def __init__(self, workdir: pathlib.Path | None, start_step: int = 0) -> None:
+    def __init__(
+        self,
+        workdir: pathlib.Path | None,
+        start_step: int = 0,
+        *,
+        wandb_project: str = "",
+    ) -> None:
         """Opens both and drops the lines after `start_step`, which a run repeats.
 
         `workdir` is the run's folder, or None, as in all processes but one, to write
-        nothing.
+        nothing. With a project, metrics also go to Weights & Biases.
         """
-        self._file = self._board = None
+        self._file = self._board = self._online = None
         if workdir is None:
             return
+        if wandb_project:  # first: it may refuse
+            self._online = wandb_log.WandbRun(wandb_project, workdir)
         path = workdir / "metrics.jsonl"
         # A killed run has logged steps after its last checkpoint; they are done again.
         if path.is_file():
@@ -152,6 +162,8 @@ class Journal:
         self._file.flush()  # so that a killed run has its last line
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
+        if self._online is not None:
+            self._online.write(step, values)
 
     def show(
         self, step: int, name: str, values: np.ndarray, pictures: np.ndarray
@@ -166,8 +178,8 @@ class Journal:
         self._board.add_images(name, pictures, step, dataformats="NHWC")
 
     def close(self) -> None:
-        """Flushes and closes both."""
-        for part in (self._file, self._board):
+        """Flushes and closes all of them."""
+        for part in (self._file, self._board, self._online):
             if part is not None:
                 part.close()
 

@@ -11,7 +11,7 @@ import jax
 from jax.experimental import multihost_utils
 
 from smad_jax import errors
-from smad_jax.training import joint, log, progress, stepping, train_state
+from smad_jax.training import joint, log, progress, stepping, train_state, usage
 
 DATA_SHARE_WORTH_A_HINT = 0.3
 # Past this share of the run, an accuracy below this many times chance is worth a hint
@@ -35,6 +35,7 @@ class Plan:
         action_chance: Accuracy of always answering the most frequent action.
         order: Which batches a step takes, in joint training.
         on_non_finite: `stop` the run, or `skip` the step and count it.
+        profile: The first and the last step of a trace (`tracing`), or empty.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Plan:
     order: joint.Order = dataclasses.field(default_factory=joint.Order)
     action_chance: float = 0.0
     on_non_finite: str = "stop"
+    profile: tuple[int, ...] = ()
 
 
 class Interrupted(Exception):
@@ -166,7 +168,7 @@ class _Reporter:
         """Writes the means since the last time, and once a hint about slow data."""
         if self._window.empty:  # every step was skipped
             return
-        values = self._window.means()
+        values = self._window.means() | usage.peak_memory()
         self._journal.write(step, values)
         log.logger.info(
             log.progress_line(

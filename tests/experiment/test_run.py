@@ -112,7 +112,7 @@ def everything_logged(workdir):
         {
             name: value
             for name, value in json.loads(line).items()
-            if not name.startswith("time/") and name != "clips_per_second"
+            if not name.startswith(("time/", "memory/")) and name != "clips_per_second"
         }
         for line in lines
     ]

@@ -1,6 +1,8 @@
 import itertools
 import json
 import os
+import pathlib
+import re
 import signal
 
 import jax
@@ -42,17 +44,20 @@ def plan(**changes):
     return loop.Plan(**(settings | changes))
 
 
-def run(tmp_path, batches=None, state=None, **changes):
-    descend = optax.identity()
-    graph, fresh = train_state.create(Scale, descend)
-    state = state or fresh
+def make_step():
+    graph, _ = train_state.create(Scale, optax.identity())
+    return stepping.make_train_step(graph, loss, optax.identity(), lambda step: 0.1)
+
+
+def run(tmp_path, batches=None, state=None, train_step=None, **changes):
+    state = state or train_state.create(Scale, optax.identity())[1]
     saved = []
     journal = log.Journal(tmp_path)
     try:
         state = loop.run(
             state,
             plan(**changes),
-            train_step=stepping.make_train_step(graph, loss, descend, lambda step: 0.1),
+            train_step=train_step or make_step(),
             batches={joint.TRAIN: batches or healthy()},
             key=jax.random.key(0),
             save=lambda state: saved.append(int(state.step)),
@@ -88,6 +93,15 @@ def test_run_logs_and_saves_at_its_intervals_and_at_the_end(tmp_path):
     assert logged(tmp_path) == [1, 2, 4, 6, 7]
 
 
+def test_log_holds_the_peak_memory_of_the_process(tmp_path):
+    run(tmp_path, total_steps=2)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    first, last = (json.loads(line)["memory/host"] for line in lines)
+    status = pathlib.Path("/proc/self/status").read_text()
+    peak = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 2**20
+    assert 0.5 * peak < first <= last <= 1.01 * peak
+
+
 def test_run_resumes_from_the_states_step(tmp_path):
     state, _ = run(tmp_path, total_steps=4)
     state, saved = run(tmp_path, state=state, total_steps=6)
@@ -105,14 +119,13 @@ def test_step_that_is_not_finite_stops_the_run_and_names_the_head(tmp_path, at):
 
 
 def test_web_batch_that_is_not_finite_is_named_and_nothing_is_saved(tmp_path):
-    descend = optax.identity()
-    graph, state = train_state.create(Scale, descend)
+    state = train_state.create(Scale, optax.identity())[1]
     saved = []
     with pytest.raises(errors.NonFiniteLossError, match="step 2 on clips is not"):
         loop.run(
             state,
             plan(order=joint.Order({"clips": joint.Web(1, 2)}), save_every=1),
-            train_step=stepping.make_train_step(graph, loss, descend, lambda step: 0.1),
+            train_step=make_step(),
             batches={joint.TRAIN: healthy(), "clips": sick(2)},
             key=jax.random.key(0),
             save=lambda state: saved.append(int(state.step)),
