@@ -15,7 +15,8 @@ import jax.numpy as jnp
 
 from smad_jax import losses
 from smad_jax.base.sections import Range
-from smad_jax.methods import base, motion
+from smad_jax.methods import base
+from smad_jax.models import motion
 from smad_jax.models.recognizer import PIXEL_MEAN, Recognizer
 
 

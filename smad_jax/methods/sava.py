@@ -7,24 +7,19 @@ that it leaves open are settings.
 """
 
 import dataclasses
-import itertools
-import math
 from collections.abc import Sequence
 from typing import Annotated
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
 from smad_jax import errors, losses
 from smad_jax.base.sections import Range
 from smad_jax.methods import base, domains, frame_shuffle
-from smad_jax.models import layers
+from smad_jax.models.clip_heads import Attention, OrderHead
 from smad_jax.models.recognizer import Recognizer
 
 MOST_CLIPS = 5
-_HIDDEN = 512
-_ORDER_DROPOUT = 0.5
 _CONFIDENCE = 0.8  # of a target video whose own predictions teach the attention
 _ATTENTION_START = 0.3  # part of training without a loss on the attention
 
@@ -118,7 +113,7 @@ class Sava(domains.Dann[Settings]):
         return jnp.einsum("bm,bmd->bd", weights, clips)
 
     def _order_loss(
-        self, head: "OrderHead", clips: jax.Array, keys: jax.Array
+        self, head: OrderHead, clips: jax.Array, keys: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """Shuffles clips [B, M, D]; returns the order's weighted loss and accuracy."""
         orders = frame_shuffle.all_orders(self.settings.num_clips)
@@ -130,7 +125,7 @@ class Sava(domains.Dann[Settings]):
 
     def _attention_loss(
         self,
-        attention: "Attention",
+        attention: Attention,
         model: Recognizer,
         clips: Sequence[jax.Array],
         label: jax.Array,
@@ -147,40 +142,6 @@ class Sava(domains.Dann[Settings]):
         logits = attention(jnp.concatenate(clips))
         values = losses.soft_cross_entropy(logits, goal)
         return self.settings.attention_weight * losses.masked_mean(values, certain)
-
-
-class OrderHead(nnx.Module):
-    """Predicts which order the clips of a video are in, from all pairs of them."""
-
-    def __init__(self, num_features: int, num_clips: int, *, rngs: nnx.Rngs) -> None:
-        self.pairs = nnx.static(tuple(itertools.combinations(range(num_clips), 2)))
-        self.pair = layers.Linear(2 * num_features, _HIDDEN, rngs=rngs)
-        self.fc = layers.Linear(
-            len(self.pairs) * _HIDDEN, math.factorial(num_clips), rngs=rngs
-        )
-
-    def __call__(self, clips: jax.Array, *, key: jax.Array) -> jax.Array:
-        """Maps features [B, M, D] to logits [B, M!]; `key` is for dropout."""
-        first, second = (
-            clips[:, jnp.array(places)] for places in zip(*self.pairs, strict=True)
-        )
-        pairs = jax.nn.relu(self.pair(jnp.concatenate([first, second], axis=-1)))
-        hidden = pairs.reshape(len(clips), -1)
-        return self.fc(layers.drop(hidden, _ORDER_DROPOUT, key))
-
-
-class Attention(nnx.Module):
-    """Weighs the clips of a video; all weights are equal at the start."""
-
-    def __init__(self, num_features: int, num_clips: int, *, rngs: nnx.Rngs) -> None:
-        self.hidden = layers.Linear(num_clips * num_features, _HIDDEN, rngs=rngs)
-        # At zero, a video starts as the plain mean of its clips.
-        self.fc = layers.Linear(_HIDDEN, num_clips, scale=0.0, rngs=rngs)
-
-    def __call__(self, clips: jax.Array) -> jax.Array:
-        """Maps features [B, M, D] to logits [B, M]."""
-        joined = clips.reshape(len(clips), -1)
-        return self.fc(jax.nn.relu(self.hidden(joined)))
 
 
 def attention_targets(

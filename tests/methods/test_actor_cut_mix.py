@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.methods import base, mixing, motion
+from smad_jax.methods import base, mixing
+from smad_jax.models import motion
 from smad_jax.training import train_state
 from tests.helpers import debiasing, networks
 

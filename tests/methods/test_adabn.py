@@ -8,8 +8,8 @@ from flax import nnx
 
 from smad_jax import errors
 from smad_jax.evaluation import predict
-from smad_jax.methods import adabn, base
-from smad_jax.models import layers, recognizer
+from smad_jax.methods import base
+from smad_jax.models import layers, recognizer, statistics
 from smad_jax.training import sharding, train_state
 from tests.helpers import debiasing
 
@@ -51,10 +51,10 @@ def split_into(clips, sizes):
     return lambda: (clips[i:j] for i, j in itertools.pairwise(borders))
 
 
-def statistics(model):
+def stored(model):
     return [
         (np.asarray(bn.mean[...]), np.asarray(bn.var[...]))
-        for bn in adabn.batch_norms(model)
+        for bn in statistics.batch_norms(model)
     ]
 
 
@@ -83,10 +83,10 @@ def close(found, expected, within):
 def test_moments_of_parts_are_those_of_the_whole():
     values = np.array([[1.0], [2.0], [4.0], [8.0], [12.0]])
     parts = [
-        adabn.Moments(len(part), (part.mean(0),), (part.var(0),))
+        statistics.Moments(len(part), (part.mean(0),), (part.var(0),))
         for part in (values[:2], values[2:3], values[3:])
     ]
-    whole = adabn.combine(jax.tree.map(lambda *each: np.stack(each), *parts))
+    whole = statistics.combine(jax.tree.map(lambda *each: np.stack(each), *parts))
     assert whole.num_clips == 5
     np.testing.assert_allclose(whole.means[0], values.mean(0), rtol=1e-12)
     np.testing.assert_allclose(whole.variances[0], values.var(0), rtol=1e-12)
@@ -96,23 +96,23 @@ def test_moments_of_parts_are_those_of_the_whole():
 def test_first_layer_gets_the_statistics_of_the_set_however_it_is_split(sizes):
     model, clips = Deep(), videos()[:, 0]
     method_of().adapt(model, split_into(clips, sizes))
-    assert close(statistics(model)[:1], observed(model, clips)[:1], 1e-5)
+    assert close(stored(model)[:1], observed(model, clips)[:1], 1e-5)
 
 
 def test_every_layer_gets_the_statistics_of_a_set_of_one_batch():
     model, clips = Deep(), videos()[:, 0]
-    assert not close(statistics(model), observed(model, clips), 0.1)
+    assert not close(stored(model), observed(model, clips), 0.1)
     method_of().adapt(model, split_into(clips, (V,)))
-    assert close(statistics(model), observed(model, clips), 1e-4)
+    assert close(stored(model), observed(model, clips), 1e-4)
 
 
 def test_layer_by_layer_is_exact_where_one_pass_is_not():
     clips, sizes = videos()[:, 0], (3, 3, 2, 2, 1)
     one, exact = Deep(), Deep()
     method_of().adapt(one, split_into(clips, sizes))
-    assert not close(statistics(one), observed(one, clips), 1e-2)
+    assert not close(stored(one), observed(one, clips), 1e-2)
     method_of(form="layer_by_layer").adapt(exact, split_into(clips, sizes))
-    assert close(statistics(exact), observed(exact, clips), 1e-4)
+    assert close(stored(exact), observed(exact, clips), 1e-4)
 
 
 def test_nothing_but_statistics_changes_and_inference_is_as_before():
@@ -138,7 +138,7 @@ def test_adapting_to_what_it_was_trained_on_changes_what_the_moving_average_miss
         missed.append(change.max() / np.ptp(before))
     assert missed[0] > 0.1 and missed[1] < 0.02
     for (mean, var), (own_mean, own_var) in zip(
-        statistics(model), statistics(adapted), strict=True
+        stored(model), stored(adapted), strict=True
     ):
         np.testing.assert_allclose(mean, own_mean, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(var * (count - 1) / count, own_var, rtol=1e-4)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.methods import mixing, motion
-from smad_jax.models import recognizer
+from smad_jax.methods import mixing
+from smad_jax.models import motion, recognizer
 from tests.helpers import debiasing, networks
 
 FOREGROUND = jax.jit(
