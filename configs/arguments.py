@@ -3,7 +3,7 @@
 The argument is the name of a data set, then `key=value` pairs, all optional and with
 commas between: `k200db`, `k200db,saar=off`, `mine,size=tiny`. The first possible value
 of a key is its default; that of `aspects` depends on the data. Every config has the key
-`size`: `paper` for the paper's recipe, `tiny` for one that a laptop trains (small.py).
+`size`: `paper` for the paper's recipe, `tiny` for one that a laptop trains (tiny.py).
 """
 
 import difflib
@@ -20,12 +20,6 @@ SMAD: dict[str, tuple[str, ...]] = {
     "weights": ("divided", "each"),
 }
 _SIZES = ("paper", "tiny")
-TRANSFER: dict[str, tuple[str, ...]] = {
-    "run": (),
-    "saar": ("on", "off"),
-    "split": ("1", "2", "3"),
-    "labels": ("v2", "v1"),
-}
 
 
 def parse(arg: str, **known: tuple[str, ...]) -> ConfigDict:
@@ -60,43 +54,3 @@ def parse(arg: str, **known: tuple[str, ...]) -> ConfigDict:
     if "aspects" in choice:
         choice["aspects"] = choice["aspects"] or data.find(choice["train"]).aspects
     return ConfigDict(choice)
-
-
-def parse_web(arg: str, media: str, **further: tuple[str, ...]) -> ConfigDict:
-    """Reads the argument of joint training; slowonly_omnidebias.py explains its keys.
-
-    Args:
-        arg: What follows the colon.
-        media: The default web media.
-        **further: More keys, as of `parse`.
-
-    Raises:
-        ValueError: as `parse`, or if the data's web media cannot be chosen.
-    """
-    all_media = dict.fromkeys((media, "images", "videos", "images+videos"))
-    parts = ("unbias", "bias", "mid", "rand", "all", "none")
-    choice = parse(arg, web=parts, media=tuple(all_media), **further)
-    web = data.find(choice.train).web
-    if "media=" in arg and web["images"] == web["videos"]:
-        raise ValueError(
-            f"the web data of {choice.train!r} are one set of images and clips; leave "
-            f"media= out of the config's argument {arg!r}"
-        )
-    return choice
-
-
-def parse_sdn(arg: str) -> ConfigDict:
-    """Reads the argument of the SDN configs; slowonly_sdn.py explains its keys.
-
-    Raises:
-        ValueError: as `parse`, or for settings of masked clips that are not used.
-    """
-    choice = parse(
-        arg, mode=("paper", "scene_only"), turns=("alternate", "joint"), boxes=()
-    )
-    if choice.mode == "scene_only" and (choice.boxes or choice.turns != "alternate"):
-        raise ValueError(
-            f"mode=scene_only has no clips without people; leave boxes= and turns= out "
-            f"of the config's argument {arg!r}"
-        )
-    return choice

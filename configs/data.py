@@ -72,19 +72,3 @@ def find(name: str) -> Data:
         aspects="scene",  # own videos rarely have pseudo-labels of another aspect
     )
     return KNOWN.get(name, own)
-
-
-def find_transfer(name: str, *, split: str, labels: str) -> Data:
-    """Returns a data set to fine-tune on, with official lists where it has several.
-
-    `split` chooses those of `ucf101` and `hmdb51`, `labels` those of `diving48`.
-    """
-    lists = {
-        "ucf101": (f"train{split}", f"val{split}"),
-        "hmdb51": (f"train{split}", f"val{split}"),
-        "diving48": ("train", "val") if labels == "v1" else ("v2-train", "v2-val"),
-    }
-    if name not in lists:
-        return find(name)
-    train, test = lists[name]
-    return Data(f"{name}/{train}", {f"{name}-{test}": f"{name}/{test}"}, {})

@@ -20,10 +20,17 @@ from ml_collections import ConfigDict
 
 from configs import arguments, data, recipes, small
 
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "run": (),
+    "saar": ("on", "off"),
+    "split": ("1", "2", "3"),
+    "labels": ("v2", "v1"),
+}
+
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe, made short, from the weights of a run."""
-    choice = arguments.parse(arg, **arguments.TRANSFER)
+    choice = arguments.parse(arg, **ARGUMENTS)
     config = start_from_run(recipes.slowonly(choice), choice)
     config.init.folder = "runs/slowonly_smad-k200db"
     config = small.adjust(config, tuned="finetune")
@@ -37,7 +44,7 @@ def start_from_run(config: ConfigDict, choice: ConfigDict) -> ConfigDict:
     The method is the plain baseline: the adversarial heads of the run are left behind,
     while SAAR is part of the network and stays.
     """
-    lists = data.find_transfer(choice.train, split=choice.split, labels=choice.labels)
+    lists = _lists(choice.train, split=choice.split, labels=choice.labels)
     recipes.set_data(config, lists.train, lists.tests)
     config.model.saar = choice.saar == "on"
     config.init.fresh = ("head/*",)  # even where the number of classes is the same
@@ -46,3 +53,19 @@ def start_from_run(config: ConfigDict, choice: ConfigDict) -> ConfigDict:
     config.optimizer.warmup_epochs = 0
     config.training.epochs = 50
     return config
+
+
+def _lists(name: str, *, split: str, labels: str) -> data.Data:
+    """Returns a data set to fine-tune on, with official lists where it has several.
+
+    `split` chooses those of `ucf101` and `hmdb51`, `labels` those of `diving48`.
+    """
+    lists = {
+        "ucf101": (f"train{split}", f"val{split}"),
+        "hmdb51": (f"train{split}", f"val{split}"),
+        "diving48": ("train", "val") if labels == "v1" else ("v2-train", "v2-val"),
+    }
+    if name not in lists:
+        return data.find(name)
+    train, test = lists[name]
+    return data.Data(f"{name}/{train}", {f"{name}-{test}": f"{name}/{test}"}, {})

@@ -15,6 +15,6 @@ from configs import arguments, recipes, slowonly_omnidebias, slowonly_smad, smal
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the recipe of joint training with SMAD's heads and SAAR."""
-    choice = arguments.parse_web(arg, "images+videos", **arguments.SMAD)
+    choice = slowonly_omnidebias.parse(arg, "images+videos", **arguments.SMAD)
     config = slowonly_omnidebias.join_web(recipes.resnet3d(choice), choice)
     return small.adjust(slowonly_smad.debias(config, choice))

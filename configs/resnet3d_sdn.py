@@ -10,11 +10,11 @@ on UCF101, 20.5 on Diving48 with its first labels.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, recipes, slowonly_sdn, small
+from configs import recipes, slowonly_sdn, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with SDN's scene head and masked clips."""
-    choice = arguments.parse_sdn(arg)
+    choice = slowonly_sdn.parse(arg)
     config = slowonly_sdn.debias(recipes.resnet3d(choice), choice)
     return small.adjust(config, tuned="")  # only SlowOnly's SDN was tuned

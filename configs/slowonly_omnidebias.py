@@ -26,9 +26,32 @@ from configs import arguments, base, data, recipes, small
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with web streams beside the training set."""
-    choice = arguments.parse_web(arg, "images+videos")
+    choice = parse(arg, "images+videos")
     config = join_web(recipes.slowonly(choice), choice)
     return small.adjust(config)
+
+
+def parse(arg: str, media: str, **further: tuple[str, ...]) -> ConfigDict:
+    """Reads the argument of a config of joint training.
+
+    Args:
+        arg: What follows the colon.
+        media: The default web media.
+        **further: More keys, as of `arguments.parse`.
+
+    Raises:
+        ValueError: as `arguments.parse`, or if the data's web media cannot be chosen.
+    """
+    all_media = dict.fromkeys((media, "images", "videos", "images+videos"))
+    parts = ("unbias", "bias", "mid", "rand", "all", "none")
+    choice = arguments.parse(arg, web=parts, media=tuple(all_media), **further)
+    web = data.find(choice.train).web
+    if "media=" in arg and web["images"] == web["videos"]:
+        raise ValueError(
+            f"the web data of {choice.train!r} are one set of images and clips; leave "
+            f"media= out of the config's argument {arg!r}"
+        )
+    return choice
 
 
 def join_web(config: ConfigDict, choice: ConfigDict) -> ConfigDict:

@@ -22,9 +22,27 @@ from configs import arguments, base, recipes, small
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with SDN's scene head and masked clips."""
-    choice = arguments.parse_sdn(arg)
+    choice = parse(arg)
     config = debias(recipes.slowonly(choice), choice)
     return small.adjust(config)
+
+
+def parse(arg: str) -> ConfigDict:
+    """Reads the argument of a config of SDN.
+
+    Raises:
+        ValueError: as `arguments.parse`, or for settings of masked clips that are not
+            used.
+    """
+    choice = arguments.parse(
+        arg, mode=("paper", "scene_only"), turns=("alternate", "joint"), boxes=()
+    )
+    if choice.mode == "scene_only" and (choice.boxes or choice.turns != "alternate"):
+        raise ValueError(
+            f"mode=scene_only has no clips without people; leave boxes= and turns= out "
+            f"of the config's argument {arg!r}"
+        )
+    return choice
 
 
 def debias(config: ConfigDict, choice: ConfigDict) -> ConfigDict:

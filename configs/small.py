@@ -1,104 +1,13 @@
-"""Small recipes: the embedded benchmark's, as tuned, and one for own videos.
+"""The choice of a recipe: the paper's, the embedded benchmark's, or the tiny one.
 
 An experiment file states the paper's numbers and ends with `adjust`, which replaces
 them on the embedded benchmark and where the argument has `size=tiny`. No other file
 depends on which data are chosen.
 """
 
-from collections.abc import Mapping
-
 from ml_collections import ConfigDict
 
-from configs import base, data
-
-# Chosen on a draw of the data that no table uses.
-RECIPE = {
-    "model.dropout": 0.0,
-    "model.ghost_size": 0,
-    "init.folder": "",
-    "init.allow": (),
-    "data.batch_size": 16,
-    "data.num_threads": 2,
-    "data.cache_mib": 256,
-    "data.transform.kind": "random_shift",
-    "data.transform.resize": 32,
-    "data.transform.size": 32,
-    "data.transform.shift": 2,
-    "optimizer.name": "adamw",
-    "optimizer.learning_rate": 6e-3,
-    "optimizer.base_batch_size": 16,
-    "optimizer.schedule": "cosine",
-    "optimizer.warmup_epochs": 1,
-    "optimizer.milestones": (),
-    "optimizer.weight_decay": 1e-3,
-    "optimizer.momentum": 0.0,
-    "optimizer.clip_norm": 5.0,
-    "training.epochs": 12,
-    "evaluation.batch_size": 50,
-    "evaluation.view_chunk": 50,
-}
-# Own videos on a laptop: minutes on two cores, however many videos there are.
-TINY = RECIPE | {
-    "data.cache_mib": 2048,  # frames of 64 pixels are cached: 2,000 clips of 100 frames
-    "data.transform.resize": 64,
-    "data.transform.size": 56,
-    "data.transform.shift": 4,
-    "optimizer.warmup_epochs": 0,
-    "optimizer.warmup_share": 0.1,
-    "training.num_clips": 20_000,  # 33 epochs of 600 videos
-    "method.ramp": "dann",  # an adversary at full strength from the start can win
-    "evaluation.batch_size": 8,
-    "evaluation.view_chunk": 24,
-}
-# For each network of the paper its small sibling, with frames, stride and test views.
-TINY_NETWORKS = {
-    "slowonly_r18": ("slowonly_tiny", 8, 8, 3),
-    "resnet50": ("tsn_tiny", 3, 1, 8),
-    "resnet3d_18": ("resnet3d_tiny", 8, 4, 3),
-}
-# The benchmark's videos have four frames. For each network a small sibling, with the
-# frames it trains on and its views at test; 0 views: windows up to a video's end.
-NETWORKS = {
-    "slowonly_r18": ("slowonly_tiny", 4, 1),
-    "resnet50": ("tsn_tiny", 3, 4),
-    "resnet3d_18": ("resnet3d_tiny", 4, 0),
-}
-
-
-def _tuned(ramp: str = "constant", **settings: float) -> dict[str, str | float]:
-    """Returns a row of `TUNED` with half the recipe's learning rate."""
-    row = {"optimizer.learning_rate": 3e-3, "method.ramp": ramp}
-    return row | {f"method.settings.{name}": value for name, value in settings.items()}
-
-
-_CLIPS = ("num_frames", "train_clips", "test_views")
-_SMAD = {"soft_ce_weight": 0.15, "kl_weight": 0.15, "tags_weight": 1.5}
-# A method without a row keeps the recipe's rate and its own settings: of the trials on
-# the draw above these were best.
-TUNED = {
-    "smad": _tuned(**_SMAD),
-    "maat": _tuned("dann", **_SMAD),
-    "frame_shuffle": _tuned(weight=0.25),
-    "sdn": _tuned("dann", reversal=0.1, confusion_weight=0.1),
-    "dann": _tuned("dann", weight=0.3),
-    # Two clips of two frames: of the videos' four frames, one clip would take all.
-    "sava": _tuned("dann", num_clips=2) | {f"data.sampling.{k}": 2 for k in _CLIPS},
-    "still_mix": _tuned(probability=0.25),
-    "fame": _tuned(probability=0.5),
-    "actor_cut_mix": _tuned(probability=0.5),
-    "albar": _tuned(still_weight=0.1, entropy_weight=0.425, gradient_weight=1.0),
-    # Four fifths of the videos: a quarter more epochs are the others' number of steps.
-    "dfr": _tuned() | {"training.epochs": 15},
-    # One view of each video of a batch shares statistics.
-    "adabn": {"evaluation.batch_size": 64},
-    "finetune": {
-        "init.folder": "runs/slowonly_smad",
-        "data.embedded_seed": 1,  # the run's own draw has seed 0
-        "optimizer.learning_rate": 1e-3,
-        "training.epochs": 4,
-    },
-}
-TUNED["transfer"] = TUNED["finetune"] | {"init.folder": "runs/resnet3d_smad"}
+from configs import data, embedded, tiny
 
 
 def adjust(config: ConfigDict, tuned: str | None = None) -> ConfigDict:
@@ -106,7 +15,7 @@ def adjust(config: ConfigDict, tuned: str | None = None) -> ConfigDict:
 
     Args:
         config: The paper's recipe, complete; otherwise it is left as it is.
-        tuned: A row of `TUNED`, or empty for none; by default the method's own.
+        tuned: A row of `embedded.TUNED`, or empty for none; by default the method's.
 
     Returns:
         `config`.
@@ -114,63 +23,7 @@ def adjust(config: ConfigDict, tuned: str | None = None) -> ConfigDict:
     if tuned is None:
         is_maat = config.method.name == "smad" and not config.model.saar
         tuned = "maat" if is_maat else config.method.name
+    row = embedded.TUNED.get(tuned, {})
     if config.data.train == data.KNOWN["embedded"].train:
-        return _embedded(config, TUNED.get(tuned, {}))
-    return _tiny(config, TUNED.get(tuned, {})) if config.recipe == "tiny" else config
-
-
-def _embedded(config: ConfigDict, tuned: Mapping[str, object]) -> ConfigDict:
-    """The embedded benchmark's recipe, with what was tuned for the method."""
-    name, num_frames, test_views = NETWORKS[config.model.name]
-    config.update_from_flattened_dict(RECIPE)
-    config.model.name = name
-    config.data.sampling.num_frames = num_frames
-    config.data.sampling.stride = 1
-    config.data.sampling.test_views = test_views
-    if config.data.web:
-        _set_web(config)
-    _set_tuned(config, tuned)
-    return config
-
-
-def _tiny(config: ConfigDict, tuned: Mapping[str, object]) -> ConfigDict:
-    """The recipe for own videos, with the weights that the benchmark's tuning chose."""
-    name, num_frames, stride, test_views = TINY_NETWORKS[config.model.name]
-    init = {key: config.init[key] for key in ("folder", "allow")}
-    config.update_from_flattened_dict(TINY)
-    if init["folder"] != "weights/resnet50_imagenet":  # of a network of another size
-        config.init.update(init)
-    config.model.name = name
-    config.data.sampling.num_frames = num_frames
-    config.data.sampling.stride = stride
-    config.data.sampling.test_views = test_views
-    for stream in config.data.web.values():
-        stream.batch_size = config.data.batch_size
-    rate_and_weights = ("optimizer.learning_rate", "method.settings.")
-    of_clips = "method.settings.num_clips"  # fixed by the sampling
-    chosen = {k: v for k, v in tuned.items() if k.startswith(rate_and_weights)}
-    _set_tuned(config, {k: v for k, v in chosen.items() if k != of_clips})
-    return config
-
-
-def _set_tuned(config: ConfigDict, tuned: Mapping[str, object]) -> None:
-    """Sets what tuning chose; a loss that the argument leaves out stays out."""
-    settings = config.method.settings
-    for key, value in tuned.items():
-        if "settings." not in key or settings.get(key.rpartition(".")[2]):
-            config.update_from_flattened_dict({key: value})
-
-
-def _set_web(config: ConfigDict) -> None:
-    """Trains on the web data at the baseline's number of optimiser steps.
-
-    A web batch after every third of the training set: 2,500 videos and the 800 or so
-    media of a third are then each seen about equally often, as if they were one set.
-    """
-    stream = base.web_stream()
-    stream.split = next(iter(config.data.web.values())).split
-    stream.batch_size = config.data.batch_size
-    config.data.web = ConfigDict({"media": stream})
-    config.data.web_every = 3
-    # 9 epochs and a third more steps are the 12 epochs of the row without web data.
-    config.training.epochs = 3 * config.training.epochs // 4
+        return embedded.apply(config, row)
+    return tiny.apply(config, row) if config.recipe == "tiny" else config

@@ -6,7 +6,7 @@
 
 The argument names a study of `STUDIES`; `smad` is the default. An arm is what follows
 `main.py --config`. The settings of an arm are the trials of `tune`, three for each;
-configs/small.py holds what was chosen. An arm without trials has the settings of
+configs/embedded.py holds what was chosen. An arm without trials has the settings of
 another arm, or its own flags.
 """
 

@@ -21,7 +21,7 @@ from configs import arguments, finetune, recipes, small
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns SDN's fine-tuning, but for the above, from the weights of a run."""
-    choice = arguments.parse(arg, **arguments.TRANSFER)
+    choice = arguments.parse(arg, **finetune.ARGUMENTS)
     config = finetune.start_from_run(recipes.resnet3d(choice), choice)
     config.init.folder = "runs/resnet3d_smad-minikinetics"
     config.model.dropout = 0.0

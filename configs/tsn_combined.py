@@ -11,11 +11,18 @@ tsn_omnidebias.py together.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, recipes, slowonly_smad, small, tsn_omnidebias
+from configs import (
+    arguments,
+    recipes,
+    slowonly_omnidebias,
+    slowonly_smad,
+    small,
+    tsn_omnidebias,
+)
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the recipe of joint training with SMAD's heads and SAAR."""
-    choice = arguments.parse_web(arg, "images", **arguments.SMAD)
+    choice = slowonly_omnidebias.parse(arg, "images", **arguments.SMAD)
     config = tsn_omnidebias.join_web(recipes.tsn(choice), choice)
     return small.adjust(slowonly_smad.debias(config, choice))

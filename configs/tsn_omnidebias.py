@@ -12,12 +12,12 @@ K200db-val, 77.4 on K200-val. The third is the row GG-rand of Table 9: 64.1, 57.
 
 from ml_collections import ConfigDict
 
-from configs import arguments, recipes, slowonly_omnidebias, small
+from configs import recipes, slowonly_omnidebias, small
 
 
 def get_config(arg: str = "") -> ConfigDict:
     """Returns the baseline's recipe with web images beside the training set."""
-    choice = arguments.parse_web(arg, "images")
+    choice = slowonly_omnidebias.parse(arg, "images")
     config = join_web(recipes.tsn(choice), choice)
     return small.adjust(config)
 

@@ -18,19 +18,19 @@ from configs import (
     slowonly_sava,
     slowonly_sdn,
     slowonly_smad,
-    small,
     transfer,
     tsn_baseline,
     tsn_omnidebias,
     tsn_smad,
 )
+from configs import embedded as tuned_embedded
 from smad_jax import errors, methods
 from smad_jax.data import catalog
 from smad_jax.experiment import build, run, splits
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import checkpoint, sharding
 
-SHARED = ("base", "recipes", "data", "small", "arguments")
+SHARED = ("base", "recipes", "data", "small", "embedded", "tiny", "arguments")
 CONFIGS = {
     file.stem: importlib.import_module(f"configs.{file.stem}")
     for file in sorted(pathlib.Path(base.__file__).parent.glob("*.py"))
@@ -65,7 +65,7 @@ def test_every_setting_that_tuning_chose_is_one_of_its_method():
         method = config.get_config().method
         known[method.name].update(method.settings)
     known["maat"] = known["smad"]
-    for row, values in small.TUNED.items():
+    for row, values in tuned_embedded.TUNED.items():
         settings = {key.rpartition(".")[2] for key in values if "settings." in key}
         assert settings <= known[row]
 
@@ -94,7 +94,7 @@ def test_tiny_recipe_grows_its_adversaries_and_keeps_a_runs_weights():
     assert tiny.method.ramp == "dann"
     assert (
         tiny.method.settings.soft_ce_weight
-        == small.TUNED["smad"]["method.settings.soft_ce_weight"]
+        == tuned_embedded.TUNED["smad"]["method.settings.soft_ce_weight"]
     )
     assert (
         slowonly_smad.get_config("mine,size=tiny,loss=kl").method.settings[
