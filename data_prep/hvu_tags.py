@@ -22,7 +22,7 @@ import numpy as np
 from data_prep.labels import hvu
 from data_prep.lists import command_options
 from smad_jax import errors
-from smad_jax.base import aspect_table, command_line
+from smad_jax.base import aspect_names, command_line
 from smad_jax.data import catalog, records
 
 HELP = "store HVU's tags of event, attribute and concept beside a data set's videos"
@@ -77,7 +77,7 @@ def write(
         num_tags = len(names[category])
         labels = hvu.join(found, category, num_tags, ids)
         if labels.ids:
-            aspect = dataclasses.replace(aspect_table.get(name), num_labels=num_tags)
+            aspect = dataclasses.replace(aspect_names.get(name), num_labels=num_tags)
             catalog.add_aspect(
                 folder, aspect, labels.ids, labels.values, names[category]
             )
@@ -103,7 +103,7 @@ def summary(written: Written) -> str:
             f"{name}: {num_videos} videos, {num_tags} tags, {total / num_videos:.1f} a "
             "video"
         )
-        if num_tags != (expected := aspect_table.get(name).num_labels):
+        if num_tags != (expected := aspect_names.get(name).num_labels):
             lines.append(f"  the paper's HVU has {expected} tags of it")
     if unknown := written.annotations.unknown:
         most = ", ".join(f"{tag!r}" for tag, _ in unknown.most_common(5))

@@ -10,8 +10,10 @@ The first averages a network's softmax over 25 frames of each video, or labels t
 folder of weights. After a stop, the same command resumes. `--runner` uses Apache Beam,
 whose own options come last (`-- --flink_master=...`).
 
-F holds a network's probabilities: a CSV `id,p0,p1,...` or `id,label`, or an NPZ with
-`ids` and `probabilities`. `appearance` needs no network: it clusters the videos by
+F holds labels made elsewhere: a table `id,p0,p1,...` or `id,label`, the label a number
+or a word, or an NPZ with `ids` and `probabilities` or `labels`. With `--tags` a video
+may have several: columns of 0 and 1, or words with `|` between. The aspect may have any
+name. `appearance` needs no network: it clusters the videos by
 colour and edges of a few frames, which gives soft labels of scenes without names.
 """
 
@@ -24,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from data_prep.labels import label_files
 from data_prep.lists import command_options
 from smad_jax import errors
-from smad_jax.base import aspect_table, command_line, sections
+from smad_jax.base import aspect_names, aspect_table, command_line, sections
 from smad_jax.data import catalog, label_names, records
 
 HELP = "store soft labels of an aspect beside a data set's videos"
@@ -39,11 +41,11 @@ def soft_aspect(name: str) -> aspect_table.Aspect:
     Raises:
         ConfigError: if it is unknown or has tags instead.
     """
-    aspect = aspect_table.get(name)
+    aspect = aspect_names.get(name)
     if aspect.kind != "soft":
         raise errors.ConfigError(
             f"{name!r} has tags given by people, not pseudo-labels; run "
-            "python -m data_prep.hvu_tags"
+            "python -m data_prep.hvu_tags, or give a file with --from"
         )
     return aspect
 
@@ -53,20 +55,23 @@ def read_labels(
     aspect: aspect_table.Aspect,
     known: Sequence[str],
     num_labels: int | None = None,
+    names: tuple[str, ...] = (),
 ) -> label_files.Labels:
-    """Returns the labels in an NPZ or CSV file, each of a video in `known`.
+    """Returns the labels in an NPZ file or a table, each of a video in `known`.
 
-    Hard labels have the aspect's number of labels where `num_labels` is None.
+    Labels that are numbers have the aspect's number where `num_labels` is None and
+    there are no `names`.
 
     Raises:
         DataError: if the file is malformed or labels an unknown video.
     """
+    rules = label_files.Rules(
+        num_labels, aspect.num_labels or None, names, aspect.kind == "tags"
+    )
     if path.suffix == ".npz":
-        labels = label_files.read_npz(path, num_labels=num_labels)
+        labels = label_files.read_npz(path, rules)
     else:
-        labels = label_files.read_csv(
-            path, num_labels=num_labels, usual=aspect.num_labels
-        )
+        labels = label_files.read_csv(path, rules, known)
     label_files.check_ids(labels.ids, known)
     return labels
 
@@ -84,7 +89,9 @@ def store(
         DataError: if the names do not fit.
     """
     num_labels = labels.values.shape[1]
-    read = label_names.read(names, num_labels) if names else ()
+    read = label_names.read(names, num_labels) if names else labels.names
+    if read and not names:  # words that another data set may number otherwise
+        source = f"{source}, {label_names.mark(read)}"
     aspect = dataclasses.replace(aspect, num_labels=num_labels, source=source)
     catalog.add_aspect(folder, aspect, labels.ids, labels.values, read)
 
@@ -94,10 +101,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, path = parser.add_argument, pathlib.Path
     number = command_line.whole_number(1)
     command_options.add_dataset(parser)
-    add("--aspect", default="scene", help="name of the aspect")
+    add("--aspect", default="scene", help="name of the aspect, any with --from")
     ways = parser.add_mutually_exclusive_group(required=True)
     ways.add_argument(
-        "--from", dest="source", type=path, help="CSV or NPZ of labels made elsewhere"
+        "--from", dest="source", type=path, help="table or NPZ of labels made elsewhere"
     )
     ways.add_argument(
         "--labeller",
@@ -108,14 +115,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--num-labels",
         type=number,
-        help="number of labels; by default the aspect's, and for appearance 16, or "
-        "fewer if there are fewer than 64 videos",
+        help="number of labels; by default the aspect's, for one of your own as many "
+        "as the file has, and for appearance 16, or fewer if there are fewer than 64 "
+        "videos",
+    )
+    add(
+        "--tags",
+        action="store_true",
+        help="with --from: a video may have several labels, or none",
     )
     add(
         "--names",
         type=path,
-        help="file of the labels' names for pages and figures, one per line, as in "
-        "categories_places365.txt",
+        help="file of the labels' names, one per line, as categories_places365.txt: "
+        "for pages and figures, and to number the words of --from",
     )
     add(
         "--num-frames",
@@ -162,9 +175,12 @@ def _check(
     labeller: str | None,
     num_labels: int | None,
     like: str | None,
+    tags: bool,
     network: Mapping[str, object],
 ) -> None:
     """Raises ConfigError for options that do not go together."""
+    if labeller and tags:
+        raise errors.ConfigError("--tags needs --from, for a labeller gives no tags")
     if network["runner_options"] and not network["runner"]:
         raise errors.ConfigError(
             f"runner options {network['runner_options']} need --runner"
@@ -193,15 +209,18 @@ def run(
     jobs: int,
     seed: int,
     like: str | None,
+    tags: bool,
     **network: object,
 ) -> str:
     """Makes or reads the labels and stores them; returns their numbers."""
-    _check(labeller, num_labels, like, network)
+    _check(labeller, num_labels, like, tags, network)
     folder = data_root / dataset
     catalog.read_dataset_file(folder)
-    chosen = soft_aspect(aspect)
-    if names:
-        label_names.read(names)  # checked before long work
+    chosen = aspect_names.get(aspect) if source else soft_aspect(aspect)
+    if tags:
+        chosen = dataclasses.replace(chosen, kind="tags")
+    # Checked before long work.
+    named = label_names.read(names, num_labels) if names else ()
     if labeller in NETWORKS:
         from data_prep.labels import network_job
 
@@ -211,7 +230,7 @@ def run(
         return network_job.summary(reports, folder, aspect, labeller, jobs)
     if source:
         ids = records.RecordReader(folder, "videos").ids
-        labels = read_labels(source, chosen, ids, num_labels)
+        labels = read_labels(source, chosen, ids, num_labels, named)
         origin = f"joined from {source.name}"
     else:
         from data_prep.labels import appearance

@@ -2,14 +2,12 @@
 
 Scene and object carry soft labels, a distribution that a network trained on
 still images gives each video. Event, attribute and context carry human tags
-from HVU, where the paper's *context* is called *concept*.
+from HVU, where the paper's *context* is called *concept*. An aspect of any other name
+is the user's own; what its labels are is stored beside them.
 """
 
 import dataclasses
-import difflib
 from typing import Literal
-
-from smad_jax import errors
 
 # How the origin of labels by appearance begins; behind it are the clusters' digits.
 APPEARANCE = "clusters of appearance"
@@ -42,19 +40,3 @@ ASPECTS = {
         Aspect("context", "tags", 291, "HVU concept tags"),
     )
 }
-
-
-def get(name: str) -> Aspect:
-    """Returns the aspect called `name`.
-
-    Raises:
-        ConfigError: if there is none of that name.
-    """
-    if name not in ASPECTS:
-        near = difflib.get_close_matches(name, ASPECTS, 1)
-        raise errors.ConfigError(
-            f"unknown aspect {name!r}; "
-            + (f"did you mean {near[0]!r}? " if near else "")
-            + f"known: {', '.join(sorted(ASPECTS))}"
-        )
-    return ASPECTS[name]

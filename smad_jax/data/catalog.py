@@ -26,7 +26,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.base import aspect_table, file_io
+from smad_jax.base import aspect_names, aspect_table, file_io
 from smad_jax.data import aspect_records, label_names, preparation, records
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -411,7 +411,7 @@ def _join_aspect(
     values = _joined_values(path, split, stored, rows)
     aspect = facts.aspects.get(name)
     if aspect is None:  # labels copied there by hand
-        aspect = aspect_table.get(name)
+        aspect = aspect_names.get(name)
         aspect = dataclasses.replace(aspect, num_labels=values.shape[1])
     if values.shape[1] != aspect.num_labels:
         raise errors.DataError(

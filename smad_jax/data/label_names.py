@@ -6,6 +6,7 @@ published are read too: `0,walk` below a header, `1 ApplyEyeMakeup`, `airfield 0
 Places365's `/a/airfield 0`, and JSON such as `{"walk": 0}`.
 """
 
+import hashlib
 import json
 import os
 import pathlib
@@ -15,6 +16,8 @@ from collections.abc import Sequence
 from smad_jax import errors
 from smad_jax.base import file_io, tables
 
+# In the origin of labels that are words and numbered by the words that occur.
+MARK = "labels named"
 # A number before or behind a name, with what may stand between the two.
 _FIRST = re.compile(r"(?P<number>\d+)(?P<mark>\s*[,;:\t|]\s*|[.)]?\s+)(?P<name>\S.*)")
 _LAST = re.compile(r"(?P<name>.*\S)(?P<mark>\s*[,;:\t|]\s*|\s+)(?P<number>\d+)")
@@ -161,6 +164,16 @@ def checked(
             "name for each label on a line of its own"
         )
     return tuple(names)
+
+
+def mark(names: Sequence[str]) -> str:
+    """Returns the part of a source that identifies the names of the labels.
+
+    Args:
+        names: [Z] in the order of the labels' numbers.
+    """
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
+    return f"{MARK} {digest[:12]}"
 
 
 def store(folder: str | os.PathLike[str], aspect: str, names: Sequence[str]) -> None:

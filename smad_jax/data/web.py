@@ -13,7 +13,7 @@ import numpy as np
 from smad_jax import errors
 from smad_jax.base.aspect_table import APPEARANCE, Aspect
 from smad_jax.base.sections import Range
-from smad_jax.data import catalog
+from smad_jax.data import catalog, label_names
 from smad_jax.data.sampling import Sampling
 
 # Metrics of a stream begin with its name; these begin the names of other metrics.
@@ -71,7 +71,7 @@ def match_aspects(
 
     Raises:
         DataError: if labels of an aspect differ from the training set's in number or
-            kind, or if their numbers count other clusters of appearance.
+            kind, or if their numbers stand for other words or clusters of appearance.
     """
     for name, own in split.aspects.items():
         theirs = aspects[name]
@@ -83,6 +83,13 @@ def match_aspects(
             )
         home = target.rpartition("/")[0]
         both = own.source, theirs.source
+        marks = [source.partition(label_names.MARK)[2] for source in both]
+        if all(marks) and marks[0] != marks[1]:
+            raise errors.DataError(
+                f"label numbers of {name!r} stand for other words in {split.dataset} "
+                f"than in {target}; label both with pseudo_label --names FILE, a file "
+                "of all words"
+            )
         by_looks = any(source.startswith(APPEARANCE) for source in both)
         # Labels without digits are from before clusters could be shared.
         differ = own.source != theirs.source or APPEARANCE in both

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 import ml_collections
 
 from smad_jax import errors, methods
-from smad_jax.base import aspect_table, sections
+from smad_jax.base import aspect_names, sections
 from smad_jax.base.sections import Range
 from smad_jax.data import video
 from smad_jax.data.masking import MaskedStream
@@ -269,7 +269,7 @@ def _check_names(settings: Settings) -> None:
     for name in data.web:
         check_name(name)
     for name in (*aspects, *filter(None, [data.groups])):
-        aspect_table.get(name)
+        aspect_names.get(name)
     if len(set(aspects)) < len(aspects):
         raise errors.ConfigError(f"method.aspects={aspects} repeats one")
 

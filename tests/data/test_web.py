@@ -5,7 +5,7 @@ import pytest
 
 from smad_jax import errors
 from smad_jax.base import aspect_table
-from smad_jax.data import catalog, web
+from smad_jax.data import catalog, label_names, web
 from smad_jax.data.sampling import Sampling
 
 V = 7
@@ -59,6 +59,18 @@ def test_labels_of_another_network_are_refused():
     split = a_split(scene=(tags, np.ones(V, bool)))
     with pytest.raises(errors.DataError, match="3 labels of 'scene', tags, but"):
         web.match_aspects(split, {"scene": SCENE}, "k/train")
+
+
+def test_numbers_of_other_words_are_not_the_same_labels():
+    marks = map(label_names.mark, [("rain", "sun"), ("fog", "sun")])
+    rain, fog = (
+        aspect_table.Aspect("w", "soft", 2, f"a.csv, {mark}") for mark in marks
+    )
+    split = a_split(w=(rain, np.ones(V, bool)))
+    with pytest.raises(errors.DataError, match=r"'w' stand for other words .*--names"):
+        web.match_aspects(split, {"w": fog}, "k/train")
+    other_file = dataclasses.replace(rain, source=rain.source.replace("a.csv", "b.csv"))
+    web.match_aspects(split, {"w": other_file}, "k/train")
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,32 @@ def test_the_command_stores_labels_by_appearance(data_root, capsys):
     assert not split.aspect_mask["scene"][V - 1]
 
 
+def test_an_own_aspect_has_any_name_and_labels_that_are_words(
+    data_root, tmp_path, capsys
+):
+    file = tmp_path / "weather.csv"
+    file.write_text("clip 01,sun\nclip 02,rain\nclip 03,sun\n")
+    assert run(data_root, "--from", str(file), "--aspect", "weather") == 0
+    assert "weather: 2 labels" in capsys.readouterr().out
+    folder = data_root / "tiny"
+    assert label_names.stored(folder, "weather", 2) == ("rain", "sun")
+    split = catalog.open_split(data_root, "tiny", "train", aspects=("weather",))
+    assert split.aspects["weather"].kind == "soft"
+    assert split.aspect_labels["weather"][1:4].tolist() == [[0, 1], [1, 0], [0, 1]]
+    file.write_text("clip 01,sun|wind\nclip 02,rain\nclip 03,sun\n")
+    given = ("--from", str(file), "--aspect", "weather", "--tags")
+    assert run(data_root, *given) == 0
+    split = catalog.open_split(data_root, "tiny", "train", aspects=("weather",))
+    assert split.aspects["weather"].kind == "tags"
+    assert split.aspect_labels["weather"][1].tolist() == [0, 1, 1]
+    for name in ("action", "a/b", "a+b", "none", ""):
+        assert run(data_root, "--from", str(file), "--aspect", name) == 2
+    assert run(data_root, "--labeller", "appearance", "--tags") == 2
+    assert run(data_root, "--from", str(file), "--aspect", "event") == 0
+    facts = catalog.read_dataset_file(folder)
+    assert facts.aspects["event"].kind == "tags"
+
+
 def test_a_misspelt_aspect_is_refused_with_its_near_match(data_root, capsys):
     assert run(data_root, "--labeller", "appearance", "--aspect", "scnee") == 2
     assert "'scnee'; did you mean 'scene'? known: att" in capsys.readouterr().err

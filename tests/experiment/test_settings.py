@@ -99,6 +99,8 @@ def test_masked_stream_has_the_defaults_of_the_configs_and_none_is_none():
         ("data", {"train": "embedded"}, r"data\.train .*'embedded'"),
         ("method", {"ramp": "dan"}, "'dan'; known: constant, dann"),
         ("method", {"aspects": ("scenes",)}, "'scenes'"),
+        ("method", {"aspects": ("action",)}, "cannot be called 'action'"),
+        ("data", {"groups": "a/b"}, "cannot be called 'a/b'"),
         ("method", {"aspects": ("scene", "scene")}, "repeats"),
         ("optimizer", {"name": "adam"}, "'adam'; known: sgd, adamw"),
         ("optimizer", {"schedule": "linear"}, "'linear'; known: cosine, steps"),
