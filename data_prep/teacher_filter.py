@@ -69,6 +69,7 @@ class Written(NamedTuple):
         num_unreadable: Media that the teacher could not read.
         num_unknown: Media of classes that the teacher does not know.
         duplicates: A line for each list compared with.
+        warning: That nothing is left of some classes; empty if something is of all.
     """
 
     agreed: np.ndarray
@@ -76,6 +77,7 @@ class Written(NamedTuple):
     num_unreadable: int
     num_unknown: int
     duplicates: list[str]
+    warning: str = ""
 
 
 def agrees(
@@ -192,7 +194,34 @@ def write_split(
     )
     unreadable = int((probabilities.sum(axis=1) == 0).sum())
     unknown = int((labels < 0).sum())
-    return Written(agreed, rows, unreadable, unknown, screened.lines)
+    warning = _warning(source, labels, probabilities, agreed)
+    return Written(agreed, rows, unreadable, unknown, screened.lines, warning)
+
+
+def _warning(
+    source: catalog.Split,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    agreed: np.ndarray,
+) -> str:
+    """What to do if the teacher keeps nothing of some classes that it knows."""
+    known = (labels >= 0) & (probabilities.sum(axis=1) > 0)
+    empty = np.setdiff1d(source.labels[known], source.labels[agreed])
+    if not len(empty):
+        return ""
+    there = np.unique(source.labels[known])
+    names = ", ".join(repr(source.classes[label]) for label in empty[:5])
+    answers = probabilities[known].argmax(axis=1)
+    size = probabilities.shape[1]
+    shares = [np.bincount(one, minlength=size) for one in (answers, labels[known])]
+    chance = float(shares[0] @ shares[1]) / known.sum() ** 2
+    return (
+        f"nothing is left of {len(empty)} of {len(there)} classes: {names}"
+        f"{', ...' * (len(empty) > 5)}. The teacher predicts the label of "
+        f"{(answers == labels[known]).mean():.1%} of the media; shuffled predictions "
+        f"would be right for {chance:.1%}. Train the teacher for longer or on more "
+        f"videos, or keep media by a lower bar, such as --threshold {1 / size:.2g}"
+    )
 
 
 def summary(source: catalog.Split, written: Written, name: str) -> str:
@@ -265,6 +294,8 @@ def run(
         else:
             raise errors.ConfigError("--teacher or --predictions is required")
         written = write_split(data_root / dataset, source, answers, options)
+        if written.warning:
+            print(f"warning: {written.warning}", file=sys.stderr)
     return summary(source, written, options.name)
 
 
