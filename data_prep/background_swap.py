@@ -31,7 +31,7 @@ from data_prep.bias import backgrounds
 from data_prep.embedded import render
 from data_prep.lists import command_options
 from smad_jax import errors
-from smad_jax.base import command_line, sections
+from smad_jax.base import command_line, file_io, sections
 from smad_jax.data import catalog, people, records, video
 
 HELP = "make test sets of actors over other backgrounds"
@@ -101,10 +101,11 @@ class _Videos:
             self._masks = backgrounds.find_masks(options.masks, split.ids)
         elif options.boxes:
             self._boxes = people.read_boxes(options.boxes)
-        elif (folder / "factors.npz").is_file():
-            with np.load(folder / "factors.npz") as truth:
+        elif (path := folder / "factors.npz").is_file():
+            fault = f"{path} is damaged; make the benchmark again"
+            with file_io.npz(path, fault) as truth:
                 ids, packed = truth["ids"].tolist(), truth["actor"]
-            self._exact = dict(zip(ids, packed, strict=True))
+                self._exact = dict(zip(ids, packed, strict=True))
         if given:
             self.kind = f"{'masks' if options.masks else 'boxes'} of {given.name}"
             there = self._masks or self._boxes

@@ -97,8 +97,8 @@ def run(
     checked = check(lists, rules, jobs=jobs, out=out)
     # printed here, for the table must be seen where the share is too low as well
     for note in checked.notes:
-        print(f"note: {note}")
-    print(health.table(checked.summary))
+        command_line.show(f"note: {note}")
+    command_line.show(health.table(checked.summary))
     share = checked.summary.total.share
     if share < min_share:
         raise errors.DataError(

@@ -247,7 +247,7 @@ def run(
         origin = clusters.source
         appearance.store_clusters(folder, aspect, clusters)
         if not like and (warning := appearance.warning(labels.values)):
-            print(f"warning: {warning}", file=sys.stderr)
+            command_line.on_standard_error(f"warning: {warning}")
     store(folder, chosen, labels, origin, names)
     num_videos = len(records.RecordReader(folder, "videos"))
     return (

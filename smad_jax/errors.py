@@ -5,6 +5,7 @@ Everything else that goes wrong is a defect of the program and shows its traceba
 
 import contextlib
 import errno
+import re
 from collections.abc import Iterator
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
@@ -16,6 +17,12 @@ _MACHINE = {
     errno.ENOTDIR: "a folder is needed there, choose another one",
     errno.EEXIST: "a folder is needed there, choose another one",
 }
+# Control characters but line break and tab, marks that reverse the order of text, and
+# bytes that are no text: in the name of a file they would move the cursor or hide a
+# part of the line.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _OURS = ("smad_jax", "data_prep", "configs", "")
 
 
@@ -23,6 +30,9 @@ class UserError(ValueError):
     """Base class; commands print the message alone and exit with `exit_code`."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ConfigError(UserError):
@@ -41,6 +51,11 @@ class NonFiniteLossError(UserError):
     """A loss or gradient stopped being a finite number."""
 
     exit_code = 4
+
+
+def printable(text: str) -> str:
+    r"""Returns a text for a terminal or a log, with control characters as `\x1b`."""
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 @contextlib.contextmanager

@@ -183,5 +183,6 @@ def _digest(ids: Sequence[str], num_frames: int) -> str:
 
 
 def _read(path: pathlib.Path) -> Hashes:
-    with np.load(path, allow_pickle=False) as content:
+    message = f"{path} is damaged; remove it, and the frames are hashed again"
+    with file_io.npz(path, message) as content:
         return Hashes(*(content[name] for name in Hashes._fields))

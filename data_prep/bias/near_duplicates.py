@@ -204,4 +204,4 @@ def _write_pairs(path: pathlib.Path, pairs: Sequence[tuple[str, str, int]]) -> N
     ):
         writer = csv.writer(file)
         writer.writerow(("id", "shows the same as", "frames in common"))
-        writer.writerows(pairs)
+        writer.writerows([map(file_io.cell, pair) for pair in pairs])

@@ -16,6 +16,7 @@ from matplotlib import figure as figures
 
 from data_prep.bias import redistribution
 from smad_jax import errors
+from smad_jax.base import file_io
 
 Order = Literal["own", "first"]
 OTHER = "other"
@@ -130,7 +131,8 @@ def write_csv(path: pathlib.Path, rows: Sequence[NamedTuple], digits: int = 6) -
         writer.writerow(rows[0]._fields)
         for row in rows:
             writer.writerow(
-                round(cell, digits) if isinstance(cell, float) else cell for cell in row
+                round(cell, digits) if isinstance(cell, float) else file_io.cell(cell)
+                for cell in row
             )
 
 

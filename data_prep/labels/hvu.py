@@ -218,7 +218,7 @@ def _frozen(tags: Mapping[str, Iterable[int]]) -> dict[str, frozenset[int]]:
 def _read_tags_json(path: pathlib.Path) -> dict[str, list[str]]:
     try:
         content = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise errors.DataError(f"cannot read the tags {path}: {error}") from error
     if not isinstance(content, dict) or not all(
         isinstance(names, list) and all(isinstance(name, str) for name in names)

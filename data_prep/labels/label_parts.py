@@ -109,7 +109,7 @@ def label_part(job: Job, part: int) -> Report:
     Raises:
         DataError: if the data set or the weights are missing.
     """
-    with contextlib.suppress(FileNotFoundError):
+    if job.report(part).is_file():
         return read_report(job, part)
     classify = network_labels.load_network(job.weights, job.labeller)
     clock = _Clock()
@@ -189,10 +189,16 @@ def _looked(job: Job, part: int) -> Generator[network_labels.Looked]:
 
 
 def read_report(job: Job, part: int) -> Report:
-    """Returns the report of a part that is done."""
-    content = json.loads(job.report(part).read_text("utf-8"))
-    bad = tuple((id, reason, detail) for id, reason, detail in content.pop("bad"))
-    return Report(**content, bad=bad)
+    """Returns the report of a part that is done.
+
+    Raises:
+        DataError: if the report is damaged.
+    """
+    path, advice = job.report(part), "remove it, and the same command labels it again"
+    content = file_io.read_json(path, advice)
+    with file_io.reading(path, advice):
+        bad = tuple((id, reason, detail) for id, reason, detail in content.pop("bad"))
+        return Report(**content, bad=bad)
 
 
 def digest(ids: Sequence[str]) -> str:

@@ -144,7 +144,7 @@ def items(path: pathlib.Path) -> Iterator[tuple[str, Item]]:
     """
     try:
         content = json.loads(tables.content(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise errors.DataError(f"cannot read the list {path}: {error}") from error
     if isinstance(content, dict) and isinstance(content.get("database"), dict):
         content = [

@@ -119,7 +119,7 @@ def resolve(
     for split, entries in source.splits.items():
         members = splits.setdefault(split, {})
         for entry in entries:
-            id = _inside(root, entry)
+            id = _inside(root, entry, entry.id)
             label = number_of[entry.label]
             if label_of.setdefault(id, label) != label:
                 raise errors.DataError(
@@ -127,7 +127,8 @@ def resolve(
                     f"{first[id].label!r} in {first[id].where}; one video has one label"
                 )
             if entry.frames:
-                frames[id] = entry.frames
+                folder = _inside(root, entry, entry.frames.folder)
+                frames[id] = entry.frames._replace(folder=folder)
             first.setdefault(id, entry)
             members.setdefault(id, entry)
     for split, members in splits.items():
@@ -208,9 +209,9 @@ def _number_classes(
     }
 
 
-def _inside(root: pathlib.Path, entry: Entry) -> str:
-    """The id of an entry: its path relative to `root` and inside it."""
-    name = os.path.normpath(entry.id)
+def _inside(root: pathlib.Path, entry: Entry, path: str) -> str:
+    """A path of an entry, relative to `root` and inside it."""
+    name = os.path.normpath(path)
     if os.path.isabs(name):
         name = os.path.relpath(name, os.path.abspath(root))
     try:
@@ -221,7 +222,7 @@ def _inside(root: pathlib.Path, entry: Entry) -> str:
         ) from error
     if name.startswith("..") and pathlib.PurePath(name).parts[0] == "..":
         raise errors.DataError(
-            f"{entry.where}: {entry.id!r} lies outside of {root}; paths are relative "
+            f"{entry.where}: {path!r} lies outside of {root}; paths are relative "
             "to the folder of videos"
         )
     if "\n" in name or "\r" in name:

@@ -179,7 +179,8 @@ def write(
         rows = csv.writer(file)
         rows.writerow([*names, "share"])
         for row in summary.classes:
-            rows.writerow([*dataclasses.astuple(row), f"{row.share:.4f}"])
+            cells = map(file_io.cell, dataclasses.astuple(row))
+            rows.writerow([*cells, f"{row.share:.4f}"])
     content = {
         **dataclasses.asdict(summary.total),
         "share": summary.total.share,
@@ -223,14 +224,16 @@ def _read_journal(path: pathlib.Path, head: Mapping[str, object]) -> Iterator[di
     """The lines of an earlier run under the same rules; a cut line is skipped."""
     try:
         lines = path.read_text("utf-8").split("\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return
     if json.dumps(head) != lines[0]:
         return
     for line in lines[1:]:
         try:
-            yield json.loads(line)
-        except ValueError:
+            entry = json.loads(line)
+            Found(*entry["found"])
+            yield {"id": entry["id"], "file": entry["file"], "found": entry["found"]}
+        except file_io.BROKEN:
             continue
 
 

@@ -130,10 +130,13 @@ def store(plan: Plan, folder: pathlib.Path, num_jobs: int) -> Stored:
         if not finished[shard]:
             stem = f"videos-{shard:05}-of-{num_shards:05}"
             _write_shard(plan, folder / stem, part, num_jobs, progress)
-        outcome = json.loads((folder / f"done-{shard:05}.json").read_text("utf-8"))
-        digests |= outcome["digests"]
-        for id, reason, detail in outcome["bad"]:
-            bad[id] = video.VideoError(reason, detail)
+        path = folder / f"done-{shard:05}.json"
+        advice = f"remove {folder} and build again"
+        outcome = file_io.read_json(path, advice)
+        with file_io.reading(path, advice):
+            digests |= outcome["digests"]
+            for id, reason, detail in outcome["bad"]:
+                bad[id] = video.VideoError(reason, detail)
     bad = {id: bad[id] for id in ids if id in bad}
     with open(folder / "bad_videos.jsonl", "w", encoding="utf-8") as file:
         for id, error in bad.items():
@@ -222,8 +225,8 @@ def full_disk_explained(folder: pathlib.Path) -> Iterator[None]:
 def _read_plan(folder: pathlib.Path) -> dict[str, str | int] | None:
     """The plan of the run that made a folder, None if it is unreadable."""
     try:
-        return json.loads((folder / _PLAN).read_text())
-    except (OSError, ValueError):
+        return file_io.read_json(folder / _PLAN, "")
+    except (OSError, errors.DataError):
         return None
 
 

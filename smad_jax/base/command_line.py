@@ -43,7 +43,7 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
 def show(text: str) -> None:
     """Prints a text on standard output, which may be closed, as `head` does."""
     try:
-        print(text, flush=True)
+        print(errors.printable(text), flush=True)
     except BrokenPipeError:
         # Python flushes once more at exit, and would report the same error there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -159,4 +159,4 @@ def add_data_root(parser: argparse.ArgumentParser, option: str = "--data-root") 
 
 def on_standard_error(line: str) -> None:
     """Prints a line of progress: standard output is for the result."""
-    print(line, file=sys.stderr, flush=True)
+    print(errors.printable(line), file=sys.stderr, flush=True)

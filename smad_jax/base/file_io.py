@@ -4,22 +4,66 @@ import contextlib
 import json
 import os
 import pathlib
+import re
+import struct
 import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from smad_jax import errors
 
-# The exceptions of NumPy and zipfile for a damaged file or one of another format.
+# What reading a damaged file raises, or one of another format. A header that states
+# 10^12 elements is a MemoryError, deeply nested JSON a RecursionError.
 BROKEN = (
-    *(ValueError, TypeError, KeyError, AttributeError, EOFError, OSError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(ValueError, TypeError, LookupError, AttributeError, EOFError, OSError),
+    *(MemoryError, RecursionError, OverflowError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
 )
+_FORMULA = re.compile(r"[=+@\t\r]|-.*[(|!]", re.DOTALL)
 # Folders and files of archives and systems, which nobody put there on purpose.
 _LEFT_BEHIND = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
+
+
+@contextlib.contextmanager
+def reading(path: pathlib.Path, advice: str) -> Iterator[None]:
+    """Turns what a missing or damaged file raises in the body into one clear error.
+
+    Args:
+        path: The file that is read there.
+        advice: What to do about it, after a semicolon.
+
+    Raises:
+        DataError: naming the file, the fault and the advice.
+    """
+    try:
+        yield
+    except (errors.UserError, PermissionError):
+        raise  # their own messages are enough
+    except FileNotFoundError as error:
+        raise errors.DataError(f"{path} is missing; {advice}") from error
+    except BROKEN as error:
+        fault = str(error).partition("\n")[0] or type(error).__name__
+        lacks = "it lacks " if isinstance(error, KeyError) else ""
+        raise errors.DataError(
+            f"{path} is damaged or of another kind ({lacks}{fault}); {advice}"
+        ) from error
+
+
+def read_json(path: pathlib.Path, advice: str) -> dict[str, Any]:
+    """Returns the object in a JSON file.
+
+    Raises:
+        DataError: as `reading` does, also if the file holds something else.
+    """
+    with reading(path, advice):
+        content = json.loads(path.read_text("utf-8"))
+        if not isinstance(content, dict):
+            raise TypeError(f"it holds a {type(content).__name__}, not an object")
+        return content
 
 
 @contextlib.contextmanager
@@ -124,6 +168,17 @@ def write_text(path: pathlib.Path, text: str) -> None:
     """Writes text as UTF-8."""
     with whole(path) as partial:
         partial.write_text(text, "utf-8")
+
+
+def cell(value: object) -> object:
+    """Returns the cell of a CSV file as a spreadsheet shows it and never computes it.
+
+    A text that would be a formula gets an apostrophe in front, as spreadsheets do
+    themselves. Names often begin with a hyphen; they are formulas only with a call.
+    """
+    if not isinstance(value, str):
+        return value
+    return f"'{value}" if _FORMULA.match(value) else value
 
 
 def write_npz(path: pathlib.Path, arrays: Mapping[str, np.typing.ArrayLike]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from smad_jax import errors
+from smad_jax.base import file_io
 from smad_jax.data import catalog, label_names, selection
 from smad_jax.evaluation import (
     contingency,
@@ -182,9 +183,10 @@ def adversary_accuracy(run: pathlib.Path) -> dict[str, float]:
     path = run / "metrics.jsonl"
     if not path.is_file():
         return {}
-    last = json.loads(path.read_text("utf-8").splitlines()[-1])
-    return {
-        key.removeprefix("accuracy/"): value
-        for key, value in last.items()
-        if key.startswith("accuracy/")
-    }
+    with file_io.reading(path, "train again, or remove the file"):
+        last = json.loads(path.read_text("utf-8").splitlines()[-1])
+        return {
+            key.removeprefix("accuracy/"): value
+            for key, value in last.items()
+            if key.startswith("accuracy/")
+        }

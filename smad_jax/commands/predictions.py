@@ -67,13 +67,13 @@ class Answers:
             for row, id in enumerate(self.ids):
                 if failure := self.failures.get(row):
                     problem = f"{failure.reason}: {failure.detail}"
-                    writer.writerow([id, problem, *[""] * 2 * top])
+                    writer.writerow([file_io.cell(id), problem, *[""] * 2 * top])
                     continue
                 shares = self.probabilities[row]
                 cells: list[str] = []
                 for label in np.argsort(-shares, kind="stable")[:top]:
                     cells += [self.classes[label], f"{shares[label]:.4f}"]
-                writer.writerow([id, "", *cells])
+                writer.writerow([*map(file_io.cell, (id, "", *cells))])
 
 
 def predict(

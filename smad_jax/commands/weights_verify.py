@@ -3,6 +3,7 @@
 import pathlib
 
 from smad_jax import errors
+from smad_jax.base import command_line
 from smad_jax.commands import checkpoint_options
 
 add_arguments = checkpoint_options.add_options
@@ -29,5 +30,5 @@ def run(
     text = "\n".join(map(str, differences))
     if equal:
         return text
-    print(text)
+    command_line.show(text)
     raise errors.DataError(f"{checkpoint} gives other numbers here than in PyTorch")

@@ -16,7 +16,6 @@ import dataclasses
 import difflib
 import glob
 import hashlib
-import json
 import math
 import os
 import pathlib
@@ -31,6 +30,7 @@ from smad_jax.data import aspect_records, label_names, preparation, records
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
+_SPLIT_AGAIN = "write the split again, or copy it from where it was made"
 _CACHED_BYTES = 32 << 20  # aspect labels larger than this are mapped, not loaded
 
 
@@ -161,7 +161,8 @@ def open_split(
         _check_all_classes(path, labels, classes)
     joined = {name: _join_aspect(folder, facts, name, split, ids) for name in aspects}
     return Split(
-        dataset=facts.name,
+        # the folder's, not the file's: commands write beside what was read
+        dataset=dataset,
         name=split,
         ids=tuple(ids),
         labels=labels,
@@ -182,7 +183,8 @@ def read_classes(folder: str | os.PathLike[str], split: str) -> tuple[str, ...]:
     """
     path = pathlib.Path(folder) / "splits" / f"{split}.classes.txt"
     if path.is_file():
-        return tuple(path.read_text("utf-8").splitlines())
+        with file_io.reading(path, _SPLIT_AGAIN):
+            return tuple(path.read_text("utf-8").splitlines())
     return read_dataset_file(folder).classes
 
 
@@ -273,25 +275,30 @@ def read_dataset_file(folder: str | os.PathLike[str]) -> DatasetFile:
     if not path.is_file():
         steps = preparation.commands(folder.parent, folder.name, "train")
         raise MissingDataError(_missing_dataset(folder), steps)
-    try:
-        content = json.loads(path.read_text("utf-8"))
+    advice = "build the data set again"
+    content = file_io.read_json(path, advice)
+    with file_io.reading(path, advice):
+        name, classes = content["name"], content["classes"]
+        # As a path, such a name would make commands write into another folder.
+        if not isinstance(name, str) or pathlib.PurePath(name).name != name or not name:
+            raise ValueError(f"the name {name!r} is not that of a folder")
+        if not isinstance(classes, list) or not all(
+            isinstance(one, str) for one in classes
+        ):
+            raise ValueError("the classes are no list of names")
         found = {
-            name: aspect_table.Aspect(
-                name, row["kind"], int(row["num_labels"]), row["source"]
+            aspect: aspect_table.Aspect(
+                aspect, row["kind"], int(row["num_labels"]), row["source"]
             )
-            for name, row in content["aspects"].items()
+            for aspect, row in content["aspects"].items()
         }
         return DatasetFile(
-            name=content["name"],
-            classes=tuple(content["classes"]),
+            name=name,
+            classes=tuple(classes),
             num_videos=int(content["num_videos"]),
             aspects=found,
             recipe=content["recipe"],
         )
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise errors.DataError(
-            f"{path} is malformed ({error!r}); build the data set again"
-        ) from error
 
 
 def add_aspect(
@@ -357,7 +364,9 @@ def _read_list(
     """Ids and [V] int32 labels of a list file, each line checked."""
     label_of: dict[str, int] = {}
     ids, labels = [], []
-    for number, line in enumerate(path.read_text("utf-8").split("\n"), start=1):
+    with file_io.reading(path, _SPLIT_AGAIN):
+        lines = path.read_text("utf-8").split("\n")
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         id, _, text = line.rstrip().rpartition(" ")
@@ -436,8 +445,11 @@ def _joined_values(
     prefix = f".{path.stem}.{split}."
     cache = path.with_name(f"{prefix}{key.hexdigest()[:16]}.npy")
     if is_large:
-        with contextlib.suppress(FileNotFoundError):
-            return np.load(cache, mmap_mode="r")
+        # Missing or damaged, it is made again.
+        with contextlib.suppress(*file_io.BROKEN):
+            values = np.load(cache, mmap_mode="r")
+            if (values.shape, values.dtype) == (shape, np.float16):
+                return values
     if not is_large or not os.access(path.parent, os.W_OK):
         values = np.zeros(shape, np.float16)
         _fill(values, stored, rows)

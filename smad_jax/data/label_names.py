@@ -90,7 +90,7 @@ def _of_json(path: pathlib.Path) -> list[str]:
     """The lines of a JSON file of names: a list, or numbers by name, or the reverse."""
     try:
         found = json.loads(tables.content(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     if isinstance(found, dict):
         pairs = [(str(key), str(value)) for key, value in found.items()]

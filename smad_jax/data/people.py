@@ -71,8 +71,8 @@ def read_boxes(
     try:
         for id, frames in _entries(path):
             found[id] = _boxes(id, frames, min_score)
-    except PermissionError:
-        raise  # its own message is enough
+    except (errors.UserError, PermissionError):
+        raise  # their own messages are enough
     except file_io.BROKEN as error:
         raise errors.DataError(
             f"{path} must have a list of frames for each id, each a list of boxes x1, "

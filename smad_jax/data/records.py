@@ -248,7 +248,7 @@ class RecordReader:
             if fields["id"] != self._ids[position].encode():
                 raise ValueError(f"{_OTHER_ID}, {fields['id']!r}")
             return fields
-        except (ValueError, LookupError, OSError) as error:
+        except file_io.BROKEN as error:
             raise self._damage(shard, row, error) from error
 
     def video(self, position: int) -> VideoRecord:
@@ -397,7 +397,8 @@ def _read_index(path: pathlib.Path) -> _Index:
             f"cut short or was changed; copy it again, or {repair}"
         )
     table = np.frombuffer(data, "<u8", 2 * count, _INDEX_HEADER.size).reshape(count, 2)
-    names = data[table_end:].decode()
+    with file_io.reading(_index_path(path), repair):
+        names = data[table_end:].decode()
     ids = names.split("\n") if count else []
     if len(ids) != count:
         raise errors.DataError(

@@ -102,7 +102,7 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
     """A report's content; empty if the file is missing or is no report."""
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     known = isinstance(content, dict) and isinstance(content.get("features"), dict)
     return content if known else {}

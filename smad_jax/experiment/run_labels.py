@@ -1,12 +1,12 @@
 """`labels.json` of a run: what its network predicts. An audit reads it without JAX."""
 
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from smad_jax import errors
 from smad_jax.base import aspect_table, file_io
+
+_AGAIN = "copy it again from where the run was trained"
 
 
 class Labels(NamedTuple):
@@ -46,12 +46,10 @@ def read(workdir: pathlib.Path) -> Labels | None:
     path = workdir / "labels.json"
     if not path.is_file():
         return None
-    try:
-        content = json.loads(path.read_text("utf-8"))
+    content = file_io.read_json(path, _AGAIN)
+    with file_io.reading(path, _AGAIN):
         found = {
             name: aspect_table.Aspect(name, **row)
             for name, row in content["aspects"].items()
         }
         return Labels(tuple(content["classes"]), found)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise errors.DataError(f"{path} is damaged: {error!r}") from error

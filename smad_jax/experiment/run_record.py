@@ -56,7 +56,7 @@ def check_owner(folder: pathlib.Path, config: ml_collections.ConfigDict) -> None
         return
     # Both as JSON, which turns tuples into lists. A key that the folder's config lacks
     # came later and had the effect of its default.
-    stored = json.loads(path.read_text("utf-8"))
+    stored = file_io.read_json(path, "choose another --workdir, or pass --force")
     before = dict(run_folder.flat(stored))
     now = dict(run_folder.flat(json.loads(config.to_json())))
     later = now.keys() - before.keys()

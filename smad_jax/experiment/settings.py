@@ -5,7 +5,6 @@ plainest value here: the stored config of an old run lacks keys that came later.
 """
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
@@ -13,7 +12,7 @@ from typing import Annotated, Literal, Self
 import ml_collections
 
 from smad_jax import errors, methods
-from smad_jax.base import aspect_names, sections
+from smad_jax.base import aspect_names, file_io, sections
 from smad_jax.base.sections import Range
 from smad_jax.data import video
 from smad_jax.data.masking import MaskedStream
@@ -225,8 +224,8 @@ class Settings:
                 )
         path = folder / "config.json"
         try:
-            return cls.parse(json.loads(path.read_text("utf-8")))
-        except (ValueError, TypeError) as error:  # a ConfigError among them
+            return cls.parse(file_io.read_json(path, "copy the run again"))
+        except errors.ConfigError as error:
             raise errors.DataError(f"{path} is damaged: {error}") from error
 
     def with_data(self, root: pathlib.Path, *, test_views: int = 0) -> Self:

@@ -10,7 +10,7 @@ import pathlib
 from typing import Any
 
 from smad_jax import errors
-from smad_jax.base import tables
+from smad_jax.base import file_io, tables
 from smad_jax.reporting import runs
 
 
@@ -41,7 +41,7 @@ class Records:
                 record = json.loads(line)
                 _run(path, record)
                 self._add(record)
-            except (ValueError, TypeError, KeyError) as error:
+            except file_io.BROKEN as error:
                 raise errors.DataError(
                     f"{path}, line {number} is no record of a run ({error!r}); remove "
                     "it to repeat the run"

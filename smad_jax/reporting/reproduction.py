@@ -4,12 +4,12 @@ Below a table, the commands that fill its empty cells, from `sources`.
 """
 
 import fnmatch
-import json
 import pathlib
 
 import numpy as np
 
 from smad_jax import errors
+from smad_jax.base import file_io
 from smad_jax.data import catalog, preparation, selection
 from smad_jax.evaluation import fairness, information
 from smad_jax.reporting import paper, runs, sources, tables
@@ -116,7 +116,7 @@ def _value(run: runs.Run, metric: str) -> float | None:
     predictions = run.folder / "predictions" / f"{place}.npz"
     if name not in _DEPENDENCE or not predictions.is_file():
         return None
-    config = json.loads((run.folder / "config.json").read_text("utf-8"))
+    config = file_io.read_json(run.folder / "config.json", "run the training again")
     root = config["data"]["root"] or preparation.default_root()
     dataset = config["evaluation"]["sets"][place].partition("/")[0]
     try:

@@ -241,7 +241,7 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
     """Returns a file's object; an empty one if it is missing or incomplete."""
     try:
         record = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

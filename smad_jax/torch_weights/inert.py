@@ -52,6 +52,7 @@ STORAGES = {
 _UNTYPED = {"torch.storage.UntypedStorage": "u1"}
 _PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 _LONGEST_NAME = 1000
+LARGEST_KEY = 2**60
 _KEYS = (str, bytes, int, float, type(None))
 
 
@@ -137,6 +138,10 @@ def fill(target: dict, values: list[object]) -> dict:
         # No tuples: hashing nested ones can take forever.
         if not isinstance(key, (*_KEYS, Opaque, _Global)):
             raise ValueError(f"a key that is a {type(key).__name__}")
+        # Numbers that leave the same remainder have the same hash, and a dict of them
+        # takes quadratic time; no key of a checkpoint is as large.
+        if isinstance(key, int) and abs(key) > LARGEST_KEY:
+            raise ValueError("a key that is a huge number")
         target[key] = value
     return target
 

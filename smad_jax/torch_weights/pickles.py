@@ -97,7 +97,9 @@ class _Machine:
         self.stack.append(self.stack[-1])
 
     def put(self, index: object) -> None:
-        self.memo[int(str(index))] = self.stack[-1]
+        if not 0 <= (place := int(str(index))) <= inert.LARGEST_KEY:
+            raise ValueError("a place in the memo that is a huge number")
+        self.memo[place] = self.stack[-1]
 
     def memoize(self, _: object) -> None:
         self.memo[len(self.memo)] = self.stack[-1]

@@ -8,7 +8,6 @@ import dataclasses
 import hashlib
 import json
 import pathlib
-import zipfile
 from collections.abc import Sequence
 
 import jax
@@ -130,7 +129,9 @@ def load_arrays(folder: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
             "smad_jax.torch_weights import CKPT --model NAME --out "
             f"{folder} makes weights of a PyTorch checkpoint"
         ) from error
-    except (KeyError, TypeError, json.JSONDecodeError, zipfile.BadZipFile) as error:
+    except (errors.UserError, PermissionError):
+        raise  # their own messages are enough
+    except file_io.BROKEN as error:
         raise errors.DataError(
             f"the weights in {folder} are damaged: {error}"
         ) from error
@@ -138,8 +139,12 @@ def load_arrays(folder: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
 
 def _load_run(workdir: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
     """Reads the model of a run's newest checkpoint without building it."""
-    config = json.loads((workdir / "config.json").read_text("utf-8"))
-    model, sampling = config["model"], config["data"]["sampling"]
+    path = workdir / "config.json"
+    with file_io.reading(path, "copy the run again"):
+        config = file_io.read_json(path, "copy the run again")
+        model, sampling = config["model"], config["data"]["sampling"]
+        name, shortcut = str(model["name"]), model.get("shortcut")
+        seen = sampling.get("input", "rgb")
     step, *parts = checkpoint.read_trained(workdir / "checkpoints")
     arrays = {
         path.removeprefix("model/"): array
@@ -147,12 +152,7 @@ def _load_run(workdir: pathlib.Path) -> tuple[convert.Arrays, Manifest]:
         for path, array in part.items()
         if path.startswith("model/")
     }
-    network = networks.Network(
-        model["name"],
-        len(arrays["head/bias"]),
-        model.get("shortcut"),
-        sampling.get("input", "rgb"),
-    )
+    network = networks.Network(name, len(arrays["head/bias"]), shortcut, seen)
     return arrays, Manifest(network, source=f"step {step} of {workdir.name}")
 
 

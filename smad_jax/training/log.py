@@ -13,9 +13,16 @@ from typing import TextIO
 import numpy as np
 import tensorboardX
 
+from smad_jax import errors
 from smad_jax.training import wandb_log
 
 logger = logging.getLogger("smad_jax")
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        # Names of files and classes are a stranger's.
+        return errors.printable(super().format(record))
 
 
 def on_standard_error() -> contextlib.AbstractContextManager[None]:
@@ -45,7 +52,7 @@ def _on(stream: TextIO) -> Iterator[None]:
 def to_console(stream: TextIO | None = None) -> None:
     """Sends the log to a stream, standard output by default, a plain line a message."""
     handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Printable("%(message)s"))
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -66,7 +73,7 @@ def to_file(path: pathlib.Path) -> None:
         logger.removeHandler(before)
         before.close()
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler.setFormatter(_Printable("%(asctime)s %(message)s"))
     logger.addHandler(handler)
 
 

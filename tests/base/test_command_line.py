@@ -118,3 +118,17 @@ def test_ctrl_c_ends_with_130_and_a_line(capsys):
 def test_mistake_of_ours_is_not_hidden():
     with pytest.raises(ZeroDivisionError):
         command_line.run(lambda: str(1 // 0))
+
+
+def test_names_cannot_move_the_cursor_or_hide_text(capsys):
+    name = "\x1b]0;title\x07a\x9b2J\u202egpj.exe\r\ud800ü"
+    shown = "\\x1b]0;title\\x07a\\x9b2J\\u202egpj.exe\\r\\ud800ü"
+
+    def act():
+        raise errors.DataError(f"no video {name}\n\tin the list")
+
+    assert command_line.run(act) == 3
+    assert command_line.run(lambda: name) == 0
+    found = capsys.readouterr()
+    assert found.err == f"error: no video {shown}\n\tin the list\n"
+    assert found.out == f"{shown}\n"

@@ -1,4 +1,5 @@
 import pathlib
+import zipfile
 
 import numpy as np
 import pytest
@@ -76,3 +77,52 @@ def test_array_that_is_not_there_and_an_error_of_ours(tmp_path):
         file_io.npz(tmp_path / "a.npz", "broken"),
     ):
         raise errors.ConfigError("ours")
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("+1", "'+1"),
+        ("\t=1", "'\t=1"),
+        ("-2+cmd|' /C calc'!A0", "'-2+cmd|' /C calc'!A0"),
+        ("-0aBc.mp4", "-0aBc.mp4"),  # an id of YouTube's
+        ("a=b.mp4", "a=b.mp4"),
+        (-1.5, -1.5),
+    ],
+)
+def test_cell_is_never_a_formula(cell, shown):
+    assert file_io.cell(cell) == shown
+
+
+def test_whatever_is_wrong_with_json_names_file_and_advice(tmp_path):
+    path = tmp_path / "a.json"
+    for content in (b"", b"{", b"[1]", b"\xff\xfe{", b"[" * 100_000, b'{"a": NaN'):
+        path.write_bytes(content)
+        with pytest.raises(errors.DataError, match=r"a.json is damaged .*; make it"):
+            file_io.read_json(path, "make it again")
+    path.unlink()
+    with pytest.raises(errors.DataError, match=r"a.json is missing; make it again"):
+        file_io.read_json(path, "make it again")
+    path.write_text('{"a": 1}')
+    with (
+        pytest.raises(errors.DataError, match=r"damaged .*\(it lacks 'b'\); make it"),
+        file_io.reading(path, "make it again"),
+    ):
+        file_io.read_json(path, "make it again")["b"]
+
+
+def test_archive_that_states_too_many_elements_is_an_error(tmp_path):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        text = (
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000000,), }"
+        )
+        head = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little")
+        archive.writestr("ids.npy", head + text.ljust(117).encode() + b"\n" + bytes(24))
+    with (
+        pytest.raises(errors.DataError, match=r"^broken$"),
+        file_io.npz(path, "broken") as arrays,
+    ):
+        arrays["ids"].sum()

@@ -283,3 +283,16 @@ def test_split_refuses_ids_that_are_not_lines(root, id):
 def test_split_refuses_lengths_that_disagree(root):
     with pytest.raises(errors.DataError, match="2 ids but 1 labels"):
         catalog.write_split(root / "toy", "x", ["a", "b"], [0])
+
+
+@pytest.mark.parametrize("name", ["/abs/dir", "../other", "a/b", "", ".", None, 3])
+def test_data_set_cannot_name_another_folder(root, name):
+    path = root / "toy" / "dataset.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "name": name}))
+    with pytest.raises(errors.DataError, match=r"dataset.json is damaged .*the name"):
+        catalog.open_split(root, "toy", "train")
+
+
+def test_split_of_a_renamed_data_set_has_the_name_of_its_folder(root):
+    (root / "toy").rename(root / "mine")
+    assert catalog.open_split(root, "mine", "train").dataset == "mine"

@@ -454,6 +454,18 @@ def test_cheaper_checks_store_what_they_know(tmp_path, films, check, num_frames)
     assert split.video(split.ids.index("run/only.mp4")).num_frames == num_frames
 
 
+@pytest.mark.parametrize("check", ["open", "none"])
+def test_link_to_a_file_that_is_no_video_is_not_stored(tmp_path, films, check):
+    secret = tmp_path / "key.txt"
+    secret.write_text("secret")
+    (tmp_path / "elsewhere.mp4").write_bytes((films / "run/only.mp4").read_bytes())
+    (films / "run/linked.mp4").symlink_to(secret)
+    (films / "run/video.mp4").symlink_to(tmp_path / "elsewhere.mp4")
+    assert run(tmp_path, films, "--check", check) == 0
+    ids = catalog.open_split(tmp_path / "data", "toy", "all").ids
+    assert "run/video.mp4" in ids and "run/linked.mp4" not in ids
+
+
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [

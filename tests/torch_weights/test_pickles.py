@@ -242,3 +242,30 @@ def test_the_package_does_not_import_pickle():
         lines = file.read_text("utf-8").splitlines()
         assert not {"import pickle", "import torch"} & {line.strip() for line in lines}
         assert "from pickle import" not in file.read_text("utf-8")
+
+
+def huge_keys(number):
+    """A dict of numbers that are all the same modulo 2^61 - 1, and so in hash."""
+    keys = ((row + 1) * (2**61 - 1) for row in range(number))
+    items = b"".join(
+        b"\x8a" + bytes([10]) + k.to_bytes(10, "little") + b"N" for k in keys
+    )
+    return b"\x80\x02}(" + items + b"u."
+
+
+def huge_places(number):
+    places = (b"p%d\n" % ((row + 1) * (2**61 - 1)) for row in range(number))
+    return b"N" + b"".join(places) + b"."
+
+
+@pytest.mark.parametrize("make", [huge_keys, huge_places])
+def test_numbers_of_one_hash_cannot_take_quadratic_time(make):
+    start = time.monotonic()
+    with pytest.raises(errors.DataError, match="huge number"):
+        load(make(60_000))
+    assert time.monotonic() - start < 5
+
+
+def test_addresses_are_keys_as_old_optimisers_have_them():
+    value = {140_234_567_891_234: 1, -3: 2, True: 3}
+    assert load(pickle.dumps(value)) == value

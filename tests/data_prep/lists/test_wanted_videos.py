@@ -116,3 +116,12 @@ def test_line_that_is_not_utf8_is_named(tmp_path):
     path.write_bytes("a.mp4 0\nfilé.mp4 1\n".encode("latin-1"))
     with pytest.raises(errors.DataError, match=r"line 2 is not UTF-8"):
         delimited.read_list(path)
+
+
+@pytest.mark.parametrize("folder", ["../secret", "/etc", "a/../../b"])
+def test_frames_outside_of_the_folder_are_refused(tmp_path, folder):
+    frames = wanted_videos.Frames(folder, 1, 3)
+    entry = wanted_videos.Entry("clip#0", "0", "list.txt, line 1", frames=frames)
+    source = wanted_videos.Source({"train": [entry]})
+    with pytest.raises(errors.DataError, match=r"line 1: .* lies outside"):
+        wanted_videos.resolve(tmp_path, source, None)
