@@ -2,6 +2,8 @@
 
 import pathlib
 import re
+import shutil
+import subprocess
 import tomllib
 
 import pytest
@@ -65,3 +67,16 @@ def test_every_file_that_is_no_python_is_packaged():
         if path.is_file() and path.suffix not in (".py", ".pyc", ".md")
     }
     assert there == packaged
+
+
+def test_the_image_copies_all_that_its_first_target_needs(tmp_path):
+    text = (ROOT / "Dockerfile").read_text("utf-8")
+    copied, target = re.search(r"^COPY (.+) \./\nRUN make (\S+)$", text, re.M).groups()
+    for name in copied.split():
+        shutil.copy(ROOT / name, tmp_path)
+    command = ["make", "--dry-run", target]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--requirement requirements.txt" in done.stdout
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert target.partition("/")[0] in ignored  # or the later COPY would replace it
