@@ -80,3 +80,58 @@ def test_discoveries_are_benjamini_and_hochbergs():
     assert 0 < found.sum() < 60
     np.testing.assert_array_equal(found, adjusted <= 0.05)
     assert rates.discoveries(np.zeros(0)).shape == (0,)
+
+
+# Admitted and rejected applicants of Berkeley's six largest departments in 1973, men
+# first: the standard example of Simpson's paradox, R's `UCBAdmissions`.
+ADMISSIONS = (
+    *((512, 313, 89, 19), (353, 207, 17, 8), (120, 205, 202, 391)),
+    *((138, 279, 131, 244), (53, 138, 94, 299), (22, 351, 24, 317)),
+)
+
+
+def test_stratified_difference_is_that_of_a_known_paradox():
+    counts = np.array(ADMISSIONS).ravel()
+    hit, man = np.tile([True, False], 12), np.tile([True, True, False, False], 6)
+    hit, man, department = (
+        np.repeat(column, counts) for column in (hit, man, np.arange(24) // 4)
+    )
+    found = rates.stratified(hit, man, department)
+    assert found.num_videos == 4526
+    # R: mantelhaen.test(UCBAdmissions, correct = FALSE), M^2 = 1.5246
+    assert found.p == pytest.approx(stats.chi2.sf(1.5246, 1), abs=1e-4)
+    assert found.low < found.difference < 0 < found.high
+    # without strata men are ahead: the chi-squared test, times (N - 1) / N
+    whole = rates.stratified(hit, man, np.zeros(4526, int))
+    table = [[np.sum(hit & who), np.sum(~hit & who)] for who in (man, ~man)]
+    statistic = stats.chi2_contingency(table, correction=False).statistic
+    assert whole.p == pytest.approx(stats.chi2.sf(statistic * 4525 / 4526, 1))
+    assert whole.difference == pytest.approx(hit[man].mean() - hit[~man].mean())
+
+
+def test_stratified_difference_is_the_weighted_mean_worked_by_hand():
+    # 2 of 4 against 1 of 4, weight 2; 1 of 1 against 1 of 2, weight 2/3; one group only
+    hit = np.array([1, 1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 1], bool)
+    first = np.array([1, 1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 1], bool)
+    stratum = np.array([5] * 8 + [2] * 3 + [9])
+    found = rates.stratified(hit, first, stratum)
+    assert found.num_videos == 11
+    assert found.difference == pytest.approx((2 / 4 + (2 / 3) / 2) / (2 + 2 / 3))
+    alone = rates.stratified(hit, first, np.arange(12))
+    assert alone.num_videos == 0 and alone.p == 1 and np.isnan(alone.difference)
+
+
+def test_interval_of_stratified_differences_holds_the_truth_19_times_of_20():
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(400):  # strata of four videos
+        first, chance = rng.random(800) < 0.4, rng.uniform(0.2, 0.7, 200).repeat(4)
+        hit = rng.random(800) < chance + 0.2 * first
+        found = rates.stratified(hit, first, np.arange(800) // 4)
+        held += found.low <= 0.2 <= found.high
+    assert 365 <= held <= 392  # 95 % of 400, and three standard deviations
+
+
+def test_interval_of_a_difference_is_newcombes():
+    # Newcombe, Statistics in Medicine 17 (1998), Table II (a), method 10
+    found = rates.difference_interval(rates.of(56, 70), rates.of(48, 80))
+    assert found == pytest.approx((0.0524, 0.3339), abs=5e-5)
