@@ -1,15 +1,19 @@
 """All numbers of an audit; `words` and the page present them."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from smad_jax.evaluation import fairness, groups, information, rates
-from smad_jax.reporting.audit import joining, leaning
+from smad_jax.reporting.audit import concern, joining, leaning
 
 MAX_LEANS = 12
 MAX_GROUPS = 8
+MAX_UNSURE = 3  # groups that may be chance, where no group is surely worse
+MAX_POOLS = 20  # lines of a table, without pictures
+MAX_CONFUSIONS = 6
 _PERMUTATIONS = 99_999
 
 
@@ -21,25 +25,42 @@ class Verdict:
         measures: Table 4 of the model.
         thirds: Accuracy in each of `groups.THIRDS`.
         gap: The first of them minus the last; NaN if one of them has no video.
+        gap_interval: Both ends of its 95 % interval.
         p_gap: Of the two-sided exact test of these two.
+        controlled: The gap with the other aspects held fixed; None without others.
+        concern: What follows from these.
+        extra_errors: Mistakes beyond those that there would be if all thirds were as
+            accurate as the usual one; NaN without it.
         reveals_more: Whether predictions share more information with the label than the
             true actions do, in nats. NMI alone can be higher because fewer actions are
             predicted.
         leans: See `leaning.leans`; at most `MAX_LEANS`.
         num_leans: How many there are before that limit.
         num_tested: See `leaning.num_tested`.
-        groups: See `leaning.worst_groups`; at most `MAX_GROUPS`.
+        groups: See `leaning.worst_groups`; at most `MAX_GROUPS`, or `MAX_UNSURE` if
+            all may be chance.
+        by_third: Pairs of class and third of rarity (`value`) that are less accurate
+            than the rest of the class beyond chance; at most `MAX_POOLS`.
+        pools: See `leaning.hard_values`; at most `MAX_POOLS`.
+        listed: [V] bool, the mistakes in any of these that exceeds chance.
     """
 
     measures: fairness.Measures
     thirds: tuple[rates.Rate, ...]
     gap: float
+    gap_interval: tuple[float, float]
     p_gap: float
+    controlled: concern.Controlled | None
+    concern: concern.Concern
+    extra_errors: float
     reveals_more: bool
     leans: list[leaning.Lean]
     num_leans: int
     num_tested: tuple[int, int]
     groups: list[leaning.Group]
+    by_third: list[leaning.Group]
+    pools: list[leaning.Pool]
+    listed: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +101,22 @@ class ClassRow:
     elsewhere: rates.Rate
 
 
+class Confusion(NamedTuple):
+    """Videos of one class that are classified as one other.
+
+    Attributes:
+        label: Their class.
+        answer: The other.
+        rate: Their share of the class.
+        rows: [n] of the videos.
+    """
+
+    label: int
+    answer: int
+    rate: rates.Rate
+    rows: np.ndarray
+
+
 @dataclasses.dataclass(frozen=True)
 class Audit:
     """The results of an audit.
@@ -91,6 +128,10 @@ class Audit:
         change: Of accuracy between two models; None for one model.
         comparisons: By aspect; empty for one model.
         class_rows: For each aspect, of the audited model, the worst class first.
+        confusions: Of the audited model, the most frequent first; at most
+            `MAX_CONFUSIONS`.
+        explained: How many mistakes of the audited model stand in a group or pair that
+            exceeds chance, of any aspect; out of all mistakes.
         num_bootstrap: Draws behind the intervals of the measures.
     """
 
@@ -100,7 +141,13 @@ class Audit:
     change: rates.Change | None
     comparisons: Mapping[str, Comparison]
     class_rows: Mapping[str, list[ClassRow]]
+    confusions: list[Confusion]
+    explained: rates.Rate
     num_bootstrap: int
+
+    def of(self, aspect: str) -> Verdict:
+        """Returns the verdict on the audited model."""
+        return next(iter(self.verdicts[aspect].values()))
 
 
 def analyse(
@@ -131,6 +178,10 @@ def analyse(
         )
         for aspect in material.aspects
     }
+    fixed = {
+        one.name: concern.whole_labels(material.labels, one.values, thirds[one.name])
+        for one in material.aspects
+    }
     verdicts: dict[str, dict[str, Verdict]] = {a.name: {} for a in material.aspects}
     for aspect in material.aspects:
         for name, predicted in material.models.items():
@@ -143,7 +194,7 @@ def analyse(
                 seed=seed,
             )
             verdicts[aspect.name][name] = _verdict(
-                material, aspect, predicted, measured, thirds[aspect.name]
+                material, aspect, predicted, measured, thirds[aspect.name], fixed
             )
     audited = next(iter(material.models.values()))
     change, comparisons = None, {}
@@ -154,6 +205,8 @@ def analyse(
             name: _compare(first, second, third, np.random.default_rng(seed))
             for name, third in thirds.items()
         }
+    wrong = audited != material.labels
+    listed = np.any([next(iter(v.values())).listed for v in verdicts.values()], axis=0)
     return Audit(
         material=material,
         accuracy={name: rates.rate(hit) for name, hit in right.items()},
@@ -164,12 +217,17 @@ def analyse(
             aspect.name: _class_rows(_count(material, aspect, audited))
             for aspect in material.aspects
         },
+        confusions=_confusions(material.labels, audited, len(material.classes)),
+        explained=rates.rate(listed[wrong]),
         num_bootstrap=num_bootstrap,
     )
 
 
 def _count(
-    material: joining.Material, aspect: joining.Aspect, predicted: np.ndarray
+    material: joining.Material,
+    aspect: joining.Aspect,
+    predicted: np.ndarray,
+    strata: np.ndarray | None = None,
 ) -> leaning.Counts:
     return leaning.count(
         material.labels,
@@ -177,6 +235,7 @@ def _count(
         aspect.values,
         len(material.classes),
         len(aspect.names),
+        strata,
     )
 
 
@@ -186,11 +245,20 @@ def _verdict(
     predicted: np.ndarray,
     measured: fairness.Measures,
     third: np.ndarray,
+    fixed: Mapping[str, np.ndarray],
 ) -> Verdict:
-    counts = _count(material, aspect, predicted)
+    strata = concern.strata(aspect.name, material.labels, fixed)
+    counts = _count(material, aspect, predicted, strata)
+    answers = material.labels, predicted, aspect.values
     right = predicted == material.labels
     parts = tuple(rates.rate(right[third == n]) for n in range(3))
     leans, num_leans = leaning.leans(counts, MAX_LEANS)
+    controlled = concern.control(aspect.name, material.labels, right, third, fixed)
+    worst = leaning.worst_groups(*answers, limit=MAX_GROUPS)
+    worst = [group for group in worst if group.sure] or worst[:MAX_UNSURE]
+    by_third = leaning.worst_groups(material.labels, predicted, third, limit=MAX_POOLS)
+    by_third = [group for group in by_third if group.sure]
+    pools = leaning.hard_values(counts, *answers)[:MAX_POOLS]
     known = (aspect.values >= 0) & (predicted >= 0)
     predictions, true = (
         information.mutual_information(of[known], aspect.values[known])
@@ -200,15 +268,37 @@ def _verdict(
         measures=measured,
         thirds=parts,
         gap=parts[0].share - parts[2].share,
+        gap_interval=rates.difference_interval(parts[0], parts[2]),
         p_gap=rates.differ(parts[0], parts[2]),
+        controlled=controlled,
+        concern=concern.judge(parts[0], parts[2], controlled, num_leans),
+        extra_errors=sum(parts[0].share * p.num_videos - p.hits for p in parts),
         reveals_more=predictions > true,
         leans=leans,
         num_leans=num_leans,
         num_tested=leaning.num_tested(counts),
-        groups=leaning.worst_groups(
-            material.labels, predicted, aspect.values, limit=MAX_GROUPS
-        ),
+        groups=worst,
+        by_third=by_third,
+        pools=pools,
+        listed=_listed(answers, leans, [*worst, *by_third], pools),
     )
+
+
+def _listed(
+    answers: tuple[np.ndarray, np.ndarray, np.ndarray],
+    leans: Sequence[leaning.Lean],
+    found: Sequence[leaning.Group],
+    pools: Sequence[leaning.Pool],
+) -> np.ndarray:
+    """[V] bool: the mistakes in any group or pair that exceeds chance."""
+    listed = np.zeros(len(answers[0]), bool)
+    for rows in (
+        *(lean.rows(*answers) for lean in leans),
+        *(group.wrong for group in found if group.sure),
+        *(pool.wrong for pool in pools),
+    ):
+        listed[rows] = True
+    return listed
 
 
 def _compare(
@@ -239,6 +329,27 @@ def _compare(
         gap=gap,
         p_gap=(extreme + 1) / (_PERMUTATIONS + 1),
     )
+
+
+def _confusions(
+    labels: np.ndarray, predicted: np.ndarray, num_classes: int
+) -> list[Confusion]:
+    """The classes that are most often taken for one other, twice at least."""
+    wrong = np.flatnonzero((labels != predicted) & (predicted >= 0))
+    cells = labels[wrong] * num_classes + predicted[wrong]
+    found, sizes = np.unique(cells, return_counts=True)
+    order = np.argsort(-sizes, kind="stable")[:MAX_CONFUSIONS]
+    videos = np.bincount(labels, minlength=num_classes)
+    return [
+        Confusion(
+            label=int(cell // num_classes),
+            answer=int(cell % num_classes),
+            rate=rates.of(size, videos[cell // num_classes]),
+            rows=wrong[cells == cell],
+        )
+        for cell, size in zip(found[order], sizes[order], strict=True)
+        if size > 1
+    ]
 
 
 def _class_rows(counts: leaning.Counts) -> list[ClassRow]:

@@ -1,14 +1,12 @@
-"""The findings of an audit in sentences, and what to do about them."""
+"""The findings of an audit in sentences; `conclusions` draws them together."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from smad_jax.evaluation import rates
-from smad_jax.reporting.audit import analysis, joining, naming
-
-_GAP = 0.05  # share of videos that makes a gap worth acting on
-_FEW = 200  # videos in a third whose interval is too wide to decide by
+from smad_jax.reporting.audit import analysis, concern, joining, naming
 
 
 def percent(share: float) -> str:
@@ -45,48 +43,68 @@ def interval(rate: rates.Rate) -> str:
     return f"{100 * rate.low:.1f} to {100 * rate.high:.1f} %"
 
 
-def findings(audit: analysis.Audit) -> list[str]:
-    """Returns the first paragraphs of the page, a sentence or three each."""
+def overall(audit: analysis.Audit) -> list[str]:
+    """Returns paragraphs about all videos, whatever their aspects."""
     model, rate = next(iter(audit.accuracy.items()))
-    paragraphs = [
+    explained = audit.explained
+    text = (
         f"{naming.quoted(model)} classifies {percent(rate.share)} of "
         f"{rate.num_videos:,} videos correctly (95 % interval: {interval(rate)})."
+    )
+    if explained.num_videos:
+        text += (
+            f" Of its {explained.num_videos:,} mistakes, {explained.hits:,} "
+            f"({percent(explained.share)}) stand in groups or pairs below that exceed "
+            "chance."
+        )
+    change = [] if audit.change is None else [_about_change(audit, audit.change)]
+    return [text, *_about_majority(audit), *change]
+
+
+def of_aspect(audit: analysis.Audit, aspect: joining.Aspect) -> list[str]:
+    """Returns paragraphs about one aspect, a sentence or three each."""
+    verdict = audit.of(aspect.name)
+    return [
+        " ".join([_about_thirds(aspect, verdict), *_about_errors(aspect, verdict)]),
+        *_about_control(aspect, verdict),
+        _about_measures(aspect, verdict),
+        _about_leans(audit, aspect, verdict),
     ]
-    paragraphs += _about_majority(audit)
-    for aspect in audit.material.aspects:
-        verdict = audit.verdicts[aspect.name][model]
-        paragraphs.append(_about_thirds(aspect, verdict))
-        paragraphs.append(_about_measures(aspect, verdict))
-        paragraphs.append(_about_leans(audit, aspect, verdict))
-    if audit.change is not None:
-        paragraphs.append(_about_change(audit, audit.change))
-    return paragraphs
+
+
+def ends(interval: tuple[float, float]) -> str:
+    """Returns both ends of the interval of a difference in points."""
+    return " to ".join(map(number_of_points, interval))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Returns names as an enumeration."""
+    return " and ".join(names)
 
 
 def _about_majority(audit: analysis.Audit) -> list[str]:
     """A warning if always predicting one action may be as accurate."""
     rate = next(iter(audit.accuracy.values()))
-    commonest, share = _commonest(audit)
+    commonest, share = commonest_action(audit)
     if rate.low > share:
         return []
-    text = (
+    return [
         f"Always predicting {naming.quoted(commonest)} may be as accurate: it is "
         f"correct on {percent(share)}."
-    )
-    if _has_learned_nothing(audit):
-        text += " The findings below mean little for such a model."
-    return [text]
+    ]
 
 
-def _has_learned_nothing(audit: analysis.Audit) -> bool:
-    """Whether one constant prediction is as good, or is all the model makes."""
+def has_learned_nothing(audit: analysis.Audit) -> bool:
+    """Returns whether one constant prediction is as good, or is all the model makes."""
     rate = next(iter(audit.accuracy.values()))
     given = next(iter(audit.material.models.values()))
-    return rate.high <= _commonest(audit)[1] or len(np.unique(given[given >= 0])) < 2
+    return (
+        rate.high <= commonest_action(audit)[1] or len(np.unique(given[given >= 0])) < 2
+    )
 
 
-def _commonest(audit: analysis.Audit) -> tuple[str, float]:
-    """The most frequent action, and its share of the videos."""
+def commonest_action(audit: analysis.Audit) -> tuple[str, float]:
+    """Returns the most frequent action, and its share of the videos."""
     counts = np.bincount(audit.material.labels)
     return audit.material.classes[int(counts.argmax())], counts.max() / counts.sum()
 
@@ -98,17 +116,56 @@ def _about_thirds(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
             f"Accuracy cannot be compared between usual and rare {aspect.name} labels: "
             "that takes at least three videos of an action."
         )
-    if verdict.p_gap >= 0.05:
+    if verdict.concern.reason == "few":
+        judged = f"With fewer than {concern.ENOUGH} videos in a third that shows little"
+    elif verdict.p_gap >= 0.05:
         judged = "The gap may be chance"
     elif verdict.gap > 0:
         judged = "The gap is larger than chance explains"
     else:
         judged = f"A model that is better where the {aspect.name} is rare shows no bias"
     return (
-        f"Accuracy is {percent(usual.share)} where the {aspect.name} is usual for the "
-        f"action {aspect.counted} and {percent(rare.share)} where it is rare: a gap of "
-        f"{number_of_points(verdict.gap)} points. {judged} ({p_value(verdict.p_gap)})."
+        f"{percent(usual.share)} of {usual.num_videos:,} videos are correct where the "
+        f"{aspect.name} is usual for the action {aspect.counted}, and "
+        f"{percent(rare.share)} of {rare.num_videos:,} where it is rare: a gap of "
+        f"{number_of_points(verdict.gap)} points ({ends(verdict.gap_interval)}). "
+        f"{judged} ({p_value(verdict.p_gap)})."
     )
+
+
+def _about_errors(aspect: joining.Aspect, verdict: analysis.Verdict) -> list[str]:
+    """How many mistakes go with unusual labels, where the gap is proven."""
+    if not (verdict.concern.proven and verdict.extra_errors > 0):
+        return []
+    errors = sum(rate.num_videos - rate.hits for rate in verdict.thirds)
+    return [
+        f"If all videos were classified as well as those with a usual {aspect.name}, "
+        f"about {verdict.extra_errors:.0f} of the {errors:,} mistakes "
+        f"({100 * verdict.extra_errors / errors:.0f}\u00a0%) would not occur."
+    ]
+
+
+def _about_control(aspect: joining.Aspect, verdict: analysis.Verdict) -> list[str]:
+    """The gap with the other aspects held fixed, and what follows."""
+    if verdict.controlled is None or math.isnan(verdict.gap):
+        return []
+    others, gap = listed(verdict.controlled.others), verdict.controlled.gap
+    if not gap.num_videos:
+        return [
+            f"No action has videos of usual and rare {aspect.name} whose {others} is "
+            "equally rare, so the aspects cannot be separated."
+        ]
+    judged = {
+        "gap": f"So the gap is the {aspect.name}'s own.",
+        "hidden": f"So the {others} hides a gap of the {aspect.name}.",
+        "shared": f"So the gap above goes with the {others}.",
+        "entangled": f"So it may be the {others}'s.",
+    }.get(verdict.concern.reason, "")
+    return [
+        f"With the {others} held fixed the gap is {number_of_points(gap.difference)} "
+        f"points ({ends((gap.low, gap.high))}; {p_value(gap.p)}, "
+        f"Cochran-Mantel-Haenszel test on {gap.num_videos:,} videos). {judged}".strip()
+    ]
 
 
 def _about_measures(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
@@ -186,86 +243,3 @@ def _about_change(audit: analysis.Audit, change: rates.Change) -> str:
         )
     better = "higher" if change.difference > 0 else "lower"
     return f"{second} has {better} overall accuracy than {first} {tested}."
-
-
-def advice(audit: analysis.Audit) -> list[str]:
-    """Returns what to do next, the most useful step first."""
-    model = next(iter(audit.accuracy))
-    steps, small = [], []
-    aspects = audit.material.aspects
-    for aspect in aspects:
-        verdict = audit.verdicts[aspect.name][model]
-        rare = verdict.thirds[2]
-        if verdict.gap > _GAP and verdict.p_gap < 0.05:
-            steps.append(
-                f"Train against the {aspect.name} to close the gap of "
-                f"{100 * verdict.gap:.1f} points between usual and rare. Add an "
-                "adversarial head on these labels (SMAD; configs/slowonly_smad.py is "
-                "an example), or raise its weight if there is one. Judge the result by "
-                "accuracy on the rare third, not by overall accuracy."
-            )
-        if verdict.leans:
-            steps.append(_collect(audit, aspect, verdict))
-        if rare.num_videos < _FEW:
-            small.append(aspect.name)
-    steps += _choice(audit)
-    if _has_learned_nothing(audit):
-        steps.insert(
-            0,
-            "First find out why accuracy is so low. Either the classes are in another "
-            "order than the labels', the predictions belong to other videos, or "
-            "training failed. Only a model that has learned something can show bias.",
-        )
-    if not steps and small:
-        steps.append("There are too few videos to say whether the model is biased.")
-    elif not steps:
-        steps.append(
-            "No finding calls for a remedy. Audit another aspect, or videos with rarer "
-            "scenes, before calling the model unbiased."
-        )
-    if small:
-        steps.append(
-            f"Add test videos: the rare third by {' and '.join(small)} has fewer than "
-            f"{_FEW}, so its accuracy is uncertain by several points."
-        )
-    if any(audit.verdicts[aspect.name][model].groups for aspect in aspects):
-        labels = " or ".join(aspect.name for aspect in aspects)
-        steps.append(
-            f"Look at the examples below. Labels of {labels} usually come from a "
-            "network; where they are wrong, ignore the group."
-        )
-    return steps
-
-
-def _collect(
-    audit: analysis.Audit, aspect: joining.Aspect, verdict: analysis.Verdict
-) -> str:
-    pairs = [
-        f"{naming.quoted(audit.material.classes[lean.label])} without "
-        f"{naming.quoted(aspect.names[lean.value])}"
-        for lean in verdict.leans[:3]
-    ]
-    return (
-        f"Collect training videos that break these associations: {'; '.join(pairs)}, "
-        f"and other actions with the same {aspect.name}. From web data, keep the third "
-        "with the rarest labels (OmniDebias)."
-    )
-
-
-def _choice(audit: analysis.Audit) -> list[str]:
-    """Which of two models to prefer, where a test decides."""
-    if audit.change is None:
-        return []
-    first, second = audit.accuracy
-    steps = []
-    for aspect, comparison in audit.comparisons.items():
-        rare, p = comparison.thirds[2], comparison.adjusted[2]
-        if p < 0.05 and comparison.p_gap < 0.05:
-            better = second if rare.difference > 0 else first
-            steps.append(
-                f"If the {aspect} may change after deployment, prefer "
-                f"{naming.quoted(better)}: on the rare third the accuracy of "
-                f"{naming.quoted(second)} differs by {points(rare.difference)} "
-                f"({p_value(p)})."
-            )
-    return steps

@@ -1,5 +1,6 @@
 import html
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from smad_jax import errors
 from smad_jax.data import aspect_records, label_names
 from smad_jax.experiment import run_labels
 from smad_jax.reporting import __main__ as command
-from smad_jax.reporting.audit import audits, thumbnails
+from smad_jax.reporting.audit import audits, naming, thumbnails
 
 
 @pytest.fixture
@@ -51,8 +52,16 @@ def test_saved_predictions_need_no_file_of_labels(files, capsys):
         )
         == 0
     )
-    assert capsys.readouterr().out == f"audit: {out}\n"
+    printed = capsys.readouterr().out
+    assert printed.endswith(f"\n\naudit: {out}\n")
+    assert max(map(len, printed.splitlines()[:-1])) <= 80
     text = out.read_text("utf-8")
+    # the terminal and the page give the same answer and numbers
+    answer = " ".join(printed.partition("\n\n")[0].split())
+    shown = naming.plain_text(html.unescape(text).replace("\xa0", " "))
+    assert answer in shown and "too few videos to say whether “two”" in answer
+    row = next(line for line in printed.splitlines() if line.startswith("scene"))
+    assert all(cell in shown for cell in re.findall(r"[\d.]+ % of \d+", row))
     assert "Bias audit of <bdi>two</bdi>" in text
     assert "compared with <bdi>one</bdi>" in text
     assert [p.name for p in out.parent.iterdir()] == ["a.html"]
@@ -135,9 +144,10 @@ def test_model_that_learned_nothing_gets_a_warning_before_its_bias(files):
     assert run("--predictions", files / "constant.csv", *given) == 0
     text = html.unescape((files / "a.html").read_text("utf-8"))
     assert "may be as accurate" in text
-    assert "The findings below mean little for such a model" in text
+    assert "so its bias cannot be judged" in text
     assert "First find out why accuracy is so low" in text
     assert "No finding calls for a remedy" not in text
+    assert "Train against" not in text and "strong</span>" not in text
     assert run("--predictions", files / "two/p.npz", *given) == 0
     assert "may be as accurate" not in (files / "a.html").read_text("utf-8")
 
@@ -153,7 +163,7 @@ def test_good_model_on_few_videos_of_a_common_class_is_not_called_useless(files)
     assert run(*given) == 0
     text = html.unescape((files / "a.html").read_text("utf-8"))
     assert "may be as accurate" in text
-    assert "accuracy is so low" not in text and "mean little" not in text
+    assert "accuracy is so low" not in text and "cannot be judged" not in text
 
 
 def test_without_draws_nothing_is_called_certain(files):

@@ -32,6 +32,21 @@ def test_counts_are_those_of_a_plain_loop():
         np.testing.assert_array_equal(counts, expected)
 
 
+def test_mistakes_of_a_stratum_are_counted_apart():
+    labels, predicted, values = draw(300)
+    predicted[3], values[5] = -1, -1
+    strata = 10 * labels + np.arange(300) % 2
+    found = leaning.count(labels, predicted, values, K, Z, strata)
+    assert found.held.shape == (2 * K, Z) and found.confused.shape == (2 * K, K)
+    known = values >= 0
+    for row, stratum in enumerate(np.unique(strata)):
+        here = known & (strata == stratum)
+        wrong = here & (predicted != labels)
+        assert found.held[row].sum() == here.sum()
+        assert found.missed[row] == wrong.sum()
+        assert found.confused[row].sum() == (wrong & (predicted >= 0)).sum()
+
+
 def test_planted_lean_is_found_and_no_other():
     labels, predicted, values = draw()
     fooled = (values == 6) & (np.random.default_rng(1).random(len(labels)) < 0.3)
@@ -50,6 +65,21 @@ def test_planted_lean_is_found_and_no_other():
     )
     assert lean.expected == pytest.approx(expected / others.sum())
     assert lean.extra == pytest.approx(np.sum(predicted[others] == 2) - expected)
+    rows = lean.rows(labels, predicted, values)
+    assert rows.tolist() == np.flatnonzero(others & (predicted == 2)).tolist()
+
+
+def test_lean_of_another_aspect_is_gone_within_its_strata():
+    labels, predicted, values = draw()
+    rng = np.random.default_rng(2)
+    other = rng.random(len(labels)) < 0.2  # the true cause, which often shows 6
+    values = np.where(other & (rng.random(len(labels)) < 0.8), 6, values)
+    predicted = np.where(other & (rng.random(len(labels)) < 0.3), 2, predicted)
+    alone = leaning.leans(leaning.count(labels, predicted, values, K, Z), 9)[0]
+    assert [(lean.label, lean.value) for lean in alone] == [(2, 6)]
+    strata = 2 * labels + other
+    inside = leaning.count(labels, predicted, values, K, Z, strata)
+    assert leaning.leans(inside, 9) == ([], 0)
 
 
 def test_leans_are_rarely_found_where_there_are_none():
@@ -81,3 +111,23 @@ def test_worst_group_is_large_and_surely_low():
     assert found[0].rate.num_videos - found[0].rate.hits == len(found[0].wrong)
     rest = (labels == 1) & (values != 5)
     assert found[0].class_rate.share == pytest.approx(np.mean(predicted[rest] == 1))
+
+
+def test_label_that_is_hard_for_all_classes_is_found_and_a_hard_class_is_not():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(K, size=4000)
+    # class 1 is hard, and mostly has label 3; label 5 is hard for every class
+    values = np.where((labels == 1) & (rng.random(4000) < 0.8), 3, labels)
+    values = np.where(rng.random(4000) < 0.4, rng.integers(Z, size=4000), values)
+    missed = np.where(labels == 1, 0.5, 0.1) + 0.25 * (values == 5)
+    predicted = np.where(rng.random(4000) < missed, (labels + 2) % K, labels)
+    counts = leaning.count(labels, predicted, values, K, Z)
+    [pool] = leaning.hard_values(counts, labels, predicted, values)
+    assert pool.value == 5
+    here = values == 5
+    assert pool.rate.share == pytest.approx(np.mean((predicted == labels)[here]))
+    accuracy = [np.mean((predicted == labels)[labels == y]) for y in range(K)]
+    assert pool.expected == pytest.approx(np.mean(np.take(accuracy, labels[here])))
+    wrong = here & (predicted != labels)
+    assert pool.wrong.tolist() == np.flatnonzero(wrong).tolist()
+    assert pool.extra == pytest.approx(wrong.sum() - (1 - pool.expected) * here.sum())

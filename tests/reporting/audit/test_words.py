@@ -5,11 +5,19 @@ import pytest
 
 from smad_jax import errors
 from smad_jax.evaluation import predictions, rates, summary
-from smad_jax.reporting.audit import analysis, audits, inputs, joining, page, words
+from smad_jax.reporting.audit import (
+    analysis,
+    audits,
+    conclusions,
+    inputs,
+    joining,
+    page,
+    words,
+)
 
 
-def audit(label, scene, *predictions):
-    """The audit of one or two models; all arguments are [V] int."""
+def audit(label, scene, *predictions, **others):
+    """The audit of one or two models; all arguments are [V] int, by name aspects."""
     ids = np.array([f"v{n:05}" for n in range(len(label))])
 
     def table(answers):
@@ -19,7 +27,7 @@ def audit(label, scene, *predictions):
     material = joining.join(
         dict(zip(names, map(table, predictions), strict=False)),
         table(label),
-        {"scene": table(scene)},
+        {"scene": table(scene)} | {name: table(one) for name, one in others.items()},
     )
     return analysis.analyse(
         material, num_bootstrap=40, seed=0, report=lambda line: None
@@ -39,7 +47,12 @@ def draw(num_videos=3000, usual=0.8, rare=0.8, seed=0):
 
 
 def text_and_advice(found):
-    return "\n".join(words.findings(found)), "\n".join(words.advice(found))
+    """The answer and all paragraphs; and the advice."""
+    paragraphs = [conclusions.headline(found), *words.overall(found)]
+    for aspect in found.material.aspects:
+        paragraphs += words.of_aspect(found, aspect)
+    steps = [f"{step.lead}. {step.detail}" for step in conclusions.advice(found)]
+    return "\n".join(paragraphs), "\n".join(steps)
 
 
 def test_gap_beyond_chance_calls_for_a_remedy():
@@ -64,6 +77,57 @@ def test_thirds_without_training_videos_are_those_of_evaluate():
         for third in report["aspects"]["scene"]["rarity"]
     ]
     assert "usual for the action in this set" in text_and_advice(found)[0]
+
+
+def test_answer_names_bias_and_size_and_the_first_step_what_to_do():
+    found = audit(*draw(rare=0.5))
+    usual, _, rare = found.verdicts["scene"]["first"].thirds
+    assert conclusions.headline(found) == (
+        "“\u2068first\u2069” is strongly biased towards the scene: it is correct on "
+        f"{words.percent(usual.share)} of {usual.num_videos:,} videos whose scene is "
+        "usual for the action in this set, and on "
+        f"{words.percent(rare.share)} of {rare.num_videos:,} where it is rare."
+    )
+    assert conclusions.advice(found)[0].lead == "Train against the scene"
+    assert conclusions.headline(audit(*draw())).startswith(
+        "No bias of “\u2068first\u2069” towards the scene is found: "
+    )
+
+
+def test_dozen_of_videos_is_too_few_to_say():
+    label = np.arange(12) % 2
+    found = audit(label, np.arange(12) % 3, np.where(np.arange(12) % 3, label, 1))
+    text, advice = text_and_advice(found)
+    assert "There are too few videos to say whether" in text.splitlines()[0]
+    assert "the usual third has 4 and the rare third 4, but each needs 20" in text
+    assert "too few videos to say whether the model is biased" in advice
+    assert "Train against" not in advice and "Collect" not in advice
+    assert "too few to say" in conclusions.summary(found)
+
+
+def test_advice_never_blames_an_aspect_for_the_gap_of_another():
+    label, scene, predicted = draw(usual=0.9, rare=0.4)
+    rng = np.random.default_rng(1)
+    usual = (scene == label) == (rng.random(len(label)) < 0.8)
+    thing = np.where(usual, label, (label + rng.integers(1, 5, len(label))) % 5)
+    found = audit(label, scene, predicted, object=thing)
+    text, advice = text_and_advice(found)
+    assert found.verdicts["object"]["first"].p_gap < 0.001
+    assert "So the gap above goes with the scene" in text
+    assert "So the gap is the scene's own" in text
+    assert "Do not train against the object" in advice
+    assert "Train against the scene" in advice
+    assert "Train against the object" not in advice
+    assert "towards the object" not in conclusions.headline(found)
+
+
+def test_share_of_mistakes_that_go_with_unusual_scenes_is_worked_out():
+    found = audit(*draw(rare=0.5))
+    thirds = found.verdicts["scene"]["first"].thirds
+    errors = sum(third.num_videos - third.hits for third in thirds)
+    least = sum(third.num_videos for third in thirds) * (1 - thirds[0].share)
+    expected = f"about {errors - least:.0f} of the {errors:,} mistakes"
+    assert expected in text_and_advice(found)[0]
 
 
 def test_small_gap_may_be_chance_and_calls_for_nothing():
@@ -118,9 +182,9 @@ def test_model_that_is_better_where_scenes_are_rare_is_preferred(swapped):
     models = (fair, biased) if swapped else (biased, fair)
     text, advice = text_and_advice(audit(label, scene, *models))
     better = "first" if swapped else "second"
-    assert f"prefer “\u2068{better}\u2069”: on the rare third" in advice
+    assert f"Prefer “\u2068{better}\u2069” if the scene may change" in advice
     assert ("lower overall" if swapped else "higher overall") in text
-    assert "prefer" not in text_and_advice(audit(label, scene, biased, biased))[1]
+    assert "Prefer" not in text_and_advice(audit(label, scene, biased, biased))[1]
 
 
 def test_order_of_the_rows_does_not_matter():
