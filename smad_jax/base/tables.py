@@ -1,8 +1,9 @@
 """Text files and tables as programs and spreadsheets write them.
 
 Encoding, compression, separator, decimal mark and row numbers are recognised by the
-file's content; every other kind of file is refused with the command or menu that
-converts it. What the columns mean is the caller's business.
+file's content, as are Parquet files and Excel workbooks; every other kind of file is
+refused with the command or menu that converts it. What the columns mean is the caller's
+business.
 """
 
 import codecs
@@ -22,6 +23,7 @@ import pyarrow
 import pyarrow.csv
 
 from smad_jax import errors
+from smad_jax.base import spreadsheets
 
 SEPARATORS = ",;\t|"
 _GZIP = b"\x1f\x8b"
@@ -29,14 +31,13 @@ _GZIP = b"\x1f\x8b"
 _FROM_PICKLE = "load it where it was written, np.savez(OUT, ids=..., probabilities=...)"
 # The first bytes of files that are no text, what they are, and what makes text of them.
 _OTHER_KINDS = (
-    (b"PAR1", "a Parquet file", "pandas.read_parquet(PATH).to_csv(OUT, index=False)"),
-    (b"PK\x03\x04", "an Excel workbook or another ZIP archive", "Save As, CSV UTF-8"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save As, CSV UTF-8"),
     *((b"\x80" + bytes([n]), "a Python pickle", _FROM_PICKLE) for n in range(2, 6)),
     (b"\x93NUMPY", "a NumPy array", "np.savez(OUT, ids=ids, probabilities=array)"),
     (b"\x89HDF", "an HDF5 file", "pandas.read_hdf(PATH).to_csv(OUT, index=False)"),
     (b"ARROW1", "an Arrow file", "pandas.read_feather(PATH).to_csv(OUT, index=False)"),
 )
+_SPREADSHEETS = {b"PAR1": spreadsheets.parquet, b"PK\x03\x04": spreadsheets.workbook}
 _WIDE_MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -157,7 +158,9 @@ def by_number(names: Sequence[str]) -> Numbered | None:
 
 
 def content(path: pathlib.Path) -> bytes:
-    """Returns a text file's content as UTF-8, unpacked and without a byte-order mark.
+    """Returns a file's text as UTF-8, unpacked and without a byte-order mark.
+
+    That of a spreadsheet is CSV.
 
     Gzip and the byte-order marks of UTF-16 and UTF-32 are recognised by their bytes.
 
@@ -276,6 +279,9 @@ def _opened(path: pathlib.Path, size: int = -1) -> tuple[bytes, str]:
     for mark, encoding in _WIDE_MARKS:
         if found.startswith(mark):
             return found, encoding
+    for start, as_csv in _SPREADSHEETS.items():
+        if found.startswith(start) and not packed:
+            return as_csv(path, header_only=size >= 0), "utf-8"
     for start, kind, repair in _OTHER_KINDS:
         if found.startswith(start):
             raise errors.DataError(

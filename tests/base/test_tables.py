@@ -2,6 +2,9 @@ import gzip
 import pickle
 
 import numpy as np
+import openpyxl
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from smad_jax import errors
@@ -28,11 +31,64 @@ def test_line_that_is_not_utf8_is_named_with_the_command_that_converts_it(tmp_pa
         tables.content(path)
 
 
+ROWS = [["id", "p_0", "p_1", "label"], ["007", 0.25, 0.75, 1], ["08", 1.0, 0.0, None]]
+
+
+def parquet(path, rows=ROWS):
+    columns = dict(zip(rows[0], zip(*rows[1:], strict=True), strict=True))
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+def workbook(path, *sheets):
+    book = openpyxl.Workbook()
+    for number, rows in enumerate(sheets or (ROWS,)):
+        sheet = book.create_sheet(f"s{number}") if number else book.active
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize("write_table", [parquet, workbook])
+def test_spreadsheet_is_read_as_its_csv_would_be(tmp_path, write_table):
+    path = write_table(tmp_path / "a.table")  # the content decides, not the name
+    assert tables.header(path) == ROWS[0]
+    frame = tables.read(path, texts=("id", "label"))
+    assert frame.names == tuple(ROWS[0])
+    assert frame.texts("id").tolist() == ["007", "08"]
+    assert frame.texts("label").tolist() == ["1", ""]
+    assert frame.numbers(["p_0", "p_1"]).tolist() == [[0.25, 0.75], [1, 0]]
+
+
+def test_pandas_row_numbers_and_categories_in_parquet_are_no_obstacle(tmp_path):
+    columns = {"id": pyarrow.array(["a", "b"]).dictionary_encode(), "p": [0.5, 1.0]}
+    columns["__index_level_0__"] = [3, 9]  # of rows that a filter kept
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    frame = tables.read(path)
+    assert frame.names == ("id", "p")
+    assert frame.texts("id").tolist() == ["a", "b"]
+    parquet(path, [["id", "p"], ["a", [0.5, 0.5]]])
+    with pytest.raises(errors.DataError, match="column 'p' holds list"):
+        tables.read(path)
+
+
+def test_lines_of_a_workbook_are_excels_and_one_sheet_has_to_be_chosen(tmp_path):
+    rows = [[], ["id", "p"], ["a", 1], [], ["b", "high"]]
+    path = workbook(tmp_path / "a.xlsx", rows, [], [[None, ""]])
+    with pytest.raises(errors.DataError, match=r"line 5: .* 'high'"):
+        tables.read(path).numbers(["p"])
+    workbook(path, rows, [], [["x"]])
+    with pytest.raises(errors.DataError, match="in the sheets 'Sheet', 's2'; keep one"):
+        tables.header(path)
+
+
 @pytest.mark.parametrize(
     ("start", "kind"),
     [
-        (b"PAR1", "Parquet"),
-        (b"PK\x03\x04", "Excel"),
+        (b"PAR1", "damaged Parquet"),
+        (b"PK\x03\x04", "no Excel workbook"),
         (b"\x80\x04\x95", "pickle"),
         (b"\x93NUMPY", "NumPy"),
         (b"\x1f\x8b broken", "gzip"),
