@@ -1,5 +1,6 @@
 """Making a run, alone or as one of several processes."""
 
+import contextlib
 import os
 import pathlib
 
@@ -10,7 +11,7 @@ from configs import base
 from data_prep.embedded import make, web_media
 from smad_jax import errors
 from smad_jax.data.embedded import benchmark
-from smad_jax.experiment import config_files, run, splits
+from smad_jax.experiment import config_files, run, run_lock, splits
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import log
 
@@ -45,10 +46,15 @@ def train(
     if smoke:
         config = base.smoke(config)
     _keep_compiled()
-    with log.shown():
+    folder = pathlib.Path(folder)
+    # Of a pod one process writes, and holds the lock for all.
+    alone = (
+        run_lock.held(folder) if jax.process_index() == 0 else contextlib.nullcontext()
+    )
+    with log.shown(), alone:
         _prepare_embedded(config)
         return run.train_and_test(
-            config, pathlib.Path(folder), force=force, skip_damaged=skip_damaged
+            config, folder, force=force, skip_damaged=skip_damaged
         )
 
 
