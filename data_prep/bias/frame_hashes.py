@@ -8,7 +8,6 @@ copies are not recognised.
 """
 
 import concurrent.futures
-import contextlib
 import hashlib
 import pathlib
 import sys
@@ -125,13 +124,13 @@ def of_split(
     ids = [split.ids[row] for row in rows]
     path = folder / "hashes" / f"{split.name}-{_digest(ids, num_frames)}.npz"
     path.parent.mkdir(exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
+    if path.is_file():
         return _read(path)
     parts = []
     with concurrent.futures.ThreadPoolExecutor(num_jobs) as pool:
         for first in range(0, len(rows), _PART):
             part = path.with_suffix(f".part-{first:08}.npz")
-            with contextlib.suppress(FileNotFoundError):
+            if part.is_file():
                 parts.append(_read(part))
                 continue
             chosen = rows[first : first + _PART]
