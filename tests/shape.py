@@ -29,8 +29,10 @@ SAME_LINES = 6  # so many equal lines in a row are a repetition
 UPDATE = "run python -m tests.shape --write docs/architecture.md"
 
 # What one opens, in this order, to follow a training step of SMAD from the command
-# to the gradient, and what one meets beside that way. Not the files below those, which
-# a reader can take at their word: the data set's, decoding, checkpoints, logs.
+# to the gradient, and what one meets beside that way. Not what a reader can take at its
+# word, since no number of the step is decided there: how config files and sections are
+# read and checked, the estimate of memory, the data set's files, decoding and failures,
+# how a convolution is computed, the log, signals, checkpoints, the record, the test.
 TOUR = (
     "main.py",
     "smad_jax/commands/train.py",
@@ -39,6 +41,7 @@ TOUR = (
     "configs/recipes.py",
     "configs/base.py",
     "smad_jax/experiment/run.py",
+    "smad_jax/experiment/opening.py",
     "smad_jax/experiment/build.py",
     "smad_jax/data/loading.py",
     "smad_jax/data/pipeline.py",
@@ -46,7 +49,6 @@ TOUR = (
     "smad_jax/models/recognizer.py",
     "smad_jax/models/resnet.py",
     "smad_jax/models/layers.py",
-    "smad_jax/models/convolution.py",
     "smad_jax/models/saar.py",
     "smad_jax/models/adversarial.py",
     "smad_jax/methods/__init__.py",
@@ -54,6 +56,7 @@ TOUR = (
     "smad_jax/methods/smad.py",
     "smad_jax/losses.py",
     "smad_jax/training/loop.py",
+    "smad_jax/training/plan.py",
     "smad_jax/training/stepping.py",
     "smad_jax/training/optimizer.py",
 )
@@ -61,14 +64,11 @@ BESIDE = (
     "configs/arguments.py",
     "configs/data.py",
     "configs/small.py",
-    "smad_jax/experiment/config_files.py",
-    "smad_jax/experiment/memory.py",
+    "configs/embedded.py",
     "smad_jax/experiment/settings.py",
-    "smad_jax/experiment/run_folder.py",
-    "smad_jax/experiment/run_record.py",
+    "smad_jax/experiment/keys.py",
     "smad_jax/experiment/splits.py",
     "smad_jax/experiment/streams.py",
-    "smad_jax/experiment/testing.py",
     "smad_jax/data/order.py",
     "smad_jax/data/transforms.py",
     "smad_jax/training/joint.py",
@@ -76,7 +76,6 @@ BESIDE = (
     "smad_jax/training/sharding.py",
     "smad_jax/training/train_state.py",
     "smad_jax/base/aspect_table.py",
-    "smad_jax/base/sections.py",
 )
 # What the table printed for commit 555be8c, and what it should print.
 BEFORE = {

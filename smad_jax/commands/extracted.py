@@ -11,7 +11,7 @@ from smad_jax.data import catalog
 from smad_jax.data.embedded import benchmark
 from smad_jax.evaluation import features as feature_files
 from smad_jax.evaluation import linear_svm
-from smad_jax.experiment import splits, trained
+from smad_jax.experiment import places, trained
 
 
 def extract_features(
@@ -104,7 +104,7 @@ def _rows(
     videos: feature_files.Features, place: str, data_root: pathlib.Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows and labels of the videos of a list."""
-    dataset, name = splits.divided(place)
+    dataset, name = places.divided(place)
     if dataset == benchmark.NAME:  # its draw is the one of the features
         dataset = videos.dataset or dataset
     split = catalog.open_split(data_root, dataset, name)

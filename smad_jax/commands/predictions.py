@@ -13,7 +13,7 @@ import numpy as np
 
 from smad_jax import errors
 from smad_jax.base import file_io
-from smad_jax.data import bad_videos, catalog, pipeline, records, video
+from smad_jax.data import bad_videos, catalog, records, video, views
 from smad_jax.experiment import trained
 
 
@@ -178,10 +178,10 @@ class _Failures(bad_videos.BadVideos):
 
 
 def _watch(
-    batches: Iterable[pipeline.TestBatch],
+    batches: Iterable[views.TestBatch],
     frames: dict[int, np.ndarray],
     count: int,
-) -> Iterator[pipeline.TestBatch]:
+) -> Iterator[views.TestBatch]:
     """Yields the batches, and keeps the middle frame of the first `count` videos."""
     for batch in batches:
         views, num_frames = batch["video"].shape[1:3]

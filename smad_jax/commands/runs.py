@@ -1,4 +1,4 @@
-"""Making a run, alone or as one of several processes."""
+"""Making a run: the benchmark created where it is used, then trained and tested."""
 
 import contextlib
 import os
@@ -9,9 +9,8 @@ import ml_collections
 
 from configs import base
 from data_prep.embedded import make, web_media
-from smad_jax import errors
 from smad_jax.data.embedded import benchmark
-from smad_jax.experiment import config_files, run, run_lock, splits
+from smad_jax.experiment import config_files, places, run, run_lock
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import log
 
@@ -62,37 +61,13 @@ def _prepare_embedded(config: ml_collections.ConfigDict) -> None:
     settings = Settings.read(config)
     embedded = {benchmark.NAME: make.prepare, benchmark.WEB_NAME: web_media.prepare}
     for name, prepare in embedded.items():
-        if splits.uses(settings, name):
+        if places.uses(settings, name):
             prepare(
-                splits.data_root(settings.data),
+                places.data_root(settings.data),
                 settings.data.embedded_seed,
                 scale=settings.data.embedded_scale,
                 log=log.logger.info,
             )
-
-
-def join_processes() -> None:
-    """Connects this process to the others; only the first keeps its log.
-
-    JAX finds the processes of a pod by itself; elsewhere the environment names them.
-
-    Raises:
-        ConfigError: if they cannot be found.
-    """
-    names = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-    address, *counts = (os.environ.get(name) for name in names)
-    try:
-        num_processes, process_id = (
-            None if count is None else int(count) for count in counts
-        )
-        jax.distributed.initialize(address, num_processes, process_id)
-    except ValueError as error:
-        raise errors.ConfigError(
-            f"--distributed cannot find the other processes ({error}); set "
-            f"{', '.join(names)}"
-        ) from error
-    if jax.process_index() > 0:
-        log.quieten()
 
 
 def _keep_compiled() -> None:

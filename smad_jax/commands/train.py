@@ -9,108 +9,46 @@ The same command resumes a run where it stopped. `python main.py` is this comman
 
 import contextlib
 import pathlib
-import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 import ml_collections
 from absl import app, flags
-from ml_collections import config_flags
 
 from smad_jax import errors
 from smad_jax.base import command_line
-from smad_jax.commands import test_sets
-from smad_jax.experiment import config_files
+from smad_jax.commands import train_options
 
-WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the run (default: runs/CONFIG[-ARGUMENT])."
-)
-SMOKE = flags.DEFINE_bool(
-    "smoke", False, "Train two steps on a few small videos, as a check."
-)
-FORCE = flags.DEFINE_bool(
-    "force", False, "Use the folder of a run even if its config differs."
-)
-SKIP_DAMAGED = flags.DEFINE_bool(
-    "skip_damaged",
-    False,
-    "Set damaged checkpoints aside and resume from the newest undamaged one.",
-)
-DISTRIBUTED = flags.DEFINE_bool(
-    "distributed", False, "Run as one of several processes, as on a TPU pod."
-)
 _AGAIN = "the same command resumes from the newest checkpoint"
-_HELP = re.compile("--?h(elp)?")
-_CONFIG = re.compile("--?config(=.*)?", re.DOTALL)
-_FILE = re.compile(r"(?:--?\w+=)?(.+\.py(:.*)?)")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a command line and ends the process with the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if any(map(_HELP.fullmatch, arguments)):
-        own = flags.FLAGS.get_key_flags_for_module(sys.modules[__name__])
-        lines = [
-            f"{__doc__}",
-            "  --config FILE[:ARGUMENT]  Config file; ARGUMENT is DATA,KEY=VALUE,...",
-            "  --config.KEY=VALUE        Another value for a key of the config.",
-            *(f"  --{flag.name:<24}{flag.help}" for flag in own),
-        ]
-        command_line.show("\n".join(lines))
+    if train_options.is_help(arguments):
+        command_line.show(f"{__doc__}\n{train_options.described()}")
         sys.exit()
-    place, rest = config_place(arguments)
+    place, rest = train_options.config_place(arguments)
+
+    def parse_flags(argv: Sequence[str]) -> list[str]:
+        try:
+            return train_options.parse_flags(argv, place)
+        except errors.ConfigError as error:
+            _stop(str(error), error.exit_code)
+
     app.run(
         lambda argv: _act(argv, place),
         argv=["train", *rest],
-        flags_parser=lambda argv: parse_flags(argv, place),
+        flags_parser=parse_flags,
     )
-
-
-def config_place(arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """Returns the value of --config, empty without one, and all other arguments."""
-    arguments = flags.FLAGS.read_flags_from_files(arguments, force_gnu=False)
-    place, rest = "", []
-    waiting = iter(arguments)
-    for argument in waiting:
-        if _CONFIG.fullmatch(argument):
-            _, equals, value = argument.partition("=")
-            place = value if equals else next(waiting, "")
-        else:
-            rest.append(argument)
-    return place, rest
-
-
-def parse_flags(argv: Sequence[str], place: str) -> list[str]:
-    """Reads the config and parses all flags; a mistake ends the process with code 2."""
-    try:
-        if not place:
-            # A FILE without its flag, or with a misspelt one.
-            found = [_FILE.fullmatch(word) for word in argv[1:]]
-            near = next((f"; did you mean --config {f[1]}?" for f in found if f), "")
-            raise errors.ConfigError(f"--config configs/NAME.py is needed{near}")
-        # The flags of a config are made from its keys, so its file is read first.
-        config = config_files.load_config(place)
-        argv = test_sets.apply(config, argv)
-        config_flags.DEFINE_config_dict("config", config, sys_argv=list(argv))
-        return flags.FLAGS(argv)
-    except (AttributeError, KeyError) as error:  # an unknown key, or section
-        # Quoted by its origin, a section even twice.
-        text = str(error).strip("\"'")
-        if name := re.match(r"""[\\'"]*(\w+)[\\'"]""", str(error)):
-            near = re.search(r'Did you mean (".*?")', text)
-            hint = f"; did you mean {near[1]}?" if near else ""
-            text = f"the config has no key {name[1]!r}{hint}"
-    except (errors.ConfigError, flags.Error) as error:
-        text = str(error)
-    _stop(f"{text} (--help lists the flags)", errors.ConfigError.exit_code)
 
 
 def _act(argv: Sequence[str], place: str) -> None:
     """Trains and tests; ends the process with one line where that fails."""
     config: ml_collections.ConfigDict = flags.FLAGS.config
     # In a distributed run SIGTERM is JAX's own, in the training loop the loop's.
-    alone = not DISTRIBUTED.value
+    alone = not train_options.DISTRIBUTED.value
     try:
         if len(argv) > 1:
             raise errors.ConfigError(f"unexpected arguments: {' '.join(argv[1:])}")
@@ -131,22 +69,23 @@ def _train(config: ml_collections.ConfigDict, place: str) -> None:
     # Imported late: a mistake in the flags is reported without waiting for JAX.
     from smad_jax.commands import runs
     from smad_jax.experiment import run_folder
-    from smad_jax.training import log, loop
+    from smad_jax.training import log, loop, processes
 
+    smoke, force = train_options.SMOKE.value, train_options.FORCE.value
     log.to_console()
     file, _, argument = place.partition(":")
-    name = run_folder.run_name(file, argument, smoke=SMOKE.value)
-    folder = pathlib.Path(WORKDIR.value or f"runs/{name}")
+    name = run_folder.run_name(file, argument, smoke=smoke)
+    folder = pathlib.Path(train_options.WORKDIR.value or f"runs/{name}")
     log.logger.info(f"{name} in {folder}")
-    if DISTRIBUTED.value:
-        runs.join_processes()
+    if train_options.DISTRIBUTED.value:
+        processes.join()
     try:
         runs.train(
             config,
             folder,
-            smoke=SMOKE.value,
-            force=FORCE.value,
-            skip_damaged=SKIP_DAMAGED.value,
+            smoke=smoke,
+            force=force,
+            skip_damaged=train_options.SKIP_DAMAGED.value,
         )
     except loop.Interrupted as interruption:
         _stop(str(interruption), 128 + interruption.number)

@@ -5,15 +5,24 @@ same video, clip and crop in every run, whatever the number of processes, thread
 workers. A step takes the next B positions, so resuming is starting at another step.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Generic, Self, TypedDict, TypeVar
+from collections.abc import Iterator
+from typing import TypedDict
 
 import grain
 import numpy as np
-from absl import flags
 
 from smad_jax.data import bad_videos as bad_videos_lib
-from smad_jax.data import catalog, loading, order, people, process_share, video
+from smad_jax.data import (
+    catalog,
+    failures,
+    frame_reader,
+    loading,
+    order,
+    people,
+    process_share,
+    read_ahead,
+    video,
+)
 from smad_jax.data.sampling import Sampling
 from smad_jax.data.transforms import Transform
 
@@ -33,62 +42,6 @@ class Batch(TypedDict):
     aspect_mask: dict[str, np.ndarray]
 
 
-class TestBatch(TypedDict):
-    """L test videos.
-
-    Shapes: video [L, N, T, H, W, 3] uint8 RGB; label and index [L] int32; mask [L]
-    bool, False for padding; unreadable [L] bool, True where the pixels are zeros since
-    the video could not be read.
-    """
-
-    video: np.ndarray
-    label: np.ndarray
-    index: np.ndarray
-    mask: np.ndarray
-    unreadable: np.ndarray
-
-
-B = TypeVar("B", Batch, TestBatch)
-
-
-class Batches(Generic[B]):
-    """An iterator over batches; `close` stops its threads and processes.
-
-    Attributes:
-        num_videos: Videos in all batches, without padding; None if endless.
-    """
-
-    def __init__(
-        self,
-        batches: Iterator[B],
-        source: grain.DatasetIterator,
-        num_videos: int | None = None,
-    ):
-        self.num_videos = num_videos
-        self._batches = batches
-        self._source = source
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> B:
-        try:
-            return next(self._batches)
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Stops everything that runs in the background; may be called twice."""
-        self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-
 def train_batches(
     split: catalog.Split,
     *,
@@ -106,7 +59,7 @@ def train_batches(
     cache_mib: int = 0,
     paint: people.Paint | None = None,
     limits: video.Limits | None = None,
-) -> Batches[Batch]:
+) -> read_ahead.Batches[Batch]:
     """Returns the endless, shuffled, augmented stream of this process's batches.
 
     Step s of the run takes the positions s * B to (s + 1) * B of the stream; process p
@@ -133,6 +86,7 @@ def train_batches(
             epochs do not decode the videos that fit.
         paint: Paints people out of every clip; None leaves them in.
         limits: The most pixels to decode; None for the defaults.
+        limits: The most pixels to decode; None for the defaults.
 
     Raises:
         ConfigError: if B does not divide by the processes.
@@ -140,9 +94,10 @@ def train_batches(
             can replace one.
     """
     share = process_share.share(batch_size, process_index, process_count)
-    cache = loading.FrameCache((cache_mib << 20) // max(1, num_workers))
+    cache = frame_reader.FrameCache((cache_mib << 20) // max(1, num_workers))
     # People are painted out of whole frames, whose boxes are in their pixels.
-    reader = loading.Reader(split, cache, 0 if paint else transform.short_side, limits)
+    side = 0 if paint else transform.short_side
+    reader = frame_reader.Reader(split, cache, side, limits)
     loader = loading.TrainLoader(reader, sampling, transform, paint)
     rows = grain.MapDataset.range(len(split)).repeat()
     rows = rows.map_with_index(order.EpochOrder(split.labels, seed, class_power))
@@ -150,54 +105,8 @@ def train_batches(
         rows.random_map(loader, seed=seed % 2**32), share
     )
     dataset = dataset[start_step * share.size :]
-    source = _iterate(dataset, share.size, num_threads, num_workers)
-    return Batches(_training(source, split, bad_videos), source)
-
-
-def test_batches(
-    split: catalog.Split,
-    *,
-    sampling: Sampling,
-    transform: Transform,
-    batch_size: int,
-    bad_videos: bad_videos_lib.BadVideos,
-    process_index: int = 0,
-    process_count: int = 1,
-    num_threads: int = 2,
-    limits: video.Limits | None = None,
-) -> Batches[TestBatch]:
-    """Returns this process's batches of a pass over the split, each video once.
-
-    Every process gets the same number of batches, the last ones padded. If the number
-    of clips depends on the video, N differs between batches and a process has one
-    video in each.
-
-    Args:
-        split: The videos.
-        sampling: Which frames of a video make a clip.
-        transform: How the frames are cropped.
-        batch_size: B, of all processes together.
-        bad_videos: Records unreadable videos.
-        process_index: p.
-        process_count: Number of processes.
-        num_threads: Threads that decode; 0 decodes when a batch is requested.
-        limits: The most pixels to decode; None for the defaults.
-
-    Raises:
-        ConfigError: if B does not divide by the processes.
-        DataError: from the iterator, if too many videos are bad.
-    """
-    if sampling.covers:
-        batch_size = process_count
-    share = process_share.share(batch_size, process_index, process_count)
-    reader = loading.Reader(split, loading.FrameCache(0), limits=limits)
-    loader = loading.TestLoader(reader, sampling, transform)
-    padded = -(-len(split) // batch_size) * batch_size
-    dataset = process_share.ProcessRows(
-        grain.MapDataset.range(padded).map(loader), share
-    )
-    source = _iterate(dataset, share.size, num_threads, num_workers=0)
-    return Batches(_testing(source, split, bad_videos), source, share.count(len(split)))
+    source = read_ahead.iterate(dataset, share.size, num_threads, num_workers)
+    return read_ahead.Batches(_training(source, split, bad_videos), source)
 
 
 def _training(
@@ -207,7 +116,7 @@ def _training(
 ) -> Iterator[Batch]:
     """Batches of the loader's elements, failures recorded and aspects joined."""
     for arrays in source:
-        _record_failures(arrays, split, bad_videos)
+        failures.record(arrays, split, bad_videos)
         index = arrays["index"]
         yield {
             "video": arrays["video"],
@@ -221,58 +130,3 @@ def _training(
                 name: mask[index] for name, mask in split.aspect_mask.items()
             },
         }
-
-
-def _testing(
-    source: grain.DatasetIterator,
-    split: catalog.Split,
-    bad_videos: bad_videos_lib.BadVideos,
-) -> Iterator[TestBatch]:
-    """Batches of the loader's elements, failures recorded."""
-    for arrays in source:
-        _record_failures(arrays, split, bad_videos)
-        yield {
-            "video": arrays["video"],
-            "label": arrays["label"],
-            "index": arrays["index"],
-            "mask": arrays["mask"],
-            "unreadable": arrays["failure"] >= 0,
-        }
-
-
-def _record_failures(
-    arrays: Mapping[str, np.ndarray],
-    split: catalog.Split,
-    bad_videos: bad_videos_lib.BadVideos,
-) -> None:
-    """Passes the failures of a batch to `bad_videos`."""
-    for row in np.flatnonzero(arrays["failure"] >= 0):
-        failed, used = int(arrays["failed_row"][row]), int(arrays["index"][row])
-        bad_videos.record(
-            failed,
-            split.ids[failed],
-            video.REASONS[arrays["failure"][row]],
-            arrays["detail"][row].tobytes().rstrip(b"\0").decode(errors="ignore"),
-            split.ids[used] if used != failed else None,
-        )
-
-
-def _iterate(
-    dataset: grain.MapDataset, size: int, num_threads: int, num_workers: int
-) -> grain.DatasetIterator:
-    """Batches of `size` elements, read ahead by threads and processes."""
-    options = grain.ReadOptions(num_threads, max(num_threads, 2 * size))
-    stream = dataset.to_iter_dataset(options)
-    if num_workers:
-        if not flags.FLAGS.is_parsed():  # Grain reads flags, which scripts never parse
-            flags.FLAGS.mark_as_parsed()
-        # workers get elements, not batches, so that the order stays the same
-        stream = stream.mp_prefetch(
-            grain.MultiprocessingOptions(num_workers, max(1, 2 * size // num_workers))
-        )
-    stream = stream.batch(size, drop_remainder=True)
-    if num_threads:
-        stream = grain.experimental.ThreadPrefetchIterDataset(
-            stream, prefetch_buffer_size=1
-        )
-    return iter(stream)

@@ -59,6 +59,26 @@ def check_name(stream: str) -> None:
         )
 
 
+def differing_classes(split: catalog.Split, train: catalog.Split) -> str:
+    """Returns how a web split's classes differ from the training split's, and a remedy.
+
+    The text continues the sentence that they are numbered differently.
+    """
+    differ = [
+        f"class {number} is {there!r} and {here!r}"
+        for number, (there, here) in enumerate(
+            zip(split.classes, train.classes, strict=False)
+        )
+        if there != here
+    ]
+    counts = f"they have {len(split.classes)} and {len(train.classes)} classes"
+    return (
+        f": {(differ or [counts])[0]}; write the split {split.dataset}/{split.name} "
+        "with the training split's numbers and its class names in "
+        f"splits/{split.name}.classes.txt"
+    )
+
+
 def match_aspects(
     split: catalog.Split, aspects: Mapping[str, Aspect], target: str
 ) -> catalog.Split:

@@ -214,7 +214,7 @@ class Predictor:
         """Predicts a whole split.
 
         Args:
-            batches: This process's share of the split, from `pipeline.test_batches`.
+            batches: This process's share of the split, from `views.test_batches`.
             ids: [V] names of the split's videos.
             labels: [V] true actions.
 

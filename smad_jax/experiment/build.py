@@ -12,8 +12,9 @@ from flax import nnx
 from smad_jax import errors, methods, models
 from smad_jax.base import aspect_table
 from smad_jax.data import catalog, groups, masking
-from smad_jax.experiment import splits, streams
-from smad_jax.experiment.settings import Init, Settings
+from smad_jax.experiment import streams
+from smad_jax.experiment.keys import Init
+from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
 from smad_jax.torch_weights import weights
 from smad_jax.training import (
@@ -162,48 +163,6 @@ def scaled_rate(settings: Settings) -> float:
     # The paper's rates are for 8 devices, and fewer of them hold a smaller batch.
     base_size = section.base_batch_size or settings.data.batch_size
     return section.learning_rate * (settings.data.batch_size / base_size)
-
-
-def describe(
-    settings: Settings,
-    opened: splits.Splits,
-    plan: loop.Plan,
-    state: train_state.TrainState,
-) -> str:
-    """Returns network, method, data and devices of a run, in one paragraph."""
-    train, model = opened.train, settings.model
-    against = [name for name in train.aspects if name != groups.NAME]
-    count = sum(leaf.size for leaf in jax.tree.leaves(state.params["model"]))
-    processes = jax.process_count()
-    return (
-        f"{model.name}{' + SAAR' if model.saar else ''}, "
-        f"{count:,} parameters; method {settings.method.name}"
-        f"{' against ' + ', '.join(against) if against else ''}\n"
-        f"{len(train):,} videos of {len(train.classes)} classes; "
-        f"{plan.total_steps:,} steps of {plan.batch_size} videos, learning rate "
-        f"{scaled_rate(settings):.4g}; "
-        f"{jax.device_count()} x {jax.devices()[0].device_kind}"
-        f"{f', {processes} processes' if processes > 1 else ''}"
-        f"{_warn_of_warmup(settings)}"
-        + "".join(
-            f"\n{line}" for line in streams.describe(settings.data, opened, plan.order)
-        )
-    )
-
-
-def _warn_of_warmup(settings: Settings) -> str:
-    """Returns a line about a warm-up that takes the whole run, or nothing."""
-    section, epochs = settings.optimizer, settings.training.epochs
-    if section.schedule != "cosine" or section.warmup_epochs < epochs:
-        return ""
-    # A share, if there is one, replaces the epochs; one epoch can only be without.
-    shorter = max(1, epochs // 10) if epochs > 1 else 0
-    key = "warmup_share=0" if section.warmup_share else f"warmup_epochs={shorter}"
-    return (
-        f"\nWARNING: the warm-up of {section.warmup_epochs} epochs takes the whole run "
-        f"of {epochs}, so the learning rate never reaches its value; set "
-        f"--config.optimizer.{key}"
-    )
 
 
 def _chance(train: catalog.Split, aspect: str) -> float:

@@ -1,13 +1,13 @@
 """The splits that a config names, opened and checked together."""
 
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from smad_jax import errors
-from smad_jax.data import catalog, groups, masking, preparation, selection, web
-from smad_jax.data.embedded import benchmark
-from smad_jax.experiment.settings import Data, Settings
+from smad_jax.data import catalog, groups, masking, selection, web
+from smad_jax.experiment import places
+from smad_jax.experiment.keys import Data
+from smad_jax.experiment.settings import Settings
 
 
 class Splits(NamedTuple):
@@ -30,27 +30,6 @@ class Splits(NamedTuple):
     masked: masking.Masked | None = None
 
 
-def data_root(data: Data) -> pathlib.Path:
-    """Returns the data sets' folder: the config's, else $DATA_ROOT, else `datasets`."""
-    return pathlib.Path(data.root or preparation.default_root())
-
-
-def folder_name(data: Data, dataset: str) -> str:
-    """Returns the folder of a data set; the embedded benchmark has one a draw."""
-    # One folder a draw, so that runs of different draws can share the data folder.
-    if dataset not in (benchmark.NAME, benchmark.WEB_NAME):
-        return dataset
-    return benchmark.folder_name(data.embedded_seed, data.embedded_scale, name=dataset)
-
-
-def uses(settings: Settings, dataset: str) -> bool:
-    """Returns whether a data set is trained or tested on."""
-    data = settings.data
-    places = [data.train, data.target, *settings.evaluation.sets.values()]
-    places += [stream.split for stream in data.web.values()]
-    return any(place.startswith(f"{dataset}/") for place in places)
-
-
 def open_splits(settings: Settings) -> Splits:
     """Opens the training split, the web streams' splits and every test split.
 
@@ -67,7 +46,11 @@ def open_splits(settings: Settings) -> Splits:
         # A method never sees the target's labels, so their numbers do not matter.
         for name, split in splits.items() if kind != "target" else ():
             if split.classes != train.classes:
-                raise errors.DataError(_other_classes(kind, name, split, train))
+                differ = web.differing_classes(split, train) if kind == "web" else ""
+                raise errors.DataError(
+                    f"{'web stream ' if differ else ''}{name} and the training split "
+                    f"number their classes differently{differ}"
+                )
     webs = {
         name: web.match_aspects(_shuffled(settings, split), train.aspects, data.train)
         for name, split in found["web"].items()
@@ -91,42 +74,6 @@ def open_train(settings: Settings) -> catalog.Split:
     # Test sets and web data need not be there.
     wanted = [one for one in _wanted(settings) if one.kind == "train"]
     return _grouped(settings, _open_all(settings.data, wanted)["train"]["train"])
-
-
-def open_place(data: Data, place: str, *, aspects: Sequence[str] = ()) -> catalog.Split:
-    """Opens any DATASET/SPLIT with labels; `embedded` stands for the settings' draw.
-
-    Raises:
-        ConfigError: if `place` is something else.
-        MissingDataError: if it is missing, with the commands that prepare it.
-    """
-    dataset, split = divided(place)
-    folder = folder_name(data, dataset)
-    return catalog.open_split(data_root(data), folder, split, aspects=aspects)
-
-
-def divided(place: str) -> tuple[str, str]:
-    """Returns the data set and the split of DATASET/SPLIT.
-
-    Raises:
-        ConfigError: if it is something else.
-    """
-    dataset, _, split = place.rpartition("/")
-    if not dataset or not split:
-        raise errors.ConfigError(
-            f"expected DATASET/SPLIT, such as {benchmark.NAME}/iid, but found {place!r}"
-        )
-    return dataset, split
-
-
-def dataset_folder(data: Data, place: str) -> pathlib.Path:
-    """Returns the folder of the data set of a DATASET/SPLIT."""
-    return data_root(data) / folder_name(data, divided(place)[0])
-
-
-def labelled_aspects(data: Data, place: str) -> tuple[str, ...]:
-    """Returns the aspects that the data set of a DATASET/SPLIT has labels for."""
-    return catalog.labelled_aspects(dataset_folder(data, place))
 
 
 class _Wanted(NamedTuple):
@@ -172,8 +119,8 @@ def _open_all(
         dataset, _, split = place.rpartition("/")
         try:
             found[kind][name] = catalog.open_split(
-                data_root(data),
-                folder_name(data, dataset),
+                places.data_root(data),
+                places.folder_name(data, dataset),
                 split,
                 aspects=aspects,
                 # A test set may lack classes, which training data must have.
@@ -200,34 +147,12 @@ def _open_all(
     return found
 
 
-def _other_classes(
-    kind: str, name: str, split: catalog.Split, train: catalog.Split
-) -> str:
-    """Returns the message about a split that numbers its classes in another way."""
-    what = f"{name} and the training split number their classes differently"
-    if kind == "test":
-        return what
-    differ = [
-        f"class {number} is {there!r} and {here!r}"
-        for number, (there, here) in enumerate(
-            zip(split.classes, train.classes, strict=False)
-        )
-        if there != here
-    ]
-    counts = f"they have {len(split.classes)} and {len(train.classes)} classes"
-    return (
-        f"web stream {what}: {(differ or [counts])[0]}; write the split "
-        f"{split.dataset}/{split.name} with the training split's numbers and its class "
-        f"names in splits/{split.name}.classes.txt"
-    )
-
-
 def _labelled(settings: Settings, stream: web.WebStream) -> tuple[str, ...]:
     """Returns the method's aspects that a web stream has labels for."""
     if stream.aspect_labels == "none":
         return ()
     # Few web data sets have labels: `match_aspects` masks the aspects without any.
-    found = labelled_aspects(settings.data, stream.split)
+    found = places.labelled_aspects(settings.data, stream.split)
     return tuple(name for name in settings.method.aspects if name in found)
 
 

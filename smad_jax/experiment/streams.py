@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 
 import jax
 
-from smad_jax.data import bad_videos, catalog, masking, order, pipeline
+from smad_jax.data import bad_videos, catalog, masking, order, pipeline, read_ahead
 from smad_jax.experiment import splits
-from smad_jax.experiment.settings import Data, Settings
+from smad_jax.experiment.keys import Data
+from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
 from smad_jax.training import joint, sharding, stepping
 
@@ -37,7 +38,7 @@ def open_streams(
     opened: splits.Splits,
     turns: joint.Order,
     start: int,
-) -> Iterator[tuple[str, pipeline.Batches[pipeline.Batch]]]:
+) -> Iterator[tuple[str, read_ahead.Batches[pipeline.Batch]]]:
     """Yields every stream's name and its batches, from those of step `start` on.
 
     The list of bad videos is kept in `folder`.
@@ -121,47 +122,4 @@ def watch_for_bad(
         # The limit is a share, here of the videos that this process reads.
         num_videos=len(split) // jax.process_count(),
         source=f"{split.dataset}/{split.name}",
-    )
-
-
-def describe(data: Data, opened: splits.Splits, turns: joint.Order) -> list[str]:
-    """Returns a line about each stream beside the training set's."""
-    lines = [_describe_web(name, split, turns) for name, split in opened.web.items()]
-    if opened.target is not None:
-        lines.append(
-            f"adapting to {len(opened.target):,} unlabelled videos of "
-            f"{opened.target.dataset}/{opened.target.name}, {data.unlabelled_size} a "
-            "step"
-        )
-    if data.masked:
-        lines.append(_describe_masked(opened.masked, data.masked_size))
-    return lines
-
-
-def _describe_web(name: str, split: catalog.Split, turns: joint.Order) -> str:
-    """Returns the line about a web stream."""
-    batches, batch_size = turns.web[name]
-    bare = [aspect for aspect, mask in split.aspect_mask.items() if not mask.any()]
-    return (
-        f"jointly with {name}, {len(split):,} of {split.dataset}/{split.name}: "
-        f"{batches} x {batch_size} after "
-        f"{'each step' if turns.every == 1 else f'every {turns.every} steps'}"
-        f"{'; no labels for ' + ', '.join(bare) if bare else ''}"
-    )
-
-
-def _describe_masked(found: masking.Masked | None, batch_size: int) -> str:
-    """Returns the line about clips without people."""
-    # No error: the rest of the loss needs no such clips.
-    if found is None:
-        return (
-            "NOTICE: no training video has boxes in enough of its frames, so no clip "
-            "has the people painted out, and the loss on such clips is left out. "
-            "Name a file of boxes with data.masked.boxes, or do without by "
-            "data.masked.without_boxes='guess'"
-        )
-    return (
-        f"with {len(found.split):,} videos whose people are painted out, "
-        f"{found.num_guessed:,} of them by guess: {batch_size} a step, "
-        + ("as an update of their own" if found.turns == "alternate" else "at once")
     )

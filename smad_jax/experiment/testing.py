@@ -1,19 +1,124 @@
-"""A network run over splits as a run's settings say: its test sets, or any others."""
+"""What follows training: the last layer fitted again, the tests, and the record.
+
+A network is run over a split as a run's settings say, its test sets or any others.
+"""
 
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from flax import nnx
 
-from smad_jax.data import bad_videos, catalog, pipeline, selection
-from smad_jax.evaluation import predict, watch
+from smad_jax import methods
+from smad_jax.data import bad_videos, catalog, selection, views
+from smad_jax.evaluation import accuracy, predict, watch
+from smad_jax.experiment import opening, run_record, streams
 from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
-from smad_jax.training import progress
+from smad_jax.training import checkpoint, log, progress, sharding, train_state
+
+
+class Tested(NamedTuple):
+    """The predictions of a test set, and its metrics by name, 0 to 1."""
+
+    predictions: predict.Predictions
+    scores: dict[str, float]
+
+
+def refit(
+    run: opening.Run, state: train_state.TrainState, checkpoints: checkpoint.Checkpoints
+) -> train_state.TrainState:
+    """Fits the trained network to features, if its method does, as one more step."""
+    # The fit counts as a step so that its result is the newest checkpoint: readers need
+    # no rule for it, and a run that resumes after it does not fit again.
+    fitted = int(state.step) > run.plan.total_steps
+    if fitted or not methods.find(run.settings.method.name).refits:
+        return state
+    split = run.splits.held_out
+    split = run.splits.train if split is None else split
+    predictor = _predictor(run, state)
+    found, _ = _predict(run, predictor, split)
+    rows = np.flatnonzero(found.probabilities.sum(axis=1))  # the readable videos
+    stream = {
+        "features": found.features[rows],
+        "label": split.labels[rows],
+        "aspects": {name: v[rows] for name, v in split.aspect_labels.items()},
+        "aspect_mask": {name: v[rows] for name, v in split.aspect_mask.items()},
+    }
+    # Every process fits to all videos with the same draws, so all get the same arrays.
+    params = predictor.refit(stream, rng=np.random.default_rng(run.settings.seed))
+    log.logger.info(f"fitted again to features of {len(rows):,} videos")
+    state = dataclasses.replace(
+        state, step=state.step + 1, params=sharding.replicate(params, run.mesh)
+    )
+    checkpoints.save(state, run.position(state))
+    return state
+
+
+def test(run: opening.Run, state: train_state.TrainState) -> dict[str, Tested]:
+    """Predicts every test set; saves and logs what came out."""
+    predictor, tested = _predictor(run, state), {}
+    for name, split in run.splits.tests.items():
+        predictions, examples = _predict(run, predictor, split)
+        if jax.process_index() == 0:
+            predictions.save(run.folder / "predictions" / f"{name}.npz")
+            examples.save(run.folder / "predictions" / f"{name}_examples.npz")
+        scores = accuracy.summary(
+            predictions.probabilities, predictions.labels, predictions.ids
+        )
+        # The number comes first: accuracies of different numbers do not compare.
+        log.logger.info(
+            f"{run.folder.name} {name}: "
+            f"n_seen {len(predictions.probabilities)} of {len(split)}, "
+            f"unreadable {predictions.unreadable} | "
+            + " ".join(f"{metric} {value:.1%}" for metric, value in scores.items())
+        )
+        tested[name] = Tested(predictions, scores)
+    return tested
+
+
+def record(
+    run: opening.Run,
+    tested: Mapping[str, Tested],
+    seconds: float,
+    processor_seconds: float | None,
+) -> run_record.Record:
+    """Returns what `results.json` stores of the run."""
+    predicted = {name: one.predictions for name, one in tested.items()}
+    method = methods.find(run.settings.method.name)
+    return run_record.Record(
+        results={
+            f"{name}/{metric}": value
+            for name, one in tested.items()
+            for metric, value in one.scores.items()
+        },
+        n_seen={name: len(p.probabilities) for name, p in predicted.items()},
+        unreadable={name: p.unreadable for name, p in predicted.items()},
+        sees_target_data=method.sees_target_data,
+        seed=run.settings.seed,
+        seconds=seconds,
+        processor_seconds=processor_seconds,
+    )
+
+
+def _predictor(run: opening.Run, state: train_state.TrainState) -> predict.Predictor:
+    return predict.Predictor(
+        run.graph,
+        state.params,
+        state.batch_stats,
+        view_chunk=run.settings.evaluation.view_chunk,
+    )
+
+
+def _predict(
+    run: opening.Run, predictor: predict.Predictor, split: catalog.Split
+) -> tuple[predict.Predictions, predict.Examples]:
+    bad = streams.watch_for_bad(run.settings.data, run.folder, split)
+    return predict_split(run.settings, predictor, split, bad)
 
 
 def predict_split(
@@ -33,11 +138,11 @@ def predict_split(
 
 def test_batches(
     settings: Settings, split: catalog.Split, bad: bad_videos.BadVideos
-) -> Generator[pipeline.TestBatch]:
+) -> Generator[views.TestBatch]:
     """Yields this process's share of a split, seen as at test, and shows progress."""
     processes = jax.process_count()
     name = "/".join(filter(None, (split.dataset, split.name)))
-    with pipeline.test_batches(
+    with views.test_batches(
         split,
         sampling=settings.data.sampling,
         transform=settings.data.transform,
@@ -63,7 +168,7 @@ def watch_training_videos(
     # With 0 views each video has a number of its own, and a batch holds one video only.
     frames = settings.data.sampling
     frames = dataclasses.replace(frames, test_views=frames.test_views or 1)
-    batches = pipeline.test_batches(
+    batches = views.test_batches(
         few,
         sampling=frames,
         transform=settings.data.transform,

@@ -17,10 +17,11 @@ import numpy as np
 from flax import nnx
 
 from smad_jax import errors
-from smad_jax.data import bad_videos, catalog, label_names, pipeline, preparation
+from smad_jax.data import bad_videos, catalog, label_names, preparation, views
 from smad_jax.evaluation import predict as predict_lib
-from smad_jax.experiment import build, config_files, run_labels, splits, testing
-from smad_jax.experiment.settings import Method, Settings
+from smad_jax.experiment import build, config_files, places, run_labels, splits, testing
+from smad_jax.experiment.keys import Method
+from smad_jax.experiment.settings import Settings
 from smad_jax.torch_weights import weights
 from smad_jax.training import checkpoint, train_state
 
@@ -48,19 +49,19 @@ class TrainedNetwork:
             ConfigError: if `place` is something else.
             MissingDataError: if it is missing, with the commands that prepare it.
         """
-        return splits.open_place(self.settings.data, place, aspects=aspects)
+        return places.open_place(self.settings.data, place, aspects=aspects)
 
     def labelled_aspects(self, place: str) -> tuple[str, ...]:
         """Returns the aspects that the data set of a DATASET/SPLIT has labels for."""
-        return splits.labelled_aspects(self.settings.data, place)
+        return places.labelled_aspects(self.settings.data, place)
 
     def dataset_folder(self, place: str) -> pathlib.Path:
         """Returns the folder of the data set of a DATASET/SPLIT."""
-        return splits.dataset_folder(self.settings.data, place)
+        return places.dataset_folder(self.settings.data, place)
 
     def test_batches(
         self, split: catalog.Split, bad: bad_videos.BadVideos | None = None
-    ) -> Generator[pipeline.TestBatch]:
+    ) -> Generator[views.TestBatch]:
         """Yields the videos of a split as the network sees them; to be closed."""
         bad = bad or self._bad_videos(split)
         return testing.test_batches(self.settings, split, bad)

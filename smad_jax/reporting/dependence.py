@@ -10,7 +10,7 @@ import pathlib
 from smad_jax import errors
 from smad_jax.data import selection
 from smad_jax.evaluation import fairness, predictions, probe
-from smad_jax.experiment import splits
+from smad_jax.experiment import places
 from smad_jax.experiment.settings import Settings
 
 MEASURES = ("independence", "separation", "sufficiency", "probe")
@@ -36,8 +36,8 @@ def measure(folder: pathlib.Path, name: str) -> dict[str, float] | None:
     try:
         settings = Settings.of_run(folder)
         place = settings.evaluation.sets[name]
-        aspects = splits.labelled_aspects(settings.data, place)
-        split = splits.open_place(settings.data, place, aspects=aspects)
+        aspects = places.labelled_aspects(settings.data, place)
+        split = places.open_place(settings.data, place, aspects=aspects)
     except errors.DataError:
         return None
     path = folder / "predictions" / f"{name}.npz"

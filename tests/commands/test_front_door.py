@@ -165,9 +165,8 @@ def test_version_is_that_of_the_package_or_none(capsys, monkeypatch):
     ],
 )
 def test_config_that_is_misspelt_or_without_its_flag_is_suggested(flags, near, capsys):
-    place, rest = train.config_place(flags)
     with pytest.raises(SystemExit) as caught:
-        train.parse_flags(["train", *rest], place)
+        train.main(flags)
     assert caught.value.code == 2
     assert f"did you mean {near}?" in capsys.readouterr().err
 

@@ -3,14 +3,21 @@ import contextlib
 import numpy as np
 import pytest
 
-from smad_jax.data import bad_videos, catalog, loading, pipeline, records, transforms
+from smad_jax.data import (
+    bad_videos,
+    catalog,
+    frame_reader,
+    pipeline,
+    records,
+    transforms,
+)
 from smad_jax.data.sampling import Sampling
 from smad_jax.data.transforms import Transform
 
 
 def test_small_memory_keeps_only_the_videos_that_fit():
     one = 6 * 24 * 32 * 3
-    cache = loading.FrameCache(2 * one + 5)
+    cache = frame_reader.FrameCache(2 * one + 5)
     for row in range(3):
         cache.put(row, np.zeros((6, 24, 32, 3), np.uint8))
     assert [cache.get(row) is not None for row in range(3)] == [True, True, False]
@@ -70,9 +77,9 @@ def test_batches_from_resized_frames_in_the_cache_are_the_same_bytes(
 @pytest.mark.parametrize("num_frames", [5, 40])
 def test_cache_holds_frames_as_small_as_they_are_used(num_frames, tmp_path, tiny_video):
     split = a_split(tmp_path, [tiny_video(num_frames, 48, 64)], num_frames)
-    cache = loading.FrameCache(num_frames * 20 * 27 * 3)
-    reader = loading.Reader(split, cache, 20)
-    whole = loading.Reader(split, loading.FrameCache(0)).frames(
+    cache = frame_reader.FrameCache(num_frames * 20 * 27 * 3)
+    reader = frame_reader.Reader(split, cache, 20)
+    whole = frame_reader.Reader(split, frame_reader.FrameCache(0)).frames(
         0, split.video(0), np.arange(num_frames)
     )
     reader.frames(0, reader.open(0), np.array([1, 3]))

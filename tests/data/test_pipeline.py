@@ -16,6 +16,7 @@ from smad_jax.data import (
     records,
     transforms,
     video,
+    views,
 )
 from smad_jax.data.sampling import Sampling
 from smad_jax.data.transforms import Transform
@@ -92,7 +93,7 @@ def test(split, **options):
         "bad_videos": bad_videos.BadVideos(None, 1.0, num_videos=V),
         **options,
     }
-    return list(pipeline.test_batches(split, **options))
+    return list(views.test_batches(split, **options))
 
 
 test.__test__ = False
@@ -426,7 +427,7 @@ def test_batches_know_how_many_videos_are_this_process(split, num_videos, count)
         aspects={},
     )
     for index in range(count):
-        batches = pipeline.test_batches(
+        batches = views.test_batches(
             few,
             sampling=SAMPLING,
             transform=TRANSFORM,

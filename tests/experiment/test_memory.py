@@ -5,7 +5,7 @@ import pytest
 
 from configs import base, slowonly_smad
 from smad_jax import errors
-from smad_jax.experiment import memory, run
+from smad_jax.experiment import memory, opening
 from smad_jax.experiment.settings import Settings
 
 
@@ -14,7 +14,7 @@ def opened(small_data, tmp_path):
     config = base.smoke(slowonly_smad.get_config())
     config.data.root = str(small_data)
     settings = Settings.read(config)
-    return run.open_run(settings, tmp_path)
+    return opening.open_run(settings, tmp_path)
 
 
 def check(opened):

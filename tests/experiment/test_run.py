@@ -14,7 +14,7 @@ from configs import (
     tsn_baseline,
 )
 from smad_jax import errors
-from smad_jax.experiment import build, run, splits, streams
+from smad_jax.experiment import build, description, run, splits, streams
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import loop, train_state
 from tests.helpers.made_splits import a_split
@@ -89,7 +89,7 @@ def test_warm_up_as_long_as_the_run_is_warned_of(changes, advice, tmp_path):
     split = a_split(np.ones((V, 2)))
     plan = build.make_plan(settings, split, "demo")
     state = train_state.TrainState(np.zeros(()), {"model": {}}, {}, None)
-    printed = build.describe(settings, splits.Splits(split, {}, {}), plan, state)
+    printed = description.describe(settings, splits.Splits(split, {}, {}), plan, state)
     assert ("WARNING" in printed) == bool(advice)
     assert printed.endswith(f"--config.optimizer.{advice}") == bool(advice)
 
@@ -101,7 +101,7 @@ def test_warm_up_of_the_only_epoch_is_advised_against():
     split = a_split(np.ones((V, 2)))
     plan = build.make_plan(settings, split, "demo")
     state = train_state.TrainState(np.zeros(()), {"model": {}}, {}, None)
-    printed = build.describe(settings, splits.Splits(split, {}, {}), plan, state)
+    printed = description.describe(settings, splits.Splits(split, {}, {}), plan, state)
     assert printed.endswith("--config.optimizer.warmup_epochs=0")
 
 
@@ -160,4 +160,4 @@ def test_sdn_trains_without_boxes_and_logs_it(without_boxes, line, turns, small_
     plan = build.make_plan(settings, opened.train, "demo", opened.masked)
     assert len(plan.order.sources(0)) == turns
     state = train_state.TrainState(0, {"model": {}}, {}, ())
-    assert line in build.describe(settings, opened, plan, state)
+    assert line in description.describe(settings, opened, plan, state)

@@ -9,6 +9,7 @@ from configs import (
     slowonly_adabn,
     slowonly_baseline,
     slowonly_dann,
+    slowonly_dfr,
     slowonly_omnidebias,
     slowonly_sdn,
     slowonly_smad,
@@ -197,6 +198,27 @@ def test_target_that_does_not_fit_the_method_is_refused(make, changes, named):
     config.data.update(changes)
     with pytest.raises(errors.ConfigError, match=named):
         Settings.read(config)
+
+
+@pytest.mark.parametrize(
+    ("make", "given", "named"),
+    [
+        (slowonly_baseline, {"holdout": 0.2}, r"data\.holdout=0\.2.*: dfr$"),
+        (
+            slowonly_smad,
+            {"groups": "scene"},
+            r"data\.groups='scene'.*: group_dro, dfr$",
+        ),
+    ],
+)
+def test_videos_are_held_out_and_grouped_for_methods_that_use_it(make, given, named):
+    config = make.get_config()
+    Settings.read(config)
+    config.data.update(given)
+    with pytest.raises(errors.ConfigError, match=named):
+        Settings.read(config)
+    config.method = slowonly_dfr.get_config().method
+    Settings.read(config)
 
 
 def test_adapting_to_a_test_set_needs_equally_many_views():

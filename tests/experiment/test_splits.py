@@ -4,7 +4,7 @@ import pytest
 from configs import base, slowonly_baseline, slowonly_dfr, slowonly_smad
 from smad_jax import errors
 from smad_jax.data import catalog
-from smad_jax.experiment import splits
+from smad_jax.experiment import places, splits
 from smad_jax.experiment.settings import Settings
 
 
@@ -103,11 +103,11 @@ def test_data_folder_is_the_flag_before_the_environment_before_the_default(
 ):
     config = slowonly_baseline.get_config()
     monkeypatch.delenv("DATA_ROOT", raising=False)
-    assert str(splits.data_root(Settings.read(config).data)) == "datasets"
+    assert str(places.data_root(Settings.read(config).data)) == "datasets"
     monkeypatch.setenv("DATA_ROOT", "/from/environment")
-    assert str(splits.data_root(Settings.read(config).data)) == "/from/environment"
+    assert str(places.data_root(Settings.read(config).data)) == "/from/environment"
     config.data.root = "/from/flag"
-    assert str(splits.data_root(Settings.read(config).data)) == "/from/flag"
+    assert str(places.data_root(Settings.read(config).data)) == "/from/flag"
 
 
 def test_target_is_opened_without_its_labels_and_their_numbers_do_not_matter(

@@ -8,7 +8,7 @@ import pytest
 
 from configs import base, slowonly_smad
 from smad_jax import errors
-from smad_jax.data import catalog, pipeline
+from smad_jax.data import catalog, read_ahead
 from smad_jax.evaluation import predict
 from smad_jax.experiment import run, run_labels, trained
 
@@ -167,9 +167,9 @@ def test_batches_that_are_left_early_are_closed(fresh_run, small_data, monkeypat
     settings = dataclasses.replace(network.settings, evaluation=small)
     network = dataclasses.replace(network, settings=settings)
     split = network.open_split("embedded/iid")
-    closed, close = [], pipeline.Batches.close
+    closed, close = [], read_ahead.Batches.close
     monkeypatch.setattr(
-        pipeline.Batches, "close", lambda self: closed.append(close(self))
+        read_ahead.Batches, "close", lambda self: closed.append(close(self))
     )
     with contextlib.closing(network.test_batches(split)) as batches:
         next(batches)

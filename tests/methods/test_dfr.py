@@ -6,7 +6,7 @@ import pytest
 from sklearn import linear_model, pipeline, preprocessing
 
 from configs import base, slowonly_dfr
-from smad_jax import errors, methods
+from smad_jax import errors
 from smad_jax.base import aspect_table
 from smad_jax.experiment.run import train_and_test
 from smad_jax.methods import dfr
@@ -146,17 +146,3 @@ def test_run_fits_once_on_videos_that_it_was_not_trained_on(
 def test_what_dfr_cannot_work_with_is_refused(chosen, settings, named):
     with pytest.raises(errors.ConfigError, match=named):
         method_of(chosen, **settings)
-
-
-@pytest.mark.parametrize(
-    ("name", "given", "named"),
-    [
-        ("baseline", {"holdout": 0.2}, r"data\.holdout=0\.2.*: dfr$"),
-        ("smad", {"groups": "scene"}, r"data\.groups='scene'.*: group_dro, dfr$"),
-    ],
-)
-def test_videos_are_held_out_and_grouped_for_methods_that_use_it(name, given, named):
-    methods.check(name, methods.Inputs())
-    methods.check("dfr", methods.Inputs(**given))
-    with pytest.raises(errors.ConfigError, match=named):
-        methods.check(name, methods.Inputs(**given))

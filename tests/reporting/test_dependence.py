@@ -4,7 +4,7 @@ from sklearn import metrics
 
 from smad_jax.data import selection
 from smad_jax.evaluation import predictions, probe
-from smad_jax.experiment import splits
+from smad_jax.experiment import places
 from smad_jax.experiment.settings import Settings
 from smad_jax.reporting import dependence
 
@@ -17,7 +17,7 @@ def run(fresh_run, tmp_path):
     for name in ("config.json", "results.json"):
         (folder / name).write_text((fresh_run / name).read_text())
     data = Settings.of_run(folder).data
-    split = splits.open_place(data, "embedded/iid")
+    split = places.open_place(data, "embedded/iid")
     rng, count = np.random.default_rng(0), len(split)
     probabilities = rng.dirichlet(np.full(10, 0.3), count)
     probabilities[0] = 0
@@ -32,7 +32,7 @@ def run(fresh_run, tmp_path):
 def test_measures_are_those_of_the_runs_predictions(run):
     data = Settings.of_run(run).data
     loaded = predictions.Predictions.load(run / "predictions" / "iid.npz")
-    split = splits.open_place(data, "embedded/iid", aspects=("scene", "object"))
+    split = places.open_place(data, "embedded/iid", aspects=("scene", "object"))
     found = dependence.measure(run, "iid")
     assert len(found) == 2 * (6 + 4)
     answers = loaded.probabilities.argmax(axis=1)[1:]
