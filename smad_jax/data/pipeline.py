@@ -86,7 +86,6 @@ def train_batches(
             epochs do not decode the videos that fit.
         paint: Paints people out of every clip; None leaves them in.
         limits: The most pixels to decode; None for the defaults.
-        limits: The most pixels to decode; None for the defaults.
 
     Raises:
         ConfigError: if B does not divide by the processes.
