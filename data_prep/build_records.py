@@ -136,7 +136,7 @@ def _lacks(report: build.Report) -> str:
     if "val" not in report.split_sizes:
         return (
             "no videos for validation, which training needs; give a folder `val` or "
-            "--val-list, or --holdout and two videos of a class"
+            "--val-list, or --holdout and two different videos of a class"
         )
     return ""
 

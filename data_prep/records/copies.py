@@ -106,6 +106,10 @@ def _hash(id: str) -> bytes:
     return hashlib.sha256(id.encode()).digest()
 
 
+def _counted(count: int) -> str:
+    return "1 video is" if count == 1 else f"{count} videos are"
+
+
 def remarks(
     splits: Mapping[str, Sequence[str]],
     digests: Mapping[str, str],
@@ -124,8 +128,8 @@ def remarks(
             mixed.append((other, id))
     if mixed:
         yield (
-            f"{len(mixed)} videos are copies of a video of another class, as "
-            f"{mixed[0][1]!r} of {mixed[0][0]!r}; correct the class or leave them out"
+            f"{_counted(len(mixed))} stored under two classes, as "
+            f"{mixed[0][1]!r} and {mixed[0][0]!r}; correct the class or leave one out"
         )
     names = [name for name in splits if not re.fullmatch(r"(train|val)\d+", name)]
     for one, other in itertools.combinations(names, 2):
@@ -134,8 +138,8 @@ def remarks(
         if twice:
             name = there[digests[twice[0]]]
             under = "" if name == twice[0] else f" (there {name!r})"
-            seen = "; a model trained on them scores too high" * (one == "train")
+            seen = "; a test on training videos overstates accuracy" * (one == "train")
             yield (
-                f"{len(twice)} of {len(splits[other])} videos of {other!r} are in "
-                f"{one!r} too, {twice[0]!r}{under} among them{seen}"
+                f"{_counted(len(twice))} in {other!r} and in {one!r}, as {twice[0]!r}"
+                f"{under}{seen}"
             )

@@ -366,9 +366,8 @@ def test_copies_of_a_video_are_on_one_side_of_the_hold_out(tmp_path, capsys):
         lists.append(str(tmp_path / name))
     options = ["--list", lists[0], "--val-list", lists[1]]
     assert run(tmp_path, films, *options, name="listed") == 0
-    assert (
-        "1 of 1 videos of 'val' are in 'train' too, 'run/1.mp4' (there 'run/0.mp4')"
-        in (capsys.readouterr().out)
+    assert "1 video is in 'val' and in 'train', as 'run/1.mp4' (there 'run/0.mp4')" in (
+        capsys.readouterr().out
     )
 
 
@@ -385,7 +384,7 @@ def test_any_number_of_lists_become_test_sets(tmp_path, films, capsys):
     assert run(tmp_path, films, *options, "--test", tests[1]) == 0
     printed = capsys.readouterr().out
     assert "splits: train 2, val 1, ood 1, night 2, all 5" in printed
-    assert "note: 1 of 2 videos of 'night' are in" in printed
+    assert "note: 1 video is in 'night' and in" in printed
     sets = (
         "--config.evaluation.sets.ood=toy/ood --config.evaluation.sets.night=toy/night"
     )

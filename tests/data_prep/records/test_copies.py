@@ -97,8 +97,10 @@ def test_remarks_name_videos_in_two_splits_and_copies_of_two_classes():
     label_of = dict.fromkeys("abcdef", 0)
     remarks = list(copies.remarks(splits, digests, label_of))
     assert len(remarks) == 3
-    assert "1 of 2 videos of 'val' are in 'train' too, 'd' (there 'a')" in remarks[0]
-    assert "1 of 2 videos of 'ood' are in 'train' too, 'b' among them;" in remarks[1]
-    assert "1 of 2 videos of 'ood' are in 'val' too, 'e' among them" in remarks[2]
+    assert (
+        "1 video is in 'val' and in 'train', as 'd' (there 'a'); a test" in remarks[0]
+    )
+    assert "1 video is in 'ood' and in 'train', as 'b'; a test" in remarks[1]
+    assert remarks[2] == "1 video is in 'ood' and in 'val', as 'e'"
     mixed = next(copies.remarks({}, digests, label_of | {"d": 1}))
-    assert "copies of a video of another class, as 'd' of 'a'" in mixed
+    assert "1 video is stored under two classes, as 'd' and 'a'" in mixed
