@@ -119,8 +119,18 @@ def _commit() -> str:
     return found.stdout.strip()
 
 
+def _holds(path: pathlib.Path, record: Record) -> bool:
+    """Whether a file of results has the numbers of a record."""
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    keys = "results", "n_seen", "unreadable"
+    return all(stored.get(key) == getattr(record, key) for key in keys)
+
+
 def write_results(folder: pathlib.Path, record: Record) -> None:
-    """Writes `results.json` and logs the closing table."""
+    """Writes `results.json` unless it has these numbers; logs the closing table."""
     processor_seconds = record.processor_seconds
     content = dataclasses.asdict(record) | {
         "seconds": round(record.seconds, 1),
@@ -129,7 +139,9 @@ def write_results(folder: pathlib.Path, record: Record) -> None:
         # Repeated here, so that the file alone states where its numbers come from.
         **environment(),
     }
-    file_io.write_json(folder / "results.json", content)
+    # A finished run that is tested again would lose its duration, date and commit.
+    if not _holds(folder / "results.json", record):
+        file_io.write_json(folder / "results.json", content)
     columns = ["top1", "top5", "mean_class"]
     lines = [f"{'test set':<16}{'videos':>8}" + "".join(f"{c:>12}" for c in columns)]
     for name, count in record.n_seen.items():

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import ml_collections
@@ -105,3 +106,23 @@ def test_stored_config_that_is_no_longer_read_is_compared_key_by_key(tmp_path):
         "  training.num_clips: unset -> 0",
         "  training.of_old: 3 -> unset",
     ]
+
+
+def test_results_of_a_finished_run_stay_unless_the_numbers_change(tmp_path):
+    record = run_record.Record(
+        results={"val/top1": 0.1 + 0.2},
+        n_seen={"val": 3},
+        unreadable={"val": 0},
+        sees_target_data=False,
+        seed=0,
+        seconds=60.0,
+        processor_seconds=50.0,
+    )
+    run_record.write_results(tmp_path, record)
+    path = tmp_path / "results.json"
+    before = path.read_bytes()
+    again = dataclasses.replace(record, seconds=5.0, processor_seconds=None)
+    run_record.write_results(tmp_path, again)
+    assert path.read_bytes() == before
+    run_record.write_results(tmp_path, dataclasses.replace(again, n_seen={"val": 4}))
+    assert json.loads(path.read_text())["seconds"] == 5.0
