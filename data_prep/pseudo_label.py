@@ -4,6 +4,7 @@
         --labeller resnet50 --weights weights/resnet50_places365
     python -m data_prep.pseudo_label --data-root R --dataset D --aspect scene --from F
     python -m data_prep.pseudo_label --data-root R --dataset D --labeller appearance
+    python -m data_prep.pseudo_label --videos clips/ --labeller appearance --out S.csv
 
 The first averages a network's softmax over 25 frames of each video, or labels the image
 (App. A.1: ResNet-50 of Places365 and of ImageNet); `torch_weights import` makes the
@@ -14,7 +15,9 @@ F holds labels made elsewhere: a table `id,p0,p1,...` or `id,label`, the label a
 or a word, or an NPZ with `ids` and `probabilities` or `labels`. With `--tags` a video
 may have several: columns of 0 and 1, or words with `|` between. The aspect may have any
 name. `appearance` needs no network: it clusters the videos by
-colour and edges of a few frames, which gives soft labels of scenes without names.
+colour and edges of a few frames, which gives soft labels of scenes without names, and a
+sheet of pictures to name them by. With `--videos` no data set is needed: the labels go
+to a table that `audit` reads.
 """
 
 import argparse
@@ -22,9 +25,9 @@ import dataclasses
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Literal, TypedDict
 
 from data_prep.labels import label_files
-from data_prep.lists import command_options
 from smad_jax import errors
 from smad_jax.base import aspect_names, aspect_table, command_line, sections
 from smad_jax.data import catalog, label_names, records
@@ -100,7 +103,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     add, path = parser.add_argument, pathlib.Path
     number = command_line.whole_number(1)
-    command_options.add_dataset(parser)
+    command_line.add_data_root(parser)
+    sources = parser.add_mutually_exclusive_group(required=True)
+    sources.add_argument("--dataset", help="name of the data set")
+    sources.add_argument(
+        "--videos",
+        type=path,
+        help="or a folder of videos, to be labelled by appearance",
+    )
     add("--aspect", default="scene", help="name of the aspect, any with --from")
     ways = parser.add_mutually_exclusive_group(required=True)
     ways.add_argument(
@@ -143,7 +153,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="labelled data set whose clusters of appearance to use, so that equal "
         "numbers mean equal scenes, as joint training needs",
     )
+    _add_folder_arguments(parser)
     _add_network_arguments(parser)
+
+
+def _add_folder_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("labelling a folder, with --videos").add_argument
+    add(
+        "--out",
+        type=pathlib.Path,
+        help="CSV to write (default: the aspect's name, .csv); a sheet and a file of "
+        "names are written beside it",
+    )
+    add(
+        "--id",
+        choices=("path", "name", "stem"),  # as in `labels.folder_labels`
+        default="path",
+        help="id of a video: path below the folder, as predict writes, file name, or "
+        "name without ending",
+    )
 
 
 def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
@@ -196,10 +224,41 @@ def _check(
         )
 
 
+class Clustering(TypedDict):
+    """The options of `appearance.label_by_appearance`."""
+
+    num_labels: int | None
+    num_frames: int
+    seed: int
+    num_jobs: int
+
+
+def _by_appearance(
+    folder: pathlib.Path, aspect: str, like: pathlib.Path | None, options: Clustering
+) -> tuple[label_files.Labels, str]:
+    """Labels of a data set by appearance, and their source; stores the clusters."""
+    from data_prep.labels import appearance, cluster_sheet
+
+    stored = records.RecordReader(folder, "videos")
+    theirs = appearance.read_clusters(like, aspect) if like else None
+    labels, clusters = appearance.label_by_appearance(
+        stored, clusters=theirs, **options
+    )
+    appearance.store_clusters(folder, aspect, clusters)
+    sheet = folder / "aspects" / f"{aspect}.clusters.png"
+    cluster_sheet.draw(stored, labels, aspect, sheet)
+    if like is None and (warning := appearance.warning(labels.values)):
+        command_line.on_standard_error(f"warning: {warning}")
+    return labels, clusters.source
+
+
 def run(
     *,
     data_root: pathlib.Path,
-    dataset: str,
+    dataset: str | None,
+    videos: pathlib.Path | None,
+    out: pathlib.Path | None,
+    id: Literal["path", "name", "stem"],
     aspect: str,
     source: pathlib.Path | None,
     labeller: str | None,
@@ -214,6 +273,27 @@ def run(
 ) -> str:
     """Makes or reads the labels and stores them; returns their numbers."""
     _check(labeller, num_labels, like, tags, network)
+    clustering: Clustering = {
+        "num_labels": num_labels,
+        "num_frames": num_frames or 3,
+        "seed": seed,
+        "num_jobs": jobs,
+    }
+    if videos is not None:
+        if labeller != "appearance" or like or names:
+            raise errors.ConfigError(
+                "--videos takes --labeller appearance, without --like and --names; for "
+                "other labels make a data set first, with "
+                f"python -m smad_jax build_records --videos {videos} --name NAME"
+            )
+        from data_prep.labels import folder_labels
+
+        target = out or pathlib.Path(f"{aspect}.csv")
+        return folder_labels.label(
+            videos, soft_aspect(aspect).name, target, key=id, **clustering
+        )
+    if dataset is None or out is not None:
+        raise errors.ConfigError("--out needs --videos")
     folder = data_root / dataset
     catalog.read_dataset_file(folder)
     chosen = aspect_names.get(aspect) if source else soft_aspect(aspect)
@@ -233,21 +313,9 @@ def run(
         labels = read_labels(source, chosen, ids, num_labels, named)
         origin = f"joined from {source.name}"
     else:
-        from data_prep.labels import appearance
-
-        theirs = appearance.read_clusters(data_root / like, aspect) if like else None
-        labels, clusters = appearance.label_by_appearance(
-            folder,
-            num_labels=num_labels,
-            num_frames=num_frames or 3,
-            seed=seed,
-            num_jobs=jobs,
-            clusters=theirs,
+        labels, origin = _by_appearance(
+            folder, aspect, data_root / like if like else None, clustering
         )
-        origin = clusters.source
-        appearance.store_clusters(folder, aspect, clusters)
-        if not like and (warning := appearance.warning(labels.values)):
-            command_line.on_standard_error(f"warning: {warning}")
     store(folder, chosen, labels, origin, names)
     num_videos = len(records.RecordReader(folder, "videos"))
     return (

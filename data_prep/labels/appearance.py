@@ -8,7 +8,8 @@ import concurrent.futures
 import hashlib
 import pathlib
 import sys
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ import scipy.cluster.vq
 from data_prep.labels import label_files
 from smad_jax import errors
 from smad_jax.base import aspect_table, file_io
-from smad_jax.data import records, sampling, video
+from smad_jax.data import catalog, records, sampling, video
 
 MOST_LABELS = 16  # by default
 _VIDEOS_A_LABEL = 4  # least mean number of videos a label, by default
@@ -146,6 +147,19 @@ def _path(folder: pathlib.Path, aspect: str) -> pathlib.Path:
     return folder / "aspects" / f"{aspect}.clusters.npz"
 
 
+class Videos(Protocol):
+    """Videos by position: a data set's records, or a split of them."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Their ids."""
+        ...
+
+    def video(self, position: int, /) -> records.VideoRecord | catalog.StoredVideo:
+        """Returns the video at a position."""
+        ...
+
+
 class Labelled(NamedTuple):
     """Soft labels by appearance, and the clusters that they are shares of."""
 
@@ -154,7 +168,7 @@ class Labelled(NamedTuple):
 
 
 def label_by_appearance(
-    folder: pathlib.Path,
+    videos: Videos,
     *,
     num_labels: int | None,
     num_frames: int,
@@ -162,46 +176,45 @@ def label_by_appearance(
     num_jobs: int,
     clusters: Clusters | None = None,
 ) -> Labelled:
-    """Returns soft labels of a data set's videos by clustering their appearance.
+    """Returns soft labels of videos by clustering their appearance.
 
     A video that cannot be decoded, or whose record is damaged, gets no label
     (training masks it) and is named on stderr.
 
     Args:
-        folder: The data set's folder.
+        videos: To be labelled.
         num_labels: Z; None for `MOST_LABELS`, or fewer where there are few videos.
         num_frames: Frames of each video, evenly spaced.
         seed: Random seed of the clustering.
         num_jobs: Videos decoded at once.
         clusters: Those of another data set, in place of own ones.
     """
-    reader = records.RecordReader(folder, "videos")
 
     def describe(position: int) -> np.ndarray | None:
         try:
-            stored = reader.video(position)
+            stored = videos.video(position)
             length = stored.num_frames or video.probe(stored.video).num_frames
             indices = sampling.test_frames(length, count=num_frames)
             frames = video.decode(stored.video, indices, num_frames=length)
         except (video.VideoError, errors.DataError) as error:
-            id = reader.ids[position]
+            id = videos.ids[position]
             print(f"no label for {id!r}: {error}", file=sys.stderr)
             return None
         return describe_frames(frames)
 
     # by id, since the order of the records must not influence the clusters
-    positions = sorted(range(len(reader)), key=lambda position: reader.ids[position])
+    positions = sorted(range(len(videos.ids)), key=lambda place: videos.ids[place])
     with concurrent.futures.ThreadPoolExecutor(num_jobs) as pool:
         found = list(zip(positions, pool.map(describe, positions), strict=True))
     readable = [(place, row) for place, row in found if row is not None]
     if not readable:
-        raise errors.DataError(f"no video of {folder} can be decoded")
+        raise errors.DataError(f"none of {len(videos.ids)} videos can be decoded")
     descriptors = np.stack([row for _, row in readable])
     if clusters is None:
         if num_labels is None:
             num_labels = min(MOST_LABELS, max(2, len(readable) // _VIDEOS_A_LABEL))
         clusters = fit(descriptors, num_labels, seed=seed)
-    ids = [reader.ids[place] for place, _ in readable]
+    ids = [videos.ids[place] for place, _ in readable]
     return Labelled(label_files.Labels(ids, clusters.label(descriptors)), clusters)
 
 

@@ -43,13 +43,14 @@ def run(
 ) -> str:
     """Predicts every video; returns where the files are, and the bad videos."""
     from smad_jax.commands import predictions
+    from smad_jax.data import loose_files
     from smad_jax.reporting import figures
 
     if out.suffix.lower() == ".png":
         raise errors.ConfigError(
             f"--out {out} is the name of the sheet; name the table, .csv"
         )
-    split = predictions.open_files(videos)
+    split = loose_files.open_files(videos)
     file_io.check(out)
     with network.opened(**chosen) as trained:
         found = predictions.predict(trained, split, num_frames=pictures)

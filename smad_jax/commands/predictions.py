@@ -6,14 +6,13 @@ import csv
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from smad_jax import errors
 from smad_jax.base import file_io
-from smad_jax.data import bad_videos, catalog, records, video, views
+from smad_jax.data import bad_videos, catalog, loose_files, views
 from smad_jax.experiment import trained
 
 
@@ -86,14 +85,16 @@ def predict(
 
     Args:
         network: From `load_run`.
-        videos: The folder, searched recursively, the file, or what `open_files`
-            returned.
+        videos: The folder, searched recursively, the file, or what
+            `loose_files.open_files` returned.
         num_frames: Keep the middle frame of as many videos.
 
     Raises:
         DataError: if there is nothing to predict.
     """
-    split = videos if isinstance(videos, catalog.Split) else open_files(videos)
+    split = (
+        videos if isinstance(videos, catalog.Split) else loose_files.open_files(videos)
+    )
     failures = _Failures(len(split))
     frames: dict[int, np.ndarray] = {}
     with contextlib.closing(network.test_batches(split, failures)) as batches:
@@ -102,64 +103,6 @@ def predict(
     return Answers(
         split.ids, network.classes, found.probabilities, failures.found, frames
     )
-
-
-def open_files(place: str | os.PathLike[str]) -> catalog.Split:
-    """Returns the videos and images of a folder, or one file, as an unlabelled split.
-
-    Raises:
-        DataError: if there is none.
-    """
-    place = pathlib.Path(place)
-    if not place.exists():
-        raise errors.DataError(f"{place} is neither a folder nor a file")
-    folder = place if place.is_dir() else place.parent
-    ids = [place.name]
-    if place.is_dir():
-        ids = sorted(
-            str(path.relative_to(folder))
-            for path in file_io.files_below(folder)
-            if path.suffix.lower() in video.ALL_EXTENSIONS
-        )
-    if not ids:
-        raise errors.DataError(
-            f"no videos in {folder}; files with these endings are used: "
-            f"{' '.join(video.ALL_EXTENSIONS)}"
-        )
-    return catalog.Split(
-        dataset=str(folder),
-        name="",
-        ids=tuple(ids),
-        labels=np.zeros(len(ids), np.int32),
-        classes=("",),
-        aspects={},
-        aspect_labels={},
-        aspect_mask={},
-        reader=_Files(folder, ids),
-        positions=np.arange(len(ids)),
-    )
-
-
-class _Files:
-    """The videos of a folder, in place of a data set's records."""
-
-    def __init__(self, folder: pathlib.Path, ids: Sequence[str]) -> None:
-        self._folder = folder
-        self._ids = ids
-
-    def video(self, position: int) -> records.VideoRecord:
-        """Returns the file at `position`; its frames are counted when it is opened.
-
-        Raises:
-            VideoError: if it cannot be read.
-        """
-        id = self._ids[position]
-        try:
-            content = (self._folder / id).read_bytes()
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise video.VideoError("missing", reason) from error
-        return records.VideoRecord(id, content, 0, 0)
 
 
 class _Failures(bad_videos.BadVideos):

@@ -3,13 +3,18 @@ import pytest
 
 from data_prep.labels import appearance
 from smad_jax import errors
+from smad_jax.data import records
 
 V = 36
 
 
 def label(data_root):
     return appearance.label_by_appearance(
-        data_root / "tiny", num_labels=3, num_frames=2, seed=0, num_jobs=2
+        records.RecordReader(data_root / "tiny", "videos"),
+        num_labels=3,
+        num_frames=2,
+        seed=0,
+        num_jobs=2,
     ).labels
 
 
@@ -58,7 +63,11 @@ def test_more_clusters_than_different_videos_are_refused(num_labels):
 
 def test_few_videos_get_fewer_labels_where_nobody_says_how_many(data_root):
     labels = appearance.label_by_appearance(
-        data_root / "tiny", num_labels=None, num_frames=2, seed=0, num_jobs=2
+        records.RecordReader(data_root / "tiny", "videos"),
+        num_labels=None,
+        num_frames=2,
+        seed=0,
+        num_jobs=2,
     ).labels
     assert labels.values.shape == (V - 1, (V - 1) // 4)
 
@@ -74,7 +83,7 @@ def test_labels_of_single_videos_are_warned_of_where_they_are_many(hard, warned)
 
 
 def test_clusters_of_one_data_set_label_another_alike(data_root, tmp_path):
-    folder = data_root / "tiny"
+    folder = records.RecordReader(data_root / "tiny", "videos")
     first = appearance.label_by_appearance(
         folder, num_labels=3, num_frames=2, seed=0, num_jobs=2
     )
