@@ -1,44 +1,53 @@
-"""`picture`: clips of a run's test set with the mask of its actionness."""
+"""`picture`: where a run's network looks, in videos of every class of a test set."""
 
 import argparse
 import pathlib
 
 from smad_jax import errors
-from smad_jax.base import file_io
+from smad_jax.base import command_line, file_io
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of this command."""
     add = parser.add_argument
     add("run_folder", type=pathlib.Path, metavar="RUN", help="folder of a run")
-    add("--set", default="rare", help="test set")
+    add("--set", help="test set of the run, or DATASET/SPLIT (default: the last set)")
+    command_line.add_data_root(parser)
+    add("--count", type=command_line.whole_number(1), default=10, help="videos to draw")
     add("--out", type=pathlib.Path, help="PNG file to write (default: in the folder)")
 
 
-def run(*, run_folder: pathlib.Path, set: str, out: pathlib.Path | None) -> str:
+def run(
+    *,
+    run_folder: pathlib.Path,
+    set: str | None,
+    data_root: pathlib.Path,
+    count: int,
+    out: pathlib.Path | None,
+) -> str:
     """Draws the picture; returns where it is.
 
     Raises:
-        UserError: if the run has no examples or no class names, or `out` is no PNG.
+        UserError: if the run or its test set is missing, or `out` is no PNG.
     """
-    from smad_jax.evaluation import predict
-    from smad_jax.experiment import run_labels
-    from smad_jax.reporting import figures
+    if out and out.suffix.lower() != ".png":
+        raise errors.ConfigError(f"--out must end in .png, not {out}")
+    from smad_jax.data import selection
+    from smad_jax.experiment import trained
+    from smad_jax.reporting import attention
 
-    path = run_folder / "predictions" / f"{set}_examples.npz"
-    if not path.is_file():
-        end = "_examples.npz"
-        known = [file.name.removesuffix(end) for file in path.parent.glob(f"*{end}")]
-        hint = f"--set can be {', '.join(sorted(known))}" if known else "test it first"
-        raise errors.DataError(f"{run_folder} has no examples of {set!r}; {hint}")
-    target = out or run_folder / f"actionness_{set}.png"
-    if target.suffix.lower() != ".png":
-        raise errors.ConfigError(f"--out must end in .png, not {target}")
-    file_io.check(target)
-    labels = run_labels.read(run_folder)
-    if labels is None:
-        raise errors.DataError(
-            f"{run_folder} has no class names (labels.json); train and test it again"
+    network = trained.load(run_folder, data_root)
+    sets = {
+        name: place for name, place in network.settings.evaluation.sets.items() if place
+    }
+    name = set or list(sets)[-1]
+    if name not in sets and "/" not in name:
+        raise errors.ConfigError(
+            f"unknown test set {name!r} of {run_folder}; known: {', '.join(sets)}, or "
+            "any DATASET/SPLIT"
         )
-    drawn = figures.actionness(predict.Examples.load(path), labels.classes, target)
-    return f"picture: {drawn}"
+    target = out or run_folder / f"picture_{name.replace('/', '-')}.png"
+    file_io.check(target)
+    split = network.open_split(sets.get(name, name))
+    drawn = attention.gallery(network, selection.across_classes(split, count), target)
+    return f"picture: {target}, {drawn} of {len(split)} videos"

@@ -17,6 +17,23 @@ def few_videos(split: catalog.Split, count: int) -> catalog.Split:
     return rows_of(split, rows)
 
 
+def across_classes(split: catalog.Split, count: int) -> catalog.Split:
+    """Returns at most `count` videos of as many classes as possible, in class order.
+
+    With more classes than that, evenly spaced classes give their first video each.
+    """
+    order = np.argsort(split.labels, kind="stable")
+    classes, start = np.unique(split.labels[order], return_index=True)
+    if len(classes) > count:
+        return rows_of(
+            split, order[start[np.linspace(0, len(classes) - 1, count).astype(int)]]
+        )
+    sizes = np.diff([*start, len(order)])
+    rank = np.arange(len(order)) - np.repeat(start, sizes)
+    chosen = np.sort(np.argsort(rank, kind="stable")[:count])
+    return rows_of(split, order[chosen])
+
+
 def rows_of(split: catalog.Split, rows: np.ndarray) -> catalog.Split:
     """Returns the videos in the given rows, in their order."""
     return dataclasses.replace(

@@ -12,6 +12,7 @@ import numpy as np
 
 Scaling = Literal["clip", "frame"]
 SCALINGS: tuple[Scaling, ...] = get_args(Scaling)
+Colours = Literal["turbo", "viridis"]
 
 
 def class_activation(
@@ -105,18 +106,20 @@ def displayed(
     )
 
 
-def overlay(frames: np.ndarray, brightness: np.ndarray) -> np.ndarray:
+def overlay(
+    frames: np.ndarray, brightness: np.ndarray, colours: Colours = "turbo"
+) -> np.ndarray:
     """Returns frames under a colour map: 0.4 heat and 0.5 picture, as in Places' demo.
 
     Args:
         frames: [T, H, W, 3] uint8 RGB.
-        brightness: [T, H, W] in 0..1, blue to red.
+        brightness: [T, H, W] in 0..1.
+        colours: The colour map: `turbo`, blue to red, or `viridis`, violet to yellow.
 
     Returns:
         [T, H, W, 3] uint8 RGB.
     """
     levels = np.rint(255 * brightness).astype(np.uint8)
-    heat = np.stack(
-        [cv2.applyColorMap(f, cv2.COLORMAP_TURBO)[..., ::-1] for f in levels]
-    )
+    table = {"turbo": cv2.COLORMAP_TURBO, "viridis": cv2.COLORMAP_VIRIDIS}[colours]
+    heat = np.stack([cv2.applyColorMap(f, table)[..., ::-1] for f in levels])
     return np.rint(0.4 * heat + 0.5 * frames).astype(np.uint8)

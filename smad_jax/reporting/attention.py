@@ -1,17 +1,22 @@
-"""Fig. 7 for any video: picture, baseline CAM, actionness and SMAD CAM."""
+"""Where networks look: Fig. 7 for any video, and a sheet of every class for any run.
+
+The CAM and the actionness are different quantities and have different colours: the CAM
+is evidence for one class, the actionness a weight that no class owns.
+"""
 
 import dataclasses
 import io
 import pathlib
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import av
 import cv2
 import matplotlib.figure
 import numpy as np
+from matplotlib import cm, colors
 
 from smad_jax import errors
-from smad_jax.data import video
+from smad_jax.data import catalog, video
 from smad_jax.evaluation import cam
 from smad_jax.experiment import trained
 from smad_jax.reporting import figures
@@ -19,6 +24,11 @@ from smad_jax.reporting import figures
 SIDE = 224  # pixels of a panel
 FRAMES_PER_SECOND = 4
 STRIP_FRAMES = 4
+_CAM: cam.Colours = "turbo"
+_ACTIONNESS: cam.Colours = "viridis"
+_DIVERGING = "PuOr_r"  # of actionness on a sheet, white at the frame's mean
+# the colours of each column of a strip; None for a picture
+_LEGENDS = (None, _CAM, _ACTIONNESS, _CAM)
 
 
 class Panels(NamedTuple):
@@ -126,9 +136,10 @@ def panels(
     how = cv2.INTER_NEAREST if small else cv2.INTER_LINEAR
     frames = np.stack([cv2.resize(f, (SIDE, SIDE), interpolation=how) for f in clip])
 
-    def heat(maps: np.ndarray) -> np.ndarray:
+    def heat(maps: np.ndarray, colours: cam.Colours = _CAM) -> np.ndarray:
         maps = cam.stretched(maps, len(frames))
-        return cam.overlay(frames, cam.displayed(maps, SIDE, SIDE, scaling=scaling))
+        shown = cam.displayed(maps, SIDE, SIDE, scaling=scaling)
+        return cam.overlay(frames, shown, colours)
 
     return Panels(
         titles=(
@@ -140,17 +151,17 @@ def panels(
         columns=(
             frames,
             heat(before.activation),
-            heat(after.actionness),
+            heat(after.actionness, _ACTIONNESS),
             heat(after.activation),
         ),
     )
 
 
 def strip(shown: Panels, path: pathlib.Path, *, count: int = STRIP_FRAMES) -> None:
-    """Draws evenly spaced frames, one in each row, as a PNG file."""
+    """Draws evenly spaced frames, one in each row, above a legend, as a PNG file."""
     total = len(shown.columns[0])
     rows = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
-    size = (1.7 * len(shown.columns), 1.7 * len(rows) + 0.5)
+    size = (1.7 * len(shown.columns), 1.7 * len(rows) + 1.0)
     figure = matplotlib.figure.Figure(size, layout="compressed")
     axes = figure.subplots(len(rows), len(shown.columns), squeeze=False)
     for column, frames in enumerate(shown.columns):
@@ -160,8 +171,118 @@ def strip(shown: Panels, path: pathlib.Path, *, count: int = STRIP_FRAMES) -> No
             axis.set(xticks=[], yticks=[])
     for axis, frame in zip(axes[:, 0], rows, strict=True):
         axis.set_ylabel(f"frame {frame + 1} of {total}", fontsize=7)
+    for column, colours in enumerate(_LEGENDS):
+        if colours is not None:
+            what = "actionness" if colours == _ACTIONNESS else "evidence for the class"
+            _legend(figure, axes[:, column], colours, (0, 1), ("least", "most"), what)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=130, bbox_inches="tight")
+
+
+def _legend(
+    figure: matplotlib.figure.Figure,
+    axes: np.ndarray,
+    colours: str,
+    ends: tuple[float, float],
+    ticks: tuple[str, str],
+    label: str,
+    location: Literal["bottom", "right"] = "bottom",
+) -> None:
+    """Draws what colours mean, beside the axes that have them."""
+    scale = cm.ScalarMappable(colors.Normalize(*ends), colours)
+    bar = figure.colorbar(
+        scale, ax=axes.tolist(), location=location, ticks=ends, aspect=12, pad=0.02
+    )
+    bar.set_ticklabels(ticks, fontsize=7)
+    bar.set_label(label, fontsize=7)
+
+
+def gallery(
+    network: trained.TrainedNetwork, split: catalog.Split, path: pathlib.Path
+) -> int:
+    """Draws videos with what the network sees in them, as a PNG file.
+
+    Each column is the middle frame of a video: the frame, its CAM of the action that
+    the network predicts for this clip, and with SAAR its actionness. The title is the
+    true action and the prediction, red if it is wrong.
+
+    Args:
+        network: Any trained network.
+        split: The videos; see `selection.across_classes`.
+        path: File to write; its folder is created.
+
+    Returns:
+        The number of videos drawn; those that cannot be read are left out.
+
+    Raises:
+        DataError: if none can be read.
+    """
+    shown, failures = [], []
+    for row, id in enumerate(split.ids):
+        try:
+            clip = clip_of(network, split.video(row).video, id)
+        except errors.DataError as error:
+            failures.append(error)
+            continue
+        shown.append((row, clip, look(network, clip)))
+    if not shown:
+        raise failures[0]
+    with_saar = shown[0][2].actionness is not None
+    names = ("frame", "CAM of the prediction", *["actionness"] * with_saar)
+    size = (1.45 * len(shown) + 1.2, 1.5 * len(names) + 0.7)
+    figure = matplotlib.figure.Figure(size, layout="compressed")
+    axes = figure.subplots(len(names), len(shown), squeeze=False)
+    for column, (row, clip, found) in zip(axes.T, shown, strict=True):
+        truth = split.classes[split.labels[row]]
+        _draw_column(column, clip, found)
+        column[0].set_title(
+            f"{figures.shortened(truth, 18)}\n→ {figures.shortened(found.answer, 18)} "
+            f"({found.probability:.0%})",
+            fontsize=7,
+            color="black" if truth == found.answer else "firebrick",
+            parse_math=False,
+        )
+        column[-1].set_xlabel(
+            figures.shortened(split.ids[row], 22), fontsize=6, parse_math=False
+        )
+    for axis, name in zip(axes[:, 0], names, strict=True):
+        axis.set_ylabel(name, fontsize=8)
+    evidence = "evidence in this clip"
+    _legend(figure, axes[1], _CAM, (0, 1), ("least", "most"), evidence, "right")
+    if with_saar:
+        mean = "times the frame's mean"
+        _legend(figure, axes[2], _DIVERGING, (0, 2), ("0", "2"), mean, "right")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120, bbox_inches="tight")
+    return len(shown)
+
+
+def _draw_column(axes: np.ndarray, clip: np.ndarray, found: Look) -> None:
+    """The middle frame of a clip, plain and under each of its maps."""
+    middle = len(clip) // 2
+    frame = clip[middle]
+    height, width = frame.shape[:2]
+    evidence = cam.displayed(cam.stretched(found.activation, len(clip)), height, width)
+    axes[0].imshow(frame)
+    layers = [(evidence[middle], _CAM, 1)]
+    if found.actionness is not None:
+        # as it is, not stretched to the ends: even actionness shows as one colour
+        layers.append(
+            (cam.stretched(found.actionness, len(clip))[middle], _DIVERGING, 2)
+        )
+    for axis, (layer, colours, most) in zip(axes[1:], layers, strict=True):
+        axis.imshow(frame.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
+        axis.imshow(
+            layer,
+            cmap=colours,
+            vmin=0,
+            vmax=most,
+            alpha=0.55,
+            interpolation="bilinear",
+            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+        )
+    for axis in axes:
+        axis.set(xticks=[], yticks=[])
 
 
 def film(shown: Panels) -> bytes:

@@ -1,4 +1,4 @@
-"""Pictures of where a network looked."""
+"""A sheet of predicted videos."""
 
 import pathlib
 from collections.abc import Sequence
@@ -6,88 +6,7 @@ from collections.abc import Sequence
 import matplotlib.figure
 import numpy as np
 
-from smad_jax import errors
-from smad_jax.evaluation import predictions
-
 _COLUMNS = 6  # of a sheet
-
-
-def actionness(
-    examples: predictions.Examples,
-    classes: Sequence[str],
-    path: pathlib.Path,
-    *,
-    count: int = 8,
-) -> pathlib.Path:
-    """Draws clips above the actionness masks that SAAR gave them (cf. Fig. 7).
-
-    Each column is a clip: its first and last frame, and under each the frame overlaid
-    with H W A', whose mean over a frame is 1; blue is less, red is more. The title is
-    the true action and, if wrong, the prediction in red.
-
-    Args:
-        examples: From a run with SAAR.
-        classes: [K] names of the actions.
-        path: PNG file to write; its folder is created.
-        count: Number of clips.
-
-    Returns:
-        `path`.
-
-    Raises:
-        DataError: if the run had no SAAR.
-    """
-    if examples.actionness is None:
-        raise errors.DataError(
-            "the run has no actionness to show; only runs with SAAR have it, such as "
-            "those of configs/slowonly_smad.py (model.saar=True)"
-        )
-    count = min(count, len(examples.video))
-    figure = matplotlib.figure.Figure((1.4 * count, 6.2), layout="compressed")
-    axes = figure.subplots(4, count, squeeze=False)
-    drawn = None
-    for column in range(count):
-        for row, frame in enumerate((0, -1)):
-            picture = examples.video[column, frame]
-            height, width = picture.shape[:2]
-            plain, masked = axes[2 * row, column], axes[2 * row + 1, column]
-            plain.imshow(picture)
-            masked.imshow(np.mean(picture, axis=-1), cmap="gray", vmin=0, vmax=255)
-            drawn = masked.imshow(
-                examples.actionness[column, frame],
-                cmap="coolwarm",
-                vmin=0,
-                vmax=2,
-                alpha=0.55,
-                interpolation="bilinear",
-                extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-            )
-        truth, answer = (
-            shortened(classes[int(rows[column])], 16)
-            for rows in (examples.labels, examples.predictions)
-        )
-        wrong = examples.predictions[column] != examples.labels[column]
-        axes[0, column].set_title(
-            f"{truth}\n{f'predicted: {answer}' if wrong else 'correct'}",
-            fontsize=7,
-            color="firebrick" if wrong else "black",
-            parse_math=False,
-        )
-        axes[3, column].set_xlabel(
-            shortened(str(examples.ids[column]), 20),
-            fontsize=6,
-            parse_math=False,
-        )
-    names = ("first frame", "its actionness", "last frame", "its actionness")
-    for row, name in enumerate(names):
-        axes[row, 0].set_ylabel(name, fontsize=9)
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-    if drawn is not None:
-        figure.colorbar(drawn, ax=axes, shrink=0.6, label="times the frame's mean")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    return path
 
 
 def sheet(

@@ -128,3 +128,19 @@ def test_held_out_videos_are_a_share_of_each_class_and_of_no_other():
     assert selection.hold_out(split, 0.2, seed=1)[1].ids != held.ids
     with pytest.raises(errors.ConfigError, match=r"0\.005 of 100 videos"):
         selection.hold_out(split, 0.005, seed=0)
+
+
+def test_videos_across_classes_show_every_class_before_any_twice():
+    labels = np.array([2, 2, 2, 0, 5, 2, 0, 2], np.int32)
+    split = catalog.Split(
+        *("demo", "test", tuple("abcdefgh"), labels, tuple("uvwxyz")),
+        *({}, {}, {}, None, np.arange(8)),
+    )
+
+    def ids(count):
+        return "".join(selection.across_classes(split, count).ids)
+
+    assert ids(3) == "dae"
+    assert ids(5) == "dgabe"
+    assert ids(99) == "dgabcfhe"
+    assert ids(2) == "de"  # of three classes the outer two

@@ -10,6 +10,7 @@ from flax import nnx
 
 from configs import slowonly_smad
 from smad_jax import errors, models
+from smad_jax.data import loose_files
 from smad_jax.evaluation import cam, predict
 from smad_jax.experiment import trained
 from smad_jax.experiment.settings import Settings
@@ -73,6 +74,35 @@ def test_four_columns_show_the_clip_that_both_networks_saw(networks, content):
     )
     assert shown.titles[3] == f"SMAD CAM\n{after.answer} ({after.probability:.0%})"
     assert after.answer in CLASSES
+
+
+def test_actionness_has_other_colours_than_the_evidence_for_a_class(networks, content):
+    shown = attention.panels(*networks, content)
+    after = attention.look(networks[1], attention.clip_of(networks[1], content))
+    bright = cam.displayed(after.actionness, 224, 224)
+    np.testing.assert_array_equal(
+        shown.columns[2], cam.overlay(shown.columns[0], bright, "viridis")
+    )
+    assert (shown.columns[2] != cam.overlay(shown.columns[0], bright)).any()
+
+
+@pytest.mark.parametrize("saar", [False, True])
+def test_gallery_of_any_run_has_a_column_a_video_and_leaves_bad_ones_out(
+    networks, content, tmp_path, saar
+):
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        (folder / f"{name}.mp4").write_bytes(content if name != "b" else b"no video")
+    split = loose_files.open_files(folder)
+    path = tmp_path / "new" / "sheet.png"
+    assert attention.gallery(networks[saar], split, path) == 2
+    height = len(cv2.imread(str(path)))
+    assert (height > 550) == saar  # rows of 1.5 inches at 120 dots, one for actionness
+    (folder / "a.mp4").write_bytes(b"")
+    (folder / "c.mp4").write_bytes(b"")
+    with pytest.raises(errors.DataError, match=r"a\.mp4 cannot be read"):
+        attention.gallery(networks[saar], split, path)
 
 
 def test_network_that_strides_over_time_has_a_map_for_every_frame(content):

@@ -1,11 +1,9 @@
 import json
+import shutil
 import sys
 
-import numpy as np
 import pytest
 
-from smad_jax.evaluation import predict
-from smad_jax.experiment import run_labels
 from smad_jax.reporting import __main__ as command
 
 
@@ -50,31 +48,23 @@ def test_missing_run_ends_with_code_3_and_the_command_that_makes_it(tmp_path, ca
     )
 
 
-def test_picture_is_drawn_beside_the_run_or_where_it_is_asked_for(tmp_path, capsys):
-    count, T, H, W = 2, 3, 20, 28
-    (tmp_path / "predictions").mkdir()
-    predict.Examples(
-        video=np.zeros((count, T, H, W, 3), np.uint8),
-        actionness=np.ones((count, T, 5, 7)),
-        labels=np.arange(count),
-        predictions=np.arange(count),
-        ids=np.array(["one", "two"]),
-    ).save(tmp_path / "predictions" / "tail_examples.npz")
-    assert run("picture", tmp_path, "--set", "tail") == 3
-    assert "labels.json" in capsys.readouterr().err
-    run_labels.write(tmp_path, run_labels.Labels(("walk", "wave"), {}))
-    assert run("picture", tmp_path, "--set", "tail") == 0
-    assert (tmp_path / "actionness_tail.png").stat().st_size > 0
-    assert run("picture", tmp_path, "--set", "tail", "--out", tmp_path / "a.png") == 0
-    assert capsys.readouterr().out.endswith(f"picture: {tmp_path / 'a.png'}\n")
-    assert (tmp_path / "a.png").stat().st_size > 0
-    assert run("picture", tmp_path) == 3
-    assert "'rare'; --set can be tail" in capsys.readouterr().err
-
-
-def test_picture_of_a_set_without_examples_ends_with_code_3(tmp_path, capsys):
-    assert run("picture", tmp_path) == 3
-    assert "'rare'; test it first" in capsys.readouterr().err
+def test_picture_is_drawn_beside_the_run_or_where_it_is_requested(
+    fresh_run, small_data, tmp_path, capsys
+):
+    folder = tmp_path / "run"
+    shutil.copytree(fresh_run, folder)
+    data = ("--data-root", small_data, "--count", 3)
+    assert run("picture", folder, "--set", "tail", *data) == 0
+    target = folder / "picture_tail.png"
+    assert capsys.readouterr().out.startswith(f"picture: {target}, 3 of ")
+    assert target.stat().st_size > 0
+    place = ("--set", "embedded/iid", "--out", tmp_path / "a.png")
+    assert run("picture", folder, *place, *data) == 0
+    assert capsys.readouterr().out.startswith(f"picture: {tmp_path / 'a.png'}, 3 of ")
+    assert run("picture", folder, "--set", "tial", *data) == 2
+    assert "unknown test set 'tial'" in capsys.readouterr().err
+    assert run("picture", folder, "--out", "a.jpg", *data) == 2
+    assert run("picture", tmp_path / "none", *data) == 3
 
 
 def test_study_is_printed_and_written_into_both_documents(fake_runs, tmp_path, capsys):
