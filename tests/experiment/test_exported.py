@@ -13,7 +13,7 @@ from smad_jax import errors
 from smad_jax.commands import front_door
 from smad_jax.evaluation import predict
 from smad_jax.experiment import exported, trained
-from smad_jax.experiment.settings import Method
+from smad_jax.experiment.keys import Method
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "weights.md"
 DATASET = "embedded-seed0-x0.05"
