@@ -1,9 +1,11 @@
 """Unusable videos: each is recorded once, and too many of them stop the run."""
 
 import collections
+import contextlib
 import json
 import os
 import pathlib
+from collections.abc import Iterator
 
 from smad_jax import errors
 
@@ -83,15 +85,37 @@ class BadVideos:
             )
 
     def _read_listed(self) -> set[str]:
-        """Ids of this source in the file; an incomplete last line is ignored."""
-        if self._path is None or not self._path.is_file():
-            return set()
-        listed = set()
-        for line in self._path.read_text("utf-8").splitlines():
-            try:
-                entry = json.loads(line)
-                if entry["source"] == self._source:
-                    listed.add(entry["id"])
-            except (ValueError, LookupError, TypeError):
-                continue
-        return listed
+        """Ids of this source in the file."""
+        entries = [] if self._path is None else _entries(self._path)
+        return {entry["id"] for entry in entries if entry["source"] == self._source}
+
+
+def summary(folder: pathlib.Path) -> list[str]:
+    """Returns a sentence for each source of training videos with bad ones in a run."""
+    bad = collections.defaultdict(dict)
+    # Each process of a pod has a file of its own.
+    for path in sorted(folder.glob("bad_videos*.jsonl")):
+        for entry in _entries(path):
+            if entry.get("replacement") is not None:
+                bad[entry["source"]][entry["id"]] = entry.get("reason", "unknown")
+    return [
+        f"{len(reason_of)} {'video' if len(reason_of) == 1 else 'videos'} of {source} "
+        "could not be used in training, where others took their place ("
+        + ", ".join(
+            f"{reason} {count}"
+            for reason, count in collections.Counter(reason_of.values()).most_common()
+        )
+        + f"); {folder / 'bad_videos.jsonl'} lists them"
+        for source, reason_of in bad.items()
+    ]
+
+
+def _entries(path: pathlib.Path) -> Iterator[dict[str, str]]:
+    """The lines of a file of bad videos; an incomplete last one is ignored."""
+    if not path.is_file():
+        return
+    for line in path.read_text("utf-8").splitlines():
+        with contextlib.suppress(ValueError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and {"source", "id"} <= entry.keys():
+                yield entry

@@ -15,6 +15,7 @@ import ml_collections
 
 from smad_jax import errors
 from smad_jax.base import file_io
+from smad_jax.data import bad_videos
 from smad_jax.experiment import run_folder
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import log, usage
@@ -151,7 +152,7 @@ def write_results(folder: pathlib.Path, record: Record) -> None:
             f"{name:<16}{count:>8}"
             + "".join(f"{'' if v is None else f'{v:.1%}':>12}" for v in cells)
         )
-    log.logger.info("\n".join(lines))
+    log.logger.info("\n".join([*lines, *bad_videos.summary(folder)]))
     # One line for programs; `RESULT ` finds it in any log.
     log.logger.info(f"RESULT {json.dumps(record.results)}")
     peak = ", ".join(
