@@ -8,8 +8,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from smad_jax import errors
-from smad_jax.commands import test_sets
-from smad_jax.experiment import config_files
+from smad_jax.experiment import config_files, test_sets
 
 WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run (default: runs/CONFIG[-ARGUMENT])."

@@ -2,17 +2,20 @@
 
 import ast
 import dataclasses
+import datetime
 import functools
 import json
+import math
 import os
 import pathlib
+import statistics
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
 from typing import Any
 
 from smad_jax import errors
-from smad_jax.experiment import config_files, run_folder
+from smad_jax.experiment import config_files, run_folder, test_sets
 from smad_jax.reporting import children
 
 
@@ -85,7 +88,8 @@ def finish(
     Args:
         jobs: The runs.
         at_once: Number of processes side by side.
-        report: Receives a line for every run that ends.
+        report: Receives a line at the start and for every run that ends, with the time
+            that the others will take.
 
     Raises:
         DataError: if a folder has a run with other settings, before any run starts; or
@@ -108,13 +112,17 @@ def make(
         DataError: as `finish` does.
     """
     check(jobs)
-    missing = []
+    missing, seconds = [], []
     for job in jobs:
         found = find(job.folder)
         if found is None:
             missing.append(job)
         else:
+            seconds.append(found.seconds)
             yield job, found
+    if missing:
+        outlook = _outlook(seconds, len(missing), at_once)
+        report(f"{len(missing)} runs to make, {at_once} at a time{outlook}")
     failed = []
     family, free = children.Children(), _core_shares(at_once)
     pool = futures.ThreadPoolExecutor(at_once)
@@ -130,18 +138,32 @@ def make(
         started = {pool.submit(launch, job): job for job in missing}
         for done, future in enumerate(_as_completed(started), 1):
             job, code = started[future], future.result()
-            report(
-                f"{done}/{len(missing)} {job.folder} {'ok' if code == 0 else 'FAILED'}"
-            )
-            if code:
-                failed.append(f"{job.folder / 'console.log'} (exit {code})")
+            run = None if code else read(job.folder)
+            seconds += [run.seconds] if run else []
+            outlook = _outlook(seconds, len(missing) - done, at_once)
+            state = "ok" if run else "FAILED"
+            report(f"{done}/{len(missing)} {job.folder} {state}{outlook}")
+            if run:
+                yield job, run
             else:
-                yield job, read(job.folder)
+                failed.append(f"{job.folder / 'console.log'} (exit {code})")
     finally:
         family.stop()
         pool.shutdown(cancel_futures=True)
     if failed:
         raise errors.DataError(f"runs failed, see {', '.join(failed)}")
+
+
+def _outlook(seconds: Sequence[float], left: int, at_once: int) -> str:
+    """How long the runs left to make will take, by the seconds of those that ended."""
+    if not left:
+        return ""
+    if not seconds:
+        return "; the first to end shows how long the others take"
+    each = statistics.median(seconds)
+    times = (each, each * math.ceil(left / at_once))
+    one, all_left = (datetime.timedelta(seconds=round(time)) for time in times)
+    return f"; {one} a run, about {all_left} left"
 
 
 def _as_completed(
@@ -194,7 +216,7 @@ def settings(job: Job) -> dict[str, object]:
     """
     try:
         config = config_files.load_config(job.config)
-        for flag in job.overrides:
+        for flag in test_sets.apply(config, job.overrides):
             name, _, text = flag.partition("=")
             if name.startswith("--config."):
                 *sections, last = name.removeprefix("--config.").split(".")

@@ -45,6 +45,7 @@ def config_file(tmp_path, monkeypatch):
         f"    config = ml_collections.ConfigDict({CONFIG!r})\n"
         "    config.optimizer.milestones = (40, 80)\n"
         "    config.model = {'saar': argument == 'saar'}\n"
+        "    config.evaluation = {'sets': {'iid': 'embedded/iid'}}\n"
         "    return config\n"
     )
 
@@ -113,7 +114,11 @@ def test_only_missing_runs_are_made_and_all_are_returned_in_order(launched, tmp_
     )
     assert [run.folder for run in done] == [unmade, there, broken]
     assert launched == [unmade, broken]
-    assert lines == [f"1/2 {unmade} ok", f"2/2 {broken} ok"]
+    assert lines == [
+        "2 runs to make, 1 at a time; 0:00:12 a run, about 0:00:25 left",
+        f"1/2 {unmade} ok; 0:00:12 a run, about 0:00:12 left",
+        f"2/2 {broken} ok",
+    ]
 
 
 def test_runs_with_other_settings_are_named_before_any_is_made(launched, tmp_path):
@@ -157,7 +162,19 @@ def test_failed_run_is_named_after_the_others_have_ended(monkeypatch, tmp_path):
             job(tmp_path / "good"),
             report=lines.append,
         )
-    assert lines == [f"1/2 {tmp_path / 'bad'} FAILED", f"2/2 {tmp_path / 'good'} ok"]
+    unknown = "; the first to end shows how long the others take"
+    assert lines == [
+        f"2 runs to make, 1 at a time{unknown}",
+        f"1/2 {tmp_path / 'bad'} FAILED{unknown}",
+        f"2/2 {tmp_path / 'good'} ok",
+    ]
+
+
+def test_flag_of_a_study_may_add_a_test_set(tmp_path):
+    added = job(tmp_path / "run", "evaluation.sets.my-set=mine/night")
+    assert runs.settings(added)["evaluation.sets.my-set"] == "mine/night"
+    with pytest.raises(errors.ConfigError, match="other"):
+        runs.settings(job(tmp_path / "run", "evaluation.sets.other="))
 
 
 def test_signal_that_ends_no_wait_is_answered_all_the_same():
