@@ -227,7 +227,6 @@ def _count(
     material: joining.Material,
     aspect: joining.Aspect,
     predicted: np.ndarray,
-    strata: np.ndarray | None = None,
 ) -> leaning.Counts:
     return leaning.count(
         material.labels,
@@ -235,7 +234,7 @@ def _count(
         aspect.values,
         len(material.classes),
         len(aspect.names),
-        strata,
+        [other.values for other in material.aspects if other is not aspect],
     )
 
 
@@ -247,8 +246,7 @@ def _verdict(
     third: np.ndarray,
     fixed: Mapping[str, np.ndarray],
 ) -> Verdict:
-    strata = concern.strata(aspect.name, material.labels, fixed)
-    counts = _count(material, aspect, predicted, strata)
+    counts = _count(material, aspect, predicted)
     answers = material.labels, predicted, aspect.values
     right = predicted == material.labels
     parts = tuple(rates.rate(right[third == n]) for n in range(3))

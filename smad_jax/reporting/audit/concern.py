@@ -82,23 +82,6 @@ def whole_labels(
     return least[pair]
 
 
-def strata(
-    aspect: str, labels: np.ndarray, fixed: Mapping[str, np.ndarray]
-) -> np.ndarray:
-    """Returns [V] int: equal for videos of one class whose other aspects are alike.
-
-    Args:
-        aspect: The one that is left out.
-        labels: [V] int true actions.
-        fixed: By aspect, [V] int from `whole_labels`, -1 if unknown.
-    """
-    found = labels
-    for name, third in fixed.items():
-        if name != aspect:
-            found = found * (len(groups.THIRDS) + 1) + third + 1
-    return found
-
-
 def control(
     aspect: str,
     labels: np.ndarray,
@@ -113,7 +96,7 @@ def control(
         labels: [V] int true actions, held fixed too.
         right: [V] bool.
         third: [V] int, the aspect's equal thirds.
-        fixed: As for `strata`.
+        fixed: By aspect, [V] int from `whole_labels`, -1 if unknown.
     """
     others = {name: whole for name, whole in fixed.items() if name != aspect}
     if not others:
@@ -121,7 +104,9 @@ def control(
     numbers = range(len(groups.THIRDS))
     known = np.all([whole >= 0 for whole in others.values()], axis=0)
     ends = known & ((third == numbers[0]) | (third == numbers[-1]))
-    stratum = strata(aspect, labels, fixed)
+    stratum = labels
+    for whole in others.values():
+        stratum = stratum * (len(numbers) + 1) + whole + 1
     return Controlled(
         tuple(others),
         rates.stratified(right[ends], third[ends] == 0, stratum[ends]),

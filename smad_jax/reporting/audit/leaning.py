@@ -3,17 +3,39 @@
 Groups are small, so they are pooled too: over the thirds of rarity, and over classes.
 
 All counts are tables of class by label of an aspect, so the cost grows with V + K Z and
-not with their product. With several aspects the videos of a class are cut into strata
-whose other aspects are equally rare, S in all, so that no aspect is blamed for another.
+not with their product.
+
+Mistakes are compared with those that other traits of the videos predict: their class,
+and their label of every other aspect. What exceeds chance must exceed each of these
+predictions, so no aspect is blamed for what another explains.
 """
 
 import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from smad_jax.evaluation import groups, rates
 
 _ENOUGH = 10  # videos of other classes; of fewer a share means nothing
+
+
+class Trait(NamedTuple):
+    """What one trait of the videos, with S values, predicts about mistakes.
+
+    Attributes:
+        held: [S, Z] videos of a trait with a label of the aspect.
+        missed: [S] those of a trait that are not classified correctly.
+        confused: [S, K] videos of a trait that are classified as another class.
+        expected: [K, Z] mistakes that there would be, given the trait, if the label
+            did not matter.
+    """
+
+    held: np.ndarray
+    missed: np.ndarray
+    confused: np.ndarray
+    expected: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,17 +47,13 @@ class Counts:
         right: [K, Z] those of them that are classified correctly.
         mistaken: [K, Z] videos of *other* classes with the label that are classified
             as the class.
-        held: [S, Z] videos of a stratum with a label.
-        missed: [S] those of a stratum that are not classified correctly.
-        confused: [S, K] videos of a stratum that are classified as another class.
+        traits: The class first, then the other aspects.
     """
 
     shown: np.ndarray
     right: np.ndarray
     mistaken: np.ndarray
-    held: np.ndarray
-    missed: np.ndarray
-    confused: np.ndarray
+    traits: tuple[Trait, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +65,8 @@ class Lean:
         value: The label of the aspect.
         here: Among videos of other classes with that label, the share classified as
             the class.
-        expected: That share if the label did not matter to any of these classes, 0
-            to 1.
+        expected: That share if the label did not matter, 0 to 1; the largest that a
+            trait predicts.
         extra: How many mistakes there are beyond the expected share.
         p: One-sided, see `rates.more_than_expected`.
     """
@@ -75,8 +93,8 @@ class Pool:
     Attributes:
         value: The label of the aspect.
         rate: Their accuracy.
-        expected: What it would be if each stratum were as accurate with this label as
-            over all labels, 0 to 1.
+        expected: What it would be if each class were as accurate with this label as
+            over all labels, or each label of another aspect, 0 to 1; the lowest.
         extra: How many mistakes there are beyond that.
         wrong: [n] rows of the misclassified videos.
     """
@@ -115,7 +133,7 @@ def count(
     values: np.ndarray,
     num_classes: int,
     num_values: int,
-    strata: np.ndarray | None = None,
+    others: Sequence[np.ndarray] = (),
 ) -> Counts:
     """Counts videos that have a label of the aspect.
 
@@ -125,38 +143,78 @@ def count(
         values: [V] int, -1 for no label.
         num_classes: K.
         num_values: Z.
-        strata: [V] int, each inside one class; None for the classes themselves.
+        others: [V] int each, the labels of other aspects.
     """
-    strata = labels if strata is None else np.unique(strata, return_inverse=True)[1]
-
-    def table(
-        rows: np.ndarray, first: np.ndarray, second: np.ndarray, width: int
-    ) -> np.ndarray:
-        height = int(strata.max()) + 1 if first is strata else num_classes
-        cells = first[rows] * width + second[rows]
-        return np.bincount(cells, minlength=height * width).reshape(height, width)
-
     known = values >= 0
-    right = known & (labels == predicted)
-    wrong = known & (labels != predicted) & (predicted >= 0)
+    right, answered = labels == predicted, predicted >= 0
+    wrong = known & ~right & answered
+    traits = [labels, *map(_frequent, others)]
     return Counts(
-        shown=table(known, labels, values, num_values),
-        right=table(right, labels, values, num_values),
-        mistaken=table(wrong, predicted, values, num_values),
-        held=table(known, strata, values, num_values),
-        missed=table(known & ~right, strata, values, num_values).sum(axis=1),
-        confused=table(wrong, strata, predicted, num_classes),
+        shown=_table(labels[known], values[known], num_classes, num_values),
+        right=_table(
+            labels[known & right], values[known & right], num_classes, num_values
+        ),
+        mistaken=_table(predicted[wrong], values[wrong], num_classes, num_values),
+        traits=tuple(
+            _trait(
+                trait[known],
+                labels[known],
+                predicted[known],
+                values[known],
+                num_classes,
+                num_values,
+            )
+            for trait in traits
+        ),
     )
+
+
+def _table(
+    first: np.ndarray, second: np.ndarray, height: int, width: int
+) -> np.ndarray:
+    """[height, width] counts of pairs."""
+    cells = np.bincount(first * width + second, minlength=height * width)
+    return cells.reshape(height, width)
+
+
+def _frequent(labels: np.ndarray) -> np.ndarray:
+    """[V] int from 0; all labels of too few videos are one, and so are missing ones."""
+    _, place, size = np.unique(labels, return_inverse=True, return_counts=True)
+    return np.where((size[place] < _ENOUGH) | (labels < 0), 0, place + 1)
+
+
+def _trait(
+    trait: np.ndarray,
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    values: np.ndarray,
+    num_classes: int,
+    num_values: int,
+) -> Trait:
+    """What a [V] trait from 0 predicts; the other arguments are those of `count`."""
+    size = int(trait.max(initial=-1)) + 1
+    wrong = labels != predicted
+    taken = wrong & (predicted >= 0)
+    held = _table(trait, values, size, num_values)
+    confused = _table(trait[taken], predicted[taken], size, num_classes)
+    # a video of a class cannot be mistaken for it, and is left out of the expectation
+    own = _table(trait, labels, size, num_classes)
+    others = held.sum(axis=1, keepdims=True) - own
+    share = confused / np.maximum(others, 1)
+    expected = share.T @ held
+    np.subtract.at(expected, (labels, values), share[trait, labels])
+    missed = np.bincount(trait[wrong], minlength=size)
+    return Trait(held, missed, confused, expected)
 
 
 def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
     """Returns the leans that exceed chance, those with most extra mistakes first.
 
     A class may be confused with another everywhere and also have a label more often.
-    So mistakes are compared with what the overall confusion of each stratum predicts
-    for its videos with the label, summed over strata as Cochran, Mantel and Haenszel
-    do.
-    One in twenty leans may be chance (Benjamini and Hochberg's rule over all pairs of
+    So mistakes are compared with what the overall confusion of each class predicts for
+    its videos with the label, summed over classes as Cochran, Mantel and Haenszel do,
+    and with what each other aspect predicts alike; the largest p-value counts. One in
+    twenty leans may be chance (Benjamini and Hochberg's rule over all pairs of
     class and label with at least ten videos of other classes).
 
     Args:
@@ -167,15 +225,21 @@ def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
         The leans, and their number without the limit.
     """
     others = _others(counts)
-    share = counts.confused / np.maximum(counts.held.sum(axis=1, keepdims=True), 1)
-    expected = share.T @ counts.held
     tested = others >= _ENOUGH
     row, column = np.nonzero(tested)
-    hits, mean = counts.mistaken[tested], expected[tested]
+    hits = counts.mistaken[tested]
+    mean = np.max([trait.expected for trait in counts.traits], axis=0)[tested]
     p_values = np.ones(len(row))
     worth = np.flatnonzero(hits >= np.maximum(mean + 1, 2))
-    p_values[worth] = rates.more_than_expected(
-        hits[worth], _trials(counts, row[worth], column[worth]), mean[worth]
+    pairs = row[worth], column[worth]
+    p_values[worth] = np.max(
+        [
+            rates.more_than_expected(
+                hits[worth], _trials(trait, *pairs), trait.expected[pairs]
+            )
+            for trait in counts.traits
+        ],
+        axis=0,
     )
     kept = np.flatnonzero(rates.discoveries(p_values))
     order = kept[np.argsort(-(hits - mean)[kept], kind="stable")]
@@ -204,14 +268,14 @@ def _others(counts: Counts) -> np.ndarray:
     return counts.shown.sum(axis=0) - counts.shown
 
 
-def _trials(counts: Counts, label: np.ndarray, value: np.ndarray) -> np.ndarray:
+def _trials(trait: Trait, label: np.ndarray, value: np.ndarray) -> np.ndarray:
     """[n] number of trials whose sum is a class's mistakes with a label.
 
-    Each stratum of another class adds the smaller of two counts: how often it is
-    confused with the class, and how many of its videos have the label.
+    Each value of the trait adds the smaller of two counts: how often it is confused
+    with the class, and how many of its videos have the label.
     """
     found = np.zeros(len(label), np.int64)
-    for confused, held in zip(counts.confused, counts.held, strict=True):
+    for confused, held in zip(trait.confused, trait.held, strict=True):
         found += np.minimum(confused[label], held[value])
     return found
 
@@ -262,12 +326,17 @@ def hard_values(
     """
     shown = counts.shown.sum(axis=0)
     hits = shown - counts.right.sum(axis=0)
-    of_stratum = counts.missed[:, None]
-    share = of_stratum / np.maximum(counts.held.sum(axis=1, keepdims=True), 1)
-    mean = (share * counts.held).sum(axis=0)
-    trials = np.minimum(of_stratum, counts.held).sum(axis=0)
     tested = np.flatnonzero(shown >= _ENOUGH)
-    p_values = rates.more_than_expected(hits[tested], trials[tested], mean[tested])
+    means, p_values = [], []
+    for trait in counts.traits:
+        missed = trait.missed[:, None]
+        share = missed / np.maximum(trait.held.sum(axis=1, keepdims=True), 1)
+        means.append((share * trait.held).sum(axis=0))
+        trials = np.minimum(missed, trait.held).sum(axis=0)
+        p_values.append(
+            rates.more_than_expected(hits[tested], trials[tested], means[-1][tested])
+        )
+    mean, p_values = np.max(means, axis=0), np.max(p_values, axis=0)
     kept = tested[rates.discoveries(p_values)]
     return [
         Pool(

@@ -32,19 +32,27 @@ def test_counts_are_those_of_a_plain_loop():
         np.testing.assert_array_equal(counts, expected)
 
 
-def test_mistakes_of_a_stratum_are_counted_apart():
+def test_expected_mistakes_are_those_of_a_plain_loop():
     labels, predicted, values = draw(300)
     predicted[3], values[5] = -1, -1
-    strata = 10 * labels + np.arange(300) % 2
-    found = leaning.count(labels, predicted, values, K, Z, strata)
-    assert found.held.shape == (2 * K, Z) and found.confused.shape == (2 * K, K)
+    other = np.arange(300) % 3
+    other[7:9] = 9, -1  # a label of one video, and none: these count as one
+    found = leaning.count(labels, predicted, values, K, Z, [other])
+    assert len(found.traits) == 2
     known = values >= 0
-    for row, stratum in enumerate(np.unique(strata)):
-        here = known & (strata == stratum)
-        wrong = here & (predicted != labels)
-        assert found.held[row].sum() == here.sum()
-        assert found.missed[row] == wrong.sum()
-        assert found.confused[row].sum() == (wrong & (predicted >= 0)).sum()
+    alone = np.isin(other, (9, -1))
+    for trait, of in zip(
+        found.traits, (labels, np.where(alone, 77, other)), strict=True
+    ):
+        expected = np.zeros((K, Z))
+        for row in np.flatnonzero(known):
+            alike = known & (of == of[row])
+            for label in set(range(K)) - {labels[row]}:
+                others = alike & (labels != label)
+                share = np.mean(predicted[others] == label)
+                expected[label, values[row]] += share
+        np.testing.assert_allclose(trait.expected, expected, atol=1e-9)
+        assert trait.missed.sum() == (known & (predicted != labels)).sum()
 
 
 def test_planted_lean_is_found_and_no_other():
@@ -69,17 +77,22 @@ def test_planted_lean_is_found_and_no_other():
     assert rows.tolist() == np.flatnonzero(others & (predicted == 2)).tolist()
 
 
-def test_lean_of_another_aspect_is_gone_within_its_strata():
+def test_lean_that_another_aspect_explains_is_not_found():
     labels, predicted, values = draw()
     rng = np.random.default_rng(2)
-    other = rng.random(len(labels)) < 0.2  # the true cause, which often shows 6
-    values = np.where(other & (rng.random(len(labels)) < 0.8), 6, values)
-    predicted = np.where(other & (rng.random(len(labels)) < 0.3), 2, predicted)
-    alone = leaning.leans(leaning.count(labels, predicted, values, K, Z), 9)[0]
-    assert [(lean.label, lean.value) for lean in alone] == [(2, 6)]
-    strata = 2 * labels + other
-    inside = leaning.count(labels, predicted, values, K, Z, strata)
-    assert leaning.leans(inside, 9) == ([], 0)
+    other = rng.integers(7, size=len(labels))
+    cause = other == 3  # fools the model, and often shows label 6
+    values = np.where(cause & (rng.random(len(labels)) < 0.8), 6, values)
+    predicted = np.where(cause & (rng.random(len(labels)) < 0.3), 2, predicted)
+    alone = leaning.count(labels, predicted, values, K, Z)
+    assert [(one.label, one.value) for one in leaning.leans(alone, 9)[0]] == [(2, 6)]
+    assert leaning.hard_values(alone, labels, predicted, values)
+    given = leaning.count(labels, predicted, values, K, Z, [other])
+    assert leaning.leans(given, 9) == ([], 0)
+    assert leaning.hard_values(given, labels, predicted, values) == []
+    # and the cause itself is found, whatever the aspect that goes with it
+    itself = leaning.count(labels, predicted, other, K, 7, [values])
+    assert [(one.label, one.value) for one in leaning.leans(itself, 9)[0]] == [(2, 3)]
 
 
 def test_leans_are_rarely_found_where_there_are_none():
