@@ -43,6 +43,7 @@ def base() -> ConfigDict:
     config.training.on_non_finite = "stop"  # or `skip` the step
     config.training.profile = ()  # first and last step of a trace for TensorBoard
     config.training.wandb = ""  # project on Weights & Biases; empty: none
+    config.training.non_finite_limit = 0.05  # share of the steps that may be skipped
     config.evaluation.sets = ConfigDict()  # dataset/split by name
     config.evaluation.batch_size = 8  # videos
     config.evaluation.view_chunk = 32  # views predicted at a time

@@ -50,9 +50,10 @@ def make_plan(
     # The last batch of an epoch is as full as the others: it takes videos of the next.
     steps_per_epoch = -(-len(train) // data.batch_size)
     total = training.epochs * steps_per_epoch
+    total = min(total, training.max_steps or total)
     return loop.Plan(
         name=name,
-        total_steps=min(total, training.max_steps or total),
+        total_steps=total,
         steps_per_epoch=steps_per_epoch,
         log_every=training.log_every,
         save_every=training.save_every_epochs * steps_per_epoch,
@@ -65,6 +66,7 @@ def make_plan(
         action_chance=float(np.bincount(train.labels).max() / len(train)),
         on_non_finite=training.on_non_finite,
         profile=training.profile,
+        max_skipped=max(1, int(training.non_finite_limit * total)),
     )
 
 

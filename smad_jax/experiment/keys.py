@@ -149,6 +149,8 @@ class Training:
     save_every_epochs: _Positive = 1
     watch_videos: _Count = 4
     on_non_finite: Literal["stop", "skip"] = "stop"
+    # One batch may be bad; a run that diverged skips all that follow.
+    non_finite_limit: Annotated[float, Range(least=0, most=1)] = 0.05
     profile: tuple[int, ...] = ()
     wandb: str = ""
 

@@ -49,12 +49,12 @@ def train_and_test(
         run_record.check_owner(folder, config)
     run, state = opening.open_run(settings, folder)
     with checkpoint.Checkpoints(folder / "checkpoints") as checkpoints:
-        resumed = checkpoints.latest_step()
+        resumed, position = checkpoints.latest_step(), {}
         if resumed is not None:
             restore = (
                 checkpoints.restore_undamaged if skip_damaged else checkpoints.restore
             )
-            state, _ = restore(state)
+            state, position = restore(state)
             resumed = int(state.step)
         else:  # before the folder is claimed, which is then still free
             train_split, step = run.splits.train, run.train_step
@@ -70,28 +70,32 @@ def train_and_test(
             finished = resumed >= run.plan.total_steps
             what = "already finished at" if finished else "resuming from"
             log.logger.info(f"{what} step {resumed}")
-        state = train(run, state, checkpoints)
-        state = testing.refit(run, state, checkpoints)
+        state, position = train(run, state, checkpoints, position)
+        state = testing.refit(run, state, checkpoints, position)
     # After the checkpoints are closed: an interrupted test finds all of them saved.
     tested = testing.test(run, state)
     seconds, processor = time.perf_counter() - started, time.process_time()
     # Of a resumed run another process did a part, which this one cannot count.
     alone = resumed is None
     processor_seconds = processor - started_processor if alone else None
-    record = testing.record(run, tested, seconds, processor_seconds)
+    skipped = position.get("log", {}).get("skipped", 0)
+    record = testing.record(run, tested, seconds, processor_seconds, skipped)
     if first_process:
         run_record.write_results(folder, record)
     return record.results
 
 
 def train(
-    run: opening.Run, state: train_state.TrainState, checkpoints: checkpoint.Checkpoints
-) -> train_state.TrainState:
-    """Trains from the state's step to the plan's last, and returns the last state."""
+    run: opening.Run,
+    state: train_state.TrainState,
+    checkpoints: checkpoint.Checkpoints,
+    position: checkpoint.Position,
+) -> tuple[train_state.TrainState, checkpoint.Position]:
+    """Trains from the state's step to the plan's last; returns state and position."""
     start = int(state.step)
     # A finished run is tested again without opening a stream or the journal.
     if start >= run.plan.total_steps:
-        return state
+        return state, position
     look = testing.watch_training_videos(run.settings, run.graph, run.splits.train)
     with contextlib.ExitStack() as stack:
         # Of a pod one process writes; metrics are means over the global batch.
@@ -106,8 +110,10 @@ def train(
             tracing.traced(run.train_step, run.plan, run.folder / "tensorboard", start)
         )
 
-        def save(state: train_state.TrainState) -> None:
-            checkpoints.save(state, run.position(state))
+        def save(state: train_state.TrainState, saved: log.Saved) -> None:
+            nonlocal position
+            position = run.position(state) | {"log": saved}
+            checkpoints.save(state, position)
             if look is not None:
                 journal.show(int(state.step), "look/actionness", *look(state))
 
@@ -118,7 +124,7 @@ def train(
                 run.settings, run.folder, run.splits, run.plan.order, start
             )
         }
-        return loop.run(
+        state = loop.run(
             state,
             run.plan,
             train_step=train_step,
@@ -127,4 +133,7 @@ def train(
             key=jax.random.key(run.settings.seed),
             save=save,
             journal=journal,
+            check=checkpoints.check,
+            saved=position.get("log"),
         )
+    return state, position

@@ -35,6 +35,7 @@ class Record:
         seconds: Wall time of the run.
         processor_seconds: Time that its process had the processor, all threads added;
             None if another process did a part of the run.
+        skipped_steps: Updates that were not finite and changed nothing.
     """
 
     results: dict[str, float]
@@ -44,6 +45,7 @@ class Record:
     seed: int
     seconds: float
     processor_seconds: float | None
+    skipped_steps: int = 0
 
 
 def check_owner(folder: pathlib.Path, config: ml_collections.ConfigDict) -> None:
@@ -153,6 +155,8 @@ def write_results(folder: pathlib.Path, record: Record) -> None:
             + "".join(f"{'' if v is None else f'{v:.1%}':>12}" for v in cells)
         )
     log.logger.info("\n".join([*lines, *bad_videos.summary(folder)]))
+    if record.skipped_steps:
+        log.logger.warning(f"{record.skipped_steps} updates were skipped: not finite")
     # One line for programs; `RESULT ` finds it in any log.
     log.logger.info(f"RESULT {json.dumps(record.results)}")
     peak = ", ".join(

@@ -30,7 +30,10 @@ class Tested(NamedTuple):
 
 
 def refit(
-    run: opening.Run, state: train_state.TrainState, checkpoints: checkpoint.Checkpoints
+    run: opening.Run,
+    state: train_state.TrainState,
+    checkpoints: checkpoint.Checkpoints,
+    position: checkpoint.Position,
 ) -> train_state.TrainState:
     """Fits the trained network to features, if its method does, as one more step."""
     # The fit counts as a step so that its result is the newest checkpoint: readers need
@@ -55,7 +58,7 @@ def refit(
     state = dataclasses.replace(
         state, step=state.step + 1, params=sharding.replicate(params, run.mesh)
     )
-    checkpoints.save(state, run.position(state))
+    checkpoints.save(state, position | run.position(state))
     return state
 
 
@@ -86,6 +89,7 @@ def record(
     tested: Mapping[str, Tested],
     seconds: float,
     processor_seconds: float | None,
+    skipped_steps: int,
 ) -> run_record.Record:
     """Returns what `results.json` stores of the run."""
     predicted = {name: one.predictions for name, one in tested.items()}
@@ -102,6 +106,7 @@ def record(
         seed=run.settings.seed,
         seconds=seconds,
         processor_seconds=processor_seconds,
+        skipped_steps=skipped_steps,
     )
 
 

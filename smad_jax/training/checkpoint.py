@@ -23,7 +23,7 @@ from orbax.checkpoint import checkpoint_managers
 from smad_jax import errors
 from smad_jax.training import digests, log, train_state
 
-Position = dict[str, int]
+Position = dict[str, Any]
 Arrays = dict[str, np.ndarray]
 Shapes = dict[str, tuple[int, ...]]
 # What Orbax and TensorStore raise for files that are cut short, changed or missing.
@@ -80,6 +80,13 @@ class Checkpoints:
                     position=ocp.args.JsonSave(position),
                 ),
             )
+
+    def check(self) -> None:
+        """Raises the error of the last save if it failed in the background."""
+        # Not Orbax's check_for_errors: its own thread has taken the error by then.
+        if not self._manager.is_saving_in_progress():
+            with _full_disk_named():
+                self._manager.wait_until_finished()
 
     def restore(
         self, like: train_state.TrainState, step: int | None = None

@@ -8,13 +8,15 @@ import pathlib
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import tensorboardX
 
 from smad_jax import errors
 from smad_jax.training import wandb_log
+
+Saved = Mapping[str, Any]  # plain values, as JSON has them
 
 logger = logging.getLogger("smad_jax")
 
@@ -78,16 +80,21 @@ def to_file(path: pathlib.Path) -> None:
 
 
 class Window:
-    """Means of the steps since the last line, and how their time was spent."""
+    """Means of the steps since the last line, and how their time was spent.
 
-    def __init__(self) -> None:
+    A checkpoint between two lines stores what `saved` returns, so that the lines of a
+    run that resumes are those of one that was never stopped.
+    """
+
+    def __init__(self, saved: Saved | None = None) -> None:
+        saved = saved or {}
         # Sums, not the last step: of four videos, accuracy is a multiple of 25 %.
-        self._sums: dict[str, float] = collections.defaultdict(float)
-        self._counts: dict[str, int] = collections.defaultdict(int)
-        self._steps = 0
-        self._clips = 0
-        self._data_seconds = 0.0
-        self._start = time.perf_counter()
+        self._sums = collections.defaultdict(float, saved.get("sums", {}))
+        self._counts = collections.defaultdict(int, saved.get("counts", {}))
+        self._steps: int = saved.get("steps", 0)
+        self._clips: int = saved.get("clips", 0)
+        self._data_seconds: float = saved.get("data_seconds", 0.0)
+        self._start = time.perf_counter() - saved.get("seconds", 0.0)
 
     def add(
         self,
@@ -108,6 +115,17 @@ class Window:
         self._data_seconds += data_seconds
         self._clips += clips
         self._steps += not stream
+
+    def saved(self) -> Saved:
+        """Returns the sums so far, as plain values for a checkpoint."""
+        return {
+            "sums": dict(self._sums),
+            "counts": dict(self._counts),
+            "steps": self._steps,
+            "clips": self._clips,
+            "data_seconds": self._data_seconds,
+            "seconds": time.perf_counter() - self._start,
+        }
 
     @property
     def empty(self) -> bool:
@@ -181,7 +199,10 @@ class Journal:
         """
         if self._board is None:
             return
-        self._board.add_histogram(name, values.ravel(), step)
+        # Of a network that a skipped step shows to be broken, none may be a number.
+        if np.isfinite(values).any():
+            finite = values[np.isfinite(values)]
+            self._board.add_histogram(name, finite, step)
         self._board.add_images(name, pictures, step, dataformats="NHWC")
 
     def close(self) -> None:

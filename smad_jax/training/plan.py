@@ -21,6 +21,7 @@ class Plan:
         action_chance: Accuracy of always answering the most frequent action.
         order: Which batches a step takes, in joint training.
         on_non_finite: `stop` the run, or `skip` the step and count it.
+        max_skipped: Updates that may be skipped before the run stops.
         profile: The first and the last step of a trace (`tracing`), or empty.
     """
 
@@ -34,4 +35,5 @@ class Plan:
     order: joint.Order = dataclasses.field(default_factory=joint.Order)
     action_chance: float = 0.0
     on_non_finite: str = "stop"
+    max_skipped: int = 1
     profile: tuple[int, ...] = ()

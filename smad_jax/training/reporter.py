@@ -26,11 +26,15 @@ class Update(NamedTuple):
 
 
 class Reporter:
-    """Reads the metrics of updates, and writes their means to log and journal."""
+    """Reads the metrics of updates, and writes their means to log and journal.
 
-    def __init__(self, plan: Plan, journal: log.Journal) -> None:
+    It begins with what `saved` returned at the checkpoint that a run resumes from.
+    """
+
+    def __init__(self, plan: Plan, journal: log.Journal, saved: log.Saved) -> None:
         self._plan, self._journal = plan, journal
-        self._window = log.Window()
+        self._window = log.Window(saved.get("window"))
+        self._skipped: int = saved.get("skipped", 0)
         self._pending: Update | None = None
         self._has_hinted = False
         self._has_warned = False
@@ -56,6 +60,10 @@ class Reporter:
         order, own = self._plan.order, self._plan.batch_size
         clips = order.web[stream].batch_size if stream else own
         self._window.add(values, update.waited, clips=clips, stream=stream)
+
+    def saved(self) -> log.Saved:
+        """Returns the count of skipped steps and the means so far, for a checkpoint."""
+        return {"skipped": self._skipped, "window": self._window.saved()}
 
     def write(self, step: int) -> None:
         """Writes the means since the last time, and once a hint about slow data."""
@@ -112,6 +120,13 @@ class Reporter:
         )
         if self._plan.on_non_finite == "skip":
             log.logger.warning(message)
+            self._skipped += 1
+            if self._skipped > self._plan.max_skipped:
+                raise errors.NonFiniteLossError(
+                    f"{self._skipped} updates of {self._plan.total_steps} steps were "
+                    "not finite, more than training.non_finite_limit allows; a smaller "
+                    "learning rate or adversarial weight helps"
+                )
             return
         raise errors.NonFiniteLossError(
             f"{message}. A smaller adversarial weight, method.ramp='dann' or a "

@@ -152,7 +152,7 @@ def joint_training() -> Arrays:
         train_step=train_step,
         batches={name: _joint_stream(name) for name in settings.JOINT_SHAPES},
         key=jax.random.key(0),
-        save=lambda state: None,
+        save=lambda state, _: None,
         journal=log.Journal(None),
     )
     after = flat.flatten(state.params, state.batch_stats)

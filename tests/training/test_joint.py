@@ -81,7 +81,7 @@ def record(order, total_steps, state=None, log_every=1):
         train_step=train_step,
         batches={name: stream(name) for name in (joint.TRAIN, *order.web)},
         key=jax.random.key(0),
-        save=lambda state: saved.append((int(state.step), len(seen))),
+        save=lambda state, _: saved.append((int(state.step), len(seen))),
         journal=log.Journal(None),
     )
     return state, seen, saved

@@ -1,6 +1,7 @@
 import json
 import logging
 
+import numpy as np
 import pytest
 
 from smad_jax.training import log
@@ -38,6 +39,30 @@ def test_web_updates_have_their_own_means_and_are_part_of_a_step(monkeypatch):
             "clips_per_second": 42 / 4,
         }
     )
+
+
+def test_window_continues_from_what_was_saved(monkeypatch):
+    clock = iter([100.0, 103.0, 500.0, 501.0])
+    monkeypatch.setattr(log.time, "perf_counter", lambda: next(clock))
+    window = log.Window()
+    window.add({"loss": 0.1}, data_seconds=0.5, clips=6)
+    saved = json.loads(json.dumps(window.saved()))
+    window = log.Window(saved)
+    window.add({"loss": 0.2}, data_seconds=0.1, clips=6)
+    assert window.means() == {
+        "loss": (0.1 + 0.2) / 2,
+        "time/step": 2.0,
+        "time/data": 0.3,
+        "clips_per_second": 3.0,
+    }
+
+
+def test_values_without_a_number_have_no_histogram(tmp_path):
+    journal = log.Journal(tmp_path)
+    pictures = np.zeros((1, 8, 8, 3), np.uint8)
+    for value in (np.nan, np.inf, 1.0):
+        journal.show(1, "look/actionness", np.full((2, 3), value), pictures)
+    journal.close()
 
 
 def test_journal_appends_across_runs(tmp_path):

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import json
 import os
@@ -49,10 +50,24 @@ def make_step():
     return stepping.make_train_step(graph, loss, optax.identity(), lambda step: 0.1)
 
 
-def run(tmp_path, batches=None, state=None, train_step=None, **changes):
+def run(
+    tmp_path,
+    batches=None,
+    state=None,
+    train_step=None,
+    resumed=None,
+    check=None,
+    **changes,
+):
     state = state or train_state.create(Scale, optax.identity())[1]
     saved = []
-    journal = log.Journal(tmp_path)
+    journal = log.Journal(tmp_path, int(state.step))
+    stored = {}
+
+    def save(state, values):
+        saved.append(int(state.step))
+        stored.update(json.loads(json.dumps(values)))
+
     try:
         state = loop.run(
             state,
@@ -60,11 +75,13 @@ def run(tmp_path, batches=None, state=None, train_step=None, **changes):
             train_step=train_step or make_step(),
             batches={joint.TRAIN: batches or healthy()},
             key=jax.random.key(0),
-            save=lambda state: saved.append(int(state.step)),
+            save=save,
             journal=journal,
+            check=check or (lambda: None),
+            saved=resumed,
         )
     except BaseException as error:
-        error.saved = saved
+        error.saved, error.stored = saved, stored
         raise
     finally:
         journal.close()
@@ -128,7 +145,7 @@ def test_web_batch_that_is_not_finite_is_named_and_nothing_is_saved(tmp_path):
             train_step=make_step(),
             batches={joint.TRAIN: healthy(), "clips": sick(2)},
             key=jax.random.key(0),
-            save=lambda state: saved.append(int(state.step)),
+            save=lambda state, _: saved.append(int(state.step)),
             journal=log.Journal(None),
         )
     assert saved == [1]
@@ -138,6 +155,76 @@ def test_step_that_is_not_finite_can_be_skipped(tmp_path):
     state, _ = run(tmp_path, batches=sick(3), on_non_finite="skip")
     assert int(state.step) == 6
     assert float(state.params["value"]) == pytest.approx(0.8**5)
+
+
+def test_skipped_steps_are_counted_over_resumes_and_limited(tmp_path):
+    def diverged():
+        yield from itertools.islice(healthy(), 1)
+        yield from itertools.repeat({"train": {"scene": jnp.asarray(jnp.nan)}})
+
+    changes = {"on_non_finite": "skip", "max_skipped": 3, "save_every": 1}
+    with pytest.raises(errors.NonFiniteLossError, match=r"4 updates of 6 .*limit"):
+        run(tmp_path, batches=diverged(), **changes)
+    with pytest.raises(errors.NonFiniteLossError, match="3 updates of 6"):
+        resumed = {"skipped": 2}
+        run(tmp_path, batches=sick(1), resumed=resumed, **changes | {"max_skipped": 2})
+
+
+def lines(tmp_path):
+    """The lines of metrics.jsonl without times."""
+    found = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    return [
+        {key: value for key, value in json.loads(line).items() if "loss" in key}
+        | {"step": json.loads(line)["step"]}
+        for line in found
+    ]
+
+
+@pytest.mark.parametrize("stops", [[1], [2], [5], [3, 4, 8], list(range(1, 10))])
+def test_lines_of_a_resumed_run_are_those_of_one_in_one_piece(tmp_path, stops):
+    def stopped_at(start, stop):
+        for step, batch in enumerate(healthy(), start + 1):
+            if step == stop:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+    changes = {"total_steps": 10, "log_every": 4, "save_every": 100}
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    whole.mkdir(), pieces.mkdir()
+    run(whole, **changes)
+    assert logged(whole) == [1, 4, 8, 10]
+    resumed, start = None, 0
+    _, state = train_state.create(Scale, optax.identity())
+    for stop in stops:
+        batches = stopped_at(start, stop)
+        with pytest.raises(loop.Interrupted) as caught:
+            run(pieces, batches, state, resumed, **changes)
+        assert caught.value.saved == [stop]
+        # the loss takes 0.8 of the value with each step, from 1
+        _, state = train_state.create(Scale, optax.identity())
+        value = jnp.ones(())
+        for _ in range(stop):
+            value = value - jnp.float32(0.1) * 2 * value
+        state = dataclasses.replace(
+            state, step=jnp.asarray(stop, jnp.int32), params={"value": value}
+        )
+        resumed, start = caught.value.stored, stop
+    run(pieces, None, state, resumed, **changes)
+    assert logged(pieces) == logged(whole)
+    for one, other in zip(lines(pieces), lines(whole), strict=True):
+        assert one == pytest.approx(other)
+
+
+def test_save_that_failed_in_the_background_ends_the_run_at_the_next_step(tmp_path):
+    checks = iter([None, None, OSError("no space")])
+
+    def check():
+        if error := next(checks):
+            raise error
+
+    with pytest.raises(OSError, match="no space") as caught:
+        run(tmp_path, check=check, save_every=2)
+    assert caught.value.saved == [2]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
