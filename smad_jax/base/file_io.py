@@ -1,6 +1,7 @@
 """Files read with errors that name them, and written whole or not at all."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -146,6 +147,22 @@ def check(path: pathlib.Path) -> None:
         ) from error
     if path.is_dir():
         raise errors.ConfigError(f"{path} is a folder; name a file in it")
+
+
+@contextlib.contextmanager
+def taking_turns(path: pathlib.Path) -> Iterator[None]:
+    """Lets one thread or process at a time into the body, by a lock on a file.
+
+    For changes that read a file and write it again: of two at once, one would be lost.
+    On a file system without locks they are not kept apart.
+
+    Args:
+        path: The lock's file, which stays.
+    """
+    with open(path, "ab") as file:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)  # ends when the file is closed
+        yield
 
 
 @contextlib.contextmanager

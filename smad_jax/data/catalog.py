@@ -326,9 +326,10 @@ def add_aspect(
             f"labels of {aspect.name!r} must be [V, {aspect.num_labels}], but they are "
             f"{list(np.shape(values))}"
         )
-    label_names.store(folder, aspect.name, ())  # of the labels before
-    aspect_records.write(folder, aspect.name, ids, values)
-    enter_aspect(folder, aspect, names)
+    with _changing_aspects(folder):
+        label_names.store(folder, aspect.name, ())  # of the labels before
+        aspect_records.write(folder, aspect.name, ids, values)
+        _enter(folder, aspect, names)
 
 
 def enter_aspect(
@@ -346,6 +347,20 @@ def enter_aspect(
     Raises:
         DataError: if there is no such data set.
     """
+    read_dataset_file(folder)  # before anything is written there
+    with _changing_aspects(folder):
+        _enter(folder, aspect, names)
+
+
+def _changing_aspects(
+    folder: str | os.PathLike[str],
+) -> contextlib.AbstractContextManager[None]:
+    return file_io.taking_turns(pathlib.Path(folder) / ".aspects.lock")
+
+
+def _enter(
+    folder: str | os.PathLike[str], aspect: aspect_table.Aspect, names: Sequence[str]
+) -> None:
     facts = read_dataset_file(folder)
     label_names.store(folder, aspect.name, names)
     write_dataset_file(

@@ -1,3 +1,4 @@
+import concurrent.futures
 import errno
 import json
 import os
@@ -296,3 +297,16 @@ def test_data_set_cannot_name_another_folder(root, name):
 def test_split_of_a_renamed_data_set_has_the_name_of_its_folder(root):
     (root / "toy").rename(root / "mine")
     assert catalog.open_split(root, "mine", "train").dataset == "mine"
+
+
+def test_aspects_that_are_added_at_once_are_all_entered(root):
+    names = [f"aspect{number}" for number in range(12)]
+
+    def add(name):
+        aspect = aspect_table.Aspect(name, "soft", 5, "a test")
+        catalog.add_aspect(root / "toy", aspect, IDS, np.full((8, 5), 0.2), "abcde")
+
+    with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(add, names))
+    assert set(catalog.read_dataset_file(root / "toy").aspects) == set(names)
+    assert set(catalog.labelled_aspects(root / "toy")) == set(names)
