@@ -54,9 +54,9 @@ def run(
     tmp_path,
     batches=None,
     state=None,
-    train_step=None,
     resumed=None,
     check=None,
+    train_step=None,
     **changes,
 ):
     state = state or train_state.create(Scale, optax.identity())[1]
