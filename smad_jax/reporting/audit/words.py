@@ -140,7 +140,7 @@ def _about_errors(aspect: joining.Aspect, verdict: analysis.Verdict) -> list[str
     errors = sum(rate.num_videos - rate.hits for rate in verdict.thirds)
     return [
         f"If all videos were classified as well as those with a usual {aspect.name}, "
-        f"about {verdict.extra_errors:.0f} of the {errors:,} mistakes "
+        f"about {verdict.extra_errors:,.0f} of the {errors:,} mistakes "
         f"({100 * verdict.extra_errors / errors:.0f}\u00a0%) would not occur."
     ]
 
@@ -226,8 +226,9 @@ def _about_leans(
             "most of all "
         )
     return (
-        f"{count}{naming.quoted(label)} with {naming.quoted(value)}. Of the videos of "
-        f"other actions there, {percent(first.here.share)} are classified as "
+        f"{count}{naming.quoted(label)} with {naming.quoted(value)}. Of the "
+        f"{first.here.num_videos:,} videos of other actions there, "
+        f"{percent(first.here.share)} are classified as "
         f"{naming.quoted(label)}; {percent(first.expected)} would be if the "
         f"{aspect.name} did not matter."
     )
