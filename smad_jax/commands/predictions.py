@@ -99,7 +99,7 @@ def predict(
     frames: dict[int, np.ndarray] = {}
     with contextlib.closing(network.test_batches(split, failures)) as batches:
         watched = _watch(batches, frames, num_frames)
-        found, _ = network.predictor.run(watched, np.asarray(split.ids), split.labels)
+        found = network.predictor.run(watched, np.asarray(split.ids), split.labels)
     return Answers(
         split.ids, network.classes, found.probabilities, failures.found, frames
     )

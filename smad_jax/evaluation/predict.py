@@ -13,12 +13,10 @@ import numpy as np
 from flax import nnx
 from jax.experimental import multihost_utils
 
-from smad_jax.evaluation import cam
-from smad_jax.evaluation.predictions import Examples, Predictions
+from smad_jax.evaluation.predictions import Predictions
 from smad_jax.methods import base
 from smad_jax.training import sharding, train_state
 
-NUM_EXAMPLES = 12
 T = TypeVar("T")
 
 # Outputs of the network that are read.
@@ -210,7 +208,7 @@ class Predictor:
 
     def run(
         self, batches: Iterable[Mapping[str, Any]], ids: np.ndarray, labels: np.ndarray
-    ) -> tuple[Predictions, Examples]:
+    ) -> Predictions:
         """Predicts a whole split.
 
         Args:
@@ -219,12 +217,12 @@ class Predictor:
             labels: [V] true actions.
 
         Returns:
-            The predictions of all processes, and the first few clips of this one.
+            The predictions of all processes.
 
         Raises:
             RuntimeError: if the batches do not hold every video exactly once.
         """
-        found, shown = [], []
+        found = []
         for batch in batches:
             views = self.views(batch["video"])
             probabilities = np.asarray(
@@ -235,18 +233,8 @@ class Predictor:
             features = views["features"].mean(axis=1) * ~batch["unreadable"][:, None]
             rows = (batch["index"], probabilities, features)
             found.append(tuple(array[kept] for array in rows))
-            if len(shown) * len(kept) < NUM_EXAMPLES:
-                shown.append(
-                    {
-                        "video": batch["video"][kept, 0],
-                        "labels": batch["label"][kept],
-                        "predictions": probabilities[kept].argmax(axis=1),
-                        "ids": ids[batch["index"][kept]],
-                    }
-                    | {k: v[kept, 0] for k, v in views.items() if k == "actionness"}
-                )
         probabilities, features = _in_order(found, len(ids))
-        return Predictions(ids, labels, probabilities, features), _examples(shown)
+        return Predictions(ids, labels, probabilities, features)
 
     def features(
         self, batches: Iterable[Mapping[str, Any]], ids: np.ndarray, labels: np.ndarray
@@ -306,15 +294,3 @@ def _gather(arrays: list[np.ndarray]) -> list[np.ndarray]:
         parts = [rows[:count] for rows, count in zip(everyone, counts, strict=True)]
         gathered.append(np.concatenate(parts))
     return gathered
-
-
-def _examples(shown: list[dict[str, np.ndarray]]) -> Examples:
-    """Returns the first `NUM_EXAMPLES` clips."""
-    rows = {
-        name: np.concatenate([part[name] for part in shown])[:NUM_EXAMPLES]
-        for name in shown[0]
-    }
-    scores = rows.pop("actionness", None)
-    return Examples(
-        actionness=None if scores is None else cam.actionness(scores), **rows
-    )

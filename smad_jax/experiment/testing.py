@@ -44,7 +44,7 @@ def refit(
     split = run.splits.held_out
     split = run.splits.train if split is None else split
     predictor = _predictor(run, state)
-    found, _ = _predict(run, predictor, split)
+    found = _predict(run, predictor, split)
     rows = np.flatnonzero(found.probabilities.sum(axis=1))  # the readable videos
     stream = {
         "features": found.features[rows],
@@ -66,10 +66,9 @@ def test(run: opening.Run, state: train_state.TrainState) -> dict[str, Tested]:
     """Predicts every test set; saves and logs what came out."""
     predictor, tested = _predictor(run, state), {}
     for name, split in run.splits.tests.items():
-        predictions, examples = _predict(run, predictor, split)
+        predictions = _predict(run, predictor, split)
         if jax.process_index() == 0:
             predictions.save(run.folder / "predictions" / f"{name}.npz")
-            examples.save(run.folder / "predictions" / f"{name}_examples.npz")
         scores = accuracy.summary(
             predictions.probabilities, predictions.labels, predictions.ids
         )
@@ -121,7 +120,7 @@ def _predictor(run: opening.Run, state: train_state.TrainState) -> predict.Predi
 
 def _predict(
     run: opening.Run, predictor: predict.Predictor, split: catalog.Split
-) -> tuple[predict.Predictions, predict.Examples]:
+) -> predict.Predictions:
     bad = streams.watch_for_bad(run.settings.data, run.folder, split)
     return predict_split(run.settings, predictor, split, bad)
 
@@ -131,7 +130,7 @@ def predict_split(
     predictor: predict.Predictor,
     split: catalog.Split,
     bad: bad_videos.BadVideos,
-) -> tuple[predict.Predictions, predict.Examples]:
+) -> predict.Predictions:
     """Adapts the network to a split and returns its predictions of every video."""
     open_batches = functools.partial(test_batches, settings, split, bad)
     # For each set: a method may take statistics of the very videos it is tested on.

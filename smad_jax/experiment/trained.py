@@ -79,7 +79,7 @@ class TrainedNetwork:
             DataError: if more videos are unreadable than the settings allow.
         """
         bad = bad or self._bad_videos(split)
-        return testing.predict_split(self.settings, self.predictor, split, bad)[0]
+        return testing.predict_split(self.settings, self.predictor, split, bad)
 
     def features(self, split: catalog.Split) -> predict_lib.ViewFeatures:
         """Returns the features of every view of every video (Sec. 6.2).

@@ -47,15 +47,15 @@ def run(view_chunk, video, **kwargs):
 
 
 def test_chunk_size_changes_nothing():
-    small, _ = run(4, videos())
-    large, _ = run(64, videos())
+    small = run(4, videos())
+    large = run(64, videos())
     np.testing.assert_allclose(small.probabilities, large.probabilities, atol=1e-6)
     np.testing.assert_allclose(small.features, large.features, atol=1e-5)
 
 
 def test_padded_rows_are_left_out_and_the_splits_order_is_kept():
-    straight, _ = run(8, videos())
-    shuffled, _ = run(8, videos(), size=3, order=np.array([6, 1, 0, 4, 2, 5, 3]))
+    straight = run(8, videos())
+    shuffled = run(8, videos(), size=3, order=np.array([6, 1, 0, 4, 2, 5, 3]))
     assert straight.probabilities.shape == (V, K)
     np.testing.assert_allclose(
         straight.probabilities, shuffled.probabilities, atol=1e-6
@@ -63,7 +63,7 @@ def test_padded_rows_are_left_out_and_the_splits_order_is_kept():
 
 
 def test_probabilities_are_the_mean_of_the_views_softmax():
-    found, _ = run(8, videos())
+    found = run(8, videos())
     logits = predictor(8).views(videos())["logits"]
     expected = np.asarray(jax.nn.softmax(logits)).mean(axis=1)
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
@@ -85,7 +85,7 @@ def test_videos_of_different_length_are_the_mean_of_their_own_views():
             }
 
     network, ids = predictor(4), np.arange(V).astype(str)
-    found, _ = network.run(one_by_one(), ids, np.arange(V) % K)
+    found = network.run(one_by_one(), ids, np.arange(V) % K)
     for row, clips in enumerate(video):
         every = [network.views(clip[None, None])["logits"] for clip in clips]
         expected = np.asarray(jax.nn.softmax(np.concatenate(every, 1))).mean(axis=1)[0]
@@ -105,7 +105,7 @@ def test_unreadable_video_gets_no_probability():
             batch["unreadable"] = batch["index"] == 2
             yield batch
 
-    found, _ = predictor(8).run(broken(), np.arange(V).astype(str), np.arange(V) % K)
+    found = predictor(8).run(broken(), np.arange(V).astype(str), np.arange(V) % K)
     sums = found.probabilities.sum(axis=1)
     np.testing.assert_allclose(sums, np.arange(V) != 2, atol=1e-6)
     # a black clip has features too, which would reveal something of its labels
@@ -114,7 +114,7 @@ def test_unreadable_video_gets_no_probability():
 
 
 def test_predictions_survive_the_disk(tmp_path):
-    found, examples = run(8, videos())
+    found = run(8, videos())
     found.save(tmp_path / "deep" / "set.npz")
     read = predictions.Predictions.load(tmp_path / "deep" / "set.npz")
     np.testing.assert_array_equal(read.ids, found.ids)
@@ -123,19 +123,6 @@ def test_predictions_survive_the_disk(tmp_path):
     (tmp_path / "deep" / "set.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(errors.DataError, match="holds no predictions of a run"):
         predictions.Predictions.load(tmp_path / "deep" / "set.npz")
-    examples.save(tmp_path / "examples.npz")
-    again = predictions.Examples.load(tmp_path / "examples.npz")
-    assert again.actionness is None
-    np.testing.assert_array_equal(again.video, examples.video)
-
-
-def test_actionness_of_examples_averages_one_over_a_frame():
-    _, examples = predictor(8, saar=True).run(
-        batches(videos()), np.arange(V).astype(str), np.arange(V) % K
-    )
-    assert examples.video.shape == (V, T, H, W, 3)
-    assert examples.actionness is not None
-    np.testing.assert_allclose(examples.actionness.mean(axis=(2, 3)), 1, rtol=1e-5)
 
 
 def test_mean_of_a_class_activation_map_and_the_bias_are_the_logit():
