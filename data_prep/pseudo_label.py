@@ -224,6 +224,24 @@ def _check(
         )
 
 
+def _check_folder(
+    videos: pathlib.Path | None,
+    out: pathlib.Path | None,
+    labeller: str | None,
+    like: str | None,
+    names: pathlib.Path | None,
+) -> None:
+    """Raises ConfigError for options that do not go with a folder, or without one."""
+    if videos is None and out is not None:
+        raise errors.ConfigError("--out needs --videos")
+    if videos is not None and (labeller != "appearance" or like or names):
+        raise errors.ConfigError(
+            "--videos takes --labeller appearance, without --like and --names; for "
+            "other labels make a data set first, with "
+            f"python -m smad_jax build_records --videos {videos} --name NAME"
+        )
+
+
 class Clustering(TypedDict):
     """The options of `appearance.label_by_appearance`."""
 
@@ -231,6 +249,22 @@ class Clustering(TypedDict):
     num_frames: int
     seed: int
     num_jobs: int
+
+
+def _label_folder(
+    videos: pathlib.Path | None,
+    out: pathlib.Path | None,
+    aspect: str,
+    id: Literal["path", "name", "stem"],
+    options: Clustering,
+) -> str:
+    """Labels a folder that is no data set; returns what was written."""
+    from data_prep.labels import folder_labels
+
+    if videos is None:
+        raise errors.ConfigError("name a --dataset or a folder of --videos")
+    target = out or pathlib.Path(f"{aspect}.csv")
+    return folder_labels.label(videos, aspect, target, key=id, **options)
 
 
 def _by_appearance(
@@ -273,27 +307,15 @@ def run(
 ) -> str:
     """Makes or reads the labels and stores them; returns their numbers."""
     _check(labeller, num_labels, like, tags, network)
+    _check_folder(videos, out, labeller, like, names)
     clustering: Clustering = {
         "num_labels": num_labels,
         "num_frames": num_frames or 3,
         "seed": seed,
         "num_jobs": jobs,
     }
-    if videos is not None:
-        if labeller != "appearance" or like or names:
-            raise errors.ConfigError(
-                "--videos takes --labeller appearance, without --like and --names; for "
-                "other labels make a data set first, with "
-                f"python -m smad_jax build_records --videos {videos} --name NAME"
-            )
-        from data_prep.labels import folder_labels
-
-        target = out or pathlib.Path(f"{aspect}.csv")
-        return folder_labels.label(
-            videos, soft_aspect(aspect).name, target, key=id, **clustering
-        )
-    if dataset is None or out is not None:
-        raise errors.ConfigError("--out needs --videos")
+    if dataset is None:
+        return _label_folder(videos, out, soft_aspect(aspect).name, id, clustering)
     folder = data_root / dataset
     catalog.read_dataset_file(folder)
     chosen = aspect_names.get(aspect) if source else soft_aspect(aspect)

@@ -113,7 +113,7 @@ def _difference(network: trained.TrainedNetwork, program: export.Exported) -> fl
         "unreadable": np.zeros(_VIDEOS, bool),
     }
     # As in a test of the run: views in chunks, on all of this process's devices.
-    expected, _ = network.predictor.run([batch], rows, rows)
+    expected = network.predictor.run([batch], rows, rows)
     found = program.call(video)
     differences = []
     # Features too: on noise, all probabilities may be close to 0 and 1.

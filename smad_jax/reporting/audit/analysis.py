@@ -178,24 +178,7 @@ def analyse(
         )
         for aspect in material.aspects
     }
-    fixed = {
-        one.name: concern.whole_labels(material.labels, one.values, thirds[one.name])
-        for one in material.aspects
-    }
-    verdicts: dict[str, dict[str, Verdict]] = {a.name: {} for a in material.aspects}
-    for aspect in material.aspects:
-        for name, predicted in material.models.items():
-            report(f"measuring how {name} depends on the {aspect.name}")
-            measured = fairness.measures(
-                material.labels,
-                predicted,
-                aspect.values,
-                num_bootstrap=num_bootstrap,
-                seed=seed,
-            )
-            verdicts[aspect.name][name] = _verdict(
-                material, aspect, predicted, measured, thirds[aspect.name], fixed
-            )
+    verdicts = _verdicts(material, thirds, num_bootstrap, seed, report)
     audited = next(iter(material.models.values()))
     change, comparisons = None, {}
     if len(right) == 2:
@@ -221,6 +204,35 @@ def analyse(
         explained=rates.rate(listed[wrong]),
         num_bootstrap=num_bootstrap,
     )
+
+
+def _verdicts(
+    material: joining.Material,
+    thirds: Mapping[str, np.ndarray],
+    num_bootstrap: int,
+    seed: int,
+    report: Callable[[str], None],
+) -> dict[str, dict[str, Verdict]]:
+    """The verdicts by aspect and model; other arguments are those of `analyse`."""
+    fixed = {
+        one.name: concern.whole_labels(material.labels, one.values, thirds[one.name])
+        for one in material.aspects
+    }
+    verdicts: dict[str, dict[str, Verdict]] = {a.name: {} for a in material.aspects}
+    for aspect in material.aspects:
+        for name, predicted in material.models.items():
+            report(f"measuring how {name} depends on the {aspect.name}")
+            measured = fairness.measures(
+                material.labels,
+                predicted,
+                aspect.values,
+                num_bootstrap=num_bootstrap,
+                seed=seed,
+            )
+            verdicts[aspect.name][name] = _verdict(
+                material, aspect, predicted, measured, thirds[aspect.name], fixed
+            )
+    return verdicts
 
 
 def _count(
