@@ -114,7 +114,7 @@ def _doubt(verdict: analysis.Verdict) -> str:
     usual, rare = verdict.thirds[0], verdict.thirds[2]
     if verdict.concern.reason == "few":
         return (
-            f"the usual third has {usual.num_videos} and the rare third "
+            f"the usual third has {usual.num_videos} videos and the rare third "
             f"{rare.num_videos}, but each needs {concern.ENOUGH}."
         )
     return (

@@ -99,7 +99,9 @@ def test_dozen_of_videos_is_too_few_to_say():
     found = audit(label, np.arange(12) % 3, np.where(np.arange(12) % 3, label, 1))
     text, advice = text_and_advice(found)
     assert "There are too few videos to say whether" in text.splitlines()[0]
-    assert "the usual third has 4 and the rare third 4, but each needs 20" in text
+    assert (
+        "the usual third has 4 videos and the rare third 4, but each needs 20" in text
+    )
     assert "too few videos to say whether the model is biased" in advice
     assert "Train against" not in advice and "Collect" not in advice
     assert "too few to say" in conclusions.summary(found)
