@@ -148,6 +148,8 @@ def test_interrupted_run_ends_with_the_losses_of_an_uninterrupted_one(
     terminate_in_training(started, parts)
     printed, _ = started.communicate(timeout=120)
     assert started.returncode == 143, printed
+    assert "stopped by SIGTERM; everything is saved" in printed
+    assert "error" not in printed
     reached = max(losses(parts))
     assert reached < 30
     again = run(small_data, *short(parts, steps=30))

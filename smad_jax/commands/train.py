@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         try:
             return train_options.parse_flags(argv, place)
         except errors.ConfigError as error:
-            _stop(str(error), error.exit_code)
+            _stop(f"error: {error}", error.exit_code)
 
     app.run(
         lambda argv: _act(argv, place),
@@ -60,7 +60,7 @@ def _act(argv: Sequence[str], place: str) -> None:
         ):
             _train(config, place)
     except errors.UserError as error:
-        _stop(str(error), error.exit_code)
+        _stop(f"error: {error}", error.exit_code)
     except KeyboardInterrupt:  # outside the training loop there is nothing to save
         _stop(f"interrupted; {_AGAIN}", 130)
 
@@ -72,7 +72,7 @@ def _train(config: ml_collections.ConfigDict, place: str) -> None:
     from smad_jax.training import log, loop, processes
 
     smoke, force = train_options.SMOKE.value, train_options.FORCE.value
-    log.to_console()
+    log.to_console(details=train_options.DETAILS.value)
     file, _, argument = place.partition(":")
     name = run_folder.run_name(file, argument, smoke=smoke)
     folder = pathlib.Path(train_options.WORKDIR.value or f"runs/{name}")
@@ -93,5 +93,5 @@ def _train(config: ml_collections.ConfigDict, place: str) -> None:
 
 def _stop(message: str, code: int) -> NoReturn:
     sys.stdout.flush()
-    print(f"error: {message}", file=sys.stderr)
+    print(message, file=sys.stderr)
     sys.exit(code)

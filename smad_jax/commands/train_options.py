@@ -24,6 +24,9 @@ SKIP_DAMAGED = flags.DEFINE_bool(
     False,
     "Set damaged checkpoints aside and resume from the newest undamaged one.",
 )
+DETAILS = flags.DEFINE_bool(
+    "details", False, "Show terms of the loss and waiting times on a terminal too."
+)
 DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "Run as one of several processes, as on a TPU pod."
 )

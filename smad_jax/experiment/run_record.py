@@ -158,7 +158,9 @@ def write_results(folder: pathlib.Path, record: Record) -> None:
     if record.skipped_steps:
         log.logger.warning(f"{record.skipped_steps} updates were skipped: not finite")
     # One line for programs; `RESULT ` finds it in any log.
-    log.logger.info(f"RESULT {json.dumps(record.results)}")
+    log.logger.info(
+        f"RESULT {json.dumps(record.results)}", extra={"for_programs": True}
+    )
     peak = ", ".join(
         f"{size:.1f} GiB of {name.removeprefix('memory/')} memory"
         for name, size in usage.peak_memory().items()

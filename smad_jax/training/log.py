@@ -14,7 +14,7 @@ import numpy as np
 import tensorboardX
 
 from smad_jax import errors
-from smad_jax.training import wandb_log
+from smad_jax.training import terminal, wandb_log
 
 Saved = Mapping[str, Any]  # plain values, as JSON has them
 
@@ -51,9 +51,18 @@ def _on(stream: TextIO) -> Iterator[None]:
         logger.handlers, logger.level, logger.propagate = before
 
 
-def to_console(stream: TextIO | None = None) -> None:
-    """Sends the log to a stream, standard output by default, a plain line a message."""
-    handler = logging.StreamHandler(stream or sys.stdout)
+def to_console(stream: TextIO | None = None, *, details: bool = False) -> None:
+    """Sends the log to a stream, standard output by default.
+
+    A pipe gets a plain line a message, a terminal what `terminal.Handler` makes of it;
+    `details` is for the latter.
+    """
+    target = stream or sys.stdout
+    handler = (
+        terminal.Handler(target, details=details)
+        if terminal.is_terminal(target)
+        else logging.StreamHandler(target)
+    )
     handler.setFormatter(_Printable("%(message)s"))
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
@@ -224,24 +233,36 @@ def _up_to(step: int, lines: str) -> str:
     return "".join(kept)
 
 
-def progress_line(
-    name: str,
-    step: int,
-    total_steps: int,
-    steps_per_epoch: int,
-    values: Mapping[str, float],
-    chance: Mapping[str, float],
-    web: Iterable[str] = (),
-) -> str:
-    """Returns the console line of a training run, by the means of a `Window`.
+class TimeLeft:
+    """The time that is left of a run, by its mean step but the first."""
 
-    It starts with the run's name, as several runs may share a terminal. `chance` is,
-    for each adversary, the accuracy of always answering its most frequent label; an
-    adversary at chance has nothing left to read. Of the `web` streams those that had a
-    turn get their loss and accuracy.
+    def __init__(self, total_steps: int) -> None:
+        self._total_steps = total_steps
+        self._began: tuple[int, float] | None = None
+
+    def at(self, step: int) -> str:
+        """Returns hours:minutes:seconds after a step; `?` at the first call."""
+        now = time.perf_counter()
+        # The first step of a process is mostly compiling: hours for a run of minutes.
+        if self._began is None:
+            self._began = step, now
+            return "?"
+        first, began = self._began
+        return clock(int((self._total_steps - step) * (now - began) / (step - first)))
+
+
+def report(row: terminal.Row, web: Iterable[str] = ()) -> None:
+    """Logs a row: as one of a table on a terminal, as a plain line elsewhere."""
+    logger.info(progress_line(row, web), extra={"row": row})
+
+
+def progress_line(row: terminal.Row, web: Iterable[str] = ()) -> str:
+    """Returns the plain line of a training run's row.
+
+    It starts with the run's name, as several runs may share a terminal. Of the `web`
+    streams those that had a turn get their loss and accuracy.
     """
-    epochs = -(-total_steps // steps_per_epoch)
-    epoch = min((step - 1) // steps_per_epoch + 1, epochs)
+    values = row.values
     losses = " ".join(
         f"{name.removeprefix('loss/')} {value:.3f}"
         for name, value in values.items()
@@ -249,7 +270,7 @@ def progress_line(
     )
     accuracies = f"accuracy {values['accuracy/action']:.1%}" + "".join(
         f" {name} {values[f'accuracy/{name}']:.1%} (chance {share:.1%})"
-        for name, share in chance.items()
+        for name, share in row.chance.items()
     )
     webs = "".join(
         f"{stream} {values[f'{stream}/loss']:.3f} "
@@ -257,13 +278,13 @@ def progress_line(
         for stream in web
         if f"{stream}/loss" in values
     )
-    remaining = int((total_steps - step) * values["time/step"])
     return (
-        f"{name} step {step}/{total_steps} (epoch {epoch}/{epochs}) | "
+        f"{row.name} step {row.step}/{row.total_steps} "
+        f"(epoch {row.epoch}/{row.epochs}) | "
         f"loss {values['loss']:.3f}: {losses} | {accuracies} | {webs}"
         f"lr {values['learning_rate']:.3g} | "
         f"data {values['time/data']:.3f}s of step {values['time/step']:.3f}s "
-        f"{values['clips_per_second']:.0f} clips/s | eta {clock(remaining)}"
+        f"{values['clips_per_second']:.0f} clips/s | eta {row.eta}"
     )
 
 

@@ -2,60 +2,56 @@
 
 import contextlib
 import logging
-import os
-import shutil
-import sys
 import time
 from collections.abc import Generator, Iterable, Mapping
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
-import tqdm
-from tqdm.contrib import logging as tqdm_logging
+from rich import console, progress
 
-from smad_jax.training import log
+from smad_jax.training import log, terminal
 
-_SECONDS = 0.2  # between drawings
 _LINE_SECONDS = 60.0  # between lines about a test
+# The mean over a long time: saving now and then makes single steps slow.
+_SPEED_SECONDS = 600.0
 
 B = TypeVar("B", bound=Mapping[str, Any])
-
-
-class _Line(tqdm.tqdm):
-    monitor_interval = 0  # no thread beside ours: every update looks at the clock
-
-    @property
-    def format_dict(self) -> dict[str, Any]:
-        # tqdm knows neither $COLUMNS nor terminals that give their size as 0. One
-        # column stays free: some terminals wrap a line that fills the last.
-        columns = shutil.get_terminal_size().columns
-        return {**super().format_dict, "ncols": columns - 1}
 
 
 class Bar:
     """Share done and time left, on one line that is redrawn below the log's lines.
 
-    A pipe, a file, CI and a process that logs nothing get no bar: the lines of the log
-    contain the same.
+    Until the first update the line shows what is waited for, and for how long. A pipe,
+    a file, CI and a process that logs nothing get no bar: the lines of the log contain
+    the same.
 
     Attributes:
         shown: Whether there is a terminal to draw on.
     """
 
-    def __init__(self, name: str, total: int, stream: TextIO | None = None) -> None:
-        """Draws nothing yet; `stream` is by default where the log's lines go.
+    def __init__(self, name: str, total: int, waiting: str = "") -> None:
+        """Draws nothing yet.
 
-        `total` is the steps of the run called `name`, or the videos of the test.
+        Args:
+            name: Of the run or test.
+            total: Its steps, or videos.
+            waiting: What is done before the first update, for the log of a pipe too.
         """
-        self._name, self._total = name, total
-        self._stream = stream or _log_stream()
-        self.shown = _is_terminal(self._stream)
-        self._line: _Line | None = None
+        self._name, self._total, self._waiting = name, total, waiting
+        self._console = _console()
+        self.shown = self._console is not None
+        self._task: progress.TaskID | None = None
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> "Bar":
-        """Makes the lines of the log appear above the bar."""
-        if self.shown:
-            self._open.enter_context(tqdm_logging.logging_redirect_tqdm([log.logger]))
+        """Shows that something is waited for."""
+        if self._console is not None:
+            waiting = self._drawn(
+                progress.TextColumn(self._waiting or "starting"),
+                progress.TimeElapsedColumn(),
+            )
+            waiting.add_task(self._name, total=None)
+        elif self._waiting:
+            log.logger.info(f"{self._name}: {self._waiting}")
         return self
 
     def __exit__(self, *unused: object) -> None:
@@ -63,27 +59,39 @@ class Bar:
         self._open.close()
 
     def update(self, step: int) -> None:
-        """Shows that `step` of the total are done, at most five times a second."""
-        if self._line is not None:
-            self._line.update(step - self._line.n)
-        elif self.shown:
+        """Shows that `step` of the total are done."""
+        if self._console is None:
+            return
+        if self._task is None:
             # Begun only after the first update: compiling would spoil the estimate.
-            self._line = self._open.enter_context(self._drawn(step))
+            self._open.close()
+            self._bar = self._drawn(
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TaskProgressColumn(),
+                progress.TextColumn("eta"),
+                progress.TimeRemainingColumn(),
+            )
+            self._task = self._bar.add_task(
+                self._name, total=self._total, completed=step
+            )
+        self._bar.update(self._task, completed=step)
 
-    def _drawn(self, step: int) -> _Line:
-        return _Line(
-            desc=self._name,
-            total=self._total,
-            initial=step,
-            file=self._stream,
-            leave=False,
-            mininterval=_SECONDS,
-            miniters=1,
-            # The mean over all steps: saving now and then makes single ones slow.
-            smoothing=0,
-            ascii=".#",
-            bar_format="{desc} [{bar}] {n_fmt}/{total_fmt} {percentage:3.0f}% "
-            "eta {remaining}",
+    def _drawn(self, *columns: progress.ProgressColumn) -> progress.Progress:
+        """A line on the terminal of the run's name and these columns."""
+        return self._open.enter_context(
+            progress.Progress(
+                progress.TextColumn("{task.description}"),
+                *columns,
+                console=self._console,
+                transient=True,
+                refresh_per_second=5,
+                speed_estimate_period=_SPEED_SECONDS,
+                get_time=lambda: time.perf_counter(),
+                # Standard output is for results, and may not be this terminal.
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
         )
 
 
@@ -110,20 +118,11 @@ def through(batches: Iterable[B], name: str, total: int) -> Generator[B]:
                 )
 
 
-def _log_stream() -> TextIO:
-    """Returns the stream of the log's lines on a console."""
+def _console() -> console.Console | None:
+    """Returns the terminal of the log; None if there is none, or nothing is logged."""
+    if not log.logger.isEnabledFor(logging.INFO):
+        return None
     for handler in log.logger.handlers:
-        if isinstance(handler, logging.StreamHandler) and not isinstance(
-            handler, logging.FileHandler
-        ):
-            return handler.stream
-    return sys.stdout
-
-
-def _is_terminal(stream: TextIO) -> bool:
-    """Returns whether lines can be redrawn there and this process logs anything."""
-    return (
-        stream.isatty()
-        and os.environ.get("TERM", "dumb") != "dumb"
-        and log.logger.isEnabledFor(logging.INFO)
-    )
+        if isinstance(handler, terminal.Handler):
+            return handler.console
+    return None

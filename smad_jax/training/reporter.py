@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 
 from smad_jax import errors
-from smad_jax.training import joint, log, usage
+from smad_jax.training import joint, log, terminal, usage
 from smad_jax.training.plan import Plan
 
 DATA_SHARE_WORTH_A_HINT = 0.3
@@ -33,6 +33,7 @@ class Reporter:
 
     def __init__(self, plan: Plan, journal: log.Journal, saved: log.Saved) -> None:
         self._plan, self._journal = plan, journal
+        self._left = log.TimeLeft(plan.total_steps)
         self._window = log.Window(saved.get("window"))
         self._skipped: int = saved.get("skipped", 0)
         self._pending: Update | None = None
@@ -71,17 +72,18 @@ class Reporter:
             return
         values = self._window.means() | usage.peak_memory()
         self._journal.write(step, values)
-        log.logger.info(
-            log.progress_line(
-                self._plan.name,
-                step,
-                self._plan.total_steps,
-                self._plan.steps_per_epoch,
-                values,
-                self._plan.chance,
-                self._plan.order.web,
-            )
+        plan = self._plan
+        row = terminal.Row(
+            plan.name,
+            step,
+            plan.total_steps,
+            plan.steps_per_epoch,
+            values,
+            plan.chance,
+            plan.action_chance,
+            self._left.at(step),
         )
+        log.report(row, plan.order.web)
         share = values["time/data"] / values["time/step"]
         # Not after the first step, which waits while the pipeline fills.
         slow = share > DATA_SHARE_WORTH_A_HINT and step >= self._plan.log_every

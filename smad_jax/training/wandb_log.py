@@ -30,6 +30,8 @@ class WandbRun:
                 "training.wandb needs the package wandb; in the project's folder, pip "
                 "install '.[wandb]' installs it"
             ) from error
+        # In the folder, so that a training that resumes finds its run again, and a new
+        # one in a folder of the same name does not continue an old one.
         known = folder / "wandb_id.txt"
         if not known.is_file():
             known.write_text(uuid.uuid4().hex, "utf-8")

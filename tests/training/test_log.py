@@ -4,7 +4,7 @@ import logging
 import numpy as np
 import pytest
 
-from smad_jax.training import log
+from smad_jax.training import log, terminal
 
 
 def test_window_averages_over_steps_and_splits_their_time(monkeypatch):
@@ -113,21 +113,29 @@ def test_log_goes_to_the_newest_file_alone(tmp_path):
     assert (tmp_path / "first").read_text().count("\n") == 1
 
 
+def row(values, chance):
+    times = {"time/step": 0.31, "time/data": 0.01, "clips_per_second": 412.0}
+    shared = {"loss": 3.41, "learning_rate": 0.0871, "accuracy/action": 0.241}
+    return terminal.Row(
+        name="train",
+        step=1200,
+        total_steps=5000,
+        steps_per_epoch=625,
+        values=shared | values | times,
+        chance=chance,
+        action_chance=0.1,
+        eta="0:19:38",
+    )
+
+
 def test_progress_line_shows_web_streams_that_had_a_turn():
     values = {
-        "loss": 3.41,
         "loss/action": 3.41,
-        "accuracy/action": 0.241,
         "web/loss": 2.5,
         "web/loss/action": 2.25,
         "web/accuracy/action": 0.5,
-        "learning_rate": 0.0871,
-        "time/step": 0.31,
-        "time/data": 0.01,
-        "clips_per_second": 412.0,
     }
-    line = log.progress_line("train", 1200, 5000, 625, values, {}, ("web", "idle"))
-    assert line == (
+    assert log.progress_line(row(values, {}), ("web", "idle")) == (
         "train step 1200/5000 (epoch 2/8) | loss 3.410: action 3.410 | "
         "accuracy 24.1% | web 2.500 50.0% | lr 0.0871 | "
         "data 0.010s of step 0.310s 412 clips/s | eta 0:19:38"
@@ -135,19 +143,8 @@ def test_progress_line_shows_web_streams_that_had_a_turn():
 
 
 def test_progress_line_shows_all_that_a_run_is_watched_by():
-    values = {
-        "loss": 3.41,
-        "loss/action": 3.02,
-        "loss/scene": 0.39,
-        "accuracy/action": 0.241,
-        "accuracy/scene": 0.089,
-        "learning_rate": 0.0871,
-        "time/step": 0.31,
-        "time/data": 0.01,
-        "clips_per_second": 412.0,
-    }
-    line = log.progress_line("train", 1200, 5000, 625, values, {"scene": 0.063})
-    assert line == (
+    values = {"loss/action": 3.02, "loss/scene": 0.39, "accuracy/scene": 0.089}
+    assert log.progress_line(row(values, {"scene": 0.063})) == (
         "train step 1200/5000 (epoch 2/8) | loss 3.410: action 3.020 scene 0.390 | "
         "accuracy 24.1% scene 8.9% (chance 6.3%) | lr 0.0871 | "
         "data 0.010s of step 0.310s 412 clips/s | eta 0:19:38"

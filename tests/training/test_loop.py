@@ -243,6 +243,22 @@ def test_signal_ends_the_run_after_the_step_with_everything_saved(tmp_path, numb
     assert signal.getsignal(number) == before
 
 
+def test_time_left_leaves_out_the_first_step_which_compiles(tmp_path, caplog):
+    def first_slow():
+        log.time.sleep(2)
+        yield from healthy()
+
+    log.logger.propagate = True
+    with caplog.at_level("INFO", logger="smad_jax"):
+        run(tmp_path, batches=first_slow(), total_steps=200)
+    lines = [r.message for r in caplog.records if r.message.startswith("demo")]
+    assert "compiling the training step" in lines[0]
+    assert lines[1].endswith("eta ?")
+    minutes, seconds = map(int, lines[2].rpartition(" eta 0:")[2].split(":"))
+    assert 60 * minutes + seconds < 100  # 198 steps like the first two take 198 s
+    assert lines[-1].endswith("eta 0:00:00")
+
+
 def test_waiting_for_data_is_pointed_out(tmp_path, caplog):
     def slow():
         for batch in healthy():

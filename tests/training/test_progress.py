@@ -2,113 +2,102 @@ import io
 import itertools
 import logging
 import re
-import sys
 
 import numpy as np
 import pytest
-import tqdm.std
 
 from smad_jax.training import log, progress
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
+from tests.training.test_terminal import Screen
 
 
 def pass_time(monkeypatch, seconds):
     """Makes every look at the clock take so many seconds."""
-    ticks, drawn = itertools.count(), itertools.count()
+    ticks = itertools.count()
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(ticks) * seconds)
-    monkeypatch.setattr(tqdm.std, "time", lambda: next(drawn) * seconds)
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    """Time that passes by half a second a look, on a terminal of 60 columns."""
-    pass_time(monkeypatch, 0.5)
+def screen(monkeypatch):
+    """A terminal of 60 columns, where the log's lines go."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setenv("LINES", "20")
-    before = log.logger.level
-    log.logger.setLevel(logging.INFO)
-    yield
-    log.logger.setLevel(before)
+    before = log.logger.handlers, log.logger.level, log.logger.propagate
+    made = Screen()
+    log.to_console(made)
+    yield made
+    log.logger.handlers, log.logger.level, log.logger.propagate = before
 
 
-def lines(text):
+def drawn(screen):
     """What was drawn, one entry a drawing."""
-    return [part.strip() for part in re.split(r"[\r\n]", text) if part.strip()]
+    parts = re.split(r"\r|\n", "\n".join(screen.lines()))
+    return [part.strip() for part in parts if part.strip()]
 
 
-def test_bar_shows_the_share_and_the_time_that_is_left(clock):
-    screen = Terminal()
-    with progress.Bar("demo", 110, screen) as bar:
+def test_bar_shows_the_share_and_the_time_that_is_left(screen):
+    with progress.Bar("demo", 110) as bar:
         for step in range(101, 111):
             bar.update(step)
-    drawn = lines(screen.getvalue())
-    assert len(drawn) == 10
-    assert re.fullmatch(r"demo \[#+\.+\] 101/110  92% eta \?", drawn[0])
-    shares = [re.search(r" (\d+)/110 +(\d+)% eta 00:\d\d$", line) for line in drawn[1:]]
-    assert [int(found[1]) for found in shares] == list(range(102, 111))
-    assert drawn[9].endswith(" 110/110 100% eta 00:00")
-    assert all(len(line) <= 59 for line in drawn)
-    assert re.fullmatch(r"demo \[#+\] .*", drawn[9])
-    assert screen.getvalue().endswith("\r")  # nothing is left of it
-    assert not screen.getvalue().rpartition("100%")[2].strip("\r eta0:")
+    last = drawn(screen)[-1]
+    assert re.fullmatch(r"demo ━+ 110/110 +100% eta 0:00:00", last)
+    # Cleared at the end: cursor up, or to the left, and the line erased.
+    assert screen.getvalue().endswith("\x1b[2K")
 
 
-def test_bar_is_drawn_a_few_times_a_second_only(clock, monkeypatch):
-    pass_time(monkeypatch, 0.01)
-    screen = Terminal()
-    with progress.Bar("demo", 500, screen) as bar:
-        for step in range(1, 500):
+def test_what_is_waited_for_is_shown_until_the_first_update(screen):
+    with progress.Bar("demo", 9, "compiling") as bar:
+        waiting = drawn(screen)
+        bar.update(1)
+        assert "compiling" not in drawn(screen)[-1]
+    assert re.fullmatch(r"demo compiling \d:\d\d:\d\d", waiting[-1])
+
+
+def test_time_left_is_that_of_the_updates_and_not_of_the_wait(screen, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: clock[0])
+    with progress.Bar("demo", 100) as bar:
+        clock[0] = 1000.0  # of compiling
+        for step in range(1, 51):
+            clock[0] += 1.0
             bar.update(step)
-    assert 20 < len(lines(screen.getvalue())) < 60
+    assert drawn(screen)[-1].endswith("50/100  50% eta 0:00:50")
 
 
-def test_lines_of_the_log_stand_above_the_bar(clock, monkeypatch):
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stdout", screen)
-    handler = logging.StreamHandler(screen)
-    monkeypatch.setattr(log.logger, "handlers", [handler])
+def test_lines_of_the_log_stand_above_the_bar(screen):
     with progress.Bar("demo", 9) as bar:
         bar.update(1)
         log.logger.info("a line")
         bar.update(2)
     log.logger.info("after")
-    drawn = lines(screen.getvalue())
-    assert drawn[1] == "a line"
-    assert drawn[2].startswith("demo [")  # drawn again below it
-    assert drawn[-1] == "after"
-    assert log.logger.handlers == [handler]
+    lines = drawn(screen)
+    assert lines[lines.index("a line") + 1].startswith("demo ━")  # again below it
+    assert lines[-1] == "after"
 
 
-@pytest.mark.parametrize("case", ["pipe", "dumb", "quiet"])
-def test_pipe_gets_nothing(clock, monkeypatch, case):
-    screen = io.StringIO() if case == "pipe" else Terminal()
-    if case == "dumb":
-        monkeypatch.setenv("TERM", "dumb")
+@pytest.mark.parametrize("case", ["pipe", "quiet"])
+def test_without_a_terminal_no_bar_is_drawn(screen, case):
+    made = io.StringIO() if case == "pipe" else Screen()
+    log.to_console(made)
     if case == "quiet":
         log.quieten()
-    with progress.Bar("demo", 3, screen) as bar:
+    with progress.Bar("demo", 3, "compiling") as bar:
         for step in (1, 2, 3):
             bar.update(step)
-    assert screen.getvalue() == ""
+    assert made.getvalue() == ("demo: compiling\n" if case == "pipe" else "")
 
 
 @pytest.mark.parametrize("columns", [8, 20, 30, 45, 200])
-def test_narrow_terminals_are_not_overrun(clock, monkeypatch, columns):
+def test_narrow_terminals_are_not_overrun(screen, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
-    screen = Terminal()
-    with progress.Bar("a rather long name of a run", 2000, screen) as bar:
+    log.to_console(screen)
+    with progress.Bar("a rather long name of a run", 2000) as bar:
         for step in range(1, 40):
             bar.update(step)
-    assert max(map(len, lines(screen.getvalue()))) < columns
+    assert 4 < max(map(len, drawn(screen))) <= columns
 
 
 @pytest.fixture
-def pipe(clock, monkeypatch, caplog):
+def pipe(monkeypatch, caplog):
     """Sets how many seconds pass a look, where the log's lines go to no terminal."""
     caplog.set_level(logging.INFO, "smad_jax")
     monkeypatch.setattr(log.logger, "propagate", True)
@@ -139,9 +128,6 @@ def test_padding_alone_is_no_rate(pipe, caplog):
     assert not caplog.records
 
 
-def test_test_on_a_terminal_has_a_bar(clock, monkeypatch):
-    screen = Terminal()
-    monkeypatch.setattr(log.logger, "handlers", [logging.StreamHandler(screen)])
+def test_test_on_a_terminal_has_a_bar(screen):
     assert len(list(progress.through(videos([4, 3]), "rare", 7))) == 2
-    drawn = [line.split("]")[1] for line in lines(screen.getvalue())]
-    assert drawn == [" 4/7  57% eta ?", " 7/7 100% eta 00:00"]
+    assert re.fullmatch(r"rare ━+ 7/7 100% eta .*", drawn(screen)[-1])
