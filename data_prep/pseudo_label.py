@@ -75,8 +75,7 @@ def read_labels(
         labels = label_files.read_npz(path, rules)
     else:
         labels = label_files.read_csv(path, rules, known)
-    label_files.check_ids(labels.ids, known)
-    return labels
+    return labels._replace(ids=label_files.stored_ids(labels.ids, known))
 
 
 def store(

@@ -7,7 +7,8 @@ import difflib
 import math
 import pathlib
 import re
-from collections.abc import Collection, Iterable, Sequence
+import unicodedata
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -283,14 +284,18 @@ def read_npz(path: pathlib.Path, rules: Rules) -> Labels:
     return _of_rows(ids, values, where, rules)
 
 
-def check_ids(ids: Iterable[str], known: Sequence[str]) -> None:
-    """Checks that every id is that of a stored video.
+def stored_ids(ids: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Returns the ids as the stored videos have them; accents may be written otherwise.
 
     Raises:
-        DataError: naming the first unknown id and the nearest known one.
+        DataError: naming the first id that is no video's, and the nearest known one.
     """
-    stored = set(known)
-    unknown = [id for id in ids if id not in stored]
+    stored = {unicodedata.normalize("NFC", id): id for id in known}
+    stored |= {id: id for id in known}
+    found = [
+        stored.get(id) or stored.get(unicodedata.normalize("NFC", id)) for id in ids
+    ]
+    unknown = [id for id, there in zip(ids, found, strict=True) if there is None]
     if unknown:
         near = difflib.get_close_matches(unknown[0], known, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -298,3 +303,4 @@ def check_ids(ids: Iterable[str], known: Sequence[str]) -> None:
             f"{len(unknown)} labels belong to no stored video, the first to "
             f"{unknown[0]!r}{hint}"
         )
+    return [id for id in found if id is not None]

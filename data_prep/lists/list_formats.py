@@ -105,6 +105,7 @@ def read(
                     f"is the {option}"
                 )
             split = entry.split or role if role == "train" else role
+            entry = entry._replace(id=files.spelt(entry.id))
             splits.setdefault(split, []).append(entry)
         found[role] = content
         hold_out = hold_out or (role == "train" and list(splits) == ["train"])

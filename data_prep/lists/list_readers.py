@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -91,6 +92,22 @@ class Files:
     def with_id(self, youtube_id: str) -> list[str]:
         """Returns the paths of videos named by a YouTube id, with times or without."""
         return self._by_id.get(youtube_id, [])
+
+    def spelt(self, path: str) -> str:
+        """Returns a path as the files have it; accents may be written otherwise."""
+        if path.isascii() or (self.root / path).exists():
+            return path
+        return self._spelling.get(unicodedata.normalize("NFC", path), path)
+
+    @functools.cached_property
+    def _spelling(self) -> dict[str, str]:
+        """Paths with other signs than ASCII, by their composed form."""
+        paths = (path for paths in self._paths.values() for path in paths)
+        return {
+            unicodedata.normalize("NFC", path): path
+            for path in paths
+            if not path.isascii()
+        }
 
     @functools.cached_property
     def _paths(self) -> dict[str, list[str]]:

@@ -3,13 +3,14 @@ import json
 import pathlib
 import subprocess
 import sys
+import unicodedata
 
 import cv2
 import numpy as np
 import pytest
 
 from configs import data
-from data_prep import build_records
+from data_prep import build_records, pseudo_label
 from data_prep.records import video_files
 from smad_jax.data import catalog, record_files, records, video
 from tests.helpers import noise_videos
@@ -369,6 +370,26 @@ def test_copies_of_a_video_are_on_one_side_of_the_hold_out(tmp_path, capsys):
     assert "1 video is in 'val' and in 'train', as 'run/1.mp4' (there 'run/0.mp4')" in (
         capsys.readouterr().out
     )
+
+
+def test_accents_in_a_list_may_be_composed_otherwise_than_in_names(tmp_path):
+    composed, apart = (unicodedata.normalize(f, "é ü") for f in ("NFC", "NFD"))
+    for number, name in enumerate((f"{apart}/a.mp4", f"{apart}/b.mp4", "run/c.mp4")):
+        path = tmp_path / "films" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(noise_videos.encode(3, seed=number))
+    text = f"{composed}/a.mp4,x\n{apart}/b.mp4,x\nrun/c.mp4,run\n"
+    (tmp_path / "list.csv").write_text(text)
+    assert run(tmp_path, tmp_path / "films", "--list", str(tmp_path / "list.csv")) == 0
+    split = catalog.open_split(tmp_path / "data", "toy", "all")
+    assert split.ids == (f"{apart}/a.mp4", f"{apart}/b.mp4", "run/c.mp4")
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"id,weather\n{composed}/a.mp4,sun\nrun/c.mp4,rain\n")
+    place = ["--data-root", str(tmp_path / "data"), "--dataset", "toy"]
+    flags = [*place, "--aspect", "weather", "--from", str(labels)]
+    assert pseudo_label.main(flags) == 0
+    split = catalog.open_split(tmp_path / "data", "toy", "all", aspects=("weather",))
+    assert split.aspect_mask["weather"].tolist() == [True, False, True]
 
 
 def test_any_number_of_lists_become_test_sets(tmp_path, films, capsys):

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import pathlib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -397,9 +398,21 @@ def _is_counted(table: inputs.Table) -> bool:
 
 
 def _rows_of(ids: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """[len(others)] position of each other id in `ids`, -1 if it is not there."""
+    """[len(others)] position of each other id in `ids`, -1 if it is not there.
+
+    Accents may be part of their letter in one file, and signs of their own in another.
+    """
     place = {id: row for row, id in enumerate(ids.tolist())}
-    return np.array([place.get(id, -1) for id in others.tolist()], np.int64)
+    place = {_composed(id): row for id, row in place.items()} | place
+    rows = [
+        place[id] if id in place else place.get(_composed(id), -1)
+        for id in others.tolist()
+    ]
+    return np.array(rows, np.int64)
+
+
+def _composed(id: str) -> str:
+    return unicodedata.normalize("NFC", id)
 
 
 def _pick(table: inputs.Table, ids: np.ndarray, first: inputs.Table) -> np.ndarray:
@@ -418,7 +431,7 @@ def _pick(table: inputs.Table, ids: np.ndarray, first: inputs.Table) -> np.ndarr
 
 def _same_ids(first: inputs.Table, other: inputs.Table) -> None:
     """Raises DataError unless two models to be compared predict the same videos."""
-    extra = np.setdiff1d(other.ids, first.ids)
+    extra = other.ids[_rows_of(first.ids, other.ids) < 0]
     if len(extra):
         raise errors.DataError(
             f"{len(extra)} ids in {other.path} are not in {first.path}, for instance "

@@ -1,4 +1,5 @@
 import pathlib
+import unicodedata
 
 import numpy as np
 import pytest
@@ -30,6 +31,21 @@ def test_rows_are_joined_by_id_and_names_are_numbered_together():
     assert found.models["m"].tolist() == [2, 0, 2]
     assert found.aspects[0].names == ("gym", "ice", "sea")
     assert found.aspects[0].values.tolist() == [2, 1, 1]
+
+
+def test_accents_of_ids_may_be_composed_otherwise_in_each_file():
+    def spelt(values, form):
+        return {unicodedata.normalize(form, f"é{id}"): v for id, v in values.items()}
+
+    apart, composed = spelt(LABELS, "NFD"), spelt(LABELS, "NFC")
+    found = join(apart, composed, spelt(SCENES, "NFC"))
+    assert found.ids.tolist() == list(apart), "as the files of videos may be named"
+    assert (found.models["m"] == found.labels).all()
+    tables = {"m": table(apart), "n": table(composed)}
+    found = joining.join(
+        tables, table(composed), {"scene": table(spelt(SCENES, "NFD"))}
+    )
+    assert found.models["n"].tolist() == found.labels.tolist()
 
 
 def test_numbers_and_given_names_meet():
