@@ -95,10 +95,12 @@ def build(
     with shards.full_disk_explained(partial):
         stored = shards.store(plan, partial, options.jobs)
         try:
-            splits, notes = _divide(wanted, stored, source, options.holdout)
+            together = copies.groups(stored.digests)
+            splits, notes = _divide(wanted, stored, source, options.holdout, together)
         except errors.DataError:
             shutil.rmtree(partial)  # a resumed build would fail here again
             raise
+        catalog.write_copies(partial, [ids for ids in together if len(ids) > 1])
         for split, ids in splits.items():
             labels = [wanted.label_of[id] for id in ids]
             catalog.write_split(partial, split, ids, labels)
@@ -130,8 +132,11 @@ def _divide(
     stored: shards.Stored,
     source: wanted_videos.Source,
     holdout: float,
+    together: Sequence[Sequence[str]],
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Returns the ids of each split and of `all`, and notes on copies among them.
+
+    Ids that are `together` are held out together.
 
     Raises:
         DataError: if no video can be used, or a class has none for training.
@@ -151,13 +156,13 @@ def _divide(
     }
     notes = []
     if source.hold_out:
-        together = copies.groups({id: digests[id] for id in parts["train"]})
         label_of = {id: wanted.label_of[id] for id in parts["train"]}
-        held_out = copies.hold_out(together, label_of, holdout)
+        listed = [[id for id in ids if id in label_of] for ids in together]
+        held_out = copies.hold_out(list(filter(None, listed)), label_of, holdout)
         train = [id for id in parts["train"] if id not in held_out]
         val = [id for id in parts["train"] if id in held_out]
         parts = {"train": train, "val": val} | parts | {"train": train}
-        alike = [ids for ids in together if len(ids) > 1]
+        alike = [ids for ids in listed if len(ids) > 1]
         if alike and holdout:
             notes.append(
                 f"{sum(map(len, alike))} videos are copies of each other or clips of "

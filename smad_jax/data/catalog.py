@@ -6,6 +6,7 @@
                        splits/<split>.classes.txt that split's own class names, optional
                        aspects/<aspect>.tfrecord  one label vector for each id
                        aspects/<aspect>.names.txt names of its labels, optional
+                       copies.jsonl               ids of each group of copies, optional
 
 A split is a list, so another selection of videos, numbering of classes or set of
 pseudo-labels costs kilobytes, never a copy of the videos.
@@ -330,6 +331,28 @@ def add_aspect(
         label_names.store(folder, aspect.name, ())  # of the labels before
         aspect_records.write(folder, aspect.name, ids, values)
         _enter(folder, aspect, names)
+
+
+def write_copies(folder: pathlib.Path, groups: Sequence[Sequence[str]]) -> None:
+    """Stores which videos are copies, or clips of one recording; nothing for none."""
+    if groups:
+        lines = (json.dumps(list(ids), ensure_ascii=False) + "\n" for ids in groups)
+        file_io.write_text(folder / "copies.jsonl", "".join(lines))
+
+
+def read_copies(folder: pathlib.Path) -> list[list[str]]:
+    """Returns the ids of each group of copies; none for an older data set.
+
+    Raises:
+        DataError: if the file is damaged.
+    """
+    path = folder / "copies.jsonl"
+    if not path.is_file():
+        return []
+    try:
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    except ValueError as error:
+        raise errors.DataError(f"{path} is damaged: {error}") from error
 
 
 def enter_aspect(

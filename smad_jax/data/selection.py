@@ -85,7 +85,10 @@ def hard_labels(split: catalog.Split, aspect: str) -> np.ndarray:
 
 
 def hold_out(
-    split: catalog.Split, share: float, seed: int
+    split: catalog.Split,
+    share: float,
+    seed: int,
+    together: Sequence[Sequence[str]] = (),
 ) -> tuple[catalog.Split, catalog.Split]:
     """Divides a split in two at random, each class as close to `share` as possible.
 
@@ -93,6 +96,8 @@ def hold_out(
         split: The split to divide.
         share: Of the videos to hold out, above 0 and below 1.
         seed: Random seed.
+        together: Groups of ids, as of copies, that stay on the side of their first,
+            which is the remaining one if a class would be held out as a whole.
 
     Returns:
         The remaining and the held-out videos, in the order of the split.
@@ -108,7 +113,16 @@ def hold_out(
         raise errors.ConfigError(
             f"data.holdout={share} of {len(split)} videos is less than one; raise it"
         )
-    return rows_of(split, np.sort(drawn[~due])), rows_of(split, np.sort(drawn[due]))
+    held = np.zeros(len(split), bool)
+    held[drawn[due]] = True
+    row_of = {id: row for row, id in enumerate(split.ids)} if together else {}
+    for ids in together:
+        rows = [row_of[id] for id in ids if id in row_of]
+        held[rows] = held[rows[:1]]
+        left = np.bincount(split.labels[~held], minlength=len(split.classes))
+        if (left[split.labels[rows]] == 0).any():
+            held[rows] = False
+    return rows_of(split, np.flatnonzero(~held)), rows_of(split, np.flatnonzero(held))
 
 
 def shuffle_aspects(split: catalog.Split, seed: int) -> catalog.Split:

@@ -126,6 +126,13 @@ def test_held_out_videos_are_a_share_of_each_class_and_of_no_other():
     np.testing.assert_array_equal(held.labels, labels[held.positions])
     assert selection.hold_out(split, 0.2, seed=0)[1].ids == held.ids
     assert selection.hold_out(split, 0.2, seed=1)[1].ids != held.ids
+    pairs = [[f"v{i:03}", f"v{i + 1:03}", "elsewhere"] for i in range(0, 60, 2)]
+    together = [*pairs, ["gone"], list(ids[93:])]  # the last is the whole class 3
+    kept, held = selection.hold_out(split, 0.2, 0, together)
+    assert sorted(kept.ids + held.ids) == list(ids)
+    assert all(len({*pair[:2]} & {*held.ids}) in (0, 2) for pair in pairs)
+    assert (np.bincount(held.labels)[:3] > 0).all()
+    assert 3 not in held.labels
     with pytest.raises(errors.ConfigError, match=r"0\.005 of 100 videos"):
         selection.hold_out(split, 0.005, seed=0)
 

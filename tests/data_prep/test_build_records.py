@@ -353,6 +353,8 @@ def test_copies_of_a_video_are_on_one_side_of_the_hold_out(tmp_path, capsys):
     assert run(tmp_path, films, "--holdout", "0.3") == 0
     printed = capsys.readouterr().out
     assert "note: 12 videos are copies of each other or clips of one" in printed
+    found = catalog.read_copies(tmp_path / "data/toy")
+    assert ["run/0.mp4", "run/1.mp4"] in found and len(found) == 6
     train, val = (
         {split.video(row).video for row in range(len(split))}
         for split in (
