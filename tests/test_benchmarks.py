@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.benchmarks import large_lists, opening, scale_plan
+from tests.benchmarks import faults, large_lists, opening, scale_plan
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -20,6 +20,28 @@ def test_large_lists_and_opening_run_at_toy_size(capsys):
     assert set(found["seconds"]) == {"split", "thirds", "nmi", "random part"}
     assert opening.main(["--records", "500", "--labels", "3"]) == 0
     assert json.loads(capsys.readouterr().out)["records"] == 500
+
+
+def test_no_damage_loses_anything(capsys):
+    assert faults.main(["--files", "48", "--kills", "0"]) == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert [row.split(" | ")[1] for row in rows] == ["48", "12", "12", "12", "40", "20"]
+
+
+def test_a_damage_that_is_lost_is_counted_and_is_the_exit_code(capsys, monkeypatch):
+    monkeypatch.setattr(faults.file_io, "BROKEN", ())
+    monkeypatch.setattr(faults, "damaged", lambda content, rng: content[:9])
+    assert faults.main(["--files", "48", "--kills", "0"]) == 1
+    assert not capsys.readouterr().out.splitlines()[4].endswith("| 0 |")
+
+
+def test_the_page_of_reliability_has_a_table_without_losses():
+    text = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    found = re.search(r"<!-- faults -->\n(.*)\n<!-- end faults -->", text, re.S)
+    head, line, *rows = found[1].splitlines()
+    assert "\n".join([head, line]) == faults.HEADS
+    assert len(rows) == 7
+    assert all(row.endswith(" | 0 |") for row in rows)
 
 
 def test_the_plan_multiplies_what_was_measured():
