@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
+from smad_jax.training import checkpoint
 from tests.helpers import forked
 
 ROOT = forked.ROOT
@@ -171,6 +173,46 @@ def everything_logged(workdir):
         }
         for line in lines
     ]
+
+
+def wait_for(process, place, pattern):
+    """Waits until a path below a folder matches, or the process ends."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(place.glob(pattern)):
+            return
+        time.sleep(0.02)
+
+
+def test_run_that_is_killed_in_three_phases_ends_like_one_in_one_piece(
+    small_data, tmp_path
+):
+    flags = (*short(tmp_path / "whole", 20), "--config.training.log_every=7")
+    assert run(small_data, *flags).returncode == 0
+    parts = tmp_path / "parts"
+    flags = (*short(parts, 20), "--config.training.log_every=7")
+    # in the first steps, in the save of the last, and in the test
+    for pattern in ("metrics.jsonl", "checkpoints/20*", "predictions/*"):
+        process = start(small_data, *flags)
+        wait_for(process, parts, pattern)
+        process.kill()
+        process.communicate()
+    again = run(small_data, *flags)
+    assert again.returncode == 0, again.stderr
+    assert [line["step"] for line in everything_logged(parts)] == [1, 7, 14, 20]
+    assert everything_logged(parts) == everything_logged(tmp_path / "whole")
+    stored = [
+        checkpoint.read_trained(d / "checkpoints")[1]
+        for d in (parts, tmp_path / "whole")
+    ]
+    assert stored[0].keys() == stored[1].keys()
+    for name, array in stored[0].items():
+        np.testing.assert_array_equal(array, stored[1][name])
+    results = [
+        json.loads((d / "results.json").read_text())["results"]
+        for d in (parts, tmp_path / "whole")
+    ]
+    assert results[0] == results[1]
 
 
 def test_interrupted_joint_training_ends_like_an_uninterrupted_one(
