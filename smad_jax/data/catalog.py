@@ -17,6 +17,7 @@ import dataclasses
 import difflib
 import glob
 import hashlib
+import json
 import math
 import os
 import pathlib

@@ -57,7 +57,7 @@ def open_splits(settings: Settings) -> Splits:
     }
     train, held_out = _few(data, train), None
     if data.holdout:
-        together = catalog.read_copies(dataset_folder(data, data.train))
+        together = catalog.read_copies(places.dataset_folder(data, data.train))
         train, held_out = selection.hold_out(train, data.holdout, seed, together)
     target = found["target"].get("target")
     return Splits(
