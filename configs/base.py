@@ -47,6 +47,8 @@ def base() -> ConfigDict:
     config.evaluation.sets = ConfigDict()  # dataset/split by name
     config.evaluation.batch_size = 8  # videos
     config.evaluation.view_chunk = 32  # views predicted at a time
+    config.evaluation.every_epochs = 0  # test during training too; 0: only at the end
+    config.evaluation.during = ()  # on these sets; empty: on all
     return config
 
 

@@ -184,7 +184,9 @@ def adversary_accuracy(run: pathlib.Path) -> dict[str, float]:
     if not path.is_file():
         return {}
     with file_io.reading(path, "train again, or remove the file"):
-        last = json.loads(path.read_text("utf-8").splitlines()[-1])
+        lines = map(json.loads, path.read_text("utf-8").splitlines())
+        # Others are of tests during training.
+        *_, last = [line for line in lines if "loss" in line]
         return {
             key.removeprefix("accuracy/"): value
             for key, value in last.items()

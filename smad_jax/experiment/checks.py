@@ -5,7 +5,7 @@ from collections.abc import Callable
 from smad_jax import errors, methods
 from smad_jax.base import aspect_names, sections
 from smad_jax.data import web
-from smad_jax.experiment.keys import Data, Method
+from smad_jax.experiment.keys import Data, Evaluation, Method, Training
 from smad_jax.methods import base
 
 # Whether a method uses each key of the section `data` that is not for all of them.
@@ -23,6 +23,28 @@ def check(data: Data, method: Method, *, ghost_size: int) -> None:
     _check_method(method, data)
     _check_streams(data)
     _check_ghost_groups(data, ghost_size)
+
+
+def check_validation(section: Evaluation, training: Training, method: Method) -> None:
+    """Raises ConfigError where tests during training contradict other keys."""
+    sets = [name for name, place in section.sets.items() if place]
+    if unknown := [name for name in section.during if name not in sets]:
+        raise errors.ConfigError(
+            f"evaluation.during names {', '.join(unknown)}, but evaluation.sets has "
+            f"{', '.join(sets)}"
+        )
+    if section.every_epochs % training.save_every_epochs:
+        raise errors.ConfigError(
+            f"evaluation.every_epochs={section.every_epochs} must be a multiple of "
+            f"training.save_every_epochs={training.save_every_epochs}: a network is "
+            "tested when it is saved"
+        )
+    if section.every_epochs and methods.find(method.name).refits:
+        raise errors.ConfigError(
+            f"method {method.name!r} fits its last layer after training, so that a "
+            "test during training is of another network; use "
+            "--config.evaluation.every_epochs=0"
+        )
 
 
 def _check_names(data: Data, aspects: tuple[str, ...]) -> None:

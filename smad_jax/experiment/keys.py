@@ -163,3 +163,5 @@ class Evaluation:
     batch_size: _Positive = 8
     # Memory would grow with the number of views if all went through together.
     view_chunk: _Positive = 32
+    every_epochs: _Count = 0
+    during: tuple[str, ...] = ()

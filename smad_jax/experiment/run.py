@@ -15,6 +15,7 @@ from smad_jax.experiment import (
     run_record,
     streams,
     testing,
+    validation,
 )
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import checkpoint, log, loop, tracing, train_state
@@ -94,7 +95,8 @@ def train(
     """Trains from the state's step to the plan's last; returns state and position."""
     start = int(state.step)
     # A finished run is tested again without opening a stream or the journal.
-    if start >= run.plan.total_steps:
+    finished = start >= run.plan.total_steps
+    if finished and validation.is_complete(run):
         return state, position
     look = testing.watch_training_videos(run.settings, run.graph, run.splits.train)
     with contextlib.ExitStack() as stack:
@@ -110,12 +112,22 @@ def train(
             tracing.traced(run.train_step, run.plan, run.folder / "tensorboard", start)
         )
 
+        validate = None
+        if run.settings.evaluation.every_epochs:
+            found = validation.Validation(run, journal, start)
+            validate = stack.enter_context(found)
+            validate(state)  # unless that was done before the run was stopped
+        if finished:
+            return state, position
+
         def save(state: train_state.TrainState, saved: log.Saved) -> None:
             nonlocal position
             position = run.position(state) | {"log": saved}
             checkpoints.save(state, position)
             if look is not None:
                 journal.show(int(state.step), "look/actionness", *look(state))
+            if validate is not None:
+                validate(state)
 
         # Entered one by one: an error on the way closes those that are open.
         opened = {

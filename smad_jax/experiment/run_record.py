@@ -132,8 +132,8 @@ def _holds(path: pathlib.Path, record: Record) -> bool:
     return all(stored.get(key) == getattr(record, key) for key in keys)
 
 
-def write_results(folder: pathlib.Path, record: Record) -> None:
-    """Writes `results.json` unless it has these numbers; logs the closing table."""
+def store(folder: pathlib.Path, record: Record) -> None:
+    """Writes `results.json` unless it has these numbers."""
     processor_seconds = record.processor_seconds
     content = dataclasses.asdict(record) | {
         "seconds": round(record.seconds, 1),
@@ -145,6 +145,11 @@ def write_results(folder: pathlib.Path, record: Record) -> None:
     # A finished run that is tested again would lose its duration, date and commit.
     if not _holds(folder / "results.json", record):
         file_io.write_json(folder / "results.json", content)
+
+
+def write_results(folder: pathlib.Path, record: Record) -> None:
+    """Stores a record, and logs the closing table."""
+    store(folder, record)
     columns = ["top1", "top5", "mean_class"]
     lines = [f"{'test set':<16}{'videos':>8}" + "".join(f"{c:>12}" for c in columns)]
     for name, count in record.n_seen.items():

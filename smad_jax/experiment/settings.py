@@ -35,6 +35,7 @@ class Settings:
         settings = cls.parse(config.to_dict())
         data, method = settings.data, settings.method
         checks.check(data, method, ghost_size=settings.model.ghost_size)
+        checks.check_validation(settings.evaluation, settings.training, method)
         return settings
 
     @classmethod

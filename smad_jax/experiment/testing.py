@@ -6,7 +6,7 @@ A network is run over a split as a run's settings say, its test sets or any othe
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import NamedTuple
 
 import jax
@@ -64,23 +64,38 @@ def refit(
 
 def test(run: opening.Run, state: train_state.TrainState) -> dict[str, Tested]:
     """Predicts every test set; saves and logs what came out."""
-    predictor, tested = _predictor(run, state), {}
-    for name, split in run.splits.tests.items():
-        predictions = _predict(run, predictor, split)
+    tested = {}
+    for name, one in predict_sets(run, state):
+        predictions, tested[name] = one.predictions, one
         if jax.process_index() == 0:
             predictions.save(run.folder / "predictions" / f"{name}.npz")
-        scores = accuracy.summary(
-            predictions.probabilities, predictions.labels, predictions.ids
-        )
         # The number comes first: accuracies of different numbers do not compare.
         log.logger.info(
-            f"{run.folder.name} {name}: "
-            f"n_seen {len(predictions.probabilities)} of {len(split)}, "
-            f"unreadable {predictions.unreadable} | "
-            + " ".join(f"{metric} {value:.1%}" for metric, value in scores.items())
+            f"{run.folder.name} {name}: n_seen {len(predictions.probabilities)} of "
+            f"{len(run.splits.tests[name])}, unreadable {predictions.unreadable} | "
+            + " ".join(f"{metric} {v:.1%}" for metric, v in one.scores.items())
         )
-        tested[name] = Tested(predictions, scores)
     return tested
+
+
+def predict_sets(
+    run: opening.Run, state: train_state.TrainState
+) -> Iterator[tuple[str, Tested]]:
+    """Yields the name of every test set with what came out."""
+    predictor = _predictor(run, state)
+    for name, split in run.splits.tests.items():
+        found = _predict(run, predictor, split)
+        scores = accuracy.summary(found.probabilities, found.labels, found.ids)
+        yield name, Tested(found, scores)
+
+
+def by_name(tested: Mapping[str, Tested]) -> dict[str, float]:
+    """Returns the metrics of all test sets, named `set/metric`."""
+    return {
+        f"{name}/{metric}": value
+        for name, one in tested.items()
+        for metric, value in one.scores.items()
+    }
 
 
 def record(
@@ -94,11 +109,7 @@ def record(
     predicted = {name: one.predictions for name, one in tested.items()}
     method = methods.find(run.settings.method.name)
     return run_record.Record(
-        results={
-            f"{name}/{metric}": value
-            for name, one in tested.items()
-            for metric, value in one.scores.items()
-        },
+        results=by_name(tested),
         n_seen={name: len(p.probabilities) for name, p in predicted.items()},
         unreadable={name: p.unreadable for name, p in predicted.items()},
         sees_target_data=method.sees_target_data,

@@ -35,20 +35,20 @@ class DamagedError(errors.DataError):
 
 
 class Checkpoints:
-    """The checkpoints of one run; the newest two are kept.
+    """The checkpoints of one run; the newest ones are kept.
 
     Use as a context manager: leaving it waits for the last save, and raises if
     that save failed.
     """
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, keep: int = 2) -> None:
         # The newest, not the best: with `best_fn` Orbax deletes the newest step too,
         # and a run that resumes would lose work. Two: a damaged one has another before.
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             handler_registry=_with_digests(),
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=checkpoint_managers.LatestN(2)
+                preservation_policy=checkpoint_managers.LatestN(keep)
             ),
         )
 
@@ -61,6 +61,11 @@ class Checkpoints:
                 self._manager.wait_until_finished()
             finally:
                 self._manager.close()
+
+    def wait(self) -> None:
+        """Waits for the save in the background; raises if it failed."""
+        with _full_disk_named():
+            self._manager.wait_until_finished()
 
     def latest_step(self) -> int | None:
         """Returns the newest complete step, or None if there is none."""

@@ -125,6 +125,10 @@ class Window:
         self._clips += clips
         self._steps += not stream
 
+    def leave_out(self, seconds: float) -> None:
+        """Does not count the last `seconds` as time of a step."""
+        self._start += seconds
+
     def saved(self) -> Saved:
         """Returns the sums so far, as plain values for a checkpoint."""
         return {
@@ -144,9 +148,9 @@ class Window:
     def means(self) -> dict[str, float]:
         """Returns mean metrics, seconds a step (`time/step`, `time/data`) and clips/s.
 
-        `time/step` is all of a step's wall time, `time/data` the part of it that
-        was spent waiting for data. Updates on web batches are part of the step before
-        them, and their clips count.
+        `time/step` is all of a step's wall time but for saves and tests, `time/data`
+        the part of it that was spent waiting for data. Updates on web batches are part
+        of the step before them, and their clips count.
         """
         seconds = time.perf_counter() - self._start
         means = {name: total / self._counts[name] for name, total in self._sums.items()}

@@ -80,7 +80,8 @@ def run(
                 reporter.write(step)
             # Save before the next batch is drawn: a run that resumes must not skip it.
             if save_now:
-                save(state, reporter.saved())
+                with reporter.paused():
+                    save(state, reporter.saved())
             if stopped:
                 raise Interrupted(signals.received)
     return state

@@ -1,6 +1,8 @@
 """What the loop reports of its updates: means, hints, and which are not finite."""
 
-from collections.abc import Mapping
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import jax
@@ -65,6 +67,13 @@ class Reporter:
     def saved(self) -> log.Saved:
         """Returns the count of skipped steps and the means so far, for a checkpoint."""
         return {"skipped": self._skipped, "window": self._window.saved()}
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keeps what is done meanwhile out of the time of a step."""
+        before = time.perf_counter()
+        yield
+        self._window.leave_out(time.perf_counter() - before)
 
     def write(self, step: int) -> None:
         """Writes the means since the last time, and once a hint about slow data."""
