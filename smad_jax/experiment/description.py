@@ -17,6 +17,7 @@ def describe(
 ) -> str:
     """Returns network, method, data and devices of a run, in one paragraph."""
     train, model = opened.train, settings.model
+    # The aspect of groups is for sampling by, not to be invariant to.
     against = [name for name in train.aspects if name != groups.NAME]
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params["model"]))
     processes = jax.process_count()
@@ -70,6 +71,7 @@ def _describe_streams(
 def _describe_web(name: str, split: catalog.Split, turns: joint.Order) -> str:
     """Returns the line about a web stream."""
     batches, batch_size = turns.web[name]
+    # Without labels the adversary of an aspect does not see this stream.
     bare = [aspect for aspect, mask in split.aspect_mask.items() if not mask.any()]
     return (
         f"jointly with {name}, {len(split):,} of {split.dataset}/{split.name}: "

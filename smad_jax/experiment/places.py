@@ -49,6 +49,7 @@ def divided(place: str) -> tuple[str, str]:
     Raises:
         ConfigError: if it is something else.
     """
+    # The last slash divides: a data set may lie in a folder of several.
     dataset, _, split = place.rpartition("/")
     if not dataset or not split:
         raise errors.ConfigError(

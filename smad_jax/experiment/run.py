@@ -111,12 +111,8 @@ def train(
         train_step = stack.enter_context(
             tracing.traced(run.train_step, run.plan, run.folder / "tensorboard", start)
         )
-
-        validate = None
-        if run.settings.evaluation.every_epochs:
-            found = validation.Validation(run, journal, start)
-            validate = stack.enter_context(found)
-            validate(state)  # unless that was done before the run was stopped
+        validate = stack.enter_context(validation.opened(run, journal, start))
+        validate(state)  # unless that was done before the run was stopped
         if finished:
             return state, position
 
@@ -126,8 +122,7 @@ def train(
             checkpoints.save(state, position)
             if look is not None:
                 journal.show(int(state.step), "look/actionness", *look(state))
-            if validate is not None:
-                validate(state)
+            validate(state)
 
         # Entered one by one: an error on the way closes those that are open.
         opened = {

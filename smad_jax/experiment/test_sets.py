@@ -27,8 +27,10 @@ def apply(config: ml_collections.ConfigDict, argv: Sequence[str]) -> list[str]:
             rest.append(word)
             continue
         name, value = match.groups()
+        # As absl reads any other flag, the value may be the next argument.
         value = next(waiting, "") if value is None else value
         sets = config.to_dict()["evaluation"]["sets"]
+        # Most likely a misspelt name: the set meant would still be predicted.
         if not value and name not in sets:
             known = ", ".join(sets)
             raise errors.ConfigError(f"no test set {name!r} to leave out of {known}")

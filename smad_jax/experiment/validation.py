@@ -4,10 +4,11 @@ The best network stands in `RUN/best`, which has all files of a run: commands ta
 place of `RUN`.
 """
 
+import contextlib
 import pathlib
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import jax
@@ -23,6 +24,15 @@ _FILE = "validation.json"
 _OF_THE_RUN = ("config.json", "env.json", "labels.json")
 
 
+def opened(
+    run: opening.Run, journal: log.Journal, start: int
+) -> contextlib.AbstractContextManager[Callable[[train_state.TrainState], None]]:
+    """Returns what is given every state that is saved; it does nothing if not asked."""
+    if not run.settings.evaluation.every_epochs:
+        return contextlib.nullcontext(lambda state: None)
+    return Validation(run, journal, start)
+
+
 class Validation:
     """Predicts test sets every few epochs, and keeps the network with the best score.
 
@@ -36,6 +46,7 @@ class Validation:
         sets = run.settings.evaluation.during or tuple(run.splits.tests)
         tests = {name: run.splits.tests[name] for name in sets}
         best, self._file = run.folder / FOLDER, run.folder / _FILE
+        # A run like the whole one, so that testing and recording know no difference.
         self._run = replace(run, folder=best, splits=run.splits._replace(tests=tests))
         self._every = run.settings.evaluation.every_epochs * run.plan.steps_per_epoch
         # What was found at later steps will be found again, by the same numbers.
@@ -57,6 +68,7 @@ class Validation:
             return
         tested = dict(testing.predict_sets(self._run, state))
         score = float(np.mean([one.scores["top1"] for one in tested.values()]))
+        # Not `>=`: a run that resumes must not replace a network by its equal.
         if score > max(self._scores.values(), default=-1.0):
             self._keep(state, tested)
         self._scores[step] = score
@@ -82,6 +94,7 @@ class Validation:
         self._checkpoints.wait()
         if jax.process_index() > 0:
             return
+        # Copies, not links: the folder can be moved without the run around it.
         for name in _OF_THE_RUN:
             shutil.copyfile(folder.parent / name, folder / name)
         for name, one in tested.items():
@@ -98,7 +111,7 @@ def is_complete(run: opening.Run) -> bool:
 
 def _read(path: pathlib.Path) -> dict[int, float]:
     """The score of each step that was validated."""
-    if not path.is_file():
+    if not path.is_file():  # before the first of them
         return {}
     advice = "remove it and RUN/best, and the best network is looked for from here on"
     with file_io.reading(path, advice):
