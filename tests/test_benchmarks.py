@@ -5,9 +5,10 @@ import math
 import pathlib
 import re
 
+import numpy as np
 import pytest
 
-from tests.benchmarks import faults, large_lists, opening, scale_plan
+from tests.benchmarks import actionness, faults, large_lists, opening, scale_plan
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -76,3 +77,16 @@ def test_the_document_holds_the_table_of_its_rates():
     rates = json.loads((ROOT / "docs/results/scale-rates.json").read_text("utf-8"))
     found = re.search(r"<!-- plan -->\n(.*)\n<!-- end plan -->", text, re.S)
     assert found[1] == scale_plan.table(rates)
+
+
+def test_actionness_is_located_on_the_actors_cells():
+    mask = np.zeros((1, 1, 8, 12), bool)
+    mask[..., 2:4, 3:6] = True  # fills the second of 4 x 4 cells, in the second row
+    actor = actionness.cells(mask, (4, 4))
+    assert actor.sum() == actor[0, 0, 1, 1] == 1
+    weight = np.ones((1, 1, 4, 4))
+    weight[..., 1, 1] = 5
+    found = actionness.located(weight, actor)
+    assert found == ["0.25 (0.06)", "1.00 (0.06)", "1.00", "0.00"]
+    weight[..., 3, 2] = 9  # the highest score, in the last row
+    assert actionness.located(weight, actor)[1:] == ["0.00 (0.06)", "0.00", "1.00"]
