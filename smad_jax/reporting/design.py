@@ -23,6 +23,8 @@ class Design:
         source: The file and argument, as on the command line.
         arms: For each arm the arguments after `main.py --config`; the baseline first.
         pairs: Arms to compare, the second subtracted from the first.
+        primary: Of these comparisons, each with a test set, those that are corrected
+            together for their number, chosen before the runs; by default all.
         settings: For the tuned arms, the flags of every trial.
         sets: Names of the test sets.
         tuning_seed: The draw that `tune` uses.
@@ -38,6 +40,7 @@ class Design:
     sets: tuple[str, ...]
     tuning_seed: int
     prepare: tuple[str, ...]
+    primary: tuple[tuple[str, str, str], ...] = ()
 
     def command(self, arm: str) -> tuple[str, tuple[str, ...]]:
         """Returns an arm's config and its further flags."""
@@ -53,7 +56,7 @@ def load(source: str) -> Design:
     """
     given = config_files.evaluate(source)
     fields = {field.name for field in dataclasses.fields(Design)} - {"source"}
-    if not isinstance(given, Mapping) or set(given) != fields:
+    if not isinstance(given, Mapping) or set(given) | {"primary"} != fields:
         found = sorted(map(str, given)) if isinstance(given, Mapping) else [repr(given)]
         raise errors.ConfigError(
             f"{source} must describe a study by {', '.join(sorted(fields))}, but it "
@@ -69,6 +72,12 @@ def _check(design: Design) -> None:
     _check_kinds(design)
     if next(iter(design.arms), "") != BASELINE:
         raise errors.ConfigError(f"{design.source}: the first arm must be {BASELINE!r}")
+    compared = {(*pair, name) for pair in design.pairs for name in design.sets}
+    if unknown := [row for row in design.primary if tuple(row) not in compared]:
+        raise errors.ConfigError(
+            f"{design.source}: primary must be a pair of `pairs` with one of `sets`, "
+            f"but it is {unknown[0]!r}"
+        )
     named = {arm for pair in design.pairs for arm in pair} | set(design.settings)
     if unknown := sorted(named - set(design.arms)):
         raise errors.ConfigError(

@@ -90,7 +90,13 @@ def run(
         }
         for arm, each in done.items()
     }
-    means, differences = tables.study(scores, design.pairs)
+    means, differences = tables.study(scores, design.pairs, design.primary)
+    rows = (
+        "the primary comparisons, which were named before the runs; the others, "
+        "without a corrected value, are exploratory"
+        if design.primary
+        else "all rows"
+    )
     costs, measured = _costs(done), _dependence(done, design.sets[0])
     listed = " ".join(map(str, seeds))
     command = f"study --config {design.source} --seeds {listed}"
@@ -100,7 +106,7 @@ def run(
         f"{listed.replace(' ', ', ')}, each with its own draw of the data.\n\n"
         f"{means}\n\n"
         f"Paired differences in points, with a two-sided t-test; Holm's correction is "
-        f"over all rows.\n\n"
+        f"over {rows}.\n\n"
         f"{differences}\n\n{measured}"
         f"Median processor time of a run, and whether it sees unlabelled videos of a "
         f"test set.\n\n{costs}\n\n{origin}\n"

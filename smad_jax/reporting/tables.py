@@ -112,6 +112,7 @@ def _change(before: runs.Run, after: runs.Run, name: str) -> rates.Change | None
 def study(
     scores: Mapping[str, Mapping[str, Sequence[float]]],
     pairs: Sequence[tuple[str, str]],
+    primary: Sequence[tuple[str, str, str]] = (),
 ) -> tuple[str, str]:
     """Returns two tables: means over seeds, and paired differences of arms.
 
@@ -119,13 +120,15 @@ def study(
         scores: For each arm and test set, accuracies between 0 and 1, one for each
             seed in the same order.
         pairs: Arms to compare, the second subtracted from the first.
+        primary: Comparisons, as two arms of `pairs` and a test set, to correct
+            together; the others stay uncorrected. By default all are corrected.
 
     Returns:
         Mean and sample standard deviation of every cell; then mean and standard
         deviation of the difference, with the p-value of a two-sided paired t-test,
-        plain and after Holm's correction over all rows with one. There is none with
-        fewer than three seeds, too few to estimate the noise, nor where the difference
-        is equal for every seed.
+        plain and after Holm's correction over all primary rows with one. There is none
+        with fewer than three seeds, too few to estimate the noise, nor where the
+        difference is equal for every seed.
     """
     sets = list(next(iter(scores.values())))
     means = [
@@ -138,10 +141,16 @@ def study(
             ours, theirs = (np.asarray(scores[a][name]) for a in (arm, other))
             rows.append((arm, other, name, _spread(100 * (ours - theirs), sign="+")))
             p_values.append(_p_value(ours, theirs))
-    adjusted = iter(rates.holm([p for p in p_values if p is not None]))
+    first = [not primary or row[:3] in set(primary) for row in rows]
+    corrected = [
+        p for p, own in zip(p_values, first, strict=True) if own and p is not None
+    ]
+    adjusted = iter(rates.holm(corrected))
     tested = [
-        (*row, "", "") if p is None else (*row, _p_text(p), _p_text(next(adjusted)))
-        for row, p in zip(rows, p_values, strict=True)
+        (*row, "", "")
+        if p is None
+        else (*row, _p_text(p), _p_text(next(adjusted)) if own else "")
+        for row, p, own in zip(rows, p_values, first, strict=True)
     ]
     header = ("arm", "minus", "test set", "difference", "p", "p (Holm)")
     return markdown(("arm", *sets), means), markdown(header, tested)

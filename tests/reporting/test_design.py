@@ -240,6 +240,10 @@ def test_flags_of_an_arm_follow_its_config(tmp_path):
         ('"settings": {"sdn": ()}', "no arm sdn"),
         ('"seeds": (1,)', "it has .*seeds"),
         ('"pairs": "other"', "pairs must be pairs of arms, but it is 'other'"),
+        (
+            '"primary": (("other", "baseline", "tail"),)',
+            "primary must be .* but it is .*'tail'",
+        ),
         ('"sets": "iid"', "sets must be names of test sets, but it is 'iid'"),
         ('"arms": {"baseline": 3}', "arms must be .*`--config`"),
         (

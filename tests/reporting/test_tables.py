@@ -160,6 +160,24 @@ def test_study_corrects_over_all_pairs_and_test_sets():
     assert [row[5] for row in rows] == [f"{p:.3f}" for p in rates.holm(p_values)]
 
 
+def test_only_primary_comparisons_are_corrected_and_together():
+    rng = np.random.default_rng(0)
+    scores = {
+        arm: {name: rng.random(5).tolist() for name in ("iid", "tail")}
+        for arm in ("baseline", "MAAT", "SMAD")
+    }
+    pairs = [("SMAD", "MAAT"), ("MAAT", "baseline")]
+    primary = [("SMAD", "MAAT", "tail"), ("MAAT", "baseline", "tail")]
+    rows = cells(tables.study(scores, pairs, primary)[1])[1:]
+    p_values = [
+        stats.ttest_rel(scores[arm][name], scores[other][name]).pvalue
+        for arm, other, name in primary
+    ]
+    first, second = (f"{p:.3f}" for p in rates.holm(p_values))
+    assert [row[5] for row in rows] == ["", first, "", second]
+    assert all(row[4] for row in rows)
+
+
 def test_arms_that_never_differ_have_a_p_value_of_one():
     same = {"iid": [1.0, 0.9, 0.8]}
     _, differences = tables.study({"a": same, "b": same}, [("b", "a")])
