@@ -27,13 +27,18 @@ class Data(NamedTuple):
     aspects: str = "scene+object"
 
 
-KNOWN = {
-    "embedded": Data(
-        "embedded/train",
-        {name: f"embedded/{name}" for name in ("iid", "tail", "rare")},
-        dict.fromkeys(("images", "videos"), "embedded-web/web"),
+# Two editions of the embedded benchmark; in the second the bias outlasts training.
+EMBEDDED = {
+    edition: Data(
+        f"{edition}/train",
+        {name: f"{edition}/{name}" for name in ("iid", "tail", "rare")},
+        dict.fromkeys(("images", "videos"), f"embedded-web/{web}"),
         target="tail",
-    ),
+    )
+    for edition, web in (("embedded", "web"), ("embedded-lasting", "lasting"))
+}
+KNOWN = {
+    **EMBEDDED,
     "k200db": Data(
         "kinetics400/k200db-train",
         {

@@ -24,6 +24,7 @@ def adjust(config: ConfigDict, tuned: str | None = None) -> ConfigDict:
         is_maat = config.method.name == "smad" and not config.model.saar
         tuned = "maat" if is_maat else config.method.name
     row = embedded.TUNED.get(tuned, {})
-    if config.data.train == data.KNOWN["embedded"].train:
-        return embedded.apply(config, row)
+    editions = {edition.train: name for name, edition in data.EMBEDDED.items()}
+    if edition := editions.get(config.data.train):
+        return embedded.apply(config, row, edition)
     return tiny.apply(config, row) if config.recipe == "tiny" else config

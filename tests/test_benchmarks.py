@@ -8,7 +8,14 @@ import re
 import numpy as np
 import pytest
 
-from tests.benchmarks import actionness, faults, large_lists, opening, scale_plan
+from tests.benchmarks import (
+    actionness,
+    faults,
+    large_lists,
+    lasting_bias,
+    opening,
+    scale_plan,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -77,6 +84,14 @@ def test_the_document_holds_the_table_of_its_rates():
     rates = json.loads((ROOT / "docs/results/scale-rates.json").read_text("utf-8"))
     found = re.search(r"<!-- plan -->\n(.*)\n<!-- end plan -->", text, re.S)
     assert found[1] == scale_plan.table(rates)
+
+
+def test_the_search_for_a_lasting_bias_is_on_record_and_in_the_document(capsys):
+    assert list(lasting_bias.read()) == list(lasting_bias.RUNS)
+    assert lasting_bias.main([]) == 0
+    text = (ROOT / "docs" / "embedded.md").read_text("utf-8")
+    found = re.search(r"<!-- lasting -->\n(.*)\n<!-- end lasting -->", text, re.S)
+    assert found[1] == capsys.readouterr().out.strip()
 
 
 def test_actionness_is_located_on_the_actors_cells():

@@ -37,7 +37,15 @@ CONFIGS = {
     if file.stem not in (*SHARED, "__init__", "study")
 }
 OMNIDEBIAS = ("slowonly_omnidebias", "tsn_omnidebias")
-ARGUMENTS = ("", "k200db", "k200both", "k400", "minikinetics", "mine")
+ARGUMENTS = (
+    "",
+    "embedded-lasting",
+    "k200db",
+    "k200both",
+    "k400",
+    "minikinetics",
+    "mine",
+)
 
 
 def test_every_config_file_is_described():
@@ -112,6 +120,28 @@ def test_smad_on_the_embedded_benchmark_has_the_settings_that_tuning_chose(saar)
     assert config.method.ramp == ("constant" if saar == "on" else "dann")
     settings = config.method.settings
     assert (settings.soft_ce_weight, settings.kl_weight) == (0.0, 0.15)
+
+
+def test_the_lasting_edition_has_more_epochs_and_no_shift():
+    usual = slowonly_baseline.get_config().to_dict()
+    config = slowonly_baseline.get_config("embedded-lasting").to_dict()
+    assert config["data"]["transform"].pop("shift") == 0
+    assert usual["data"]["transform"].pop("shift") == 2
+    assert (usual["training"].pop("epochs"), config["training"].pop("epochs")) == (
+        12,
+        30,
+    )
+    assert config["data"].pop("train") == "embedded-lasting/train"
+    assert usual["data"].pop("train") == "embedded/train"
+    assert config["evaluation"].pop("sets") == {
+        name: f"embedded-lasting/{name}" for name in usual["evaluation"].pop("sets")
+    }
+    assert config == usual
+
+
+def test_dfr_on_the_lasting_edition_takes_a_quarter_more_epochs_too():
+    config = CONFIGS["slowonly_dfr"].get_config("embedded-lasting")
+    assert config.training.epochs == 37
 
 
 def test_slowonly_on_k200db_is_the_papers_recipe():

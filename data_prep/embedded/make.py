@@ -15,11 +15,13 @@ import dataclasses
 import json
 import os
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 
 from data_prep.bias import redistribution, z_frequency
 from data_prep.embedded import contact_sheet, dataset_folder, render, web_media
+from smad_jax import errors
 from smad_jax.base import command_line
 from smad_jax.data import catalog
 from smad_jax.data.embedded import benchmark
@@ -40,6 +42,8 @@ class Sizes:
         tail_per_class: Least number of tail's videos of each class.
         train_per_class: Exact number of train's videos of each class.
         stills: Pictures to train each labeller on.
+        oracle: Videos of `oracle`, in which scene and object are independent of the
+            action: as many as `train` has, or none.
     """
 
     pool: int = 4500
@@ -48,21 +52,47 @@ class Sizes:
     tail_per_class: int = 60
     train_per_class: int = 250
     stills: int = 5000
+    oracle: int = 0
 
     def scaled(self, share: float) -> "Sizes":
         """Returns sizes of about `share` times as many videos, for quick trials."""
-        return Sizes(*(max(1, round(share * n)) for n in dataclasses.astuple(self)))
+        return Sizes(
+            *(max(min(n, 1), round(share * n)) for n in dataclasses.astuple(self))
+        )
+
+
+class Edition(NamedTuple):
+    """What a benchmark shows, and how many videos of it."""
+
+    bias: benchmark.Bias = benchmark.Bias()
+    sizes: Sizes = Sizes()
+
+
+EDITIONS = {
+    benchmark.NAME: Edition(),
+    benchmark.LASTING_NAME: Edition(
+        benchmark.Bias(scene_offsets=(0,), scene_shares=(0.80,)),
+        Sizes(iid=1200, rare=1200, train_per_class=200, oracle=2000),
+    ),
+}
 
 
 def _draw_sets(
     sizes: Sizes, bias: benchmark.Bias, seed: int
 ) -> dict[str, benchmark.Factors]:
     """The contents of each set."""
+    free = dataclasses.replace(bias, strength=0.0)
+    drawn = {
+        "pool": (sizes.pool, bias),
+        "iid": (sizes.iid, bias),
+        "oracle": (sizes.oracle, free),
+    }
     sets = {
         name: benchmark.draw_factors(
-            count, seed=seed, stream=render.STREAMS[name], bias=bias
+            count, seed=seed, stream=render.STREAMS[name], bias=joint
         )
-        for name, count in (("pool", sizes.pool), ("iid", sizes.iid))
+        for name, (count, joint) in drawn.items()
+        if count
     }
     rare = benchmark.draw_rare_factors(
         sizes.rare, seed=seed, stream=render.STREAMS["rare"]
@@ -132,6 +162,7 @@ def prepare(
     seed: int,
     *,
     log: Log = print,
+    name: str = benchmark.NAME,
     scale: float = 1.0,
     sizes: Sizes | None = None,
     bias: benchmark.Bias | None = None,
@@ -147,26 +178,29 @@ def prepare(
         data_root: Folder of the data sets.
         seed: At least 0; seeds share no video.
         log: Receives progress, one line at a time.
-        scale: Share of the benchmark's videos to make; part of the folder's name.
-        sizes: Numbers of videos; by default the benchmark's.
-        bias: Dependence of scene and action; by default the benchmark's.
+        name: One of `EDITIONS`; part of the folder's name.
+        scale: Share of the edition's videos to make; part of the folder's name.
+        sizes: Numbers of videos; by default the edition's.
+        bias: Dependence of scene and action; by default the edition's.
 
     Raises:
         ConfigError: if there is no benchmark of this seed and scale.
         DataError: if the folder holds something else, or a class is too small to split.
     """
-    sizes, bias = sizes or Sizes().scaled(scale), bias or benchmark.Bias()
+    edition = EDITIONS[name]
+    sizes, bias = sizes or edition.sizes.scaled(scale), bias or edition.bias
     recipe = {
         "maker": "data_prep.embedded",
         "version": render.VERSION,
         "seed": seed,
-        "sizes": dataclasses.asdict(sizes),
+        # without a set that is not made: so the first edition's recipes stay the same
+        "sizes": {k: v for k, v in dataclasses.asdict(sizes).items() if v},
         "bias": dataclasses.asdict(bias),
     }
-    folder = pathlib.Path(data_root) / benchmark.folder_name(seed, scale)
+    folder = pathlib.Path(data_root) / benchmark.folder_name(seed, scale, name=name)
     dataset_folder.make_once(
         folder,
-        num_videos=sizes.pool + sizes.iid + sizes.rare,
+        num_videos=sizes.pool + sizes.iid + sizes.oracle + sizes.rare,
         recipe=recipe,
         fill=lambda made, progress: _fill(made, seed, sizes, bias, progress),
         log=log,
@@ -180,6 +214,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="random seed of the benchmark")
     add("--scale", type=float, default=1.0, help="share of the videos to make")
     command_line.add_data_root(parser, "--out")
+    add("--name", choices=EDITIONS, default=benchmark.NAME, help="edition")
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--web", action="store_true", help="make the web data of the benchmark"
@@ -192,11 +227,23 @@ def run(
     seed: int,
     scale: float,
     out: pathlib.Path,
+    name: str,
     web: bool,
     sheet: pathlib.Path | None,
 ) -> str:
-    """Makes the benchmark or its web data; returns the folder."""
-    folder = (web_media.prepare if web else prepare)(out, seed, scale=scale)
+    """Makes the benchmark or its web data; returns the folder.
+
+    Raises:
+        ConfigError: for web data of a later edition.
+    """
+    if not web:
+        folder = prepare(out, seed, name=name, scale=scale)
+    elif name == benchmark.NAME:
+        folder = web_media.prepare(out, seed, scale=scale)
+    else:
+        raise errors.ConfigError(
+            f"all editions share the web data of a draw; leave out --name {name}"
+        )
     if sheet:
         contact_sheet.write(folder, sheet)
     return str(folder)

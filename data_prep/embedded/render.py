@@ -22,7 +22,7 @@ Label = Callable[[np.ndarray], np.ndarray]  # frames [V, H, W, 3] to [V, Z]
 VERSION = 1  # of pictures, encoding and labels; a new one makes every data set again
 # Random streams of the sets: a number in use never changes its meaning, or existing
 # data sets would no longer be those of their recipe.
-STREAMS = {"pool": 0, "iid": 1, "rare": 2, "clip": 4, "image": 5}
+STREAMS = {"pool": 0, "iid": 1, "rare": 2, "clip": 4, "image": 5, "oracle": 6}
 _STILLS_STREAM = 3
 _IMAGES = ("image",)  # sets of one frame, stored as PNG
 _LABELLED_FRAMES = (0, 2)  # of each video; pseudo-labels average over frames

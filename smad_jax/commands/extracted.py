@@ -105,7 +105,7 @@ def _rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows and labels of the videos of a list."""
     dataset, name = places.divided(place)
-    if dataset == benchmark.NAME:  # its draw is the one of the features
+    if dataset in benchmark.EDITIONS:  # its draw is the one of the features
         dataset = videos.dataset or dataset
     split = catalog.open_split(data_root, dataset, name)
     return videos.rows_of(split.ids), split.labels

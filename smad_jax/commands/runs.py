@@ -1,6 +1,7 @@
 """Making a run: the benchmark created where it is used, then trained and tested."""
 
 import contextlib
+import functools
 import os
 import pathlib
 
@@ -59,8 +60,10 @@ def train(
 
 def _prepare_embedded(config: ml_collections.ConfigDict) -> None:
     settings = Settings.read(config)
-    embedded = {benchmark.NAME: make.prepare, benchmark.WEB_NAME: web_media.prepare}
-    for name, prepare in embedded.items():
+    embedded = {
+        name: functools.partial(make.prepare, name=name) for name in make.EDITIONS
+    }
+    for name, prepare in (embedded | {benchmark.WEB_NAME: web_media.prepare}).items():
         if places.uses(settings, name):
             prepare(
                 places.data_root(settings.data),

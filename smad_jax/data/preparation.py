@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from smad_jax.base import aspect_table
+from smad_jax.data.embedded import benchmark
 
 _BUILT_SPLITS = ("train", "val", "all")  # by data_prep.build_records
-_EMBEDDED_SPLITS = ("pool", "train", "iid", "tail", "rare", "raw")  # by .embedded
+# by data_prep.embedded
+_EMBEDDED_SPLITS = ("pool", "train", "iid", "tail", "rare", "oracle", "raw")
 # Of downloaded videos and images: their folder, and further options.
 _SOURCES = {
     # without its list of validation videos `val` would be a random part of the rest
@@ -137,10 +139,14 @@ def _third_of(dataset: str, split: str) -> _Third | None:
     if draw := _embedded_draw(dataset):
         if not draw.is_web:
             return None
-        run = f"runs/slowonly_baseline{draw.suffix}"
+        # editions share web media, but each filters them by a teacher of its own
+        edition = f"{benchmark.NAME}-{name}"
+        later = edition in benchmark.EDITIONS
+        run = f"runs/slowonly_baseline{f'-{edition}' * later}{draw.suffix}"
         flags = (*draw.config_flags, *((f"--workdir {run}",) if draw.suffix else ()))
-        config = "configs/slowonly_baseline.py"
-        return _Third(name, "raw", "positive", config, flags, run, "")
+        config = f"configs/slowonly_baseline.py{f':{edition}' * later}"
+        positive = f"positive{f'-{name}' * later}"
+        return _Third(name, "raw", positive, config, flags, run, "")
     if medium := _MEDIUM.get(dataset):
         if name not in _TRAINING_DATA:
             return None
@@ -184,9 +190,14 @@ def _third_lines(
 class _Draw(NamedTuple):
     """A draw of the embedded benchmark; an empty scale is the whole of it."""
 
-    is_web: bool
+    name: str
     seed: str
     scale: str
+
+    @property
+    def is_web(self) -> bool:
+        """Whether these are web data."""
+        return self.name == benchmark.WEB_NAME
 
     @property
     def suffix(self) -> str:
@@ -206,10 +217,10 @@ class _Draw(NamedTuple):
 
 def _embedded_draw(dataset: str) -> _Draw | None:
     """The draw that a folder's name stands for; None for other data sets."""
-    parts = re.fullmatch(r"embedded(-web)?-seed(\d+)(?:-x([\d.]+))?", dataset)
-    if not parts:
+    parts = re.fullmatch(r"([a-z-]+)-seed(\d+)(?:-x([\d.]+))?", dataset)
+    if not parts or parts[1] not in benchmark.DRAWN:
         return None
-    return _Draw(parts[1] is not None, parts[2], parts[3] or "")
+    return _Draw(parts[1], parts[2], parts[3] or "")
 
 
 def _place(data_root: str | os.PathLike[str], dataset: str) -> str:
@@ -222,9 +233,11 @@ def build_line(data_root: str | os.PathLike[str], dataset: str, split: str = "")
     root = shlex.quote(str(data_root))
     if draw := _embedded_draw(dataset):
         scale = f" --scale {draw.scale}" if draw.scale else ""
-        web = " --web" if draw.is_web else ""
+        name = {benchmark.NAME: "", benchmark.WEB_NAME: " --web"}.get(
+            draw.name, f" --name {draw.name}"
+        )
         return (
-            f"python -m data_prep.embedded --seed {draw.seed}{scale}{web} --out {root}"
+            f"python -m data_prep.embedded --seed {draw.seed}{scale}{name} --out {root}"
         )
     source = _SOURCES.get(dataset, "DIR")
     if split.startswith("k200-"):

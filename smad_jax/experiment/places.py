@@ -18,7 +18,7 @@ def data_root(data: Data) -> pathlib.Path:
 def folder_name(data: Data, dataset: str) -> str:
     """Returns the folder of a data set; the embedded benchmark has one a draw."""
     # One folder a draw, so that runs of different draws can share the data folder.
-    if dataset not in (benchmark.NAME, benchmark.WEB_NAME):
+    if dataset not in benchmark.DRAWN:
         return dataset
     return benchmark.folder_name(data.embedded_seed, data.embedded_scale, name=dataset)
 

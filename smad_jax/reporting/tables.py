@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from smad_jax import errors
+from smad_jax.data.embedded import benchmark
 from smad_jax.evaluation import accuracy, predictions, rates
 from smad_jax.reporting import runs
 
@@ -70,7 +71,7 @@ def _check_same_data(before: runs.Run, after: runs.Run, name: str) -> None:
     """
     ours, theirs = (runs.stored_settings(run.folder) for run in (before, after))
     keys = [f"evaluation.sets.{name}"]
-    if str(ours.get(keys[0], "")).startswith("embedded/"):
+    if str(ours.get(keys[0], "")).partition("/")[0] in benchmark.DRAWN:
         keys += ["data.embedded_seed", "data.embedded_scale"]
     for key in keys:
         if ours and theirs and ours.get(key) != theirs.get(key):

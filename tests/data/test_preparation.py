@@ -184,6 +184,22 @@ def test_teacher_of_another_draw_has_flags_and_a_folder_of_its_own(
     assert preparation.default_root() == "elsewhere"
 
 
+def test_each_edition_filters_the_web_data_by_a_teacher_of_its_own(
+    monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATA_ROOT", raising=False)
+    [build] = preparation.commands("datasets", "embedded-lasting-seed0", "oracle")
+    assert build.endswith(" --seed 0 --name embedded-lasting --out datasets")
+    _, teacher, kept, _ = preparation.commands(
+        "datasets", "embedded-web-seed0", "lasting-unbias"
+    )
+    config = "slowonly_baseline.py:embedded-lasting"
+    assert teacher == f"python main.py --config configs/{config}"
+    assert "--teacher runs/slowonly_baseline-embedded-lasting " in f"{kept} "
+    assert "--name positive-lasting" in kept
+
+
 def test_media_that_were_filtered_already_need_no_teacher(root):
     catalog.write_split(root / "toy", "positive", ["a"], [0])
     (root / "toy").rename(root / "toy-images")

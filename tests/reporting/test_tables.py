@@ -90,12 +90,13 @@ def test_repeated_video_is_no_further_evidence(tmp_path):
     assert cells(table.partition("\n\n")[0])[1][-1] == "0.125"  # 2 / 2^4
 
 
-def test_runs_on_two_draws_are_not_compared_though_ids_are_the_same(tmp_path):
+@pytest.mark.parametrize("edition", ["embedded", "embedded-lasting"])
+def test_runs_on_two_draws_are_not_compared_though_ids_are_the_same(tmp_path, edition):
     folders = tmp_path / "base", tmp_path / "smad"
     for seed, folder in enumerate(folders):
         keep_predictions(folder, "iid", np.ones(10, bool))
         config = {
-            "evaluation": {"sets": {"iid": "embedded/iid"}},
+            "evaluation": {"sets": {"iid": f"{edition}/iid"}},
             "data": {"embedded_seed": seed, "embedded_scale": 1.0},
         }
         (folder / "config.json").write_text(json.dumps(config))

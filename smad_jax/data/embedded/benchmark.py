@@ -15,7 +15,10 @@ from smad_jax import errors
 from smad_jax.data.embedded import random_draws, scenes, stick_actor
 
 NAME = "embedded"  # in configs, for any draw of it
-WEB_NAME = "embedded-web"  # and its web data
+LASTING_NAME = "embedded-lasting"  # the edition whose bias outlasts training
+WEB_NAME = "embedded-web"  # the web data of all
+EDITIONS = (NAME, LASTING_NAME)
+DRAWN = (*EDITIONS, WEB_NAME)  # data sets with a folder for each draw
 ACTIONS = stick_actor.ACTIONS
 SCENES = tuple(scenes.SCENES)
 NUM_COMMON_SCENES = scenes.NUM_COMMON_SCENES
@@ -28,12 +31,12 @@ _CHUNK = 32  # clips drawn together, whose arrays fit the processor's cache
 
 
 def folder_name(seed: int, scale: float = 1.0, *, name: str = NAME) -> str:
-    """Returns the folder of one draw of the benchmark, or of its web data.
+    """Returns the folder of one draw of an edition, or of the web data.
 
     Args:
         seed: Number of the draw.
         scale: Share of the benchmark's videos.
-        name: `NAME` or `WEB_NAME`.
+        name: One of `DRAWN`.
 
     Raises:
         ConfigError: if there is no such draw.

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -180,6 +181,33 @@ def test_data_sets_made_before_there_was_web_data_stay_what_they_are(tmp_path):
     lines = []
     assert maker.prepare(tmp_path, 3, log=lines.append) == folder
     assert lines == []
+
+
+@pytest.mark.usefixtures("quick_labels")
+def test_the_lasting_edition_has_an_oracle_whose_scenes_do_not_depend_on_the_action(
+    tmp_path,
+):
+    sizes = dataclasses.replace(SIZES, pool=500, oracle=600)
+    name = benchmark.LASTING_NAME
+    folder = maker.prepare(tmp_path, 5, name=name, log=str, sizes=sizes)
+    assert folder.name == "embedded-lasting-seed5"
+    truth = np.load(folder / "factors.npz")
+    scene = {}
+    for part in ("pool", "iid", "oracle", "rare"):
+        ids = catalog.open_split(tmp_path, folder.name, part).ids
+        rows = np.isin(truth["ids"], ids)
+        scene[part] = truth["action"][rows], truth["scene"][rows]
+    favourite = {part: np.mean(a == s) for part, (a, s) in scene.items()}
+    assert len(scene["oracle"][0]) == 600
+    bias = maker.EDITIONS[name].bias
+    assert abs(favourite["pool"] - bias.scene_shares[0]) < 0.05
+    assert abs(favourite["oracle"] - 1 / benchmark.NUM_COMMON_SCENES) < 0.05
+
+
+def test_web_data_of_a_later_edition_are_refused(tmp_path, capsys):
+    arguments = ["--web", "--name", benchmark.LASTING_NAME, "--out", str(tmp_path)]
+    assert maker.main(arguments) == 2
+    assert "share the web data" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("seed", "scale"), [(-1, 1), (0, 0.01), (0, 1.5)])
