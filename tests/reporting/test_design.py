@@ -201,12 +201,29 @@ def test_arms_of_table_9_differ_in_the_part_of_the_web_data_alone():
     assert len({config.to_json() for config in configs.values()}) == 1
 
 
-@pytest.mark.parametrize("name", ["smad", "methods", "omnidebias", "parts"])
+@pytest.mark.parametrize("name", ["smad", "methods", "omnidebias", "parts", "lasting"])
 def test_every_arm_is_compared_with_the_baseline_and_no_pair_twice(name):
     study = load(name)
     with_baseline = {arm for arm, other in study.pairs if other == "baseline"}
     assert with_baseline == set(study.arms) - {"baseline"}
     assert len(set(study.pairs)) == len(study.pairs)
+
+
+def test_the_lasting_study_tests_on_tail_and_rare_what_was_named_before_it_ran():
+    study = load("lasting")
+    control = "SMAD, shuffled labels"
+    named = {(arm, b) for arm in ("SMAD", "MAAT") for b in ("baseline", control)}
+    named |= {("SAAR", "baseline"), ("SMAD", "MAAT"), ("SMAD, twice", "MAAT, twice")}
+    assert set(study.primary) == {(*p, s) for p in named for s in ("tail", "rare")}
+    assert {len(settings) for settings in study.settings.values()} == {6}
+    weights = {
+        arm: config_of(study, arm).method.settings.kl_weight
+        for arm in ("MAAT", "SMAD", "MAAT, twice", "SMAD, twice")
+    }
+    assert weights["MAAT, twice"] == 2 * weights["MAAT"]
+    assert weights["SMAD, twice"] == 2 * weights["SMAD"]
+    for arm in study.arms:
+        assert config_of(study, arm).data.train == "embedded-lasting/train"
 
 
 DEMO = """
