@@ -13,7 +13,7 @@ another arm, or its own flags.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from configs import small
+from configs import embedded
 
 Trials = tuple[tuple[str, ...], ...]
 
@@ -149,7 +149,7 @@ def _lasting() -> Study:
         control: f"{smad},labels=shuffled",
     }
     for arm in ("MAAT", "SMAD"):
-        weight = 2 * small.TUNED[arm.lower()]["method.settings.kl_weight"]
+        weight = 2 * embedded.TUNED[arm.lower()]["method.settings.kl_weight"]
         flags = _settings(soft_ce_weight=weight, kl_weight=weight)
         arms[f"{arm}, twice"] = " ".join((arms[arm], *flags))
     tested = (

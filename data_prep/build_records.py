@@ -109,7 +109,7 @@ def summary(report: build.Report) -> str:
         return "\n".join([*lines, f"note: {lacking}"])
     name = report.folder.name
     root = shlex.quote(str(report.folder.parent.resolve()))
-    config = shlex.quote(f"configs/slowonly_baseline.py:{name}")
+    config = shlex.quote(f"configs/slowonly_baseline.py:{name},size=tiny")
     tests = [
         s for s in report.split_sizes if not re.fullmatch(r"(train|val)\d*|all", s)
     ]
@@ -117,10 +117,10 @@ def summary(report: build.Report) -> str:
     train = ["python main.py --config", config, *map(shlex.quote, flags)]
     lines += [
         "",
-        "next:",
+        "next, without size=tiny for the paper's recipe on GPUs:",
         f"  DATA_ROOT={root} {' '.join(train)}",
         "for SMAD, label the aspects first, by appearance or with --from FILE:",
-        f"  python -m data_prep.pseudo_label --data-root {root} "
+        f"  python -m smad_jax pseudo_label --data-root {root} "
         f"--dataset {shlex.quote(name)} --aspect scene --labeller appearance",
     ]
     return "\n".join(lines)

@@ -280,6 +280,7 @@ def _by_appearance(
     appearance.store_clusters(folder, aspect, clusters)
     sheet = folder / "aspects" / f"{aspect}.clusters.png"
     cluster_sheet.draw(stored, labels, aspect, sheet)
+    command_line.on_standard_error(f"a row of pictures for each label: {sheet}")
     if like is None and (warning := appearance.warning(labels.values)):
         command_line.on_standard_error(f"warning: {warning}")
     return labels, clusters.source

@@ -7,9 +7,10 @@ from data_prep.lists import class_folders
 from data_prep.records import build
 from smad_jax import errors
 from smad_jax.data import catalog, video
+from smad_jax.data.embedded import benchmark
 
 # Names that configs give to other data, and what ends a name on their command line.
-_TAKEN_NAMES = ("embedded", "k200db", "k200both", "minikinetics", "k400")
+_TAKEN_NAMES = (*benchmark.DRAWN, "k200db", "k200both", "minikinetics", "k400")
 _NAME_ENDS = ",=:/"
 
 
@@ -45,7 +46,8 @@ def build_dataset(
 
 def check_name(name: str) -> None:
     """Raises ConfigError if `name` is no folder or configs cannot name it."""
-    if name in _TAKEN_NAMES or name.startswith("embedded-seed"):
+    draws = tuple(f"{drawn}-seed" for drawn in benchmark.DRAWN)
+    if name in _TAKEN_NAMES or name.startswith(draws):
         raise errors.ConfigError(
             f"the name {name!r} means other data in configs; choose another name"
         )

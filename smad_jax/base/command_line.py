@@ -5,11 +5,14 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import shutil
 import signal
 import sys
+import textwrap
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
+from typing import TextIO
 
 from smad_jax import errors
 from smad_jax.base import sections
@@ -30,7 +33,7 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
         with errors.machine_explained():
             text = act()
     except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        on_standard_error(f"error: {error}")
         return error.exit_code
     except KeyboardInterrupt:
         print(f"\n{stopped}", file=sys.stderr)
@@ -43,7 +46,7 @@ def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
 def show(text: str) -> None:
     """Prints a text on standard output, which may be closed, as `head` does."""
     try:
-        print(errors.printable(text), flush=True)
+        print(_wrapped(errors.printable(text), sys.stdout), flush=True)
     except BrokenPipeError:
         # Python flushes once more at exit, and would report the same error there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -159,4 +162,18 @@ def add_data_root(parser: argparse.ArgumentParser, option: str = "--data-root") 
 
 def on_standard_error(line: str) -> None:
     """Prints a line of progress: standard output is for the result."""
-    print(errors.printable(line), file=sys.stderr, flush=True)
+    print(_wrapped(errors.printable(line), sys.stderr), file=sys.stderr, flush=True)
+
+
+def _wrapped(text: str, stream: TextIO) -> str:
+    """Text whose lines a terminal would break inside words, broken at spaces."""
+    if not stream.isatty():
+        return text
+    width = shutil.get_terminal_size().columns - 1
+    return "\n".join(
+        # An indented line is a command to be copied, or a row of a table.
+        line
+        if len(line) <= width or line.startswith(" ")
+        else textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+        for line in text.split("\n")
+    )

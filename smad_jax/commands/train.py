@@ -20,7 +20,7 @@ from smad_jax import errors
 from smad_jax.base import command_line
 from smad_jax.commands import train_options
 
-_AGAIN = "the same command resumes from the newest checkpoint"
+_AGAIN = "the same command resumes from the newest checkpoint, if there is one"
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -62,7 +62,7 @@ def _act(argv: Sequence[str], place: str) -> None:
     except errors.UserError as error:
         _stop(f"error: {error}", error.exit_code)
     except KeyboardInterrupt:  # outside the training loop there is nothing to save
-        _stop(f"interrupted; {_AGAIN}", 130)
+        _stop(f"\ninterrupted; {_AGAIN}", 130)
 
 
 def _train(config: ml_collections.ConfigDict, place: str) -> None:
@@ -93,5 +93,5 @@ def _train(config: ml_collections.ConfigDict, place: str) -> None:
 
 def _stop(message: str, code: int) -> NoReturn:
     sys.stdout.flush()
-    print(message, file=sys.stderr)
+    command_line.on_standard_error(message)
     sys.exit(code)

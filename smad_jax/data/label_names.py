@@ -157,7 +157,10 @@ def checked(
         raise errors.DataError(f"{path} has no names; write one on each line")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise errors.DataError(f"{path} has the name {twice!r} twice")
+        raise errors.DataError(
+            f"{path} has the name {twice!r} twice; give each label a name of its own, "
+            f"such as '{twice} 1' and '{twice} 2'"
+        )
     if num_labels is not None and len(names) != num_labels:
         raise errors.DataError(
             f"{path} names {len(names)} labels, but there are {num_labels}; write one "

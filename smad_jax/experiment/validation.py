@@ -27,7 +27,7 @@ _OF_THE_RUN = ("config.json", "env.json", "labels.json")
 def opened(
     run: opening.Run, journal: log.Journal, start: int
 ) -> contextlib.AbstractContextManager[Callable[[train_state.TrainState], None]]:
-    """Returns what is given every state that is saved; it does nothing if not asked."""
+    """Returns what is given each saved state; without validation it does nothing."""
     if not run.settings.evaluation.every_epochs:
         return contextlib.nullcontext(lambda state: None)
     return Validation(run, journal, start)

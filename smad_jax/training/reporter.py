@@ -16,6 +16,7 @@ DATA_SHARE_WORTH_A_HINT = 0.3
 # about the adversaries, the usual reason.
 SHARE_BEFORE_A_HINT = 0.25
 TIMES_CHANCE = 1.3
+FEW_STEPS = 20
 
 
 class Update(NamedTuple):
@@ -109,7 +110,7 @@ class Reporter:
         """Warns once if an adversary seems to keep the network from the action."""
         plan, accuracy = self._plan, values.get("accuracy/action", 1.0)
         late = step >= SHARE_BEFORE_A_HINT * plan.total_steps
-        enough = step >= plan.log_every  # a window of one step is chance itself
+        enough = step >= max(plan.log_every, FEW_STEPS)  # fewer are chance themselves
         at_chance = accuracy < TIMES_CHANCE * plan.action_chance
         if plan.chance and late and enough and at_chance and not self._has_warned:
             log.logger.warning(

@@ -1,7 +1,9 @@
 import argparse
 import dataclasses
 import errno
+import io
 import os
+import sys
 
 import pytest
 
@@ -132,3 +134,25 @@ def test_names_cannot_move_the_cursor_or_hide_text(capsys):
     found = capsys.readouterr()
     assert found.err == f"error: no video {shown}\n\tin the list\n"
     assert found.out == f"{shown}\n"
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_terminal_breaks_lines_between_words_and_leaves_commands_whole(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    sentence = "a sentence of several words, too long for one line of a terminal"
+    command = "  python -m smad_jax predict --run runs/a --videos clips/"
+    for name in ("stdout", "stderr"):
+        stream = _Terminal()
+        monkeypatch.setattr(sys, name, stream)
+        write = (
+            command_line.show if name == "stdout" else command_line.on_standard_error
+        )
+        write(f"{sentence}\n{command}")
+        first, second, *rest = stream.getvalue().splitlines()
+        assert f"{first} {second}" == sentence
+        assert max(len(first), len(second)) < 40
+        assert rest == [command]

@@ -73,7 +73,7 @@ def test_study_is_printed_and_written_into_both_documents(fake_runs, tmp_path, c
     files = ("--write", results, "--write-means", readme)
     assert run("study", "--out", tmp_path / "out", "--seeds", 1, 3, *files) == 0
     printed = capsys.readouterr()
-    assert printed.err.count(" ok\n") == len(fake_runs) == 10
+    assert printed.err.count(" ok") == len(fake_runs) == 10
     whole, means = results.read_text(), readme.read_text()
     assert printed.out.strip() in whole
     assert "old study-smad" not in whole

@@ -1,4 +1,5 @@
 import errno
+import gc
 import os
 import pathlib
 import shutil
@@ -179,6 +180,7 @@ def test_visible_damage_is_named_without_digests_too(saved, damage):
             else:  # a file that restoring does not need
                 np.testing.assert_array_equal(kernel(restored), 2.0)
         path.write_bytes(content)
+    gc.collect()  # not in a later test, which would be blamed
 
 
 def test_damaged_checkpoint_is_set_aside_and_its_step_saved_again(saved):

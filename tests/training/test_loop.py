@@ -13,7 +13,7 @@ import pytest
 from flax import nnx
 
 from smad_jax import errors
-from smad_jax.training import joint, log, loop, stepping, train_state
+from smad_jax.training import joint, log, loop, reporter, stepping, train_state
 
 
 class Scale(nnx.Module):
@@ -284,6 +284,7 @@ def test_action_at_chance_beside_adversaries_is_warned_of_once(
     tmp_path, caplog, monkeypatch, action_chance, chance, steps, warned
 ):
     monkeypatch.setattr(log, "progress_line", lambda *unused: "a line")
+    monkeypatch.setattr(reporter, "FEW_STEPS", 2)
     log.logger.propagate = True
     with caplog.at_level("INFO", logger="smad_jax"):
         run(tmp_path, chance=chance, action_chance=action_chance, total_steps=steps)
