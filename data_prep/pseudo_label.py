@@ -241,6 +241,15 @@ def _check_folder(
         )
 
 
+def _note_replaced(folder: pathlib.Path, aspect: str) -> None:
+    """Notes that a data set has labels of the aspect, which new ones replace."""
+    before = catalog.read_dataset_file(folder).aspects.get(aspect)
+    if before is not None:
+        command_line.on_standard_error(
+            f"note: this replaces the labels of {aspect!r}: {before.source}"
+        )
+
+
 class Clustering(TypedDict):
     """The options of `appearance.label_by_appearance`."""
 
@@ -317,7 +326,7 @@ def run(
     if dataset is None:
         return _label_folder(videos, out, soft_aspect(aspect).name, id, clustering)
     folder = data_root / dataset
-    catalog.read_dataset_file(folder)
+    _note_replaced(folder, aspect)
     chosen = aspect_names.get(aspect) if source else soft_aspect(aspect)
     if tags:
         chosen = dataclasses.replace(chosen, kind="tags")

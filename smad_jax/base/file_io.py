@@ -95,7 +95,11 @@ def files_below(folder: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     ends. Hidden files and what an operating system leaves behind (`__MACOSX`,
     `Thumbs.db`) are passed over.
     """
-    above = {os.path.realpath(folder)}
+    # A link to a folder above this one leads here again, like one to this folder.
+    above: set[str] = set()
+    for start in (os.path.abspath(folder), os.path.realpath(folder)):
+        path = pathlib.Path(start)
+        above |= {os.path.realpath(one) for one in (path, *path.parents)}
     pending = [(pathlib.Path(folder), frozenset(above))]
     while pending:
         here, parents = pending.pop()

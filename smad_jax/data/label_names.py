@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from smad_jax import errors
@@ -24,7 +25,13 @@ _LAST = re.compile(r"(?P<name>.*\S)(?P<mark>\s*[,;:\t|]\s*|\s+)(?P<number>\d+)")
 _LETTER = re.compile(r"/[a-z]/")  # before a category of Places365
 _HEADER = re.compile(
     r"((class|label|category|action|scene)?[ _-]?(id|idx|index|no|name|number)s?"
-    r"|class(es)?|labels?|categor(y|ies)|actions?)",
+    r"|class(es)?|labels?|categor(y|ies)|actions?|scenes?|objects?)",
+    re.IGNORECASE,
+)
+# What a column of names alone is called.
+_TITLE = re.compile(
+    r"(class|label|category|action|scene|object)?[ _-]?names?"
+    r"|class(es)?|labels?|categor(y|ies)|actions?|scenes?|objects?",
     re.IGNORECASE,
 )
 _COLUMN = re.compile(r'"?(class|label|category|action)[ _-]?name"?', re.IGNORECASE)
@@ -41,7 +48,8 @@ def read(path: pathlib.Path, num_labels: int | None = None) -> tuple[str, ...]:
         num_labels: How many there must be, if that is known.
 
     Raises:
-        DataError: if the file is missing, a name comes twice, numbers are not each of 0
+        DataError: if the file is missing, a name comes twice, the first line may be a
+            header as well as a name, numbers are not each of 0
             to n - 1 or 1 to n, several columns may hold the names, or there are more or
             fewer names than `num_labels`.
     """
@@ -51,6 +59,13 @@ def read(path: pathlib.Path, num_labels: int | None = None) -> tuple[str, ...]:
     if len(set(names)) < max(1, len(names)):  # the numbers distinguish them
         plain = rows if lines and lines[0][0] in "[{" else lines
         surplus = len(plain) - 1 == num_labels or any(map(_COLUMN.fullmatch, plain[:1]))
+        # Kept as a name it would shift all others by one, left out by mistake as well.
+        unclear = num_labels is None and not surplus and len(plain) > 1
+        if unclear and _TITLE.fullmatch(plain[0].strip(' "')):
+            raise errors.DataError(
+                f"{path} begins with {plain[0]!r}, a header or a name; remove the line "
+                "if it is a header, or number the names: '0 NAME', '1 NAME', ..."
+            )
         names = [_unquoted(line) for line in plain[_is_header(plain) and surplus :]]
     if all(_LETTER.match(name) for name in names):
         shorter = [name[len("/a/") :] for name in names]
@@ -166,7 +181,8 @@ def checked(
             f"{path} names {len(names)} labels, but there are {num_labels}; write one "
             "name for each label on a line of its own"
         )
-    return tuple(names)
+    # Composed: programs write accents in two ways.
+    return tuple(unicodedata.normalize("NFC", name) for name in names)
 
 
 def mark(names: Sequence[str]) -> str:

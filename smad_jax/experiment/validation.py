@@ -77,6 +77,7 @@ class Validation:
             f"{plan.name} after epoch {step / plan.steps_per_epoch:g}: "
             + ", ".join(f"{k} {one.scores['top1']:.1%}" for k, one in tested.items())
             + f" | best {self._scores[best]:.1%}, epoch {best / plan.steps_per_epoch:g}"
+            + (f", in {self._run.folder}" if step == plan.total_steps else "")
         )
         named = testing.by_name(tested)
         self._journal.write(step, {f"test/{name}": v for name, v in named.items()})

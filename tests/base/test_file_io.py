@@ -126,3 +126,12 @@ def test_archive_that_states_too_many_elements_is_an_error(tmp_path):
         file_io.npz(path, "broken") as arrays,
     ):
         arrays["ids"].sum()
+
+
+def test_link_to_a_folder_above_leads_nowhere_new(tmp_path):
+    inner = tmp_path / "all" / "3"
+    inner.mkdir(parents=True)
+    for path in (tmp_path / "all" / "a.txt", inner / "b.txt"):
+        path.touch()
+    (inner / "loop").symlink_to(tmp_path / "all")
+    assert list(file_io.files_below(inner)) == [inner / "b.txt"]

@@ -7,6 +7,7 @@ counted, so that the page can report them.
 """
 
 import pathlib
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -55,6 +56,17 @@ class Table(NamedTuple):
         return np.where(self.shares.any(axis=1), self.shares.argmax(axis=1), -1)
 
 
+def _composed(table: Table) -> Table:
+    """The table with its text composed: programs write accents in two ways."""
+    answers = table.answers
+    if answers is not None and answers.dtype.kind not in "iu":
+        found, inverse = np.unique(answers.astype(str), return_inverse=True)
+        plain = [unicodedata.normalize("NFC", value) for value in found]
+        answers = np.array(plain, str)[inverse]
+    names = tuple(unicodedata.normalize("NFC", name) for name in table.names)
+    return table._replace(answers=answers, names=names)
+
+
 def read(path: pathlib.Path, column: str) -> Table:
     """Returns the table in a file.
 
@@ -83,7 +95,7 @@ def read(path: pathlib.Path, column: str) -> Table:
     if not len(table.ids):
         raise errors.DataError(f"{path} has no rows")
     _check_shares(table)
-    return _without_repeats(table)
+    return _without_repeats(_composed(table))
 
 
 def of_arrays(name: str, ids: np.ndarray, values: np.ndarray) -> Table:
@@ -99,7 +111,7 @@ def of_arrays(name: str, ids: np.ndarray, values: np.ndarray) -> Table:
     """
     table = _table(pathlib.Path(name), name, ids.astype(str), values)
     _check_shares(table)
-    return _without_repeats(table)
+    return _without_repeats(_composed(table))
 
 
 def has_labels(path: pathlib.Path) -> bool:

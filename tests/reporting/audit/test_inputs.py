@@ -1,3 +1,5 @@
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -174,3 +176,13 @@ def test_numbered_columns_are_matched_by_their_numbers(
 def test_lone_column_of_another_name_keeps_its_text(tmp_path):
     table = inputs.read(put(tmp_path, "id,code\nx,007\ny,10:20\n"), "label")
     assert table.hard.tolist() == ["007", "10:20"]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_of_classes_are_composed_however_they_are_written(tmp_path, form):
+    name = unicodedata.normalize(form, "café")
+    path = tmp_path / "p.csv"
+    path.write_text(f"id,prediction\na,{name}\nb,walk\n", "utf-8")
+    assert inputs.read(path, "prediction").answers.tolist() == ["caf\u00e9", "walk"]
+    path.write_text(f"id,{name},walk\na,0.4,0.6\n", "utf-8")
+    assert inputs.read(path, "prediction").names == ("caf\u00e9", "walk")
