@@ -11,11 +11,20 @@ import sys
 import textwrap
 import typing
 from collections.abc import Callable, Iterator, Sequence
+from importlib import metadata
 from types import FrameType
 from typing import TextIO
 
 from smad_jax import errors
 from smad_jax.base import sections
+
+
+def version() -> str:
+    """Returns the program's name and version."""
+    try:
+        return f"smad_jax {metadata.version('smad_jax')}"
+    except metadata.PackageNotFoundError:
+        return "smad_jax, not installed but run from its folder"
 
 
 def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:

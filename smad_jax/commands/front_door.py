@@ -10,7 +10,6 @@ import importlib
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 
 from smad_jax import errors
 from smad_jax.base import command_line
@@ -35,7 +34,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "audit": "write a page on the bias of any classifier's predictions",
         "compare": "print a table of two runs",
         "table": "print a table of the paper beside our numbers",
-        "picture": "draw clips of a run with their actionness masks",
+        "picture": "draw frames of a run with what its network looks at",
         "cam": "draw where two networks look in a video (Fig. 7)",
         "overlap": "draw the accuracy lost as scenes overlap less (Fig. 3)",
     },
@@ -85,20 +84,12 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         return command_line.run(listing)
     if arguments[0] == "--version":
-        return command_line.run(version)
+        return command_line.run(command_line.version)
     words = f"{arguments[0]} "
     inner = {n.removeprefix(words): n for n in COMMANDS if n.startswith(words)}
     if inner and arguments[1:2] in ([], ["-h"], ["--help"]):
         return OldName(f"{program()} {arguments[0]}", inner)(arguments[1:])
     return _dispatch(program(), {name: name for name in COMMANDS}, arguments)
-
-
-def version() -> str:
-    """Returns the program's name and version."""
-    try:
-        return f"smad_jax {metadata.version('smad_jax')}"
-    except metadata.PackageNotFoundError:
-        return "smad_jax, not installed but run from its folder"
 
 
 def listing() -> str:

@@ -251,8 +251,11 @@ def gallery(
     _legend(figure, axes[1], _CAM, (0, 1), ("least", "most"), evidence, "right")
     if with_saar:
         mean = "times the frame's mean"
-        _legend(figure, axes[2], _DIVERGING, (0, 2), ("0", "2"), mean, "right")
+        _legend(figure, axes[2], _DIVERGING, (0, 2), ("0", "≥ 2"), mean, "right")
     path.parent.mkdir(parents=True, exist_ok=True)
+    figure.suptitle(
+        "action → prediction of this clip; red: wrong", fontsize=7, x=0, ha="left"
+    )
     figure.savefig(path, dpi=120, bbox_inches="tight")
     return len(shown)
 

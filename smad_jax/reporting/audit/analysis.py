@@ -11,7 +11,6 @@ from smad_jax.reporting.audit import concern, joining, leaning
 
 MAX_LEANS = 12
 MAX_GROUPS = 8
-MAX_UNSURE = 3  # groups that may be chance, where no group is surely worse
 MAX_POOLS = 20  # lines of a table, without pictures
 MAX_CONFUSIONS = 6
 _PERMUTATIONS = 99_999
@@ -37,8 +36,8 @@ class Verdict:
         leans: See `leaning.leans`; at most `MAX_LEANS`.
         num_leans: How many there are before that limit.
         num_tested: See `leaning.num_tested`.
-        groups: See `leaning.worst_groups`; at most `MAX_GROUPS`, or `MAX_UNSURE` if
-            all may be chance.
+        groups: See `leaning.worst_groups`; those that are less accurate beyond chance,
+            at most `MAX_GROUPS`.
         by_third: Pairs of class and third of rarity (`value`) that are less accurate
             than the rest of the class beyond chance; at most `MAX_POOLS`.
         pools: See `leaning.hard_values`; at most `MAX_POOLS`.
@@ -61,6 +60,11 @@ class Verdict:
     by_third: list[leaning.Group]
     pools: list[leaning.Pool]
     listed: np.ndarray
+
+    @property
+    def too_few(self) -> bool:
+        """Whether there are too few videos for any finding."""
+        return self.concern.reason == "few" and not self.listed.any()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -265,9 +269,7 @@ def _verdict(
     leans, num_leans = leaning.leans(counts, MAX_LEANS)
     controlled = concern.control(aspect.name, material.labels, right, third, fixed)
     worst = leaning.worst_groups(*answers, limit=MAX_GROUPS)
-    worst = [group for group in worst if group.sure] or worst[:MAX_UNSURE]
     by_third = leaning.worst_groups(material.labels, predicted, third, limit=MAX_POOLS)
-    by_third = [group for group in by_third if group.sure]
     pools = leaning.hard_values(counts, *answers)[:MAX_POOLS]
     known = (aspect.values >= 0) & (predicted >= 0)
     predictions, true = (
@@ -304,7 +306,7 @@ def _listed(
     listed = np.zeros(len(answers[0]), bool)
     for rows in (
         *(lean.rows(*answers) for lean in leans),
-        *(group.wrong for group in found if group.sure),
+        *(group.wrong for group in found),
         *(pool.wrong for pool in pools),
     ):
         listed[rows] = True

@@ -190,7 +190,7 @@ def _names(
 
 
 def _model_names(sources: Sequence[Source], given: Sequence[str]) -> list[str]:
-    """Names for the page: those given, or those that their files suggest."""
+    """Names for the page: those given, or of two those that their files suggest."""
     if given:
         if len(given) != len(sources) or len(set(given)) < len(given):
             raise errors.ConfigError(
@@ -198,9 +198,11 @@ def _model_names(sources: Sequence[Source], given: Sequence[str]) -> list[str]:
                 f"of predictions, not {' '.join(given)}"
             )
         return list(given)
+    if len(sources) == 1:
+        return [naming.THE_MODEL]
     files = [pathlib.Path(one) for one in sources if isinstance(one, File)]
     if len(files) < len(sources):
-        return ["model", "other"][: len(sources)]
+        return ["model", "other"]
     return names_of_files(files)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from smad_jax.evaluation import groups, rates
 from smad_jax.reporting.audit import analysis, concern, joining, naming, words
 
-_FEW = 200  # videos in a third; of fewer the accuracy is uncertain by several points
+_FEW = 200  # videos in a third: accuracy is known within seven points
 _COLUMNS = 80  # of a terminal
 
 _LEVELS = {"none": "none found", "unclear": "too few to say"}
@@ -44,12 +44,12 @@ def by_concern(audit: analysis.Audit) -> list[joining.Aspect]:
 
 
 def headline(audit: analysis.Audit) -> str:
-    """Returns the answer in one sentence: how biased, towards what."""
-    model, aspects = naming.quoted(next(iter(audit.accuracy))), by_concern(audit)
+    """Returns the answer in a sentence or two: how biased, towards what."""
+    model, aspects = naming.model(next(iter(audit.accuracy))), by_concern(audit)
     if words.has_learned_nothing(audit):
         commonest, share = words.commonest_action(audit)
         return (
-            f"{model} may be no better than always predicting "
+            f"{words.opening(model)} may be no better than always predicting "
             f"{naming.quoted(commonest)} ({words.percent(share)} of "
             f"{len(audit.material.labels):,} videos), so its bias cannot be judged."
         )
@@ -60,13 +60,14 @@ def headline(audit: analysis.Audit) -> str:
             f"{' biased' * (a is biased[0])} towards the {a.name}"
             for a in biased
         )
-        return f"{model} is {towards}: {_evidence(biased[0], audit.of(biased[0].name))}"
+        evidence = _evidence(biased[0], audit.of(biased[0].name))
+        return f"{words.opening(model)} is {towards}: {evidence}"
     reasons = {a.name: audit.of(a.name).concern.reason for a in aspects}
     if entangled := [name for name, why in reasons.items() if why == "entangled"]:
         return (
-            f"{model} is less accurate where the {' or the '.join(entangled)} is rare, "
-            f"but the aspects go together in this set, so the videos cannot show which "
-            "of them the model uses."
+            f"{words.opening(model)} is less accurate where the "
+            f"{' or the '.join(entangled)} is rare, but the aspects go together in "
+            "this set, so the videos cannot show which of them the model uses."
         )
     few = [name for name, why in reasons.items() if why in ("few", "wide")]
     free = [a for a in aspects if a.name not in few]
@@ -76,10 +77,41 @@ def headline(audit: analysis.Audit) -> str:
             f"{' or the '.join(few)}: {_doubt(audit.of(few[0]))}"
         )
     found = f"No bias of {model} towards the {' or the '.join(a.name for a in free)} is"
+    but = _but([one for a in free for one in _exceptions(audit, a)])
     if few:
         unknown = " and the ".join(few)
-        return f"{found} found; for the {unknown} there are too few videos to say."
-    return f"{found} found: {_evidence(free[0], audit.of(free[0].name))}"
+        return f"{found} found; for the {unknown} there are too few videos to say.{but}"
+    return f"{found} found: {_evidence(free[0], audit.of(free[0].name))}{but}"
+
+
+def _but(exceptions: Sequence[str]) -> str:
+    """The parts that chance does not explain, as a sentence after the answer."""
+    if not exceptions:
+        return ""
+    more = f", and {len(exceptions) - 1} more," if exceptions[1:] else ""
+    return f" But accuracy is lower than chance explains for {exceptions[0]}{more}."
+
+
+def _exceptions(audit: analysis.Audit, aspect: joining.Aspect) -> list[str]:
+    """Names of all groups, actions in one third and labels that exceed chance.
+
+    There are none where the gap, and so perhaps they, are another aspect's.
+    """
+    verdict = audit.of(aspect.name)
+    if verdict.concern.reason == "shared":
+        return []
+    action, value = (
+        [naming.quoted(name) for name in names]
+        for names in (audit.material.classes, aspect.names)
+    )
+    return [
+        *(f"{action[one.label]} with {value[one.value]}" for one in verdict.groups),
+        *(
+            f"{action[one.label]} where the {aspect.name} is {groups.THIRDS[one.value]}"
+            for one in verdict.by_third
+        ),
+        *(f"all actions with {value[one.value]}" for one in verdict.pools),
+    ]
 
 
 _ADVERBS = {"slight": "slightly", "moderate": "moderately", "strong": "strongly"}
@@ -131,21 +163,22 @@ def advice(audit: analysis.Audit) -> list[Step]:
     """
     if words.has_learned_nothing(audit):
         return [_LEARN_FIRST, *_choice(audit)]
-    steps, small, unclear = [], [], []
+    steps, reasons = _choice(audit), {}
     for aspect in by_concern(audit):
         verdict = audit.of(aspect.name)
-        steps += _against(aspect, verdict)
-        if verdict.leans and verdict.concern.reason != "few":
+        reason = verdict.concern.reason
+        if reason != "entangled" or reason not in reasons.values():
+            steps += _against(aspect, verdict)
+        reasons[aspect.name] = reason
+        if verdict.leans and reason != "few":
             steps.append(_collect(audit, aspect, verdict))
-        if verdict.thirds[2].num_videos < _FEW:
-            small.append(aspect.name)
-        if verdict.concern.reason in ("few", "wide"):
-            unclear.append(aspect.name)
-    steps += _choice(audit)
+        elif verdict.concern.level == "none" or reason == "wide":
+            steps += _look_into(audit, aspect)
+    unclear = [name for name, reason in reasons.items() if reason in ("few", "wide")]
     if not steps and not unclear:
         steps.append(_NOTHING)
-    if unclear or small:
-        steps.append(_add_videos(unclear, small))
+    if unclear:
+        steps.append(_add_videos(unclear))
     if any(audit.of(aspect.name).groups for aspect in audit.material.aspects):
         labels = " or ".join(aspect.name for aspect in audit.material.aspects)
         steps.append(
@@ -172,17 +205,27 @@ _NOTHING = Step(
 
 
 def _against(aspect: joining.Aspect, verdict: analysis.Verdict) -> list[Step]:
-    """Whether to train against an aspect, if its thirds differ."""
+    """Whether to retrain because of an aspect, if its thirds differ."""
     reason, controlled = verdict.concern.reason, verdict.controlled
-    if verdict.concern.level in ("moderate", "strong"):
+    if verdict.concern.proven:
         gap = verdict.gap if reason == "gap" or not controlled else controlled.gap[1]
+        gap = f"gap of {words.number_of_points(gap)} points between usual and rare"
+        if verdict.concern.level == "slight":
+            return [
+                Step(
+                    f"Watch the {aspect.name}, but do not retrain for it alone",
+                    f"The {gap} exceeds chance and is slight. Audit the model again "
+                    "after every other remedy.",
+                )
+            ]
         return [
             Step(
-                f"Train against the {aspect.name}",
-                f"This aims at the gap of {100 * gap:.1f} points between usual and "
-                "rare. Add an adversarial head on these labels (SMAD; "
-                "configs/slowonly_smad.py is an example), or raise its weight if there "
-                "is one. Judge the result by accuracy on the rare third, not overall.",
+                f"Retrain so that the features do not reveal the {aspect.name}",
+                f"This aims at the {gap}. If the model has an adversarial head on "
+                "these labels, raise its weight; otherwise add one (SMAD). `python -m "
+                "smad_jax train --config configs/slowonly_smad.py` is an example; "
+                "docs/your_videos.md shows how to run it on your videos. Judge the "
+                "result by accuracy on the rare third, not overall.",
             )
         ]
     if controlled is None or reason not in ("shared", "entangled"):
@@ -190,11 +233,11 @@ def _against(aspect: joining.Aspect, verdict: analysis.Verdict) -> list[Step]:
     others, gap = words.listed(controlled.others), controlled.gap
     left = (
         f"With the {others} held fixed, {words.number_of_points(gap.difference)} of "
-        f"its {words.number_of_points(verdict.gap)} points are left "
+        f"the {aspect.name}'s {words.number_of_points(verdict.gap)} points are left "
         f"({words.ends((gap.low, gap.high))}; {words.p_value(gap.p)})."
     )
     if reason == "shared":
-        return [Step(f"Do not train against the {aspect.name} for its gap", left)]
+        return [Step(f"Do not retrain because of the gap of the {aspect.name}", left)]
     return [
         Step(
             f"Find out whether it is the {aspect.name} or the {others}",
@@ -203,19 +246,34 @@ def _against(aspect: joining.Aspect, verdict: analysis.Verdict) -> list[Step]:
     ]
 
 
-def _add_videos(unclear: Sequence[str], small: Sequence[str]) -> Step:
-    """The step for small sets."""
-    if unclear:
-        return Step(
-            "Add test videos",
-            f"There are too few videos to say whether the model is biased towards the "
-            f"{' or the '.join(unclear)}. With {_FEW} in the rare third, accuracy "
-            "there is known within about seven points.",
+def _look_into(audit: analysis.Audit, aspect: joining.Aspect) -> list[Step]:
+    """The step for groups that stand out of thirds that do not differ."""
+    exceptions, controlled = (
+        _exceptions(audit, aspect),
+        audit.of(aspect.name).controlled,
+    )
+    if not exceptions:
+        return []
+    others = ""
+    if controlled is not None:
+        others = f" The {words.listed(controlled.others)} may be the cause."
+    return [
+        Step(
+            f"Look into {'; '.join(exceptions[:3])}",
+            "Accuracy there is lower than chance explains, although usual and rare "
+            f"{aspect.name} labels do not differ as a whole. Check the labels of these "
+            f"videos, then collect more of them for training.{others}",
         )
+    ]
+
+
+def _add_videos(unclear: Sequence[str]) -> Step:
+    """The step for sets that are too small."""
     return Step(
         "Add test videos",
-        f"The rare third by {' and '.join(small)} has fewer than {_FEW}, so its "
-        "accuracy is uncertain by several points.",
+        "There are too few videos to say whether the model is biased towards the "
+        f"{' or the '.join(unclear)}. With {_FEW} in the rare third, accuracy there is "
+        "known within about seven points.",
     )
 
 
@@ -223,40 +281,63 @@ def _collect(
     audit: analysis.Audit, aspect: joining.Aspect, verdict: analysis.Verdict
 ) -> Step:
     pairs = [
-        f"{naming.quoted(audit.material.classes[lean.label])} without "
+        f"{naming.quoted(audit.material.classes[lean.label])} outside "
         f"{naming.quoted(aspect.names[lean.value])}"
         for lean in verdict.leans[:3]
     ]
-    count = verdict.num_leans
+    more = ", …" if verdict.num_leans > len(pairs) else ""
     return Step(
-        f"Collect training videos that break {count} "
-        f"{'pair' if count == 1 else 'pairs'} of action and {aspect.name}",
-        f"Most of all {'; '.join(pairs)}; and other actions with the same "
-        f"{aspect.name}. From web data, keep the third with the rarest labels "
-        "(OmniDebias).",
+        "Collect training videos of actions outside the "
+        f"{aspect.name} they are mistaken in ({', '.join(pairs)}{more})",
+        f"And of other actions with the same {aspect.name}. From web data, keep the "
+        "third with the rarest labels (OmniDebias).",
     )
 
 
 def _choice(audit: analysis.Audit) -> list[Step]:
     """Which of two models to prefer, where a test decides."""
-    if audit.change is None:
+    change = audit.change
+    if change is None:
         return []
-    first, second = audit.accuracy
-    steps = []
-    for aspect, comparison in audit.comparisons.items():
-        rare, p = comparison.thirds[2], comparison.adjusted[2]
-        if p < 0.05 and comparison.p_gap < 0.05:
-            better = second if rare.difference > 0 else first
-            steps.append(
-                Step(
-                    f"Prefer {naming.quoted(better)} if the {aspect} may change after "
-                    "deployment",
-                    f"On the {rare.num_videos:,} videos of the rare third the accuracy "
-                    f"of {naming.quoted(second)} differs by "
-                    f"{words.points(rare.difference)} ({words.p_value(p)}).",
-                )
+    first, second = map(naming.quoted, audit.accuracy)
+    shifts = {
+        aspect: comparison.thirds[2]
+        for aspect, comparison in audit.comparisons.items()
+        if comparison.adjusted[2] < 0.05
+        and comparison.p_gap < 0.05
+        # a gap that is another aspect's decides nothing
+        and any(v.concern.proven for v in audit.verdicts[aspect].values())
+    }
+    thirds = [t for one in audit.comparisons.values() for t in one.thirds]
+    ahead = 1 if change.difference > 0 else -1
+    if change.p < 0.05 and all(ahead * third.difference >= 0 for third in thirds):
+        gains = [f"{_gain(change)} better overall"]
+        gains += [
+            f"{_gain(rare)} where the {name} is rare" for name, rare in shifts.items()
+        ]
+        return [
+            Step(
+                f"Use {second if ahead > 0 else first}: {', '.join(gains)}",
+                "It is at least as accurate in every third of every aspect "
+                f"(overall {words.p_value(change.p)}).",
             )
+        ]
+    steps = []
+    for aspect, rare in shifts.items():
+        better = second if rare.difference > 0 else first
+        p = audit.comparisons[aspect].adjusted[2]
+        steps.append(
+            Step(
+                f"Prefer {better} if the {aspect} may change after deployment",
+                f"On the {rare.num_videos:,} videos of the rare third its accuracy is "
+                f"{_gain(rare)} higher ({words.p_value(p)}).",
+            )
+        )
     return steps
+
+
+def _gain(change: rates.Change) -> str:
+    return f"{words.number_of_points(abs(change.difference))} points"
 
 
 def summary(audit: analysis.Audit) -> str:
@@ -270,7 +351,7 @@ def summary(audit: analysis.Audit) -> str:
             (
                 naming.plain(aspect.name),
                 *map(_of, verdict.thirds),
-                words.number_of_points(verdict.gap),
+                words.gap(verdict),
                 level_name(audit, aspect),
             )
         )

@@ -57,6 +57,7 @@ class Material:
         models: By name, [V] int predictions, -1 for a video that could not be read.
         aspects: At least one.
         notes: Sentences about what was left out or decided by convention.
+        files: Names of the files that were read.
     """
 
     ids: np.ndarray
@@ -65,6 +66,7 @@ class Material:
     models: Mapping[str, np.ndarray]
     aspects: tuple[Aspect, ...]
     notes: tuple[str, ...]
+    files: tuple[str, ...]
 
 
 def join(
@@ -93,6 +95,7 @@ def join(
         DataError: if ids or names are unknown, or nothing is left to measure.
     """
     tables = [labels, *models.values(), *([train] if train else [])]
+    files = dict.fromkeys(t.path.name for t in (*tables, *aspects.values()))
     tables = _by_number(tables, classes)
     names = _vocabulary("class", classes, tables)
     labels, train = tables[0], tables[-1] if train else None
@@ -137,7 +140,9 @@ def join(
     notes += _unheard_of(models, predicted, truth, names)
     notes += _training(train, joined)
     notes += _same_as_class(truth, joined)
-    return Material(ids, names, truth, predicted, tuple(joined), tuple(notes))
+    return Material(
+        ids, names, truth, predicted, tuple(joined), tuple(notes), tuple(files)
+    )
 
 
 def _join_aspect(

@@ -115,7 +115,6 @@ class Group:
         value: The label of the aspect.
         rate: Its accuracy.
         class_rate: The accuracy of the class with all other labels.
-        sure: Whether its accuracy is lower than that beyond chance.
         wrong: [n] rows of its misclassified videos.
     """
 
@@ -123,7 +122,6 @@ class Group:
     value: int
     rate: rates.Rate
     class_rate: rates.Rate
-    sure: bool
     wrong: np.ndarray
 
 
@@ -283,7 +281,9 @@ def _trials(trait: Trait, label: np.ndarray, value: np.ndarray) -> np.ndarray:
 def worst_groups(
     labels: np.ndarray, predicted: np.ndarray, values: np.ndarray, *, limit: int
 ) -> list[Group]:
-    """Returns the groups of `groups.worst_groups` with their misclassified rows.
+    """Returns groups that are less accurate than the rest of their class beyond chance.
+
+    They come from `groups.worst_groups`, with their misclassified rows.
 
     Args:
         labels: [V] int.
@@ -299,7 +299,6 @@ def worst_groups(
             value=int(found.aspect[row]),
             rate=rates.of(found.num_correct[row], found.num_videos[row]),
             class_rate=rates.of(others_right[row], others[row]),
-            sure=bool(sure),
             wrong=np.flatnonzero(
                 (labels == found.label[row])
                 & (values == found.aspect[row])
@@ -307,6 +306,7 @@ def worst_groups(
             ),
         )
         for row, sure in zip(*groups.worst_groups(found, count=limit), strict=True)
+        if sure
     ]
 
 

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+THE_MODEL = "the model"  # name of a single model without one
+
 
 def quoted(text: str) -> str:
     """Returns a name in quotation marks that leaves the text around it intact.
@@ -10,6 +12,11 @@ def quoted(text: str) -> str:
     Arabic name inside an English sentence leaves its numbers in place.
     """
     return f"“\u2068{plain(text)}\u2069”"
+
+
+def model(name: str) -> str:
+    """Returns the name of a model inside a sentence."""
+    return name if name == THE_MODEL else quoted(name)
 
 
 def plain(text: str) -> str:

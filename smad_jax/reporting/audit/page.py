@@ -1,12 +1,14 @@
 """The page of an audit: one HTML file without external resources."""
 
 import base64
+import datetime
 import hashlib
 import pathlib
 from collections.abc import Mapping
 
 import jinja2
 
+from smad_jax.base import command_line
 from smad_jax.evaluation import groups
 from smad_jax.reporting.audit import analysis, concern, conclusions, naming, words
 
@@ -61,6 +63,8 @@ def render(audit: analysis.Audit, pictures: Mapping[str, str], seed: int) -> str
         pictures=pictures,
         num_examples=EXAMPLES,
         seed=seed,
+        date=datetime.date.today(),
+        version=command_line.version(),
         style=(_FOLDER / "page.css").read_text("utf-8"),
         script=script,
         script_hash=base64.b64encode(digest).decode(),

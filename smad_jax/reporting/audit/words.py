@@ -28,6 +28,18 @@ def number_of_points(difference: float) -> str:
     return f"{100 * difference:.1f}".replace("-", "\u2212")
 
 
+def gap(verdict: analysis.Verdict) -> str:
+    """Returns the gap in points; a dash if a third has too few videos."""
+    few = verdict.concern.reason == "few"
+    return number_of_points(math.nan if few else verdict.gap)
+
+
+def located(audit: analysis.Audit) -> str:
+    """Returns the share of mistakes that are located; a dash if none could be."""
+    few = all(audit.of(aspect.name).too_few for aspect in audit.material.aspects)
+    return percent(math.nan if few else audit.explained.share)
+
+
 def number(value: float, sign: str = "") -> str:
     """Returns a measure to three digits."""
     return f"{value:{sign}.3f}".replace("-", "\u2212")
@@ -48,14 +60,20 @@ def overall(audit: analysis.Audit) -> list[str]:
     model, rate = next(iter(audit.accuracy.items()))
     explained = audit.explained
     text = (
-        f"{naming.quoted(model)} classifies {percent(rate.share)} of "
+        f"{opening(naming.model(model))} classifies {percent(rate.share)} of "
         f"{rate.num_videos:,} videos correctly (95 % interval: {interval(rate)})."
     )
-    if explained.num_videos:
+    found = [audit.of(aspect.name) for aspect in audit.material.aspects]
+    if explained.hits:
         text += (
             f" Of its {explained.num_videos:,} mistakes, {explained.hits:,} "
             f"({percent(explained.share)}) stand in groups or pairs below that exceed "
             "chance."
+        )
+    elif explained.num_videos and any(one.concern.proven for one in found):
+        text += (
+            f" None of its {explained.num_videos:,} mistakes stands in a single group "
+            "or pair that exceeds chance: the gap below is spread over many."
         )
     change = [] if audit.change is None else [_about_change(audit, audit.change)]
     return [text, *_about_majority(audit), *change]
@@ -64,12 +82,19 @@ def overall(audit: analysis.Audit) -> list[str]:
 def of_aspect(audit: analysis.Audit, aspect: joining.Aspect) -> list[str]:
     """Returns paragraphs about one aspect, a sentence or three each."""
     verdict = audit.of(aspect.name)
+    if verdict.too_few:
+        return [_about_thirds(aspect, verdict)]
     return [
         " ".join([_about_thirds(aspect, verdict), *_about_errors(aspect, verdict)]),
         *_about_control(aspect, verdict),
         _about_measures(aspect, verdict),
         _about_leans(audit, aspect, verdict),
     ]
+
+
+def opening(text: str) -> str:
+    """Returns a text as a sentence begins."""
+    return text[:1].upper() + text[1:]
 
 
 def ends(interval: tuple[float, float]) -> str:
@@ -117,8 +142,12 @@ def _about_thirds(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
             "that takes at least three videos of an action."
         )
     if verdict.concern.reason == "few":
-        judged = f"With fewer than {concern.ENOUGH} videos in a third that shows little"
-    elif verdict.p_gap >= 0.05:
+        return (
+            f"Nothing can be concluded about the {aspect.name}: the usual third has "
+            f"{usual.num_videos} videos and the rare third {rare.num_videos}, but each "
+            f"needs {concern.ENOUGH}."
+        )
+    if verdict.p_gap >= 0.05:
         judged = "The gap may be chance"
     elif verdict.gap > 0:
         judged = "The gap is larger than chance explains"
@@ -194,7 +223,9 @@ def _about_measures(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
     if found.separation.low > found.separation.control:
         second = "they still depend on it"
     else:
-        second = "no dependence is certain"
+        second = "this measure alone shows no certain dependence"
+        if verdict.concern.proven:
+            second += ", although accuracy differs as stated above"
     return (
         f"The predictions reveal {first.format(aspect.name)} (NMI {independence} "
         f"against {oracle}). Among videos of the same action {second} (separation "
@@ -206,6 +237,11 @@ def _about_leans(
     audit: analysis.Audit, aspect: joining.Aspect, verdict: analysis.Verdict
 ) -> str:
     tested, pairs = verdict.num_tested
+    if not verdict.leans and verdict.concern.reason == "entangled":
+        return (
+            f"Nor can pairs of action and {aspect.name} be separated: only mistakes "
+            "that no other aspect predicts as well are counted, and none are left."
+        )
     if not tested:
         return (
             f"There are too few videos to test if actions are predicted too often with "

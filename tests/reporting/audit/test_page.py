@@ -118,6 +118,7 @@ def test_planted_bias_is_in_the_findings(written):
     assert "is strongly biased towards the scene: it is correct on" not in text
     assert "1 pair of action and scene has more mistakes than chance explains" in text
     assert "McNemar" in text and "permutation test" in text
+    assert all(f"<bdi>{name}.csv</bdi>" in text for name in "pqls")
 
 
 def test_gap_between_thirds_is_tested_as_by_swapping_answers():
