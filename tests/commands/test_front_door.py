@@ -11,6 +11,7 @@ import typing
 
 import pytest
 
+from smad_jax.base import command_line
 from smad_jax.commands import front_door, measures, network, train
 from smad_jax.evaluation import __main__ as evaluation
 from smad_jax.reporting import __main__ as reporting
@@ -150,7 +151,7 @@ def test_word_that_begins_commands_lists_them(flags, code, capsys):
 
 
 def test_version_is_that_of_the_package_or_none(capsys, monkeypatch):
-    monkeypatch.setattr(front_door.metadata, "version", lambda name: f"{name} 7")
+    monkeypatch.setattr(command_line.metadata, "version", lambda name: f"{name} 7")
     assert front_door.main(["--version"]) == 0
     assert "smad_jax 7" in capsys.readouterr().out
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax.evaluation import fairness, groups, information, rates
-from smad_jax.reporting.audit import concern, joining, leaning
+from smad_jax.reporting.audit import concern, joining, leaning, naming
 
 MAX_LEANS = 12
 MAX_GROUPS = 8
@@ -225,7 +225,8 @@ def _verdicts(
     verdicts: dict[str, dict[str, Verdict]] = {a.name: {} for a in material.aspects}
     for aspect in material.aspects:
         for name, predicted in material.models.items():
-            report(f"measuring how {name} depends on the {aspect.name}")
+            called = naming.plain_text(naming.model(name))
+            report(f"measuring how {called} depends on the {aspect.name}")
             measured = fairness.measures(
                 material.labels,
                 predicted,

@@ -199,10 +199,10 @@ def _model_names(sources: Sequence[Source], given: Sequence[str]) -> list[str]:
             )
         return list(given)
     if len(sources) == 1:
-        return [naming.THE_MODEL]
+        return [naming.UNNAMED]
     files = [pathlib.Path(one) for one in sources if isinstance(one, File)]
     if len(files) < len(sources):
-        return ["model", "other"]
+        return [naming.UNNAMED, "other"]
     return names_of_files(files)
 
 

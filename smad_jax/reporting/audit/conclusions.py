@@ -88,7 +88,7 @@ def _but(exceptions: Sequence[str]) -> str:
     """The parts that chance does not explain, as a sentence after the answer."""
     if not exceptions:
         return ""
-    more = f", and {len(exceptions) - 1} more," if exceptions[1:] else ""
+    more = f" and {len(exceptions) - 1} more" if exceptions[1:] else ""
     return f" But accuracy is lower than chance explains for {exceptions[0]}{more}."
 
 

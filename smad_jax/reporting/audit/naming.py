@@ -2,7 +2,7 @@
 
 import unicodedata
 
-THE_MODEL = "the model"  # name of a single model without one
+UNNAMED = "model"  # key of a single model without a name
 
 
 def quoted(text: str) -> str:
@@ -16,7 +16,7 @@ def quoted(text: str) -> str:
 
 def model(name: str) -> str:
     """Returns the name of a model inside a sentence."""
-    return name if name == THE_MODEL else quoted(name)
+    return "the model" if name == UNNAMED else quoted(name)
 
 
 def plain(text: str) -> str:

@@ -49,10 +49,12 @@ def render(audit: analysis.Audit, pictures: Mapping[str, str], seed: int) -> str
     }
     script = (_FOLDER / "page.js").read_text("utf-8")
     digest = hashlib.sha256(script.encode()).digest()
+    audited = next(iter(audit.accuracy))
     template = environment.get_template("page.html.jinja")
     return template.render(
         audit=audit,
         material=audit.material,
+        title="the model" if audited == naming.UNNAMED else audited,
         models=list(audit.accuracy),
         aspects=conclusions.by_concern(audit),
         words=words,

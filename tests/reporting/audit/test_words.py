@@ -221,18 +221,40 @@ def test_gap_of_another_aspect_decides_no_choice():
 
 
 def test_group_beyond_chance_is_in_the_headline_the_advice_and_the_tile():
-    label, scene, predicted = draw(usual=0.9, rare=0.9)
-    bad = (label == 1) & (scene == 2)
-    predicted[bad] = np.where(np.arange(bad.sum()) % 3, 0, 1)
-    usual = (label == 0) & (scene == 0)  # as hard, so that the thirds do not differ
-    predicted[np.flatnonzero(usual)[: int(0.6 * bad.sum())]] = 4
-    verdict = (found := audit(label, scene, predicted)).of("scene")
-    assert verdict.concern.level in ("none", "slight") and verdict.groups
-    if verdict.concern.level == "none":
-        assert "But accuracy is lower than chance" in conclusions.headline(found)
-    advice = text_and_advice(found)[1]
-    assert "No finding calls" not in advice
-    assert "worst group beyond chance" in page.render(found, {}, 0)
+    label, scene, predicted = draw(900, usual=0.9, rare=0.9)
+    bad = np.flatnonzero((label == 1) & (scene == 2))[::2]
+    predicted[bad] = np.arange(len(bad)) % 5  # too many mistakes, of every kind
+    found = audit(label, scene, predicted)
+    assert found.of("scene").concern.level == "none"
+    group = "“\u2068class 1\u2069” with “\u2068scene 2\u2069”"
+    assert f"But accuracy is lower than chance explains for {group}" in (
+        conclusions.headline(found)
+    )
+    _, advice = text_and_advice(found)
+    assert f"Look into {group}" in advice and "No finding calls" not in advice
+    assert "1 worst group beyond chance" in page.render(found, {}, 0)
+
+
+@pytest.mark.parametrize("num_videos", [40, 300, 3000])
+@pytest.mark.parametrize("rare", [0.4, 0.7, 0.8])
+def test_headline_advice_and_tiles_never_contradict(num_videos, rare):
+    label, scene, predicted = draw(num_videos, usual=0.8, rare=rare)
+    found = audit(label, scene, predicted)
+    verdict, (_, advice) = found.of("scene"), text_and_advice(found)
+    headline, shown = conclusions.headline(found), page.render(found, {}, 0)
+    level = verdict.concern.level
+    assert ("biased towards the scene:" in headline) == (
+        level not in ("none", "unclear")
+    ) or "too few videos" in headline
+    assert headline.startswith("No bias") == (level == "none")
+    assert ("do not reveal the scene" in advice) == (level in ("strong", "moderate"))
+    assert ("Add test videos" in advice) == (level == "unclear")
+    if "No finding calls" in advice:
+        assert level == "none" and not verdict.listed.any()
+    assert f'"level">{conclusions.level_name(found, found.material.aspects[0])}<' in (
+        shown
+    )
+    assert f"<b>{words.gap(verdict)}</b>points between" in shown
 
 
 def test_aspects_that_go_together_get_one_piece_of_advice():
