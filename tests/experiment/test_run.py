@@ -1,6 +1,9 @@
 import json
+import math
+import re
 import signal
 
+import jax
 import numpy as np
 import pytest
 
@@ -16,7 +19,7 @@ from configs import (
 from smad_jax import errors
 from smad_jax.experiment import build, description, run, splits, streams
 from smad_jax.experiment.settings import Settings
-from smad_jax.training import loop, train_state
+from smad_jax.training import loop, sharding, train_state
 from tests.helpers.made_splits import a_split
 
 V = 90
@@ -161,3 +164,37 @@ def test_sdn_trains_without_boxes_and_logs_it(without_boxes, line, turns, small_
     assert len(plan.order.sources(0)) == turns
     state = train_state.TrainState(0, {"model": {}}, {}, ())
     assert line in description.describe(settings, opened, plan, state)
+
+
+def test_step_on_several_devices_sums_the_gradient_and_metrics_and_nothing_else():
+    config = slowonly_smad.get_config()
+    config.method.aspects = ("scene",)
+    config.model.ghost_size = 4  # a group on each device
+    settings, split = Settings.read(config), a_split(np.ones((V, 2)))
+    mesh = sharding.make_mesh()
+    plan = build.make_plan(settings, split, "demo")
+    _, state, step = build.build(settings, split, plan, mesh)
+    rng = np.random.default_rng(0)
+    batch = {
+        "video": rng.integers(0, 256, (16, 8, 32, 32, 3), np.uint8),
+        "label": np.zeros(16, np.int32),
+        "aspects": {"scene": np.ones((16, 2), np.float32)},
+        "aspect_mask": {"scene": np.ones(16, bool)},
+    }
+    clips = {"train": sharding.shard(batch, mesh)}
+    compiled = step.lower(state, clips, jax.random.key(0), 1).compile().as_text()
+    found = re.findall(
+        r"= (.*?) (all-\w+|reduce-scatter|collective-\w+)(?:-start)?\(", compiled
+    )
+    assert [name for _, name in found] == ["all-reduce"] * 2
+    counts, sums = sorted((shapes for shapes, _ in found), key=len)
+    assert "f32" not in counts  # of videos with labels, to divide by
+    sizes = [
+        math.prod(map(int, filter(None, shape.split(","))))
+        for shape in re.findall(r"\w+\[([\d,]*)\]", sums)
+    ]
+    # every parameter and every running mean and variance once; the rest are scalars
+    arrays = jax.tree.leaves((state.params, state.batch_stats))
+    expected = sorted(leaf.size for leaf in arrays)
+    assert sorted(sizes)[-len(expected) :] == expected
+    assert all(size == 1 for size in sorted(sizes)[: -len(expected)])
