@@ -14,6 +14,7 @@ from tests.benchmarks import (
     large_lists,
     lasting_bias,
     opening,
+    pods,
     scale_plan,
 )
 
@@ -50,6 +51,15 @@ def test_the_page_of_reliability_has_a_table_without_losses():
     assert "\n".join([head, line]) == faults.HEADS
     assert len(rows) == 7
     assert all(row.endswith(" | 0 |") for row in rows)
+
+
+def test_on_the_page_of_pods_every_fault_ends_both_processes_within_a_minute():
+    text = (ROOT / "docs" / "pods.md").read_text("utf-8")
+    found = re.search(r"<!-- ends -->\n(.*)\n<!-- end ends -->", text, re.S)
+    rows = [row.strip("| ").split(" | ") for row in found[1].splitlines()]
+    assert found[1].startswith(pods.HEADS)
+    assert [row[0] for row in rows[2:]] == [fault.name for fault in pods.FAULTS]
+    assert all(int(row[1]) < 60 for row in rows[2:])
 
 
 def test_the_plan_multiplies_what_was_measured():

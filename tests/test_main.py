@@ -59,6 +59,9 @@ def get_config(arg=""):
     return str(path)
 
 
+PLACED = ("--coordinator=host:1", "--num_processes=2", "--process_id=1")
+
+
 def run(small_data, *flags, config=SMAD, devices=1):
     arguments = command(small_data, *flags, config=config)[2:]
     return forked.run_main(arguments, environment(devices))
@@ -79,10 +82,11 @@ def losses(workdir):
     return {record["step"]: record["loss"] for record in map(json.loads, lines)}
 
 
-def start(small_data, *flags, config=SMAD, variables=None):
+def start(small_data, *flags, config=SMAD, variables=None, program=("main.py",)):
     """A process that goes on in the background; it tells everything in one pipe."""
+    python, _, *rest = command(small_data, *flags, config=config)
     return subprocess.Popen(
-        command(small_data, *flags, config=config),
+        [python, *program, *rest],
         cwd=ROOT,
         env=environment() | (variables or {}),
         stdout=subprocess.PIPE,
@@ -91,32 +95,44 @@ def start(small_data, *flags, config=SMAD, variables=None):
     )
 
 
-def start_two(small_data, *flags):
-    """The two processes of one distributed run."""
+def start_two(small_data, *flags, own=((), ()), program=("main.py",)):
+    """The two processes of one distributed run; `own` are flags of either."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+        coordinator = f"localhost:{free.getsockname()[1]}"
+    # one is placed by the environment, the other by flags
+    variables = {
+        "JAX_COORDINATOR_ADDRESS": coordinator,
+        "JAX_NUM_PROCESSES": "2",
+        "JAX_PROCESS_ID": "0",
+    }
+    placed = (f"--coordinator={coordinator}", "--num_processes=2", "--process_id=1")
     return [
         start(
-            small_data,
-            *flags,
-            "--distributed",
-            variables={
-                "JAX_COORDINATOR_ADDRESS": f"localhost:{port}",
-                "JAX_NUM_PROCESSES": "2",
-                "JAX_PROCESS_ID": str(index),
-            },
-        )
-        for index in range(2)
+            *(small_data, *flags, *own[0], "--distributed"),
+            variables=variables,
+            program=program,
+        ),
+        start(small_data, *flags, *own[1], *placed, program=program),
     ]
 
 
-def terminate_in_training(process, workdir):
-    """Sends SIGTERM when three steps have been logged."""
+# The wait for a silent process in the tests; a run waits for longer.
+IMPATIENT = """
+from smad_jax.commands import train
+from smad_jax.training import processes
+
+processes.PATIENCE = 5
+train.main()
+"""
+
+
+def terminate_in_training(process, workdir, number=signal.SIGTERM):
+    """Sends a signal when three steps have been logged."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         if (workdir / "metrics.jsonl").is_file() and len(losses(workdir)) >= 3:
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(number)
             return
         time.sleep(0.02)
 
@@ -254,6 +270,11 @@ def test_two_processes_take_the_steps_of_one(small_data, tmp_path):
         for name in ("one", "two")
     ]
     assert results[0]["n_seen"] == results[1]["n_seen"]
+    rates = [
+        [line["learning_rate"] for line in everything_logged(tmp_path / name)]
+        for name in ("one", "two")
+    ]
+    assert rates[0] == rates[1]
     assert two == pytest.approx(one, rel=1e-3)
     assert two[1] == pytest.approx(one[1], rel=1e-6)
 
@@ -274,6 +295,59 @@ def test_two_processes_of_which_one_is_terminated_save_and_go_on(small_data, tmp
     after = losses(tmp_path)
     assert set(after) == set(range(1, 61))
     assert before.items() <= after.items()
+
+
+def test_error_of_one_process_ends_both_with_its_code_and_its_reason(
+    small_data, tmp_path
+):
+    mistyped = "--config.evaluation.sets.iid=embedded/idd"
+    both = start_two(small_data, *short(tmp_path), own=((), (mistyped,)))
+    printed = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [3, 3], printed
+    reason = printed[1].partition("error: ")[2].strip()
+    assert "idd" in reason
+    told = printed[0].partition("error: ")[2].strip()
+    assert re.match(r"process 1 of 2 on \S+ ended: ", told)
+    assert told.endswith(
+        f"{reason}; the same command resumes from the newest checkpoint"
+    )
+
+
+@pytest.mark.parametrize(
+    ("victim", "number", "codes", "dead"),
+    [
+        (1, signal.SIGKILL, [5, -9], r"process 1 of 2 on \S+ is silent for \d+ s"),
+        # JAX itself aborts those that have lost process 0
+        (0, signal.SIGKILL, [-9, -6], r"process 0 at localhost:\d+ is gone"),
+        (1, signal.SIGINT, [130, 130], r"process 1 of 2 on \S+ ended: interrupted"),
+    ],
+)
+def test_process_that_is_stopped_takes_the_other_along_which_names_it(
+    small_data, tmp_path, victim, number, codes, dead
+):
+    flags = short(tmp_path, steps=60)
+    both = start_two(small_data, *flags, program=("-c", IMPATIENT))
+    terminate_in_training(both[victim], tmp_path, number)
+    printed = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == codes, printed
+    last = printed[1 - victim].splitlines()[-1]
+    assert re.match(f"error: {dead}", last), printed
+    assert "the same command resumes from the newest checkpoint" in last
+    assert max(losses(tmp_path)) < 60
+
+
+def test_two_processes_of_which_one_is_killed_resume(small_data, tmp_path):
+    flags = short(tmp_path, steps=20)
+    both = start_two(small_data, *flags, program=("-c", IMPATIENT))
+    wait_for(both[0], tmp_path, "checkpoints/8")
+    both[1].kill()
+    for process in both:
+        process.communicate(timeout=60)
+    again = start_two(small_data, *flags)
+    printed = [process.communicate(timeout=300)[0] for process in again]
+    assert [process.returncode for process in again] == [0, 0], printed
+    assert "resuming from step" in printed[0]
+    assert set(losses(tmp_path)) == set(range(1, 21))
 
 
 @pytest.mark.parametrize("flags", [(), ("--smoke",), ("--config.seed=1",)])
@@ -360,6 +434,9 @@ def test_folder_of_another_config_is_refused_with_the_difference(small_data, tmp
         (["--config.data.web_every=0"], 2, "data.web_every"),
         (["--config.init.folder=nowhere"], 3, "python -m smad_jax.torch_weights"),
         (["--distributed"], 2, "JAX_COORDINATOR_ADDRESS"),
+        (["--coordinator=host:1"], 2, "--num_processes and --process_id is missing"),
+        ([*PLACED, "--coordinator=host"], 2, "'host' is not HOST:PORT"),
+        ([*PLACED, "--process_id=2"], 2, "process_id=2, num_processes=2"),
     ],
 )
 def test_mistake_ends_with_its_code_and_one_clear_message(

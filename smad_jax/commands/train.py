@@ -47,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _act(argv: Sequence[str], place: str) -> None:
     """Trains and tests; ends the process with one line where that fails."""
     config: ml_collections.ConfigDict = flags.FLAGS.config
-    # In a distributed run SIGTERM is JAX's own, in the training loop the loop's.
-    alone = not train_options.DISTRIBUTED.value
     try:
         if len(argv) > 1:
             raise errors.ConfigError(f"unexpected arguments: {' '.join(argv[1:])}")
+        # In a distributed run SIGTERM is JAX's own, in the training loop the loop's.
+        alone = not train_options.is_distributed()
         with (
             command_line.ended_by_sigterm(_AGAIN)
             if alone
@@ -77,18 +77,26 @@ def _train(config: ml_collections.ConfigDict, place: str) -> None:
     name = run_folder.run_name(file, argument, smoke=smoke)
     folder = pathlib.Path(train_options.WORKDIR.value or f"runs/{name}")
     log.logger.info(f"{name} in {folder}")
-    if train_options.DISTRIBUTED.value:
-        processes.join()
-    try:
-        runs.train(
-            config,
-            folder,
-            smoke=smoke,
-            force=force,
-            skip_damaged=train_options.SKIP_DAMAGED.value,
-        )
-    except loop.Interrupted as interruption:
-        _stop(str(interruption), 128 + interruption.number)
+    with contextlib.ExitStack() as stack:
+        if train_options.is_distributed():
+            processes.join(
+                train_options.COORDINATOR.value,
+                train_options.NUM_PROCESSES.value,
+                train_options.PROCESS_ID.value,
+            )
+            stack.enter_context(processes.together())
+            # Inside: what it makes of an error is the text that the others show.
+            stack.enter_context(errors.machine_explained())
+        try:
+            runs.train(
+                config,
+                folder,
+                smoke=smoke,
+                force=force,
+                skip_damaged=train_options.SKIP_DAMAGED.value,
+            )
+        except loop.Interrupted as interruption:
+            _stop(str(interruption), 128 + interruption.number)
 
 
 def _stop(message: str, code: int) -> NoReturn:

@@ -30,9 +30,34 @@ DETAILS = flags.DEFINE_bool(
 DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "Run as one of several processes, as on a TPU pod."
 )
+COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "HOST:PORT of process 0, where nothing else names it."
+)
+NUM_PROCESSES = flags.DEFINE_integer(
+    "num_processes", None, "Number of processes, with --coordinator.", lower_bound=1
+)
+PROCESS_ID = flags.DEFINE_integer(
+    "process_id", None, "Number of this process from 0, with --coordinator."
+)
 _HELP = re.compile("--?h(elp)?")
 _CONFIG = re.compile("--?config(=.*)?", re.DOTALL)
 _FILE = re.compile(r"(?:--?\w+=)?(.+\.py(:.*)?)")
+
+
+def is_distributed() -> bool:
+    """Returns whether this is one of several processes.
+
+    Raises:
+        ConfigError: if only some of the flags that place it among them are set.
+    """
+    placing = (COORDINATOR, NUM_PROCESSES, PROCESS_ID)
+    missing = [f"--{flag.name}" for flag in placing if flag.value is None]
+    if 0 < len(missing) < len(placing):
+        raise errors.ConfigError(
+            "--coordinator, --num_processes and --process_id go together; "
+            f"{' and '.join(missing)} is missing"
+        )
+    return DISTRIBUTED.value or not missing
 
 
 def is_help(arguments: Sequence[str]) -> bool:
