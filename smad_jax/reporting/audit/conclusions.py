@@ -222,8 +222,8 @@ def _against(aspect: joining.Aspect, verdict: analysis.Verdict) -> list[Step]:
             Step(
                 f"Retrain so that the features do not reveal the {aspect.name}",
                 f"This aims at the {gap}. If the model has an adversarial head on "
-                "these labels, raise its weight; otherwise add one (SMAD). `python -m "
-                "smad_jax train --config configs/slowonly_smad.py` is an example; "
+                "these labels, raise its weight; otherwise add one (SMAD), as python "
+                "-m smad_jax train --config configs/slowonly_smad.py does; "
                 "docs/your_videos.md shows how to run it on your videos. Judge the "
                 "result by accuracy on the rare third, not overall.",
             )
@@ -308,9 +308,13 @@ def _choice(audit: analysis.Audit) -> list[Step]:
         # a gap that is another aspect's decides nothing
         and any(v.concern.proven for v in audit.verdicts[aspect].values())
     }
-    thirds = [t for one in audit.comparisons.values() for t in one.thirds]
     ahead = 1 if change.difference > 0 else -1
-    if change.p < 0.05 and all(ahead * third.difference >= 0 for third in thirds):
+    loses = any(
+        ahead * third.difference < 0 and p < 0.05
+        for one in audit.comparisons.values()
+        for third, p in zip(one.thirds, one.adjusted, strict=True)
+    )
+    if change.p < 0.05 and not loses:
         gains = [f"{_gain(change)} better overall"]
         gains += [
             f"{_gain(rare)} where the {name} is rare" for name, rare in shifts.items()
@@ -318,8 +322,8 @@ def _choice(audit: analysis.Audit) -> list[Step]:
         return [
             Step(
                 f"Use {second if ahead > 0 else first}: {', '.join(gains)}",
-                "It is at least as accurate in every third of every aspect "
-                f"(overall {words.p_value(change.p)}).",
+                f"The overall difference exceeds chance ({words.p_value(change.p)}), "
+                "and in no third is it less accurate beyond chance.",
             )
         ]
     steps = []

@@ -117,6 +117,7 @@ def test_names_come_from_the_run_and_from_the_data_set(files):
     given += ["--aspect", f"scene={files / 'set'}"]
     assert run(*given) == 0
     text = out.read_text("utf-8")
+    assert "Bias audit of <bdi>the model</bdi>" in text
     assert "<bdi>walk</bdi>" in text and "<bdi>ice</bdi>" in text
     assert "class 0" not in text and "scene 1" not in text
     # names of nobody's labels are not looked for in a folder that is no run's
