@@ -158,7 +158,7 @@ def table(one: "measures.Evaluation") -> str:
         f"worst class: {worst['name']}, {worst['accuracy']:.1%}",
     ]
     for name, part in report["aspects"].items():
-        lines += ["", *_aspect_lines(name, part)]
+        lines += ["", *_aspect_lines(name, part, score["top1"])]
     if report["num_classes"] < 2:
         lines.append("one class only: no bias between actions can be measured")
     lines += [
@@ -171,8 +171,8 @@ def table(one: "measures.Evaluation") -> str:
     return "\n".join(lines)
 
 
-def _aspect_lines(name: str, part: dict[str, Any]) -> list[str]:
-    """The lines about one aspect."""
+def _aspect_lines(name: str, part: dict[str, Any], accuracy: float) -> list[str]:
+    """The lines about one aspect, with the accuracy over the whole set."""
     lines = [f"{name:<14}{'value':>8}  {'95 % interval':<18}{'by chance':>10}"]
     for measure, found in part["measures"].items():
         interval = (
@@ -197,9 +197,12 @@ def _aspect_lines(name: str, part: dict[str, Any]) -> list[str]:
         if third["num_videos"]
     ]
     worst = part["worst_group"]
+    # Small groups do not count, so that the worst of the others may be a good one.
     lines.append(
         f"worst group: {worst['class']} with {worst.get('name', worst['label'])}, "
         f"{worst['accuracy']:.1%} of {worst['num_videos']}"
+        if worst["accuracy"] < accuracy
+        else "worst group: none of enough videos is less accurate than the whole set"
     )
     if part["worst_groups"]:
         lines.append(f"{'worst groups':<24}{name:>12}{'videos':>8}{'right':>8}")

@@ -184,11 +184,10 @@ def adversary_accuracy(run: pathlib.Path) -> dict[str, float]:
     if not path.is_file():
         return {}
     with file_io.reading(path, "train again, or remove the file"):
-        lines = map(json.loads, path.read_text("utf-8").splitlines())
-        # Others are of tests during training.
-        *_, last = [line for line in lines if "loss" in line]
-        return {
-            key.removeprefix("accuracy/"): value
-            for key, value in last.items()
-            if key.startswith("accuracy/")
-        }
+        found = {}
+        # Not the last line alone, which may be of a test during training.
+        for line in path.read_text("utf-8").splitlines():
+            for key, value in json.loads(line).items():
+                if key.startswith("accuracy/"):
+                    found[key.removeprefix("accuracy/")] = value
+        return found
