@@ -1,10 +1,18 @@
 """Batches that threads and processes read ahead of their use."""
 
+import multiprocessing
+import os
+import re
+import threading
 from collections.abc import Iterator
 from typing import Generic, Self, TypeVar
 
 import grain
 from absl import flags
+
+from smad_jax import errors
+
+_DIED = re.compile(r"Worker process was terminated .* exit code (-?\d+)")  # Grain's
 
 B = TypeVar("B")
 
@@ -32,8 +40,14 @@ class Batches(Generic[B]):
     def __next__(self) -> B:
         try:
             return next(self._batches)
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if code := _DIED.match(str(error)):
+                raise errors.DataError(
+                    f"a worker that reads the videos ended with exit code {code[1]}, "
+                    "-9 if the system killed it for want of memory; the same command "
+                    "resumes, and a smaller --config.data.num_workers takes less"
+                ) from error
             raise
 
     def close(self) -> None:
@@ -58,7 +72,8 @@ def iterate(
             flags.FLAGS.mark_as_parsed()
         # workers get elements, not batches, so that the order stays the same
         stream = stream.mp_prefetch(
-            grain.MultiprocessingOptions(num_workers, max(1, 2 * size // num_workers))
+            grain.MultiprocessingOptions(num_workers, max(1, 2 * size // num_workers)),
+            worker_init_fn=_end_with_the_run,
         )
     stream = stream.batch(size, drop_remainder=True)
     if num_threads:
@@ -66,3 +81,16 @@ def iterate(
             stream, prefetch_buffer_size=1
         )
     return iter(stream)
+
+
+def _end_with_the_run(worker: int, workers: int) -> None:
+    """Ends a worker when the process that reads from it is gone, even if killed."""
+    del worker, workers
+    # In a thread: a worker waits until its elements are taken, which nobody does then.
+    threading.Thread(target=_wait_for_the_run, daemon=True).start()
+
+
+def _wait_for_the_run() -> None:
+    if run := multiprocessing.parent_process():
+        run.join()
+        os._exit(1)
