@@ -279,6 +279,25 @@ def test_two_processes_take_the_steps_of_one(small_data, tmp_path):
     assert two[1] == pytest.approx(one[1], rel=1e-6)
 
 
+def test_eight_devices_take_the_steps_of_one_and_test_the_same_videos(
+    small_data, tmp_path
+):
+    # 30 and 31 videos are in two of the test sets
+    flags = ("--config.model.ghost_size=2", "--config.evaluation.batch_size=16")
+    for name, devices in (("one", 1), ("eight", 8)):
+        done = run(small_data, *short(tmp_path / name), *flags, devices=devices)
+        assert done.returncode == 0, done.stderr
+    one, eight = losses(tmp_path / "one"), losses(tmp_path / "eight")
+    assert eight == pytest.approx(one, rel=1e-3)
+    assert eight[1] == pytest.approx(one[1], rel=1e-6)
+    seen = [
+        json.loads((tmp_path / name / "results.json").read_text())["n_seen"]
+        for name in ("one", "eight")
+    ]
+    assert seen[0] == seen[1]
+    assert any(number % 8 for number in seen[0].values())
+
+
 def test_two_processes_of_which_one_is_terminated_save_and_go_on(small_data, tmp_path):
     flags = short(tmp_path, steps=60)
     both = start_two(small_data, *flags)
