@@ -473,6 +473,9 @@ def _unheard_of(
 
     With numbers or columns of probabilities nothing can be misspelt: there the test
     set merely has fewer classes than the model.
+
+    Raises:
+        DataError: if none of a model's predictions is a label.
     """
     for model, table in tables.items():
         values = predicted[model]
@@ -481,6 +484,15 @@ def _unheard_of(
             count = int(np.isin(values, others).sum())
             examples = ", ".join(naming.quoted(names[n]) for n in others[:3])
             more = ", ..." if len(others) > 3 else ""
+            if not np.isin(values, truth).any():  # other capitals, or another data set
+                labels = ", ".join(
+                    naming.quoted(names[n]) for n in np.unique(truth)[:3]
+                )
+                raise errors.DataError(
+                    f"{table.path}: no prediction is a label; it predicts {examples}"
+                    f"{more}, but videos are labelled {labels}, ...; write the names "
+                    "alike, capitals included"
+                )
             yield (
                 f"{model} predicts a class that no video is labelled with for "
                 f"{_videos(count)} ({examples}{more}). That counts as wrong. If the "

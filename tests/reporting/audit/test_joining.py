@@ -78,6 +78,11 @@ def test_empty_answers_and_labels_of_an_aspect_are_none():
         join(labels={**LABELS, "b": ""})
 
 
+def test_predictions_of_which_none_is_a_label_are_refused():
+    with pytest.raises(errors.DataError, match=r"no prediction is a label.*capitals"):
+        join({id: name.title() for id, name in LABELS.items()})
+
+
 def test_answers_that_are_no_label_and_training_videos_are_noted():
     found = join({"a": "walking", "b": "wave", "c": "walking"})
     [note] = found.notes
