@@ -20,6 +20,13 @@ from smad_jax.experiment import run_folder
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import log, usage
 
+# Keys that leave every number of a run as it is: another machine may need others.
+_OF_THE_MACHINE = {
+    *(f"data.{key}" for key in ("root", "num_threads", "num_workers", "cache_mib")),
+    "training.profile",
+    "training.wandb",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Record:
@@ -66,7 +73,7 @@ def check_owner(folder: pathlib.Path, config: ml_collections.ConfigDict) -> None
     before |= {key: value for key, value in _defaults(stored).items() if key in later}
     changed = [
         f"  {key}: {before.get(key, 'unset')} -> {now.get(key, 'unset')}"
-        for key in sorted(before | now)
+        for key in sorted((before | now).keys() - _OF_THE_MACHINE)
         if before.get(key) != now.get(key)
     ]
     if changed:

@@ -41,6 +41,16 @@ def test_folder_of_another_config_is_refused_with_every_difference(tmp_path):
     assert "name" not in message
 
 
+def test_another_machine_may_keep_its_data_elsewhere(tmp_path):
+    run_record.claim(tmp_path, config(data={"root": "here", "num_threads": 2}))
+    moved = config(data={"root": "there", "num_threads": 16})
+    run_record.check_owner(tmp_path, moved)
+    with pytest.raises(errors.ConfigError, match=r"data\.train") as caught:
+        other = config(data={"root": "there", "train": "mine/train"})
+        run_record.check_owner(tmp_path, other)
+    assert "root" not in str(caught.value).splitlines()[1]
+
+
 def test_environment_says_what_a_result_depends_on():
     found = run_record.environment()
     assert found["packages"]["jax"]
