@@ -6,14 +6,12 @@ Videos that were encoded again are compared by `bias.near_duplicates` only.
 
 import collections
 import hashlib
-import io
 import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-import av
-import av.error
+from smad_jax.data import video
 
 # Names of clips that are cut out of a longer recording, whose own name is the group.
 _CLIPS = (
@@ -32,10 +30,9 @@ def digest(content: bytes) -> str:
     """
     found, empty = hashlib.sha256(), hashlib.sha256().digest()
     try:
-        with av.open(io.BytesIO(content), "r") as container:
-            for packet in container.demux(container.streams.best("video")):
-                found.update(bytes(packet))
-    except (av.error.FFmpegError, ValueError, TypeError):
+        for picture in video.encoded(content):
+            found.update(picture)
+    except video.VideoError:
         found = hashlib.sha256()
     if found.digest() == empty:
         found = hashlib.sha256(content)

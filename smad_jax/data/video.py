@@ -210,6 +210,23 @@ def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarr
                 yield picture
 
 
+def encoded(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[bytes]:
+    """Yields the pictures of a video's best stream as they are stored, not decoded.
+
+    They are the same in whatever container.
+
+    Args:
+        video: The bytes of a file that FFmpeg reads.
+        time_limit: Seconds before giving up on opening it.
+
+    Raises:
+        VideoError: if the file cannot be opened, or where reading fails.
+    """
+    with _failures_named(), _open(video, time.monotonic() + time_limit) as opened:
+        for packet in opened.container.demux(opened.stream):
+            yield bytes(packet)
+
+
 def probe(
     video: bytes,
     *,

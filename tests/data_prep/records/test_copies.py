@@ -1,4 +1,6 @@
+import hashlib
 import io
+import time
 
 import av
 import pytest
@@ -28,6 +30,16 @@ def test_copy_in_another_container_has_the_same_digest():
     assert copies.digest(moved) == copies.digest(content)
     assert copies.digest(noise_videos.encode(5, seed=1)) != copies.digest(content)
     assert copies.digest(b"no video") != copies.digest(b"nor this")
+
+
+def test_file_that_makes_ffmpeg_open_ports_is_compared_by_its_bytes():
+    content = (
+        b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+        b"m=video 50506 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+    )
+    start = time.monotonic()
+    assert copies.digest(content) == hashlib.sha256(content).hexdigest()[:16]
+    assert time.monotonic() - start < 1  # no port was opened to wait at
 
 
 @pytest.mark.parametrize(
