@@ -40,11 +40,11 @@ def run(
     sets = {
         name: place for name, place in network.settings.evaluation.sets.items() if place
     }
-    name = set or list(sets)[-1]
+    name = set or next(reversed(sets), "")
     if name not in sets and "/" not in name:
         raise errors.ConfigError(
-            f"unknown test set {name!r} of {run_folder}; known: {', '.join(sets)}, or "
-            "any DATASET/SPLIT"
+            f"unknown test set {name!r} of {run_folder}; known: "
+            f"{', '.join(sets) or 'none'}, or any DATASET/SPLIT"
         )
     target = out or run_folder / f"picture_{name.replace('/', '-')}.png"
     file_io.check(target)

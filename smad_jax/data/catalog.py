@@ -350,10 +350,12 @@ def read_copies(folder: pathlib.Path) -> list[list[str]]:
     path = folder / "copies.jsonl"
     if not path.is_file():
         return []
-    try:
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    except ValueError as error:
-        raise errors.DataError(f"{path} is damaged: {error}") from error
+    with file_io.reading(path, "build the data set again"):
+        groups = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        for ids in groups:
+            if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
+                raise TypeError(f"{ids!r} is no list of ids")
+        return groups
 
 
 def enter_aspect(

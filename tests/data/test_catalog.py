@@ -249,8 +249,16 @@ def test_data_set_without_its_file_is_incomplete(root):
 def test_malformed_data_set_file_is_a_data_error(root):
     path = root / "toy" / "dataset.json"
     path.write_text(json.dumps({"name": "toy"}))
-    with pytest.raises(errors.DataError, match="malformed"):
+    with pytest.raises(errors.DataError, match=r"json is damaged .*lacks .classes"):
         catalog.read_dataset_file(root / "toy")
+
+
+@pytest.mark.parametrize("content", ["7\n", '"ab"\n', "[1, 2]\n", "[", "\udcff"])
+def test_damaged_list_of_copies_is_a_data_error(root, content):
+    path = root / "toy" / "copies.jsonl"
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(errors.DataError, match=r"copies\.jsonl is damaged"):
+        catalog.read_copies(root / "toy")
 
 
 def test_data_set_file_comes_back(root):

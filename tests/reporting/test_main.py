@@ -63,6 +63,11 @@ def test_picture_is_drawn_beside_the_run_or_where_it_is_requested(
     assert capsys.readouterr().out.startswith(f"picture: {tmp_path / 'a.png'}, 3 of ")
     assert run("picture", folder, "--set", "tial", *data) == 2
     assert "unknown test set 'tial'" in capsys.readouterr().err
+    config = json.loads((folder / "config.json").read_text())
+    config["evaluation"]["sets"] = {}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert run("picture", folder, *data) == 2
+    assert "known: none, or any DATASET/SPLIT" in capsys.readouterr().err
     assert run("picture", folder, "--out", "a.jpg", *data) == 2
     assert run("picture", tmp_path / "none", *data) == 3
 
