@@ -233,7 +233,7 @@ def _fill(
     with records.RecordWriter(folder / "videos") as writer:
         for number, (row, other) in enumerate(pairs, start=1):
             if number % max(1, len(split) // 10) == 0:
-                print(f"{number} of {len(split)} videos", file=sys.stderr)
+                command_line.on_standard_error(f"{number} of {len(split)} videos")
             try:
                 frames, mask = videos.actor(row)
                 if not swap:

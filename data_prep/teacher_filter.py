@@ -295,7 +295,7 @@ def run(
             raise errors.ConfigError("--teacher or --predictions is required")
         written = write_split(data_root / dataset, source, answers, options)
         if written.warning:
-            print(f"warning: {written.warning}", file=sys.stderr)
+            command_line.on_standard_error(f"warning: {written.warning}")
     return summary(source, written, options.name)
 
 

@@ -10,7 +10,6 @@ copies are not recognised.
 import concurrent.futures
 import hashlib
 import pathlib
-import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ import cv2
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.base import file_io
+from smad_jax.base import command_line, file_io
 from smad_jax.data import catalog, sampling, video
 
 _SIDE = 32  # pixels of the picture whose frequencies are computed
@@ -139,10 +138,9 @@ def of_split(
             )
             file_io.write_npz(part, _joined(found, first)._asdict())
             parts.append(_read(part))
-            print(
+            command_line.on_standard_error(
                 f"hashed {first + len(chosen)} of {len(rows)} videos of "
-                f"{split.dataset}/{split.name}",
-                file=sys.stderr,
+                f"{split.dataset}/{split.name}"
             )
     whole = Hashes(*map(np.concatenate, zip(*parts, strict=True)))
     file_io.write_npz(path, whole._asdict())
@@ -161,7 +159,7 @@ def _hash_video(
         indices = np.unique(sampling.test_frames(length, count=num_frames))
         return hash_frames(video.decode(stored.video, indices, num_frames=length))
     except (video.VideoError, errors.DataError) as error:
-        print(f"no hash of {split.ids[row]!r}: {error}", file=sys.stderr)
+        command_line.on_standard_error(f"no hash of {split.ids[row]!r}: {error}")
         return np.zeros(0, np.uint64), np.zeros(0, np.uint64)
 
 

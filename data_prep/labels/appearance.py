@@ -7,7 +7,6 @@ surroundings and have no names.
 import concurrent.futures
 import hashlib
 import pathlib
-import sys
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -17,7 +16,7 @@ import scipy.cluster.vq
 
 from data_prep.labels import label_files
 from smad_jax import errors
-from smad_jax.base import aspect_table, file_io
+from smad_jax.base import aspect_table, command_line, file_io
 from smad_jax.data import catalog, records, sampling, video
 
 MOST_LABELS = 16  # by default
@@ -198,7 +197,7 @@ def label_by_appearance(
             frames = video.decode(stored.video, indices, num_frames=length)
         except (video.VideoError, errors.DataError) as error:
             id = videos.ids[position]
-            print(f"no label for {id!r}: {error}", file=sys.stderr)
+            command_line.on_standard_error(f"no label for {id!r}: {error}")
             return None
         return describe_frames(frames)
 

@@ -4,12 +4,11 @@ import concurrent.futures.process
 import dataclasses
 import pathlib
 import shutil
-import sys
 from collections.abc import Sequence
 
 from data_prep.labels import beam_labels, label_parts, network_labels
 from smad_jax import errors
-from smad_jax.base import aspect_table
+from smad_jax.base import aspect_table, command_line
 from smad_jax.data import catalog, label_names, records
 
 
@@ -114,27 +113,27 @@ def _do_parts(options: Options, job: label_parts.Job) -> None:
     parts = label_parts.undone(job)
     done = job.num_parts - len(parts)
     if done:
-        print(f"{done} of {job.num_parts} parts were done before", file=sys.stderr)
+        command_line.on_standard_error(
+            f"{done} of {job.num_parts} parts were done before"
+        )
     if not parts:
         return
     if options.runner:
         reports = beam_labels.run(
             job, parts, runner=options.runner, options=options.runner_options
         )
-        print(
+        command_line.on_standard_error(
             f"{options.runner}: {sum(len(report.bad) for report in reports)} bad, "
-            f"{sum(report.num_labelled for report in reports)} labelled",
-            file=sys.stderr,
+            f"{sum(report.num_labelled for report in reports)} labelled"
         )
         return
     try:
         for report in label_parts.run(job, parts, num_workers=options.num_workers):
             done += 1
-            print(
+            command_line.on_standard_error(
                 f"part {done} of {job.num_parts}: {report.num_labelled} labelled, "
                 f"{len(report.bad)} bad, "
-                f"{report.num_videos / report.seconds:.1f} videos/s",
-                file=sys.stderr,
+                f"{report.num_videos / report.seconds:.1f} videos/s"
             )
     except concurrent.futures.process.BrokenProcessPool as error:
         raise errors.DataError(

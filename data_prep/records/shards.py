@@ -13,14 +13,13 @@ import json
 import os
 import pathlib
 import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from data_prep.lists import wanted_videos
 from data_prep.records import copies, video_files
 from smad_jax import errors
-from smad_jax.base import file_io
+from smad_jax.base import command_line, file_io
 from smad_jax.data import record_files, records, video
 
 _SHARD_BYTES = 256 << 20
@@ -122,7 +121,7 @@ def store(plan: Plan, folder: pathlib.Path, num_jobs: int) -> Stored:
         len(part) for part, is_done in zip(shards, finished, strict=True) if is_done
     )
     if done:
-        print(f"resuming after {done} of {len(ids)} videos", file=sys.stderr)
+        command_line.on_standard_error(f"resuming after {done} of {len(ids)} videos")
     progress = video_files.Progress(len(ids), done)
     bad: dict[str, video.VideoError] = {}
     digests: dict[str, str] = {}
@@ -158,7 +157,7 @@ def _is_finished(
     try:
         records.check_index(path)
     except (errors.DataError, OSError) as error:
-        print(f"writing a shard again: {error}", file=sys.stderr)
+        command_line.on_standard_error(f"writing a shard again: {error}")
         return False
     return True
 

@@ -6,7 +6,6 @@ import concurrent.futures
 import dataclasses
 import os
 import pathlib
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -174,10 +173,9 @@ class Progress:
         if now - self._reported < 5 and self._done < self._total:
             return
         pace = (now - self._start) / (self._done - self._before)
-        print(
+        command_line.on_standard_error(
             f"{self._done} of {self._total} videos, {self._bad} left out, "
-            f"{pace * (self._total - self._done):.0f} s to go",
-            file=sys.stderr,
+            f"{pace * (self._total - self._done):.0f} s to go"
         )
         self._reported = now
 

@@ -123,7 +123,7 @@ class OldName:
             text = "\n".join(lines)
             if asks:
                 return command_line.run(lambda: text)
-            print(text, file=sys.stderr)
+            command_line.on_standard_error(text)
             return errors.ConfigError.exit_code
         return _dispatch(self.program, self.commands, arguments)
 
@@ -143,9 +143,8 @@ def _dispatch(
         or difflib.get_close_matches(name, commands, 1)
     )
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    print(
-        f"error: no command {name!r}; {hint}{program} lists the commands",
-        file=sys.stderr,
+    command_line.on_standard_error(
+        f"error: no command {name!r}; {hint}{program} lists the commands"
     )
     return errors.ConfigError.exit_code
 
@@ -156,7 +155,7 @@ def _run(name: str, command: str, arguments: Sequence[str]) -> int:
         with errors.machine_explained():
             found = importlib.import_module(module(command))
     except errors.UserError as error:  # a package that is not installed
-        print(f"error: {error}", file=sys.stderr)
+        command_line.on_standard_error(f"error: {error}")
         return error.exit_code
     if command == "train":  # its options are absl flags
         return found.main(arguments)
