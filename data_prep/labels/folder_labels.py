@@ -62,7 +62,8 @@ def label(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["id", *(f"p{number}" for number in range(count))])
         for id, row in zip(labels.ids, labels.values, strict=True):
-            writer.writerow([ids[id], *(f"{share:.4f}" for share in row)])
+            shares = (f"{share:.4f}" for share in row)
+            writer.writerow([file_io.cell(ids[id]), *shares])
     cluster_sheet.draw(videos, labels, aspect, sheet)
     if not names.exists():  # names given by hand are kept
         file_io.write_text(names, "".join(f"{aspect} {n}\n" for n in range(count)))

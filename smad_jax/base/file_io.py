@@ -202,6 +202,11 @@ def cell(value: object) -> object:
     return f"'{value}" if _FORMULA.match(value) else value
 
 
+def of_cell(text: str) -> str:
+    """Returns the text that `cell` made this cell of."""
+    return text[1:] if text[:1] == "'" and _FORMULA.match(text, 1) else text
+
+
 def write_npz(path: pathlib.Path, arrays: Mapping[str, np.typing.ArrayLike]) -> None:
     """Writes plain arrays as an NPZ file, by name."""
     with whole(path) as partial, open(partial, "wb") as file:

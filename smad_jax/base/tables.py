@@ -23,7 +23,7 @@ import pyarrow
 import pyarrow.csv
 
 from smad_jax import errors
-from smad_jax.base import spreadsheets
+from smad_jax.base import file_io, spreadsheets
 
 SEPARATORS = ",;\t|"
 _GZIP = b"\x1f\x8b"
@@ -69,9 +69,13 @@ class Frame(NamedTuple):
     notes: tuple[str, ...]
 
     def texts(self, name: str) -> np.ndarray:
-        """Returns [V] str, the cells of a column without blanks around them."""
+        """Returns [V] str, the cells of a column without blanks around them.
+
+        An apostrophe that keeps a cell from being a formula is left out, too.
+        """
         cells = self.columns[name].to_pylist()
-        return np.array(["" if c is None else str(c).strip() for c in cells], str)
+        texts = ("" if cell is None else str(cell).strip() for cell in cells)
+        return np.array([file_io.of_cell(text) for text in texts], str)
 
     def numbers(
         self, names: Sequence[str], dtype: type[np.floating] = np.float32

@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from smad_jax import errors
-from smad_jax.base import tables
+from smad_jax.base import file_io, tables
 
 
 def write(path, text, encoding="utf-8"):
@@ -249,3 +249,10 @@ def test_large_whole_numbers_are_rounded(tmp_path):
     )
     numbers = tables.read(path).numbers(["a"], np.float64)[:, 0].tolist()
     assert numbers == [2.0**53, -(2.0**60)]
+
+
+def test_ids_come_back_as_they_were_before_they_were_made_no_formulas(tmp_path):
+    ids = ["=a.mp4", "@b", "+c", "-d(e).mp4", "-plain.mp4", "'quoted'", "'f"]
+    lines = "".join(f'"{file_io.cell(id)}",1\n' for id in ids)
+    frame = tables.read(write(tmp_path / "a.csv", f"id,label\n{lines}"), texts=("id",))
+    assert frame.texts("id").tolist() == ids
