@@ -127,9 +127,9 @@ def _watch(
 ) -> Iterator[views.TestBatch]:
     """Yields the batches, and keeps the middle frame of the first `count` videos."""
     for batch in batches:
-        views, num_frames = batch["video"].shape[1:3]
+        num_views, num_frames = batch["video"].shape[1:3]
         usable = batch["mask"] & ~batch["unreadable"]
         for row in np.flatnonzero(usable)[: max(count - len(frames), 0)]:
-            middle = batch["video"][row, views // 2, num_frames // 2]
+            middle = batch["video"][row, num_views // 2, num_frames // 2]
             frames[int(batch["index"][row])] = middle.copy()
         yield batch
