@@ -56,7 +56,7 @@ def _data() -> ConfigDict:
     data = ConfigDict()
     data.root = ""  # empty: $DATA_ROOT, else the folder `datasets`
     data.train = ""  # dataset/split
-    data.target = ""  # unlabelled videos to adapt to, for methods that do
+    data.target = ""  # unlabelled videos, for methods that adapt or need stills
     data.target_batch_size = 0  # 0: as many as of the training set
     data.embedded_seed = 0  # which draw of the embedded benchmark
     data.embedded_scale = 1.0  # share of its videos

@@ -60,6 +60,7 @@ TUNED = {
     # Two clips of two frames: of the videos' four frames, one clip would take all.
     "sava": _tuned("dann", num_clips=2) | {f"data.sampling.{k}": 2 for k in _CLIPS},
     "still_mix": _tuned(probability=0.25),
+    "still_mix_bank": _tuned(probability=0.25),
     "fame": _tuned(probability=0.5),
     "actor_cut_mix": _tuned(probability=0.5),
     "albar": _tuned(still_weight=0.1, entropy_weight=0.425, gradient_weight=1.0),

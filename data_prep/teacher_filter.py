@@ -14,12 +14,11 @@ import argparse
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.bias import near_duplicates, z_frequency
+from data_prep.bias import near_duplicates, teachers, z_frequency
 from data_prep.lists import command_options
 from smad_jax import errors
 from smad_jax.base import command_line, file_io
@@ -44,20 +43,6 @@ class Options:
     name: str = "positive"
     against: tuple[str, ...] = ()
     jobs: int = 2
-
-
-class Answers(NamedTuple):
-    """A teacher's predictions of V media.
-
-    Attributes:
-        ids: [V] ids.
-        probabilities: [V, K]; a row of zeros for an unreadable medium.
-        classes: [K] names.
-    """
-
-    ids: list[str]
-    probabilities: np.ndarray
-    classes: tuple[str, ...]
 
 
 class Written(NamedTuple):
@@ -102,7 +87,7 @@ def agrees(
 
 def predict(
     data_root: pathlib.Path, source: catalog.Split, run: pathlib.Path, views: int = 0
-) -> Answers:
+) -> teachers.Answers:
     """Returns the predictions of the finished run in a folder; 0 views: as in its test.
 
     Raises:
@@ -112,49 +97,58 @@ def predict(
 
     teacher = trained.load(run, data_root, test_views=views)
     predicted = teacher.predict(source)
-    return Answers(predicted.ids.tolist(), predicted.probabilities, teacher.classes)
+    return teachers.Answers(
+        predicted.ids.tolist(), predicted.probabilities, teacher.classes
+    )
 
 
-def read_answers(path: pathlib.Path, classes: Sequence[str]) -> Answers:
-    """Returns the predictions in an NPZ file: `ids`, `probabilities`, maybe `classes`.
+def add_teacher(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that name a teacher."""
+    add, path = parser.add_argument, pathlib.Path
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument("--teacher", type=path, help="folder of a finished run")
+    who.add_argument("--predictions", type=path, help="NPZ of a network's predictions")
+    add("--views", type=int, default=0, help="test views; 0 for those of the run")
+    add("--save", type=path, help="NPZ to store the teacher's predictions in")
 
-    The files in `predictions/` of a run's folder have this form. `classes` are [K]
-    names where the file has none.
+
+def answer(
+    data_root: pathlib.Path,
+    source: catalog.Split,
+    teacher: pathlib.Path | None,
+    predictions: pathlib.Path | None,
+    views: int = 0,
+    save: pathlib.Path | None = None,
+) -> teachers.Answers:
+    """Returns the predictions of a split by what the options name.
+
+    Args:
+        data_root: Folder of the data sets.
+        source: The split.
+        teacher: Folder of a finished run; or
+        predictions: a file for `teachers.read_answers`.
+        views: Test views of a run; 0 for those of its test.
+        save: File to store a run's predictions in.
 
     Raises:
-        DataError: if it is not such a file.
+        ConfigError: if both are None.
+        DataError: if the run or the file cannot be used.
     """
-    if not path.is_file():
-        raise errors.DataError(f"no file of predictions at {path}")
-    fault = f"{path} must be an NPZ with `ids` and `probabilities`"
-    with file_io.npz(path, fault) as content:
-        ids, values = content["ids"].tolist(), content["probabilities"]
-        if "classes" in content:
-            classes = content["classes"].tolist()
-    if values.shape != (len(ids), len(classes)):
-        raise errors.DataError(
-            f"{path}: {len(ids)} ids and {len(classes)} classes need probabilities "
-            f"[{len(ids)}, {len(classes)}], but they are {list(values.shape)}"
-        )
-    if not np.isfinite(values).all():
-        raise errors.DataError(f"{path}: a probability is not finite")
-    return Answers(ids, values, tuple(classes))
-
-
-def _rows_of(answers: Answers, split: catalog.Split) -> np.ndarray:
-    """[V] row of `answers` for each medium of the split."""
-    row_of = {id: row for row, id in enumerate(answers.ids)}
-    missing = [id for id in split.ids if id not in row_of]
-    if missing:
-        raise errors.DataError(
-            f"{len(missing)} of {len(split)} media of {split.dataset}/{split.name} "
-            f"have no prediction, {missing[0]!r} among them"
-        )
-    return np.array([row_of[id] for id in split.ids])
+    if predictions:
+        return teachers.read_answers(predictions, source.classes)
+    if not teacher:
+        raise errors.ConfigError("--teacher or --predictions is required")
+    answers = predict(data_root, source, teacher, views)
+    if save:
+        file_io.write_npz(save, answers._asdict())
+    return answers
 
 
 def write_split(
-    folder: pathlib.Path, source: catalog.Split, answers: Answers, options: Options
+    folder: pathlib.Path,
+    source: catalog.Split,
+    answers: teachers.Answers,
+    options: Options,
 ) -> Written:
     """Writes the media whose label the teacher predicts as a split of a data set.
 
@@ -169,7 +163,7 @@ def write_split(
             f"the teacher knows no class of {source.dataset}/{source.name}; its first "
             f"is {answers.classes[0]!r}, that of the data {source.classes[0]!r}"
         )
-    probabilities = answers.probabilities[_rows_of(answers, source)]
+    probabilities = answers.probabilities[teachers.rows_of(answers, source)]
     agreed = agrees(probabilities, labels, threshold=options.threshold)
     if not agreed.any():
         raise errors.DataError(
@@ -253,14 +247,9 @@ def summary(source: catalog.Split, written: Written, name: str) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    add, path = parser.add_argument, pathlib.Path
     command_options.add_dataset(parser)
-    add("--split", default="all", help="split to filter")
-    who = parser.add_mutually_exclusive_group(required=True)
-    who.add_argument("--teacher", type=path, help="folder of a finished run")
-    who.add_argument("--predictions", type=path, help="NPZ of a network's predictions")
-    add("--views", type=int, default=0, help="test views; 0 for those of the run")
-    add("--save", type=path, help="NPZ to store the teacher's predictions in")
+    parser.add_argument("--split", default="all", help="split to filter")
+    add_teacher(parser)
     command_options.add_options(parser, Options)
 
 
@@ -285,14 +274,7 @@ def run(
         )
     with log.on_standard_error():
         source = catalog.open_split(data_root, dataset, split)
-        if predictions:
-            answers = read_answers(predictions, source.classes)
-        elif teacher:
-            answers = predict(data_root, source, teacher, views)
-            if save:
-                file_io.write_npz(save, answers._asdict())
-        else:
-            raise errors.ConfigError("--teacher or --predictions is required")
+        answers = answer(data_root, source, teacher, predictions, views, save)
         written = write_split(data_root / dataset, source, answers, options)
         if written.warning:
             command_line.on_standard_error(f"warning: {written.warning}")

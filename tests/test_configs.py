@@ -469,6 +469,7 @@ RUNS = [
     ("slowonly_sava", ""),
     ("slowonly_sdn", ""),
     ("slowonly_still_mix", ""),
+    ("slowonly_still_mix", "bank=train"),
     ("tsn_baseline", ""),
     ("tsn_smad", ""),
     ("resnet3d_smad", ""),
@@ -490,6 +491,14 @@ def test_config_trains_two_steps_and_tests_once(name, argument, small_data, tmp_
     assert all(0 <= value <= 1 for value in results.values())
     record = json.loads((tmp_path / "results.json").read_text("utf-8"))
     assert record["sees_target_data"] is (name in SEES_TARGET_DATA)
+
+
+def test_stills_of_a_test_set_are_recorded_as_seen(small_data, tmp_path):
+    config = base.smoke(CONFIGS["slowonly_still_mix"].get_config("bank=tail"))
+    config.data.root = str(small_data)
+    run.train_and_test(config, tmp_path)
+    record = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert record["sees_target_data"] is True
 
 
 @pytest.mark.usefixtures("small_web")

@@ -55,6 +55,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "k200db": "write splits whose validation shows each action in rare scenes",
         "aras": "write the ARAS test splits in the training data's class numbers",
         "teacher_filter": "keep the web media whose label a teacher also predicts",
+        "still_bank": "choose the videos whose frames alone reveal the action, for "
+        "StillMix",
         "omnidebias": "divide web media by the frequency of their scene in the action",
         "nmi_report": "measure how far scene or object reveal the action, as table "
         "and figure",

@@ -78,8 +78,8 @@ def _check_method(section: Method, data: Data) -> None:
             )
     if base.UNLABELLED in method.streams and not data.target:
         raise errors.ConfigError(
-            f"method {name!r} learns from unlabelled videos of a test set too; name "
-            "its split with --config.data.target=DATASET/SPLIT"
+            f"method {name!r} takes unlabelled videos too; name their split with "
+            "--config.data.target=DATASET/SPLIT"
         )
     if data.sampling.test_views == 0 and method.adapt is not base.Method.adapt:
         raise errors.ConfigError(

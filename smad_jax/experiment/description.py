@@ -59,7 +59,7 @@ def _describe_streams(
     lines = [_describe_web(name, split, turns) for name, split in opened.web.items()]
     if opened.target is not None:
         lines.append(
-            f"adapting to {len(opened.target):,} unlabelled videos of "
+            f"with {len(opened.target):,} unlabelled videos of "
             f"{opened.target.dataset}/{opened.target.name}, {data.unlabelled_size} a "
             "step"
         )

@@ -107,12 +107,14 @@ def record(
 ) -> run_record.Record:
     """Returns what `results.json` stores of the run."""
     predicted = {name: one.predictions for name, one in tested.items()}
-    method = methods.find(run.settings.method.name)
+    method, settings = methods.find(run.settings.method.name), run.settings
+    # A bank of stills is of training videos; whoever makes one of a test set sees it.
+    target = settings.data.target in settings.evaluation.sets.values()
     return run_record.Record(
         results=by_name(tested),
         n_seen={name: len(p.probabilities) for name, p in predicted.items()},
         unreadable={name: p.unreadable for name, p in predicted.items()},
-        sees_target_data=method.sees_target_data,
+        sees_target_data=method.sees_target_data or target,
         seed=run.settings.seed,
         seconds=seconds,
         processor_seconds=processor_seconds,

@@ -11,7 +11,13 @@ from smad_jax.methods.dfr import Dfr
 from smad_jax.methods.domains import Dann
 from smad_jax.methods.frame_shuffle import FrameShuffle
 from smad_jax.methods.group_dro import GroupDro
-from smad_jax.methods.mixing import ActorCutMix, BackgroundErasing, Fame, StillMix
+from smad_jax.methods.mixing import (
+    ActorCutMix,
+    BackgroundErasing,
+    Fame,
+    StillMix,
+    StillMixBank,
+)
 from smad_jax.methods.mmd import Mmd
 from smad_jax.methods.sava import Sava
 from smad_jax.methods.sdn import Sdn
@@ -27,6 +33,7 @@ METHODS: dict[str, type[Method]] = {
     "frame_shuffle": FrameShuffle,
     "sdn": Sdn,
     "still_mix": StillMix,
+    "still_mix_bank": StillMixBank,
     "background_erasing": BackgroundErasing,
     "fame": Fame,
     "group_dro": GroupDro,

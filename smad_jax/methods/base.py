@@ -67,8 +67,8 @@ class Method(nnx.Module, Generic[S]):
 
     Attributes:
         settings_type: The dataclass of `settings`, which holds the values of this run.
-        streams: What a batch holds: `train`, and `target` for a method that also learns
-            from the unlabelled videos of a test set.
+        streams: What a batch holds: `train`, and `target` for a method that also takes
+            unlabelled videos, of a test set or of a bank of stills.
         uses_aspects: Whether it needs labels of aspects.
         uses_groups: Whether these are groups of class and rarity (`data/groups.py`).
         uses_masked: Whether it uses clips with the people painted out, `masked`. They

@@ -65,8 +65,13 @@ M = TypeVar("M", bound=Settings)
 class Mixing(base.Method[M]):
     """The action's cross-entropy on clips; a subclass defines how some are mixed."""
 
-    def mix(self, video: jax.Array, key: jax.Array) -> jax.Array:
-        """Returns every clip of [B, T, H, W, C] mixed, in the same shape and dtype."""
+    def mix(
+        self, video: jax.Array, key: jax.Array, others: jax.Array | None = None
+    ) -> jax.Array:
+        """Returns every clip of [B, T, H, W, C] mixed, in the same shape and dtype.
+
+        `others` are clips of the unlabelled stream, for a method that has one.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define mix")
 
     def loss(
@@ -80,7 +85,8 @@ class Mixing(base.Method[M]):
         chosen = draw_clips(len(video), chosen_key, self.settings.probability)
         # All clips are mixed and some results dropped: under jit the number of chosen
         # clips is not known, so it cannot be a shape.
-        video = put_where(chosen, self.mix(video, mix_key), video)
+        others = batch[base.UNLABELLED]["video"] if base.UNLABELLED in batch else None
+        video = put_where(chosen, self.mix(video, mix_key, others), video)
         return base.action_loss(model(video, train=True, key=dropout_key), stream)
 
 
@@ -91,21 +97,35 @@ class StillMix(Mixing[StillMixSettings]):
     Background and the Foreground", ICCV 2023. Only the static part of a clip changes
     and the label stays, so the static part predicts it less well.
 
-    One lambda a batch, from a beta distribution. Departure: the publication draws g
-    from a bank of frames, those that a two-dimensional network trained on single frames
-    recognises with the greatest certainty. That needs a second training. Here g comes
-    from the batch, which is the publication's own comparison without a bank.
+    One lambda a batch, from a beta distribution. Here g comes from the batch, which is
+    the publication's own comparison without a bank.
     """
 
     settings_type = StillMixSettings
 
-    def mix(self, video: jax.Array, key: jax.Array) -> jax.Array:
-        """Lays a frame of another clip over each clip."""
+    def mix(
+        self, video: jax.Array, key: jax.Array, others: jax.Array | None = None
+    ) -> jax.Array:
+        """Lays a frame over each clip: of another clip, or of one of `others`."""
         partner_key, frame_key, share_key = jax.random.split(key, 3)
-        partners = draw_partners(len(video), partner_key)
-        frames = draw_frames(video, frame_key)[partners]
+        bank = video if others is None else jnp.asarray(others)
+        # Fewer than the clips: each then gives its frame to several of them.
+        partners = draw_partners(len(video), partner_key) % len(bank)
+        frames = draw_frames(bank, frame_key)[partners]
         shapes = self.settings.clip_shape, self.settings.frame_shape
         return blend(video, frames, jax.random.beta(share_key, *shapes))
+
+
+class StillMixBank(StillMix):
+    """StillMix as published: g from a bank of frames with a static bias.
+
+    They are frames from which a two-dimensional network recognises the action with the
+    greatest certainty. `data_prep.still_bank` chooses them by the predictions of such a
+    network, and they come as the unlabelled stream. Departure: the bank is a list of
+    training videos, and g a random frame of one; the publication scores single frames.
+    """
+
+    streams = ("train", base.UNLABELLED)
 
 
 class BackgroundErasing(Mixing[BackgroundErasingSettings]):
@@ -119,7 +139,9 @@ class BackgroundErasing(Mixing[BackgroundErasingSettings]):
 
     settings_type = BackgroundErasingSettings
 
-    def mix(self, video: jax.Array, key: jax.Array) -> jax.Array:
+    def mix(
+        self, video: jax.Array, key: jax.Array, others: jax.Array | None = None
+    ) -> jax.Array:
         """Lays one of its own frames over each clip."""
         frame_key, share_key = jax.random.split(key)
         frames = draw_frames(video, frame_key)
@@ -139,7 +161,9 @@ class Fame(Mixing[FameSettings]):
 
     settings_type = FameSettings
 
-    def mix(self, video: jax.Array, key: jax.Array) -> jax.Array:
+    def mix(
+        self, video: jax.Array, key: jax.Array, others: jax.Array | None = None
+    ) -> jax.Array:
         """Puts what moves in each clip before another clip."""
         partners = draw_partners(len(video), key)
         mask = motion.foreground(video, self.settings.foreground)

@@ -48,7 +48,7 @@ def test_list_names_every_command_with_its_line(capsys):
     for name, line in front_door.COMMANDS.items():
         assert f"  {name:<18}{line}" in lines
     assert max(map(len, lines)) <= 100
-    assert len(front_door.COMMANDS) == 32
+    assert len(front_door.COMMANDS) == 33
 
 
 def test_every_file_of_a_command_is_in_the_list():

@@ -10,7 +10,7 @@ from tests.helpers import forked
 
 COMMANDS = (
     *("build_records", "add_splits", "check_data", "hvu_tags", "pseudo_label"),
-    *("k200db", "aras", "teacher_filter", "omnidebias", "nmi_report"),
+    *("k200db", "aras", "teacher_filter", "still_bank", "omnidebias", "nmi_report"),
     *("background_swap", "tfds_files", "embedded.make"),
 )
 PROGRAM = f"""

@@ -3,6 +3,7 @@ import pytest
 
 from configs import base, tsn_baseline
 from data_prep import teacher_filter
+from data_prep.bias import teachers
 from smad_jax.data import catalog, records
 from smad_jax.evaluation import predict
 from smad_jax.experiment.run import train_and_test
@@ -135,7 +136,7 @@ def test_own_numbering_of_the_source_split_is_kept(data_root):
     [
         (
             {"ids": ["medium 0"], "probabilities": [[1, 0, 0]]},
-            "4 of 5 media of web/all",
+            "4 of 5 videos of web/all",
         ),
         (
             {"ids": ["medium 0"], "probabilities": [[1, 0]]},
@@ -196,7 +197,7 @@ def test_a_finished_run_filters_and_its_saved_answers_do_the_same(
         assert teacher_filter.main([*flags, *how]) == 0
         printed.append(capsys.readouterr().out)
     assert printed[0] == printed[1]
-    answers = teacher_filter.read_answers(saved, ())
+    answers = teachers.read_answers(saved, ())
     whole = catalog.open_split(small_data, web_data, "train")
     first = answers.probabilities.argmax(axis=1)
     expected = [

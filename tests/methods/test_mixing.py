@@ -132,6 +132,32 @@ def test_still_mix_adds_one_frame_of_another_clip_to_all_frames():
         assert sorted(other) == list(range(B))
 
 
+@pytest.mark.parametrize("count", [B, 2])
+def test_a_bank_gives_its_own_frames_to_all_clips(count):
+    settings = {**MIXING["still_mix"], "probability": 1.0}
+    method, clips = method_of("still_mix_bank", **settings), video(np.float32)
+    bank = 1000 + np.arange(count * T, dtype=np.float32).reshape(count, T, 1, 1, 1)
+    bank = np.broadcast_to(bank, (count, T, H, W, C))
+    mixed = np.asarray(method.mix(clips, jax.random.key(3), bank))
+    before, after = (np.diff(np.asarray(x), axis=1) for x in (clips, mixed))
+    share = (before * after).sum() / (before**2).sum()
+    still = (mixed - share * np.asarray(clips)) / (1 - share)
+    places = np.round(still.mean(axis=(1, 2, 3, 4)) - 1000).astype(int)
+    wanted = np.broadcast_to(1000 + places[:, None, None, None, None], still.shape)
+    np.testing.assert_allclose(still, wanted, atol=0.1)
+    used = np.bincount(places // T, minlength=count)
+    assert used.tolist() == [B // count] * count
+
+    # the loss takes them from the unlabelled stream: the batch alone is another loss
+    model = networks.Little(D, K, T)
+    batch = {"train": {"video": clips, "label": np.arange(B) % K}}
+    values = [
+        float(method.loss(model, given, key=jax.random.key(6), step=jnp.asarray(0))[0])
+        for given in (batch, batch | {base.UNLABELLED: {"video": bank}})
+    ]
+    assert values[0] != values[1]
+
+
 @pytest.mark.parametrize("name", ["still_mix", "fame"])
 def test_clips_are_mixed_alike_on_one_device_and_on_four(name):
     mix, key = mix_of(name, **MIXING[name]), jax.random.key(2)
