@@ -75,6 +75,8 @@ TUNED = {
         "training.epochs": 4,
     },
 }
+# What tuning chose on the edition whose bias lasts, where that differs.
+LASTING: dict[str, dict[str, float | str]] = {}
 TUNED["transfer"] = TUNED["finetune"] | {"init.folder": "runs/resnet3d_smad"}
 
 
@@ -95,6 +97,12 @@ def apply(config: ConfigDict, tuned: Mapping[str, object], edition: str) -> Conf
         config.data.transform.shift = 0
         config.training.epochs = 5 * config.training.epochs // 2
     return config
+
+
+def tuned(row: str, edition: str = "") -> dict[str, object]:
+    """Returns what tuning chose for a row of `TUNED` on an edition, by key."""
+    found = TUNED.get(row, {})
+    return found | LASTING.get(row, {}) if edition == "embedded-lasting" else found
 
 
 def set_tuned(config: ConfigDict, tuned: Mapping[str, object]) -> None:

@@ -21,10 +21,11 @@ def adjust(config: ConfigDict, tuned: str | None = None) -> ConfigDict:
         `config`.
     """
     if tuned is None:
-        is_maat = config.method.name == "smad" and not config.model.saar
-        tuned = "maat" if is_maat else config.method.name
-    row = embedded.TUNED.get(tuned, {})
+        method, saar = config.method.name, config.model.saar
+        other = {("smad", False): "maat", ("baseline", True): "saar"}
+        tuned = other.get((method, saar), method)
     editions = {edition.train: name for name, edition in data.EMBEDDED.items()}
     if edition := editions.get(config.data.train):
-        return embedded.apply(config, row, edition)
+        return embedded.apply(config, embedded.tuned(tuned, edition), edition)
+    row = embedded.tuned(tuned)
     return tiny.apply(config, row) if config.recipe == "tiny" else config

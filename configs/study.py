@@ -10,7 +10,8 @@ configs/embedded.py holds what was chosen. An arm without trials has the setting
 another arm, or its own flags.
 """
 
-from collections.abc import Iterable
+import types
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from configs import embedded
@@ -21,6 +22,8 @@ BASELINE = "configs/slowonly_baseline.py"
 SMAD = "configs/slowonly_smad.py"
 JOINT = "configs/slowonly_omnidebias.py"
 LONGER = "--config.training.epochs=36"  # three times the usual number
+LASTING = "embedded-lasting"
+CONTROL = "SMAD, shuffled labels"
 DFR_LONGER = "--config.training.epochs=45"  # of four fifths of the videos
 
 
@@ -46,58 +49,105 @@ def _settings(**values: float) -> tuple[str, ...]:
     return tuple(f"--config.method.settings.{k}={v}" for k, v in values.items())
 
 
-def _trials(**values: tuple[float, float]) -> Trials:
-    """Usual values of settings at two rates, and other ones at the lower rate."""
-    usual, other = _two(values)
-    high, low = _rate(6e-3), _rate(3e-3)
-    return (high, *usual), (low, *usual), (low, *other)
+class Method(NamedTuple):
+    """A row of the tables of methods.
+
+    Attributes:
+        config: What follows `configs/slowonly_`.
+        usual: The values of its settings that its authors or its file name.
+        other: The values of the same settings that tuning tries, too.
+        adversary: Whether tuning tries ramps, and one rate, in place of rates.
+        tuned: Whether it is tuned at all; a row without takes what was chosen for the
+            row before, which is the same method for another test set.
+    """
+
+    config: str
+    usual: Mapping[str, float] = types.MappingProxyType({})
+    other: Mapping[str, float] = types.MappingProxyType({})
+    adversary: bool = False
+    tuned: bool = True
+
+    def three(self) -> Trials:
+        """Returns three trials, of the first edition's benchmark."""
+        if self.adversary:
+            low = _rate(3e-3)
+            weak, usual = _settings(**self.other), _settings(**self.usual)
+            growing, constant = _ramp("dann"), _ramp("constant")
+            return (
+                (low, *weak, growing),
+                (low, *usual, growing),
+                (low, *usual, constant),
+            )
+        if not self.usual:
+            return _RATES
+        usual, other = _settings(**self.usual), _settings(**self.other)
+        return (_rate(6e-3), *usual), (_rate(3e-3), *usual), (_rate(3e-3), *other)
+
+    def six(self) -> Trials:
+        """Returns six trials: three rates or strengths, and two of something else."""
+        if self.adversary:
+            between = {k: (self.other[k] * v) ** 0.5 for k, v in self.usual.items()}
+            return _by_ramps(self.other, between, self.usual)
+        if not self.usual:
+            return _SIX_RATES
+        both = _settings(**self.usual), _settings(**self.other)
+        rates = [_rate(rate) for rate in (1.5e-3, 3e-3, 6e-3)]
+        return tuple((rate, *values) for values in both for rate in rates)
 
 
-def _adversaries(**values: tuple[float, float]) -> Trials:
-    """Weaker and usual values of an adversary, and its ramp, at the middle rate."""
-    weaker, usual = _two(values)
-    rate, growing, constant = _rate(3e-3), _ramp("dann"), _ramp("constant")
-    return (rate, *weaker, growing), (rate, *usual, growing), (rate, *usual, constant)
-
-
-def _two(values: dict[str, tuple[float, float]]) -> tuple[tuple[str, ...], ...]:
+def _by_ramps(*strengths: Mapping[str, float]) -> Trials:
+    """Every strength of an adversary with both ramps, at the middle rate."""
     return tuple(
-        _settings(**{name: pair[n] for name, pair in values.items()}) for n in (0, 1)
+        (_rate(3e-3), *_settings(**values), _ramp(ramp))
+        for values in strengths
+        for ramp in ("dann", "constant")
     )
 
 
 _RATES = tuple((_rate(rate),) for rate in (1.5e-3, 3e-3, 6e-3))
+_SIX_RATES = tuple((_rate(0.75e-3 * 2**n),) for n in range(6))
+
+
+def _weight(weight: float) -> dict[str, float]:
+    """SMAD's two losses at half its adversarial weight each."""
+    return {"soft_ce_weight": weight, "kl_weight": weight}
+
+
 # Half the adversarial weight of an aspect, before the division by their number.
-_SMAD_TRIALS = _adversaries(soft_ce_weight=(0.05, 0.15), kl_weight=(0.05, 0.15))
-# What follows `configs/slowonly_`, and the trials. Methods that adapt to a test set are
-# trained for each; the second takes what was chosen for the first.
-_METHODS: dict[str, tuple[str, Trials]] = {
-    "AdaBN": ("adabn", _RATES),
-    "FrameShuffle": ("frame_shuffle", _trials(weight=(0.5, 0.25))),
-    "SDN": ("sdn", _adversaries(reversal=(0.1, 0.5), confusion_weight=(0.1, 1.0))),
-    "DANN, tail": ("dann:target=tail", _trials(weight=(1.0, 0.3))),
-    "DANN, rare": ("dann:target=rare", ()),
-    "MMD, tail": ("mmd:target=tail", _trials(weight=(0.5, 0.15))),
-    "MMD, rare": ("mmd:target=rare", ()),
-    "SAVA, tail": (
+_SMAD_TRIALS = Method("smad", _weight(0.15), _weight(0.05), adversary=True).three()
+# Methods that adapt to a test set are trained for each.
+_METHODS: dict[str, Method] = {
+    "AdaBN": Method("adabn"),
+    "FrameShuffle": Method("frame_shuffle", {"weight": 0.5}, {"weight": 0.25}),
+    "SDN": Method(
+        "sdn",
+        {"reversal": 0.5, "confusion_weight": 1.0},
+        {"reversal": 0.1, "confusion_weight": 0.1},
+        adversary=True,
+    ),
+    "DANN, tail": Method("dann:target=tail", {"weight": 1.0}, {"weight": 0.3}),
+    "DANN, rare": Method("dann:target=rare", tuned=False),
+    "MMD, tail": Method("mmd:target=tail", {"weight": 0.5}, {"weight": 0.15}),
+    "MMD, rare": Method("mmd:target=rare", tuned=False),
+    "SAVA, tail": Method(
         "sava:target=tail",
-        _trials(weight=(1.0, 0.3), order_weight=(1.0, 0.3)),
+        {"weight": 1.0, "order_weight": 1.0},
+        {"weight": 0.3, "order_weight": 0.3},
     ),
-    "SAVA, rare": ("sava:target=rare", ()),
-    "StillMix": ("still_mix", _trials(probability=(0.5, 0.25))),
-    "background erasing": ("background_erasing", _trials(probability=(0.5, 0.25))),
-    "FAME": ("fame", _trials(probability=(0.25, 0.5))),
-    "ActorCutMix": ("actor_cut_mix", _trials(probability=(0.25, 0.5))),
-    "ALBAR": (
+    "SAVA, rare": Method("sava:target=rare", tuned=False),
+    "StillMix": Method("still_mix", {"probability": 0.5}, {"probability": 0.25}),
+    "background erasing": Method(
+        "background_erasing", {"probability": 0.5}, {"probability": 0.25}
+    ),
+    "FAME": Method("fame", {"probability": 0.25}, {"probability": 0.5}),
+    "ActorCutMix": Method("actor_cut_mix", {"probability": 0.25}, {"probability": 0.5}),
+    "ALBAR": Method(
         "albar",
-        _trials(
-            still_weight=(1.0, 0.1),
-            entropy_weight=(4.25, 0.425),
-            gradient_weight=(10.0, 1.0),
-        ),
+        {"still_weight": 1.0, "entropy_weight": 4.25, "gradient_weight": 10.0},
+        {"still_weight": 0.1, "entropy_weight": 0.425, "gradient_weight": 1.0},
     ),
-    "GroupDRO": ("group_dro", _trials(step_size=(0.01, 0.1))),
-    "DFR": ("dfr", _trials(inverse_penalty=(1.0, 0.1))),
+    "GroupDRO": Method("group_dro", {"step_size": 0.01}, {"step_size": 0.1}),
+    "DFR": Method("dfr", {"inverse_penalty": 1.0}, {"inverse_penalty": 0.1}),
 }
 
 
@@ -119,17 +169,20 @@ def get_config(arg: str = "smad") -> dict[str, object]:
 
 def _smad() -> Study:
     """Table 7, and a control whose adversaries learn from permuted labels."""
-    control = "SMAD, shuffled labels"
-    arms = {
-        "baseline": BASELINE,
-        "SAAR": f"{SMAD}:aspects=none",
-        "MAAT": f"{SMAD}:saar=off",
-        "SMAD": SMAD,
-        control: f"{SMAD}:labels=shuffled",
-    }
-    pairs = (*_with_baseline(arms), ("SMAD", control), ("SMAD", "MAAT"))
+    arms = _main_arms()
+    pairs = (*_with_baseline(arms), ("SMAD", CONTROL), ("SMAD", "MAAT"))
     trials = dict.fromkeys(("baseline", "SAAR"), _RATES)
     return Study(arms, pairs, trials | dict.fromkeys(("MAAT", "SMAD"), _SMAD_TRIALS))
+
+
+def _main_arms(data: str = "") -> dict[str, str]:
+    return {
+        "baseline": _on(data, BASELINE),
+        "SAAR": _on(data, SMAD, "aspects=none"),
+        "MAAT": _on(data, SMAD, "saar=off"),
+        "SMAD": _on(data, SMAD),
+        CONTROL: _on(data, SMAD, "labels=shuffled"),
+    }
 
 
 def _lasting() -> Study:
@@ -139,39 +192,56 @@ def _lasting() -> Study:
     decides more of the action here, so stronger adversaries are among the trials; on
     the tuning draw MAAT still trained at 0.5 of each loss and collapsed at 1.5.
     """
-    data, control = "embedded-lasting", "SMAD, shuffled labels"
-    smad = f"{SMAD}:{data}"
-    arms = {
-        "baseline": f"{BASELINE}:{data}",
-        "SAAR": f"{smad},aspects=none",
-        "MAAT": f"{smad},saar=off",
-        "SMAD": smad,
-        control: f"{smad},labels=shuffled",
-    }
+    arms = _main_arms(LASTING)
     for arm in ("MAAT", "SMAD"):
-        weight = 2 * embedded.TUNED[arm.lower()]["method.settings.kl_weight"]
-        flags = _settings(soft_ce_weight=weight, kl_weight=weight)
-        arms[f"{arm}, twice"] = " ".join((arms[arm], *flags))
+        row = embedded.tuned(arm.lower(), LASTING)
+        weight = 2 * row["method.settings.kl_weight"]
+        arms[f"{arm}, twice"] = " ".join((arms[arm], *_settings(**_weight(weight))))
     tested = (
-        *((arm, other) for arm in ("SMAD", "MAAT") for other in ("baseline", control)),
+        *((arm, other) for arm in ("SMAD", "MAAT") for other in ("baseline", CONTROL)),
         ("SAAR", "baseline"),
         ("SMAD", "MAAT"),
         ("SMAD, twice", "MAAT, twice"),
     )
     pairs = tuple(dict.fromkeys((*_with_baseline(arms), *tested)))
-    rates = tuple((_rate(0.75e-3 * 2**n),) for n in range(6))
-    weights = tuple(
-        (_rate(3e-3), *_settings(soft_ce_weight=w, kl_weight=w), _ramp(ramp))
-        for w in (0.15, 0.3, 0.6)
-        for ramp in ("dann", "constant")
-    )
-    trials = dict.fromkeys(("baseline", "SAAR"), rates)
+    weights = _by_ramps(*(_weight(weight) for weight in (0.15, 0.3, 0.6)))
+    trials = dict.fromkeys(("baseline", "SAAR"), _SIX_RATES)
     return Study(
         arms,
         pairs,
         trials | dict.fromkeys(("MAAT", "SMAD"), weights),
         primary=tuple((*pair, name) for pair in tested for name in ("tail", "rare")),
     )
+
+
+def _lasting_methods() -> Study:
+    """Table 3 where the bias lasts, with motion as input, StillMix's bank and EMA.
+
+    Every method is tuned with as many trials as SMAD. What has no trials of its own has
+    the settings of the method that it extends.
+    """
+    main = _main_arms(LASTING)
+    arms = {arm: main[arm] for arm in ("baseline", "MAAT", "SMAD")}
+    arms |= {arm: _config(row.config, LASTING) for arm, row in _METHODS.items()}
+    arms["StillMix, bank"] = _config("still_mix:bank=stills", LASTING)
+    motion = "--config.data.sampling.input=difference"
+    arms["differences"] = f"{arms['baseline']} {motion}"
+    arms["SMAD on differences"] = f"{arms['SMAD']} {motion}"
+    trials = {arm: method.six() for arm, method in _METHODS.items() if method.tuned}
+    pairs = (
+        *_with_baseline(arms),
+        ("SMAD on differences", "differences"),
+        ("StillMix, bank", "StillMix"),
+    )
+    frames = "--config.data.sampling.num_frames=1 --config.seed={seed}"
+    draw = "--config.data.embedded_seed={seed}"
+    prepare = (  # the bank's network sees one frame at a time
+        f"smad_jax train --config configs/tsn_baseline.py:{LASTING} {frames} {draw} "
+        "--workdir {baseline}-frames",
+        f"data_prep.still_bank --data-root {{data_root}} --dataset {LASTING}-"
+        "seed{seed} --split train --teacher {baseline}-frames --name stills",
+    )
+    return Study(arms, pairs, trials, prepare)
 
 
 def _longer() -> Study:
@@ -184,9 +254,9 @@ def _longer() -> Study:
 def _methods() -> Study:
     """Table 3, and the methods that came later, beside the baseline, MAAT and SMAD."""
     arms = {"baseline": BASELINE, "MAAT": f"{SMAD}:saar=off", "SMAD": SMAD}
-    arms |= {arm: _config(name) for arm, (name, _) in _METHODS.items()}
+    arms |= {arm: _config(method.config) for arm, method in _METHODS.items()}
     # The trials of the first three are those of `smad`.
-    trials = {arm: settings for arm, (_, settings) in _METHODS.items() if settings}
+    trials = {arm: method.three() for arm, method in _METHODS.items() if method.tuned}
     return Study(arms, _with_baseline(arms), trials)
 
 
@@ -203,28 +273,37 @@ def _methods_longer() -> Study:
     return Study(arms, _with_baseline(arms), {})
 
 
-def _config(name: str) -> str:
+def _config(name: str, data: str = "") -> str:
     """`sava:target=tail` as what follows --config."""
-    file, colon, argument = name.partition(":")
-    return f"configs/slowonly_{file}.py{colon}{argument}"
+    file, _, argument = name.partition(":")
+    return _on(data, f"configs/slowonly_{file}.py", argument)
 
 
-def _parts() -> Study:
+def _on(data: str, config: str, *choices: str) -> str:
+    """A config with its argument, on a data set or the default's."""
+    argument = ",".join(filter(None, (data, *choices)))
+    return f"{config}:{argument}" if argument else config
+
+
+def _parts(data: str = "") -> Study:
     """Tables 8 and 13: one aspect or both, and one loss for soft labels or both.
 
     SMAD divides its weight by the number of aspects. An arm that does not separates
     the number of aspects from the strength.
     """
+    twice = 2 * embedded.tuned("smad", data)["method.settings.soft_ce_weight"]
     arms = {
-        "baseline": BASELINE,
-        "scene": f"{SMAD}:aspects=scene",
-        "object": f"{SMAD}:aspects=object",
-        "SMAD": SMAD,
-        "SMAD, weight for each": f"{SMAD}:weights=each",
-        "SoftCE": f"{SMAD}:loss=soft_ce",
-        "KL": f"{SMAD}:loss=kl",
+        "baseline": _on(data, BASELINE),
+        "scene": _on(data, SMAD, "aspects=scene"),
+        "object": _on(data, SMAD, "aspects=object"),
+        "SMAD": _on(data, SMAD),
+        "SMAD, weight for each": _on(data, SMAD, "weights=each"),
+        "SoftCE": _on(data, SMAD, "loss=soft_ce"),
+        "KL": _on(data, SMAD, "loss=kl"),
         # what both are together, for their gradients are the same
-        "SoftCE, twice": f"{SMAD}:loss=soft_ce {_settings(soft_ce_weight=0.3)[0]}",
+        "SoftCE, twice": " ".join(
+            (_on(data, SMAD, "loss=soft_ce"), *_settings(soft_ce_weight=twice))
+        ),
     }
     others = [arm for arm in arms if arm not in ("baseline", "SMAD")]
     pairs = (*_with_baseline(arms), *(("SMAD", arm) for arm in others))
@@ -260,6 +339,39 @@ def _weights() -> Study:
     return Study(arms, tuple(pairs), {})
 
 
+def _lasting_weights() -> Study:
+    """In how many draws MAAT and SMAD train, by adversarial weight and aspects.
+
+    The paper's reason for SAAR is that training converges at larger weights with
+    several aspects (Sec. 5.1). One aspect is the scene, two are scene and object. Five
+    are these and three groupings of the videos by how their frames look, which follow
+    the scene as the paper's further aspects do. The weight is that of all aspects
+    together, half of it SoftCE and half KL, constant from the first step.
+    """
+    looks = [f"look-{count}" for count in (8, 16, 32)]
+    aspects = {
+        "one": ("scene",),
+        "two": ("scene", "object"),
+        "five": ("scene", "object", *looks),
+    }
+    arms, pairs = {"baseline": _on(LASTING, BASELINE)}, []
+    for count, names in aspects.items():
+        for weight in (0.3, 1.0, 3.0):
+            flags = " ".join((*_settings(**_weight(weight / 2)), _ramp("constant")))
+            chosen = f"aspects={'+'.join(names)}"
+            maat, smad = (f"{arm} {weight}, {count}" for arm in ("MAAT", "SMAD"))
+            arms[maat] = f"{_on(LASTING, SMAD, chosen, 'saar=off')} {flags}"
+            arms[smad] = f"{_on(LASTING, SMAD, chosen)} {flags}"
+            pairs.append((smad, maat))
+    prepare = tuple(
+        f"data_prep.pseudo_label --data-root {{data_root}} --dataset {LASTING}-"
+        f"seed{{seed}} --aspect {look} --labeller appearance "
+        f"--num-labels {look.partition('-')[2]}"
+        for look in looks
+    )
+    return Study(arms, tuple(pairs), {}, prepare)
+
+
 def _causes() -> Study:
     """Do FrameShuffle and StillMix lack time, and why does SDN hardly train?
 
@@ -268,7 +380,7 @@ def _causes() -> Study:
     """
     slow = ("baseline", "FrameShuffle", "StillMix")
     arms = {"baseline": BASELINE}
-    arms |= {arm: _config(_METHODS[arm][0]) for arm in slow[1:]}
+    arms |= {arm: _config(_METHODS[arm].config) for arm in slow[1:]}
     arms |= {f"{arm}, longer": f"{config} {LONGER}" for arm, config in arms.items()}
     full = "SDN, full strength"
     parts = {
@@ -302,18 +414,21 @@ def _retried() -> Study:
     return Study(arms, _with_baseline(arms), settings)
 
 
-def _omnidebias() -> Study:
+def _omnidebias(data: str = "") -> Study:
     """Table 9: the thirds of the web data, a random third and all, at equal steps."""
     parts = ("bias", "mid", "unbias", "rand", "all")
-    arms = {"baseline": BASELINE}
-    arms |= {f"web {part}": f"{JOINT}:web={part}" for part in parts}
+    arms = {"baseline": _on(data, BASELINE)}
+    arms |= {f"web {part}": _on(data, JOINT, f"web={part}") for part in parts}
     others = [arm for arm in arms if arm not in ("baseline", "web unbias")]
+    name = "lasting" if data else "web"
+    kept = f"positive-{name}" if data else "positive"
     web = "--data-root {data_root} --dataset embedded-web-seed{seed}"
     pairs = (*_with_baseline(arms), *(("web unbias", arm) for arm in others))
     prepare = (  # the baseline of a draw is its teacher
         "data_prep.embedded --web --seed {seed} --out {data_root}",
-        f"data_prep.teacher_filter {web} --split raw --teacher {{baseline}}",
-        f"data_prep.omnidebias {web} --split positive --name web",
+        f"data_prep.teacher_filter {web} --split raw --teacher {{baseline}}"
+        + f" --name {kept}" * bool(data),
+        f"data_prep.omnidebias {web} --split {kept} --name {name}",
     )
     return Study(arms, pairs, {}, prepare)  # with the settings of the baseline
 
@@ -335,4 +450,8 @@ STUDIES = {
     "causes": _causes,
     "retried": _retried,
     "lasting": _lasting,
+    "lasting-methods": _lasting_methods,
+    "lasting-parts": lambda: _parts(LASTING),
+    "lasting-omnidebias": lambda: _omnidebias(LASTING),
+    "lasting-weights": _lasting_weights,
 }

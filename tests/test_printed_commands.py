@@ -10,12 +10,14 @@ import shlex
 import pytest
 
 from configs import arguments
+from configs import study as study_designs
 from data_prep import build_records
 from data_prep.records import build
 from smad_jax import errors
 from smad_jax.commands import front_door
 from smad_jax.data import catalog, preparation, records
 from smad_jax.experiment import run_folder
+from smad_jax.reporting import runs
 
 NAME = "my toys; (2)"
 
@@ -200,3 +202,19 @@ def test_commands_of_the_preparation_guide_are_complete(check):
     for file, _, argument in (config.partition(":") for config in configs):
         module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
         module.get_config(argument)
+
+
+@pytest.mark.parametrize("name", study_designs.STUDIES)
+def test_commands_that_a_study_runs_first_are_complete(check, name):
+    prepare = study_designs.get_config(name)["prepare"]
+    places = {"seed": 3, "data_root": "datasets", "baseline": "study/baseline/seed3"}
+    lines = [line.format(**places) for line in prepare]
+    trainings = [line for line in lines if line.startswith("smad_jax train ")]
+    for line in trainings:  # which reads its flags only when it starts
+        _, _, _, config, *flags = line.split()
+        folder = pathlib.Path(flags[flags.index("--workdir") + 1])
+        settings = runs.settings(runs.Job(config, tuple(flags), folder))
+        assert settings["data.embedded_seed"] == settings["seed"] == 3
+        assert folder.name == "seed3-frames"
+    others = [line for line in lines if line not in trainings]
+    assert len(check("\n".join(f"python -m {line}" for line in others))) == len(others)

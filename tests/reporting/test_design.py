@@ -12,6 +12,9 @@ from smad_jax.reporting import design
 
 FILE = pathlib.Path(__file__).parents[2] / "configs" / "study.py"
 STUDIES = ("smad", "methods", "omnidebias", "parts", "input", "weights", "retried")
+LASTING = tuple(
+    f"lasting{part}" for part in ("", "-methods", "-parts", "-omnidebias", "-weights")
+)
 
 
 def load(name):
@@ -45,7 +48,7 @@ def test_first_study_is_the_default():
     assert design.load(str(FILE)).name == "smad"
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", STUDIES + LASTING)
 def test_setting_of_the_configs_is_among_those_tried(name):
     study = load(name)
     for arm, settings in study.settings.items():
@@ -53,31 +56,52 @@ def test_setting_of_the_configs_is_among_those_tried(name):
         assert any(all(holds(config, flag) for flag in setting) for setting in settings)
 
 
-def test_arms_of_one_name_are_the_same_in_every_study():
+@pytest.mark.parametrize("studies", [STUDIES, LASTING])
+def test_arms_of_one_name_are_the_same_in_every_study_of_an_edition(studies):
     # so that a row means the same in every table of them
     arms = {}
-    for name in STUDIES:
+    for name in studies:
         for arm, command in load(name).arms.items():
             assert arms.setdefault(arm, command) == command
 
 
-@pytest.mark.parametrize("name", ["smad", "methods"])
-def test_every_arm_has_three_trials_but_those_that_take_anothers(name):
+@pytest.mark.parametrize(
+    ("main", "name", "count"),
+    [
+        ("smad", "smad", 3),
+        ("smad", "methods", 3),
+        ("lasting", "lasting", 6),
+        ("lasting", "lasting-methods", 6),
+    ],
+)
+def test_every_arm_has_equally_many_trials_but_those_that_take_anothers(
+    main, name, count
+):
     arms = set(load(name).arms)
-    tried = load("smad").settings | load(name).settings
-    assert {len(settings) for settings in tried.values()} == {3}
+    tried = load(main).settings | load(name).settings
+    assert {len(set(settings)) for settings in tried.values()} == {count}
     others = {"SMAD, shuffled labels", "DANN, rare", "MMD, rare", "SAVA, rare"}
+    others |= {"SMAD, twice", "MAAT, twice", "StillMix, bank"}
+    others |= {"differences", "SMAD on differences"}
     assert arms - set(tried) == others & arms
 
 
-def test_no_setting_is_tried_by_two_studies():
-    assert not set(load("smad").settings) & set(load("methods").settings)
+@pytest.mark.parametrize(
+    ("main", "name"), [("smad", "methods"), ("lasting", "lasting-methods")]
+)
+def test_no_setting_is_tried_by_two_studies(main, name):
+    assert not set(load(main).settings) & set(load(name).settings)
 
 
-def test_every_method_is_an_arm_with_trials_of_settings_that_it_has():
-    study = load("methods")
+@pytest.mark.parametrize(
+    ("name", "without"),
+    [("methods", {"still_mix_bank"}), ("lasting-methods", set())],
+)
+def test_every_method_is_an_arm_with_trials_of_settings_that_it_has(name, without):
+    study = load(name)
     configs = {arm: config_of(study, arm) for arm in study.arms}
-    assert {config.method.name for config in configs.values()} == set(methods.METHODS)
+    used = {config.method.name for config in configs.values()}
+    assert used == set(methods.METHODS) - without
     for arm, settings in study.settings.items():
         for flag in itertools.chain(*settings):
             key = flag.removeprefix("--config.").partition("=")[0].split(".")
@@ -201,7 +225,9 @@ def test_arms_of_table_9_differ_in_the_part_of_the_web_data_alone():
     assert len({config.to_json() for config in configs.values()}) == 1
 
 
-@pytest.mark.parametrize("name", ["smad", "methods", "omnidebias", "parts", "lasting"])
+@pytest.mark.parametrize(
+    "name", ["smad", "methods", "omnidebias", "parts", *LASTING[:-1]]
+)
 def test_every_arm_is_compared_with_the_baseline_and_no_pair_twice(name):
     study = load(name)
     with_baseline = {arm for arm, other in study.pairs if other == "baseline"}
