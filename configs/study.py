@@ -214,6 +214,15 @@ def _lasting() -> Study:
     )
 
 
+def _lasting_edges() -> Study:
+    """Stronger adversaries than `lasting` tries, whose strongest was MAAT's best."""
+    usual = _lasting()
+    arms = {arm: usual.arms[arm] for arm in ("baseline", "MAAT", "SMAD")}
+    weights = _by_ramps(*(_weight(weight) for weight in (1.2, 2.4)))
+    trials = dict.fromkeys(("MAAT", "SMAD"), weights)
+    return Study(arms, _with_baseline(arms), trials)
+
+
 def _lasting_methods() -> Study:
     """Table 3 where the bias lasts, with motion as input, StillMix's bank and EMA.
 
@@ -450,6 +459,7 @@ STUDIES = {
     "causes": _causes,
     "retried": _retried,
     "lasting": _lasting,
+    "lasting-edges": _lasting_edges,
     "lasting-methods": _lasting_methods,
     "lasting-parts": lambda: _parts(LASTING),
     "lasting-omnidebias": lambda: _omnidebias(LASTING),
