@@ -37,6 +37,7 @@ def base() -> ConfigDict:
     config.training.epochs = 0
     config.training.num_clips = 0  # to train on in all, in place of epochs; 0: epochs
     config.training.max_steps = 0  # 0: all epochs
+    config.training.ema = 0.0  # decay of the average that is tested; 0: none
     config.training.log_every = 50  # steps
     config.training.save_every_epochs = 1
     config.training.watch_videos = 4  # actionness in TensorBoard at every checkpoint

@@ -47,7 +47,7 @@ class Watch:
         # arrays replicated over a pod become this process's own
         arrays = jax.tree.map(
             lambda leaf: np.asarray(leaf.addressable_data(0)),
-            (state.params, state.batch_stats),
+            state.tested,
         )
         actionness = cam.actionness(np.asarray(self._scores(arrays, self._clips)))
         num_frames, height, width = self._clips.shape[1:4]

@@ -18,6 +18,7 @@ from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
 from smad_jax.torch_weights import weights
 from smad_jax.training import (
+    averaging,
     loop,
     optimizer,
     schedules,
@@ -91,7 +92,10 @@ def build(
     if settings.init.folder:
         state = _with_weights(state, settings.init)
     rate = learning_rate(settings, plan)
-    train_step = stepping.make_train_step(graph, base.loss, direction, rate)
+    ema = settings.training.ema
+    # From the weights that training begins with, so after they are read.
+    state = averaging.started(state) if ema else state
+    train_step = stepping.make_train_step(graph, base.loss, direction, rate, ema=ema)
     return Built(graph, sharding.replicate(state, mesh), train_step)
 
 

@@ -55,9 +55,8 @@ def refit(
     # Every process fits to all videos with the same draws, so all get the same arrays.
     params = predictor.refit(stream, rng=np.random.default_rng(run.settings.seed))
     log.logger.info(f"fitted again to features of {len(rows):,} videos")
-    state = dataclasses.replace(
-        state, step=state.step + 1, params=sharding.replicate(params, run.mesh)
-    )
+    state = state.with_tested(sharding.replicate(params, run.mesh))
+    state = dataclasses.replace(state, step=state.step + 1)
     checkpoints.save(state, position | run.position(state))
     return state
 
@@ -124,10 +123,7 @@ def record(
 
 def _predictor(run: opening.Run, state: train_state.TrainState) -> predict.Predictor:
     return predict.Predictor(
-        run.graph,
-        state.params,
-        state.batch_stats,
-        view_chunk=run.settings.evaluation.view_chunk,
+        run.graph, *state.tested, view_chunk=run.settings.evaluation.view_chunk
     )
 
 

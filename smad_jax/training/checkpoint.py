@@ -225,8 +225,8 @@ def _damage_named(
 def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:
     """Returns the newest step with its parameters and batch statistics, by flat path.
 
-    `folder` is the `checkpoints` of a run. Raises DataError if it has no checkpoint, or
-    a damaged one.
+    They are the average of a run with `training.ema`. `folder` is the `checkpoints` of
+    a run. Raises DataError if it has no checkpoint, or a damaged one.
     """
     with ocp.CheckpointManager(
         folder.absolute(),
@@ -251,7 +251,8 @@ def read_trained(folder: pathlib.Path) -> tuple[int, Arrays, Arrays]:
             arguments = ocp.args.PyTreeRestore(restore_args=plain)
             found = manager.restore(step, args=ocp.args.Composite(state=arguments))
     saved = found["state"]
-    return step, flatten(saved["params"]), flatten(saved["batch_stats"])
+    network = saved.get("average") or saved
+    return step, flatten(network["params"]), flatten(network["batch_stats"])
 
 
 def flatten(tree: object) -> dict[str, Any]:
@@ -281,4 +282,6 @@ def _as_tree(state: train_state.TrainState) -> dict[str, Any]:
     """Returns the state's fields as a dict, under their names on disk."""
     # Not dataclasses.asdict, which would copy every array.
     names = (field.name for field in dataclasses.fields(state))
-    return {name: getattr(state, name) for name in names}
+    tree = {name: getattr(state, name) for name in names}
+    # Left out if empty: older checkpoints do not have it.
+    return tree if state.average else {k: v for k, v in tree.items() if k != "average"}

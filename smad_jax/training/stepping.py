@@ -4,6 +4,7 @@ A method is only a loss; gradient reversal inside it makes the heads descend and
 the backbone ascend. The step knows neither.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from smad_jax.training import schedules, train_state
+from smad_jax.training import averaging, schedules, train_state
 
 Batch = Mapping[str, Mapping[str, Any]]
 Metrics = dict[str, jax.Array]
@@ -59,6 +60,8 @@ def make_train_step(
     loss: Loss[M],
     optimizer: optax.GradientTransformation,
     learning_rate: schedules.Schedule,
+    *,
+    ema: float = 0.0,
 ) -> Step:
     """Returns `step(state, batch, key, advance=1) -> (state, metrics)`, compiled.
 
@@ -73,6 +76,7 @@ def make_train_step(
         loss: Of the modules on a batch.
         optimizer: Direction of descent, from `optimizer.build`.
         learning_rate: Rate as a function of `state.step`.
+        ema: Decay of the state's average, if it has one.
     """
 
     def train_step(
@@ -100,23 +104,24 @@ def make_train_step(
         # all updates of a step share its rate, and the log shows the rate in use.
         rate = learning_rate(state.step)
         updates = jax.tree.map(lambda leaf: -rate * leaf, updates)
-        after = (
-            optax.apply_updates(state.params, updates),
-            batch_stats,
-            optimizer_state,
+        after = dataclasses.replace(
+            state,
+            params=optax.apply_updates(state.params, updates),
+            batch_stats=batch_stats,
+            optimizer_state=optimizer_state,
         )
-        before = (state.params, state.batch_stats, state.optimizer_state)
+        after = averaging.moved(after, decay=ema)
         # One bad batch must not destroy a run, so it changes no array. Decided on the
         # device: reading the loss here would stop the host from running ahead. The norm
         # counts too, since a finite loss can have an infinite gradient.
         finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(norm)
-        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), after, before)
+        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), after, state)
         metrics = metrics | {
             "gradient_norm": norm,
             "learning_rate": rate,
             "non_finite": 1.0 - finite,
         }
-        return train_state.TrainState(state.step + advance, *kept), metrics
+        return dataclasses.replace(kept, step=state.step + advance), metrics
 
     # Donated: parameters and momentum are updated in place, not held twice.
     return jax.jit(train_step, donate_argnums=0)
