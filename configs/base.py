@@ -37,6 +37,7 @@ def base() -> ConfigDict:
     config.training.epochs = 0
     config.training.num_clips = 0  # to train on in all, in place of epochs; 0: epochs
     config.training.max_steps = 0  # 0: all epochs
+    config.training.accumulate = 1  # parts of a batch, to save memory
     config.training.ema = 0.0  # decay of the average that is tested; 0: none
     config.training.log_every = 50  # steps
     config.training.save_every_epochs = 1
@@ -120,6 +121,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
     config.data.transform.size = min(config.data.transform.size, 32)
     config.data.transform.resize = min(config.data.transform.resize, 36)
     config.data.sampling.test_views = min(config.data.sampling.test_views, 2)
+    config.training.accumulate = min(config.training.accumulate, 2)
     config.training.max_steps = 2
     config.training.log_every = 1
     config.training.watch_videos = 0

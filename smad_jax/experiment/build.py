@@ -115,6 +115,7 @@ def build_modules(
     model = models.build_model(
         num_classes=len(classes),
         input=settings.data.sampling.input,
+        num_parts=settings.training.accumulate,
         rngs=rngs,
         **dataclasses.asdict(settings.model),
     )

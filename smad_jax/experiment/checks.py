@@ -17,12 +17,12 @@ _USES: dict[str, Callable[[type[base.Method]], bool]] = {
 }
 
 
-def check(data: Data, method: Method, *, ghost_size: int) -> None:
+def check(data: Data, method: Method, *, ghost_size: int, accumulate: int = 1) -> None:
     """Raises ConfigError, naming the keys, where those of a config contradict."""
     _check_names(data, method.aspects)
     _check_method(method, data)
     _check_streams(data)
-    _check_ghost_groups(data, ghost_size)
+    _check_ghost_groups(data, ghost_size, accumulate)
 
 
 def check_validation(section: Evaluation, training: Training, method: Method) -> None:
@@ -116,8 +116,14 @@ def _check_streams(data: Data) -> None:
             )
 
 
-def _check_ghost_groups(data: Data, ghost_size: int) -> None:
+def _check_ghost_groups(data: Data, ghost_size: int, accumulate: int) -> None:
     """Checks that ghost groups divide whatever passes the network together."""
+    if accumulate > 1 and not ghost_size:
+        raise errors.ConfigError(
+            f"training.accumulate={accumulate} cannot take batch statistics over the "
+            "whole batch; set model.ghost_size to the videos that share them, at most "
+            f"data.batch_size / {accumulate} = {data.batch_size // accumulate}"
+        )
     sizes, clips = data.batch_sizes, data.sampling.train_clips
     if data.target:  # both halves share a forward pass and its statistics
         sizes = {" + ".join(sizes): sum(sizes.values())}
@@ -126,6 +132,12 @@ def _check_ghost_groups(data: Data, ghost_size: int) -> None:
             f"data.sampling.train_clips * ({k})": clips * n for k, n in sizes.items()
         }
     for key, batch_size in sizes.items():
+        if accumulate > 1 and batch_size % (accumulate * ghost_size):
+            raise errors.ConfigError(
+                f"{key} must be a multiple of training.accumulate * model.ghost_size = "
+                f"{accumulate} * {ghost_size}, so that each part has whole groups, but "
+                f"it is {batch_size}"
+            )
         # A batch no larger than a group is one group.
         if 0 < ghost_size < batch_size and batch_size % ghost_size:
             raise errors.ConfigError(

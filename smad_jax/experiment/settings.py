@@ -34,7 +34,12 @@ class Settings:
         """
         settings = cls.parse(config.to_dict())
         data, method = settings.data, settings.method
-        checks.check(data, method, ghost_size=settings.model.ghost_size)
+        checks.check(
+            data,
+            method,
+            ghost_size=settings.model.ghost_size,
+            accumulate=settings.training.accumulate,
+        )
         checks.check_validation(settings.evaluation, settings.training, method)
         return settings
 

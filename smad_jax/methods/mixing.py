@@ -213,11 +213,11 @@ def draw_clips(count: int, key: jax.Array, probability: float) -> jax.Array:
 
 
 def draw_partners(count: int, key: jax.Array) -> jax.Array:
-    """Draws another clip for each of `count` clips, [count] int32."""
+    """Draws another clip for each of `count` clips, [count] int."""
     # A random cycle through all clips: each is drawn once, and none is its own partner
     # unless it is the only one.
     order = jax.random.permutation(key, count)
-    return jnp.zeros(count, jnp.int32).at[order].set(jnp.roll(order, -1))
+    return jnp.zeros_like(order).at[order].set(jnp.roll(order, -1))
 
 
 def draw_frames(video: jax.Array, key: jax.Array) -> jax.Array:

@@ -30,6 +30,7 @@ def build_model(
     ghost_size: int = 0,
     ghost_statistics: layers.GhostStatistics = "mean",
     dtype: str = "float32",
+    num_parts: int = 1,
     input: str = "rgb",
     rngs: nnx.Rngs,
 ) -> Recognizer:
@@ -49,6 +50,7 @@ def build_model(
         ghost_statistics: What running statistics remember, see `GhostBatchNorm`.
         dtype: What the backbone computes in; the rest is float32, or float64 with
             `float64`, which needs JAX's x64 mode.
+        num_parts: Parts that a training batch passes the network in, see `parts`.
         input: What it sees of a clip, a key of `recognizer.CHANNELS`.
         rngs: Draws the parameters.
 
@@ -74,6 +76,7 @@ def build_model(
         saar_blocks=saar_blocks,
         head_scale=spec.head_scale,
         dropout=dropout,
+        num_parts=num_parts,
         input=input,
     )
 

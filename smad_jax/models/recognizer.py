@@ -4,13 +4,14 @@ Mean pooling over time, height and width is TSN's average consensus for frames a
 SlowOnly's pooling for clips, so both share one head (Sec. 6.1, App. C).
 """
 
+import functools
 from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from smad_jax.models import layers, saar
+from smad_jax.models import layers, parts, saar
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)  # RGB, of ImageNet, in 0..255
 PIXEL_STD = (58.395, 57.12, 57.375)
@@ -65,6 +66,7 @@ class Recognizer(nnx.Module):
         head: Linear, D features to K logits.
         saar: None without SAAR.
         dropout: Probability that a feature is dropped in training.
+        in_parts: In how many parts a batch passes the network in training.
         dtype: What the backbone computes in.
         input: A key of `CHANNELS`, what the backbone sees of a clip.
     """
@@ -79,6 +81,7 @@ class Recognizer(nnx.Module):
         saar_blocks: int = 1,
         head_scale: float = 0.01,
         dropout: float = 0.0,
+        num_parts: int = 1,
         input: str = "rgb",
     ):
         self.backbone = backbone
@@ -90,6 +93,7 @@ class Recognizer(nnx.Module):
             else None
         )
         self.dropout = dropout
+        self.in_parts = parts.InParts(num_parts, make.ghost_size, make.ghost_statistics)
         self.dtype = make.dtype
         self.input = input
 
@@ -109,6 +113,18 @@ class Recognizer(nnx.Module):
             ValueError: if `video` has another rank, channel count or dtype, or an odd
                 number of frames for differences, or a key is missing.
         """
+        see = functools.partial(Recognizer._features, train=train)
+        found = self.in_parts(see, self, video) if train else see(self, video)
+        features, feature_map, actionness = found
+        # One mask a video, after the consensus, as in the reference. It acts on the
+        # action head alone; methods get the features without it.
+        kept = self._drop(features, key) if train and self.dropout else features
+        return Output(self.head(kept), features, feature_map, actionness)
+
+    def _features(
+        self, video: jax.Array, *, train: bool
+    ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+        """Returns features, feature map and actionness of `Output`."""
         seen = self._seen(self._normalise(video)).astype(self.dtype)
         feature_map = self.backbone.before_seam(seen, train=train)
         actionness = None
@@ -119,10 +135,7 @@ class Recognizer(nnx.Module):
         # A mean of hundreds of bfloat16 numbers would lose digits in bfloat16.
         wide = layers.parameter_dtype(self.dtype)
         features = feature_map.mean(axis=(1, 2, 3), dtype=wide)  # [B, D]
-        # One mask a video, after the consensus, as in the reference. It acts on the
-        # action head alone; methods get the features without it.
-        kept = self._drop(features, key) if train and self.dropout else features
-        return Output(self.head(kept), features, feature_map, actionness)
+        return features, feature_map, actionness
 
     def _normalise(self, video: jax.Array) -> jax.Array:
         """Checks the video and returns it as floats, mean 0 and std 1."""

@@ -166,10 +166,12 @@ def test_sdn_trains_without_boxes_and_logs_it(without_boxes, line, turns, small_
     assert line in description.describe(settings, opened, plan, state)
 
 
-def test_step_on_several_devices_sums_the_gradient_and_metrics_and_nothing_else():
+def compiled_step(ghost_size, accumulate=1):
+    """The state of step 0, and the text of the step's program for 16 videos."""
     config = slowonly_smad.get_config()
     config.method.aspects = ("scene",)
-    config.model.ghost_size = 4  # a group on each device
+    config.model.ghost_size = ghost_size
+    config.training.accumulate = accumulate
     settings, split = Settings.read(config), a_split(np.ones((V, 2)))
     mesh = sharding.make_mesh()
     plan = build.make_plan(settings, split, "demo")
@@ -182,10 +184,19 @@ def test_step_on_several_devices_sums_the_gradient_and_metrics_and_nothing_else(
         "aspect_mask": {"scene": np.ones(16, bool)},
     }
     clips = {"train": sharding.shard(batch, mesh)}
-    compiled = step.lower(state, clips, jax.random.key(0), 1).compile().as_text()
-    found = re.findall(
-        r"= (.*?) (all-\w+|reduce-scatter|collective-\w+)(?:-start)?\(", compiled
+    return state, step.lower(state, clips, jax.random.key(0), 1).compile().as_text()
+
+
+def exchanges(program):
+    """What the devices send each other: shapes, and the name of the operation."""
+    return re.findall(
+        r"= (.*?) (all-\w+|reduce-scatter|collective-\w+)(?:-start)?\(", program
     )
+
+
+def test_step_on_several_devices_sums_the_gradient_and_metrics_and_nothing_else():
+    state, program = compiled_step(ghost_size=4)  # a group on each device
+    found = exchanges(program)
     assert [name for _, name in found] == ["all-reduce"] * 2
     counts, sums = sorted((shapes for shapes, _ in found), key=len)
     assert "f32" not in counts  # of videos with labels, to divide by
@@ -198,3 +209,9 @@ def test_step_on_several_devices_sums_the_gradient_and_metrics_and_nothing_else(
     expected = sorted(leaf.size for leaf in arrays)
     assert sorted(sizes)[-len(expected) :] == expected
     assert all(size == 1 for size in sorted(sizes)[: -len(expected)])
+
+
+def test_parts_of_a_batch_stay_on_the_devices_that_have_them():
+    # two groups on each device, one of each part
+    _, program = compiled_step(ghost_size=2, accumulate=2)
+    assert {name for _, name in exchanges(program)} == {"all-reduce"}

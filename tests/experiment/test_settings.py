@@ -272,3 +272,24 @@ def test_epochs_and_warm_up_follow_from_the_number_of_videos(
     found = Settings.read(config).for_videos(count)
     assert found.training.epochs == epochs
     assert found.optimizer.warmup_epochs == warmup
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({}, ""),
+        ({"data.batch_size": 48}, r"^data\.batch_size .* = 2 \* 16, .* it is 48$"),
+        ({"data.batch_size": 16}, r"^data\.batch_size .* it is 16$"),
+        ({"model.ghost_size": 0}, r"set model\.ghost_size .* / 2 = 64$"),
+        ({"training.accumulate": 0}, r"training\.accumulate .* 0$"),
+    ],
+)
+def test_parts_of_a_batch_must_be_whole_ghost_groups(changes, named):
+    config = slowonly_smad.get_config("k200db")  # 128 in groups of 16
+    config.training.accumulate = 2
+    config.update_from_flattened_dict(changes)
+    if not named:
+        assert Settings.read(config).training.accumulate == 2
+        return
+    with pytest.raises(errors.ConfigError, match=named):
+        Settings.read(config)
