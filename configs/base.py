@@ -17,6 +17,7 @@ def base() -> ConfigDict:
     config.model.ghost_size = 0  # videos that share batch statistics; 0: all
     config.model.ghost_statistics = "mean"  # over groups; `first` as the reference
     config.model.dtype = "float32"  # of the backbone; or `bfloat16`, `float64`
+    config.model.remat = ""  # or `blocks`: computed again for the gradient
     config.init.folder = ""  # weights to start from; empty: random ones
     config.init.allow = ()  # patterns of paths that start fresh if they do not fit
     config.init.fresh = ()  # patterns of paths that always start fresh

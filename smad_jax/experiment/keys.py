@@ -96,6 +96,7 @@ class Model:
     ghost_statistics: layers.GhostStatistics = "mean"
     # float64 is for comparisons, and needs JAX's x64 mode.
     dtype: Literal["float32", "bfloat16", "float64"] = "float32"
+    remat: layers.Remat = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,8 +20,11 @@ from smad_jax.experiment import run_folder
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import log, usage
 
-# Keys that leave every number of a run as it is: another machine may need others.
+# Keys that leave every number of a run as it is, but for rounding: another machine may
+# need others.
 _OF_THE_MACHINE = {
+    "model.remat",
+    "training.accumulate",
     *(f"data.{key}" for key in ("root", "num_threads", "num_workers", "cache_mib")),
     "training.profile",
     "training.wandb",

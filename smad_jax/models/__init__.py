@@ -30,6 +30,7 @@ def build_model(
     ghost_size: int = 0,
     ghost_statistics: layers.GhostStatistics = "mean",
     dtype: str = "float32",
+    remat: layers.Remat = "",
     num_parts: int = 1,
     input: str = "rgb",
     rngs: nnx.Rngs,
@@ -50,6 +51,7 @@ def build_model(
         ghost_statistics: What running statistics remember, see `GhostBatchNorm`.
         dtype: What the backbone computes in; the rest is float32, or float64 with
             `float64`, which needs JAX's x64 mode.
+        remat: `blocks` for residual blocks that are computed again for their gradient.
         num_parts: Parts that a training batch passes the network in, see `parts`.
         input: What it sees of a clip, a key of `recognizer.CHANNELS`.
         rngs: Draws the parameters.
@@ -61,13 +63,16 @@ def build_model(
     _check_known("dtype", dtype, DTYPES)
     _check_known("input", input, tuple(CHANNELS))
     _check_known("ghost_statistics", ghost_statistics, layers.GHOST_STATISTICS)
+    _check_known("remat", remat, layers.REMATS)
     _check_numbers(num_classes, dropout, ghost_size)
     spec = MODELS[name]
     if shortcut is not None:
         _check_known("shortcut", shortcut, resnet.SHORTCUTS)
         spec = dataclasses.replace(spec, shortcut=shortcut)
     width = spec.saar_width if saar_width is None else saar_width
-    make = layers.Factory(rngs, spec.kernel_start, ghost_size, ghost_statistics, dtype)
+    make = layers.Factory(
+        rngs, spec.kernel_start, ghost_size, ghost_statistics, dtype, remat
+    )
     return Recognizer(
         resnet.ResNet(spec, make, CHANNELS[input]),
         num_classes,

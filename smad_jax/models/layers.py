@@ -18,7 +18,9 @@ from smad_jax.models import convolution
 
 KernelStart = Literal["kaiming", "pytorch"]
 GhostStatistics = Literal["mean", "first"]
+Remat = Literal["", "blocks"]
 GHOST_STATISTICS = get_args(GhostStatistics)
+REMATS = get_args(Remat)
 Inference = Literal["stored", "batch", "observe"]
 Size = convolution.Size
 
@@ -225,7 +227,8 @@ class Factory:
     """Makes the layers of one network, which share these settings.
 
     `rngs` draws the parameters, in the order in which layers are made; `dtype` is what
-    the layers compute in. The others are those of `Conv` and `GhostBatchNorm`.
+    the layers compute in; `remat` names what keeps no activations for the gradient, but
+    computes them again. The others are those of `Conv` and `GhostBatchNorm`.
     """
 
     rngs: nnx.Rngs
@@ -233,6 +236,7 @@ class Factory:
     ghost_size: int = 0
     ghost_statistics: GhostStatistics = "mean"
     dtype: str = "float32"
+    remat: Remat = ""
 
     def conv(
         self, in_width: int, width: int, kernel: Size, strides: Size = (1, 1, 1)

@@ -134,6 +134,7 @@ class ResNet(nnx.Module):
     def __init__(self, spec: Spec, make: layers.Factory, channels: int = 3):
         make = dataclasses.replace(make, kernel_start=spec.kernel_start)
         self.spec = spec
+        self.remat = make.remat
         self.conv1 = make.conv(
             channels, spec.stem_width, spec.stem_kernel, spec.stem_strides
         )
@@ -168,7 +169,8 @@ class ResNet(nnx.Module):
 
     def _run_stage(self, stage: int, x: jax.Array, *, train: bool) -> jax.Array:
         for block in getattr(self, f"layer{stage}"):
-            x = block(x, train=train)
+            again = train and self.remat == "blocks"
+            x = _recomputed(block, x) if again else block(x, train=train)
         return x
 
 
@@ -259,6 +261,12 @@ class Projection(nnx.Module):
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps [B, T, H, W, in_width] to [B, T', H', W', width]."""
         return self.bn(self.conv(x), train=train)
+
+
+@nnx.remat
+def _recomputed(block: BasicBlock | Bottleneck, x: jax.Array) -> jax.Array:
+    """Runs a block in training; its gradient runs it again from its input alone."""
+    return block(x, train=True)
 
 
 _BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}

@@ -51,6 +51,15 @@ def test_another_machine_may_keep_its_data_elsewhere(tmp_path):
     assert "root" not in str(caught.value).splitlines()[1]
 
 
+def test_another_machine_may_need_to_save_memory(tmp_path):
+    run_record.claim(tmp_path, config(training={"accumulate": 1, "epochs": 2}))
+    run_record.check_owner(tmp_path, config(training={"accumulate": 4, "epochs": 2}))
+    with pytest.raises(errors.ConfigError, match=r"training\.epochs"):
+        run_record.check_owner(
+            tmp_path, config(training={"accumulate": 4, "epochs": 3})
+        )
+
+
 def test_environment_says_what_a_result_depends_on():
     found = run_record.environment()
     assert found["packages"]["jax"]
