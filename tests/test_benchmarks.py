@@ -16,6 +16,7 @@ from tests.benchmarks import (
     opening,
     pods,
     scale_plan,
+    similar_aspects,
 )
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -29,6 +30,13 @@ def test_large_lists_and_opening_run_at_toy_size(capsys):
     assert set(found["seconds"]) == {"split", "thirds", "nmi", "random part"}
     assert opening.main(["--records", "500", "--labels", "3"]) == 0
     assert json.loads(capsys.readouterr().out)["records"] == 500
+
+
+def test_similar_aspects_are_judged_in_every_combination(capsys):
+    assert similar_aspects.main(["--draws", "1"]) == 0
+    rows = [json.loads(row) for row in capsys.readouterr().out.splitlines()]
+    assert [row["object"] for row in rows] == [*similar_aspects.COPIES, "half"]
+    assert all(sum(row["verdicts"].values()) == 1 for row in rows)
 
 
 def test_no_damage_loses_anything(capsys):

@@ -246,6 +246,26 @@ def _deviations(
     return labels[kept], np.sqrt(square[kept] / size[kept])
 
 
+def frequency(
+    label: np.ndarray, aspect: np.ndarray, *, usual: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns [V] int: how many videos have the class and the label of each video.
+
+    -1 where a label is unknown; arguments and errors are those of `equal_thirds`.
+    """
+    label, aspect = _same_length(label, aspect)
+    known = (label >= 0) & (aspect >= 0)
+    found = np.full(len(label), -1)
+    if usual is not None:
+        found[known] = usual[label[known], aspect[known]]
+        return found
+    num_labels = int(aspect.max(initial=0)) + 1
+    pair = label[known] * num_labels + aspect[known]
+    _, group, size = np.unique(pair, return_inverse=True, return_counts=True)
+    found[known] = size[group]
+    return found
+
+
 def equal_thirds(
     label: np.ndarray,
     aspect: np.ndarray,
@@ -272,13 +292,7 @@ def equal_thirds(
     """
     label, aspect = _same_length(label, aspect)
     known = np.flatnonzero((label >= 0) & (aspect >= 0))
-    if usual is None:
-        num_labels = int(aspect.max(initial=0)) + 1
-        pair = label[known] * num_labels + aspect[known]
-        _, group, size = np.unique(pair, return_inverse=True, return_counts=True)
-        count = size[group]
-    else:
-        count = usual[label[known], aspect[known]]
+    count = frequency(label, aspect, usual=usual)[known]
     names = known if ids is None else np.asarray(ids)[known]
     order = known[np.lexsort((names, aspect[known], -count, label[known]))]
     found = np.full(len(label), -1)

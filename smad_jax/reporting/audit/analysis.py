@@ -175,10 +175,7 @@ def analyse(
     }
     thirds = {
         aspect.name: groups.equal_thirds(
-            material.labels,
-            aspect.values,
-            usual=aspect.train if aspect.ordered else None,
-            ids=material.ids,
+            material.labels, aspect.values, usual=aspect.usual, ids=material.ids
         )
         for aspect in material.aspects
     }
@@ -219,7 +216,11 @@ def _verdicts(
 ) -> dict[str, dict[str, Verdict]]:
     """The verdicts by aspect and model; other arguments are those of `analyse`."""
     fixed = {
-        one.name: concern.whole_labels(material.labels, one.values, thirds[one.name])
+        one.name: concern.whole_labels(
+            material.labels,
+            groups.frequency(material.labels, one.values, usual=one.usual),
+            thirds[one.name],
+        )
         for one in material.aspects
     }
     verdicts: dict[str, dict[str, Verdict]] = {a.name: {} for a in material.aspects}
@@ -237,7 +238,30 @@ def _verdicts(
             verdicts[aspect.name][name] = _verdict(
                 material, aspect, predicted, measured, thirds[aspect.name], fixed
             )
-    return verdicts
+    return _settled(verdicts)
+
+
+def _settled(
+    verdicts: Mapping[str, Mapping[str, Verdict]],
+) -> dict[str, dict[str, Verdict]]:
+    """The same verdicts, judged again now that it is known which gaps are proven."""
+
+    def settled(aspect: str, model: str, verdict: Verdict) -> Verdict:
+        others = [one[model] for name, one in verdicts.items() if name != aspect]
+        usual, _, rare = verdict.thirds
+        found = concern.judge(
+            usual,
+            rare,
+            verdict.controlled,
+            verdict.num_leans,
+            owned=any(other.concern.proven for other in others),
+        )
+        return dataclasses.replace(verdict, concern=found)
+
+    return {
+        aspect: {model: settled(aspect, model, one) for model, one in models.items()}
+        for aspect, models in verdicts.items()
+    }
 
 
 def _count(

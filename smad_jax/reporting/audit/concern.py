@@ -49,8 +49,8 @@ class Concern(NamedTuple):
             aspects held fixed; `pairs`, only pairs of action and label do; `few`, a
             third has fewer than `ENOUGH` videos; `wide`, a gap of `RULED_OUT` may be
             overlooked; `entangled`, the gap cannot be separated from other aspects';
-            `shared`, it is theirs; `better`, rare labels are easier; `small`, a gap of
-            `RULED_OUT` is ruled out.
+            `shared`, it goes with them, and one of theirs is proven; `better`, rare
+            labels are easier; `small`, a gap of `RULED_OUT` is ruled out.
     """
 
     level: Level
@@ -63,23 +63,24 @@ class Concern(NamedTuple):
 
 
 def whole_labels(
-    labels: np.ndarray, values: np.ndarray, third: np.ndarray
+    labels: np.ndarray, frequency: np.ndarray, third: np.ndarray
 ) -> np.ndarray:
     """Returns thirds that do not cut through labels of an aspect, to be held fixed.
 
-    The videos of one class and label all get the third of the most usual of them: cut
-    apart, usual and rare labels would meet in the medium third, and a gap between them
-    would pass for one of another aspect.
+    The videos of one class whose labels are equally frequent all get the third of the
+    first of them. Cut apart, usual and rare labels would meet in the medium third, and
+    a gap between them would pass for one of another aspect. Ties count as one, since
+    their order is arbitrary: a copy of an aspect with other names has the same thirds.
 
     Args:
         labels: [V] int true actions.
-        values: [V] int labels of the aspect.
+        frequency: [V] int, from `groups.frequency`.
         third: [V] int, from `groups.equal_thirds`.
     """
-    _, pair = np.unique([labels, values], axis=1, return_inverse=True)
-    least = np.full(pair.max(initial=-1) + 1, len(groups.THIRDS))
-    np.minimum.at(least, pair, third)
-    return least[pair]
+    _, tied = np.unique([labels, frequency], axis=1, return_inverse=True)
+    least = np.full(tied.max(initial=-1) + 1, len(groups.THIRDS))
+    np.minimum.at(least, tied, third)
+    return least[tied]
 
 
 def control(
@@ -96,14 +97,16 @@ def control(
         labels: [V] int true actions, held fixed too.
         right: [V] bool.
         third: [V] int, the aspect's equal thirds.
-        fixed: By aspect, [V] int from `whole_labels`, -1 if unknown.
+        fixed: By aspect, itself too, [V] int from `whole_labels`, -1 if unknown.
     """
     others = {name: whole for name, whole in fixed.items() if name != aspect}
     if not others:
         return None
     numbers = range(len(groups.THIRDS))
     known = np.all([whole >= 0 for whole in others.values()], axis=0)
-    ends = known & ((third == numbers[0]) | (third == numbers[-1]))
+    # a label that is cut through is no rarer at one end than at the other
+    rare = (third == numbers[-1]) & (fixed[aspect] > numbers[0])
+    ends = known & ((third == numbers[0]) | rare)
     stratum = labels
     for whole in others.values():
         stratum = stratum * (len(numbers) + 1) + whole + 1
@@ -125,6 +128,8 @@ def judge(
     rare: rates.Rate,
     controlled: Controlled | None,
     num_pairs: int,
+    *,
+    owned: bool = False,
 ) -> Concern:
     """Returns the judgement of an aspect.
 
@@ -133,6 +138,9 @@ def judge(
         rare: Accuracy of the rare third.
         controlled: From `control`.
         num_pairs: Pairs of action and label that are confused beyond chance.
+        owned: Whether a gap of another aspect is proven. Of two copies neither is, and
+            then no gap is explained away, however small it is with the other held
+            fixed: somebody's it must be. It does not change what is proven.
     """
     if min(usual.num_videos, rare.num_videos) < ENOUGH:
         return Concern("unclear", "few")
@@ -143,16 +151,15 @@ def judge(
         return Concern(
             _level(fixed.difference), "gap" if differs and gap > 0 else "hidden"
         )
-    if differs and gap > 0 and fixed is None:
-        return Concern(_level(gap), "gap")
+    if differs and gap > 0:
+        if fixed is None:
+            return Concern(_level(gap), "gap")
+        if not (owned and fixed.high < RULED_OUT):
+            return Concern("unclear", "entangled")
     if num_pairs:
         return Concern("slight", "pairs")
-    if differs and gap > 0:
-        if fixed is not None and fixed.high < RULED_OUT:
-            return Concern("none", "shared")
-        return Concern("unclear", "entangled")
     if differs:
-        return Concern("none", "better")
+        return Concern("none", "shared" if gap > 0 else "better")
     if rates.difference_interval(usual, rare)[1] < RULED_OUT:
         return Concern("none", "small")
     return Concern("unclear", "wide")

@@ -41,6 +41,11 @@ class Aspect(NamedTuple):
     ordered: bool
 
     @property
+    def usual(self) -> np.ndarray | None:
+        """The [K, Z] counts that decide what is usual; None for those of the set."""
+        return self.train if self.ordered else None
+
+    @property
     def counted(self) -> str:
         """Where usual and rare are counted, as on the page; `evaluate` has the set."""
         return "in training" if self.ordered else "in this set"
