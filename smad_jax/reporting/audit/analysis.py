@@ -276,6 +276,7 @@ def _count(
         len(material.classes),
         len(aspect.names),
         [other.values for other in material.aspects if other is not aspect],
+        usual=aspect.usual,
     )
 
 

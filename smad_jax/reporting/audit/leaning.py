@@ -48,12 +48,16 @@ class Counts:
         mistaken: [K, Z] videos of *other* classes with the label that are classified
             as the class.
         traits: The class first, then the other aspects.
+        usual: [K, Z] bool, whether a label is usual for a class: less than a third of
+            its videos have a more frequent one, and beyond chance a larger share of
+            them has the label than of other classes' videos.
     """
 
     shown: np.ndarray
     right: np.ndarray
     mistaken: np.ndarray
     traits: tuple[Trait, ...]
+    usual: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +73,9 @@ class Lean:
             trait predicts.
         extra: How many mistakes there are beyond the expected share.
         p: One-sided, see `rates.more_than_expected`.
+        usual: Whether the label is usual for the class.
+        there: Accuracy of the class itself with the label.
+        elsewhere: Accuracy of the class itself with all others.
     """
 
     label: int
@@ -77,6 +84,14 @@ class Lean:
     expected: float
     extra: float
     p: float
+    usual: bool
+    there: rates.Rate
+    elsewhere: rates.Rate
+
+    @property
+    def follows_label(self) -> bool:
+        """Whether the label stands for the class: it is usual, and no harder there."""
+        return self.usual and not self.there.share < self.elsewhere.share
 
     def rows(
         self, labels: np.ndarray, predicted: np.ndarray, values: np.ndarray
@@ -132,6 +147,8 @@ def count(
     num_classes: int,
     num_values: int,
     others: Sequence[np.ndarray] = (),
+    *,
+    usual: np.ndarray | None = None,
 ) -> Counts:
     """Counts videos that have a label of the aspect.
 
@@ -142,13 +159,16 @@ def count(
         num_classes: K.
         num_values: Z.
         others: [V] int each, the labels of other aspects.
+        usual: [K, Z] number of videos of each class and label that decide what is
+            usual, for instance in training; None counts these videos.
     """
     known = values >= 0
     right, answered = labels == predicted, predicted >= 0
     wrong = known & ~right & answered
     traits = [labels, *map(_frequent, others)]
+    shown = _table(labels[known], values[known], num_classes, num_values)
     return Counts(
-        shown=_table(labels[known], values[known], num_classes, num_values),
+        shown=shown,
         right=_table(
             labels[known & right], values[known & right], num_classes, num_values
         ),
@@ -164,7 +184,25 @@ def count(
             )
             for trait in traits
         ),
+        usual=_usual(shown if usual is None else usual),
     )
+
+
+def _usual(frequency: np.ndarray) -> np.ndarray:
+    """[K, Z] bool: `Counts.usual`, by the number of videos of each."""
+    order = np.argsort(-frequency, axis=1, kind="stable")
+    ranked = np.take_along_axis(frequency, order, axis=1)
+    before = np.cumsum(ranked, axis=1) - ranked
+    # labels that are equally frequent have equally many before them
+    tied = np.zeros_like(ranked, bool)
+    tied[:, 1:] = ranked[:, 1:] == ranked[:, :-1]
+    before = np.maximum.accumulate(np.where(tied, 0, before), axis=1)
+    found = np.zeros_like(ranked, bool)
+    videos = frequency.sum(axis=1, keepdims=True)
+    np.put_along_axis(found, order, 3 * before < videos, axis=1)
+    low, _ = rates.wilson(frequency, np.broadcast_to(videos, frequency.shape))
+    others = frequency.sum(axis=0) - frequency
+    return found & (low * np.maximum(frequency.sum() - videos, 1) > others)
 
 
 def _table(
@@ -241,16 +279,22 @@ def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
     )
     kept = np.flatnonzero(rates.discoveries(p_values))
     order = kept[np.argsort(-(hits - mean)[kept], kind="stable")]
+    shown, right = counts.shown, counts.right
+    rest, rest_right = (c.sum(axis=1, keepdims=True) - c for c in (shown, right))
     found = [
         Lean(
             label=int(row[i]),
             value=int(column[i]),
-            here=rates.of(hits[i], others[row[i], column[i]]),
-            expected=float(mean[i] / others[row[i], column[i]]),
+            here=rates.of(hits[i], others[cell]),
+            expected=float(mean[i] / others[cell]),
             extra=float(hits[i] - mean[i]),
             p=float(p_values[i]),
+            usual=bool(counts.usual[cell]),
+            there=rates.of(right[cell], shown[cell]),
+            elsewhere=rates.of(rest_right[cell], rest[cell]),
         )
         for i in order[:limit]
+        for cell in [(row[i], column[i])]
     ]
     return found, len(kept)
 
@@ -348,3 +392,14 @@ def hard_values(
         )
         for value in kept[np.argsort(-(hits - mean)[kept], kind="stable")]
     ]
+
+
+def unexplained(pools: Sequence[Pool], leans: Sequence[Lean]) -> list[Pool]:
+    """Returns the labels whose mistakes no single pair accounts for.
+
+    A pair does if its label stands for its class, or if it has half of the excess.
+    """
+    told = {lean.value for lean in leans if lean.follows_label}
+    most = {pool.value: pool.extra / 2 for pool in pools}
+    told |= {lean.value for lean in leans if lean.extra >= most.get(lean.value, np.inf)}
+    return [pool for pool in pools if pool.value not in told]

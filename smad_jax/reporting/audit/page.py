@@ -10,7 +10,14 @@ import jinja2
 
 from smad_jax.base import command_line
 from smad_jax.evaluation import groups
-from smad_jax.reporting.audit import analysis, concern, conclusions, naming, words
+from smad_jax.reporting.audit import (
+    advice,
+    analysis,
+    concern,
+    conclusions,
+    naming,
+    words,
+)
 
 EXAMPLES = 4  # videos shown for each group
 
@@ -59,6 +66,7 @@ def render(audit: analysis.Audit, pictures: Mapping[str, str], seed: int) -> str
         aspects=conclusions.by_concern(audit),
         words=words,
         conclusions=conclusions,
+        steps=advice.steps(audit, pictures=bool(pictures)),
         concern=concern,
         thirds=groups.THIRDS,
         min_videos=groups.MIN_VIDEOS,

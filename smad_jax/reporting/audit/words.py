@@ -119,10 +119,15 @@ def _about_majority(audit: analysis.Audit) -> list[str]:
     ]
 
 
-def has_learned_nothing(audit: analysis.Audit) -> bool:
-    """Returns whether one constant prediction is as good, or is all the model makes."""
-    rate = next(iter(audit.accuracy.values()))
-    given = next(iter(audit.material.models.values()))
+def has_learned_nothing(audit: analysis.Audit, model: str | None = None) -> bool:
+    """Returns whether one constant prediction is as good, or is all the model makes.
+
+    Args:
+        audit: The results.
+        model: By default the audited one.
+    """
+    model = next(iter(audit.accuracy)) if model is None else model
+    rate, given = audit.accuracy[model], audit.material.models[model]
     return (
         rate.high <= commonest_action(audit)[1] or len(np.unique(given[given >= 0])) < 2
     )

@@ -144,3 +144,20 @@ def test_label_that_is_hard_for_all_classes_is_found_and_a_hard_class_is_not():
     wrong = here & (predicted != labels)
     assert pool.wrong.tolist() == np.flatnonzero(wrong).tolist()
     assert pool.extra == pytest.approx(wrong.sum() - (1 - pool.expected) * here.sum())
+
+
+def test_usual_labels_are_frequent_in_the_class_and_more_so_than_elsewhere():
+    table = np.array(
+        [[50, 0, 30, 30, 10], [40, 40, 40, 40, 40], [0, 9, 0, 0, 0], [2, 2, 0, 0, 90]]
+    )
+    rows = [(y, z) for y in range(4) for z in range(5) for _ in range(table[y, z])]
+    labels, values = np.array(rows).T
+    found = leaning.count(labels, labels, values, 4, 5).usual
+    assert found.astype(int).tolist() == [
+        [1, 0, 0, 0, 0],
+        [0, 1, 1, 1, 0],  # all tie; 0 and 4 are more frequent elsewhere
+        [0, 1, 0, 0, 0],
+        [0, 0, 0, 0, 1],
+    ]
+    other = leaning.count(labels, labels, values, 4, 5, usual=table[:, ::-1])
+    assert (other.usual == found[:, ::-1]).all()

@@ -117,6 +117,7 @@ def test_planted_bias_is_in_the_findings(written):
     assert "1 pair of action and scene exceeds chance: “" in text
     assert "is strongly biased towards the scene: it is correct on" not in text
     assert "1 pair of action and scene has more mistakes than chance explains" in text
+    assert "Look into other actions with “" in text
     assert "McNemar" in text and "permutation test" in text
     assert all(f"<bdi>{name}.csv</bdi>" in text for name in "pqls")
 

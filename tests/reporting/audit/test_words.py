@@ -6,53 +6,17 @@ import pytest
 from smad_jax import errors
 from smad_jax.evaluation import predictions, rates, summary
 from smad_jax.reporting.audit import (
+    advice,
     analysis,
     audits,
     conclusions,
     inputs,
     joining,
     page,
+    terminal,
     words,
 )
-
-
-def audit(label, scene, *predictions, **others):
-    """The audit of one or two models; all arguments are [V] int, by name aspects."""
-    ids = np.array([f"v{n:05}" for n in range(len(label))])
-
-    def table(answers):
-        return inputs.Table(pathlib.Path("t.csv"), ids, answers, None, (), 0)
-
-    names = ("first", "second")
-    material = joining.join(
-        dict(zip(names, map(table, predictions), strict=False)),
-        table(label),
-        {"scene": table(scene)} | {name: table(one) for name, one in others.items()},
-    )
-    return analysis.analyse(
-        material, num_bootstrap=40, seed=0, report=lambda line: None
-    )
-
-
-def draw(num_videos=3000, usual=0.8, rare=0.8, seed=0):
-    """Labels, scenes that are mostly the label's, and answers right at two rates."""
-    rng = np.random.default_rng(seed)
-    label = rng.integers(5, size=num_videos)
-    scene = np.where(
-        rng.random(num_videos) < 0.5, label, rng.integers(5, size=num_videos)
-    )
-    chance = np.where(scene == label, usual, rare)
-    wrong = (label + rng.integers(1, 5, size=num_videos)) % 5
-    return label, scene, np.where(rng.random(num_videos) < chance, label, wrong)
-
-
-def text_and_advice(found):
-    """The answer and all paragraphs; and the advice."""
-    paragraphs = [conclusions.headline(found), *words.overall(found)]
-    for aspect in found.material.aspects:
-        paragraphs += words.of_aspect(found, aspect)
-    steps = [f"{step.lead}. {step.detail}" for step in conclusions.advice(found)]
-    return "\n".join(paragraphs), "\n".join(steps)
+from tests.helpers.audits import audit, draw, text_and_advice
 
 
 def test_gap_beyond_chance_calls_for_a_remedy():
@@ -89,7 +53,7 @@ def test_answer_names_bias_and_size_and_the_first_step_what_to_do():
         f"{words.percent(rare.share)} of {rare.num_videos:,} where it is rare."
     )
     assert (
-        conclusions.advice(found)[0].lead
+        advice.steps(found)[0].lead
         == "Retrain so that the features do not reveal the scene"
     )
     assert conclusions.headline(audit(*draw())).startswith(
@@ -107,7 +71,7 @@ def test_dozen_of_videos_is_too_few_to_say():
     )
     assert "too few videos to say whether the model is biased" in advice
     assert "Retrain" not in advice and "Collect" not in advice
-    assert "too few to say" in conclusions.summary(found)
+    assert "too few to say" in terminal.summary(found)
 
 
 def test_advice_never_blames_an_aspect_for_the_gap_of_another():

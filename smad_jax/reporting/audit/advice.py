@@ -1,0 +1,315 @@
+"""What to do after an audit; every step rests on a test that stands on its page.
+
+The rules, with the test on which each rests:
+
+- *Use* a model: McNemar's test of all videos, if it is in no third less accurate beyond
+  chance. *Prefer* one for rare labels: McNemar's test of the rare third and the
+  permutation test of the gap, if the gap of an aspect is proven.
+- *Retrain* or, if the gap is slight, *watch* an aspect: its gap is proven, that is, it
+  exceeds chance with the other aspects held fixed.
+- *Do not retrain* for an aspect: its gap goes with another aspect whose gap is proven.
+  *Find out* which aspect it is: the aspects are not separable.
+- *Collect* an action outside a label, and other actions in it: they are taken for the
+  action there beyond chance; the label is usual for the action, and the action itself
+  is not less accurate there. Otherwise more of it outside would change nothing.
+- *Look into* a label: all actions together are less accurate with it beyond chance,
+  and no single pair accounts for it. *Look into* a pair: other pairs that are confused
+  beyond chance, if no other step names their label. *Look into* groups and actions in
+  one third: they are less accurate beyond chance, and usual and rare do not differ.
+- *Add test videos*: a third is too small, or the interval of the gap is too wide.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from smad_jax.evaluation import rates
+from smad_jax.reporting.audit import (
+    analysis,
+    conclusions,
+    joining,
+    leaning,
+    naming,
+    words,
+)
+
+_FEW = 200  # videos in a third: accuracy is known within seven points
+_SHOWN = 3  # pairs or groups that a step names
+
+
+class Step(NamedTuple):
+    """A piece of advice: what to do, in one line; why or how; what to type."""
+
+    lead: str
+    detail: str
+    command: str = ""
+
+
+def steps(audit: analysis.Audit, *, pictures: bool = True) -> list[Step]:
+    """Returns what to do next, the most useful step first.
+
+    Args:
+        audit: The results.
+        pictures: Whether the page shows videos, and not only their ids.
+    """
+    if words.has_learned_nothing(audit):
+        return [_LEARN_FIRST, *_choice(audit)]
+    found, reasons = _choice(audit), {}
+    kept = _kept(audit, found)
+    for aspect in conclusions.by_concern(audit):
+        verdict = audit.of(aspect.name)
+        reason = verdict.concern.reason
+        if reason != "entangled" or reason not in reasons.values():
+            found += _against(aspect, verdict, kept)
+        reasons[aspect.name] = reason
+        if reason != "few":
+            found += _about_labels(audit, aspect, verdict)
+    unclear = [name for name, reason in reasons.items() if reason in ("few", "wide")]
+    if not found and not unclear:
+        found.append(_NOTHING)
+    if unclear:
+        found.append(_add_videos(unclear))
+    if any(audit.of(aspect.name).groups for aspect in audit.material.aspects):
+        found.append(_look_at_examples(audit, pictures))
+    return found
+
+
+_LEARN_FIRST = Step(
+    "First find out why accuracy is so low",
+    "Either the classes are in another order than the labels', the predictions belong "
+    "to other videos, or training failed. Only a model that has learned something can "
+    "show bias.",
+)
+_NOTHING = Step(
+    "No finding calls for a remedy",
+    "Audit another aspect, or videos with rarer scenes, before calling the model "
+    "unbiased.",
+)
+
+
+def _kept(audit: analysis.Audit, choice: Sequence[Step]) -> str:
+    """The condition of advice on the audited model if the other is better."""
+    first, *others = map(naming.model, audit.accuracy)
+    better = any(other in step.lead for step in choice for other in others)
+    return f"if you keep {first}, " if better else ""
+
+
+def _against(
+    aspect: joining.Aspect, verdict: analysis.Verdict, kept: str
+) -> list[Step]:
+    """Whether to retrain because of an aspect, if its thirds differ."""
+    reason, controlled = verdict.concern.reason, verdict.controlled
+    if verdict.concern.proven:
+        gap = verdict.gap if reason == "gap" or not controlled else controlled.gap[1]
+        gap = f"gap of {words.number_of_points(gap)} points between usual and rare"
+        if verdict.concern.level == "slight":
+            return [
+                Step(
+                    words.opening(
+                        f"{kept}watch the {aspect.name}, but do not retrain for it "
+                        "alone"
+                    ),
+                    f"The {gap} exceeds chance and is slight. Repeat this audit "
+                    "whenever the model changes.",
+                )
+            ]
+        return [
+            Step(
+                words.opening(
+                    f"{kept}retrain so that the features do not reveal the "
+                    f"{aspect.name}"
+                ),
+                f"This aims at the {gap}. If the model has an adversarial head on "
+                "these labels, raise its weight; otherwise add one (SMAD). Judge the "
+                "result by accuracy on the rare third, not overall. "
+                "docs/your_videos.md shows how to train on your videos with this "
+                "command:",
+                "python -m smad_jax train --config configs/slowonly_smad.py",
+            )
+        ]
+    if controlled is None or reason not in ("shared", "entangled"):
+        return []
+    others, gap = words.listed(controlled.others), controlled.gap
+    left = (
+        f"With the {others} held fixed, {words.number_of_points(gap.difference)} of "
+        f"the {aspect.name}'s {words.number_of_points(verdict.gap)} points are left "
+        f"({words.ends((gap.low, gap.high))}; {words.p_value(gap.p)})."
+    )
+    if not gap.num_videos:
+        left = f"No action has usual and rare {aspect.name} labels with equal {others}."
+    if reason == "shared":
+        return [Step(f"Do not retrain because of the gap of the {aspect.name}", left)]
+    return [
+        Step(
+            f"Find out whether it is the {aspect.name} or the {others}",
+            f"{left} Test on videos where only one of them is rare.",
+        )
+    ]
+
+
+def _about_labels(
+    audit: analysis.Audit, aspect: joining.Aspect, verdict: analysis.Verdict
+) -> list[Step]:
+    """The steps for single labels, pairs and groups."""
+    standing = [lean for lean in verdict.leans if lean.follows_label]
+    hard = leaning.unexplained(verdict.pools, verdict.leans)
+    told = {one.value for one in (*standing, *hard)}
+    rest = [lean for lean in verdict.leans if lean.value not in told]
+    found = [_collect(audit, aspect, standing)] if standing else []
+    found += [_look_into_label(aspect, pool) for pool in hard[:_SHOWN]]
+    found += [_look_into_pair(audit, aspect, lean) for lean in rest[:_SHOWN]]
+    alike = verdict.concern.level == "none" or verdict.concern.reason == "wide"
+    return found or (_look_into_groups(audit, aspect) if alike else [])
+
+
+def _collect(
+    audit: analysis.Audit, aspect: joining.Aspect, leans: Sequence[leaning.Lean]
+) -> Step:
+    inside, outside, kind = "with", "without", f"{aspect.name} labels"
+    if aspect.name == "scene":
+        inside, outside, kind = "in", "outside", "scenes"
+    pairs = [
+        f"{naming.quoted(audit.material.classes[lean.label])} {outside} "
+        f"{naming.quoted(aspect.names[lean.value])}"
+        for lean in leans[:_SHOWN]
+    ]
+    label = naming.quoted(aspect.names[leans[0].value])
+    there = label if len(leans) == 1 else f"these {kind}"
+    more = ", …" if len(leans) > len(pairs) else ""
+    return Step(
+        f"Collect training videos of {', '.join(pairs)}{more}, and of other actions "
+        f"{inside} {there}",
+        f"The {aspect.name} is usual for the action, and other actions are mistaken "
+        "for it there. Of videos from the web, keep the third with the rarest labels "
+        "(OmniDebias).",
+    )
+
+
+def _look_into_label(aspect: joining.Aspect, pool: leaning.Pool) -> Step:
+    return Step(
+        f"Look into videos with {naming.quoted(aspect.names[pool.value])}: "
+        f"{words.percent(pool.rate.share)} are correct, "
+        f"{words.percent(pool.expected)} expected",
+        f"All actions together are less accurate there than with any other "
+        f"{aspect.name}. Check the labels of these videos, then collect more of them "
+        "for training, of every action.",
+    )
+
+
+def _look_into_pair(
+    audit: analysis.Audit, aspect: joining.Aspect, lean: leaning.Lean
+) -> Step:
+    action = naming.quoted(audit.material.classes[lean.label])
+    return Step(
+        f"Look into other actions with {naming.quoted(aspect.names[lean.value])} that "
+        f"are classified as {action}",
+        f"There are more of them than chance explains, although this {aspect.name} is "
+        f"not usual for {action}, or {action} itself is less accurate there. Check the "
+        "labels of these videos, then collect more of them for training.",
+    )
+
+
+def _look_into_groups(audit: analysis.Audit, aspect: joining.Aspect) -> list[Step]:
+    """The step for groups that stand out of thirds that do not differ."""
+    exceptions = conclusions.exceptions(audit, aspect)
+    controlled = audit.of(aspect.name).controlled
+    if not exceptions:
+        return []
+    others = ""
+    if controlled is not None:
+        others = f" The {words.listed(controlled.others)} may be the cause."
+    return [
+        Step(
+            f"Look into {'; '.join(exceptions[:_SHOWN])}",
+            "Accuracy there is lower than chance explains, although usual and rare "
+            f"{aspect.name} labels do not differ as a whole. Check the labels of these "
+            f"videos, then collect more of them for training.{others}",
+        )
+    ]
+
+
+def _look_at_examples(audit: analysis.Audit, pictures: bool) -> Step:
+    labels = " or ".join(aspect.name for aspect in audit.material.aspects)
+    wrong = (
+        f"Labels of {labels} usually come from a network; where they are wrong, ignore "
+        "the group."
+    )
+    if pictures:
+        return Step("Look at the examples below", wrong)
+    return Step(
+        "Look at examples: run the audit again with --videos FOLDER",
+        f"The page then shows a frame of each video. {wrong}",
+    )
+
+
+def _add_videos(unclear: Sequence[str]) -> Step:
+    """The step for sets that are too small."""
+    return Step(
+        "Add test videos",
+        "There are too few videos to say whether the model is biased towards the "
+        f"{' or the '.join(unclear)}. With {_FEW} in the rare third, accuracy there is "
+        "known within about seven points.",
+    )
+
+
+def _choice(audit: analysis.Audit) -> list[Step]:
+    """Which of two models to prefer, where a test decides."""
+    change = audit.change
+    if change is None:
+        return []
+    first, second = map(naming.quoted, audit.accuracy)
+    shifts = {
+        aspect: comparison.thirds[2]
+        for aspect, comparison in audit.comparisons.items()
+        if comparison.adjusted[2] < 0.05
+        and comparison.p_gap < 0.05
+        # a gap that is another aspect's decides nothing
+        and any(v.concern.proven for v in audit.verdicts[aspect].values())
+    }
+    ahead = 1 if change.difference > 0 else -1
+    loses = any(
+        ahead * third.difference < 0 and p < 0.05
+        for one in audit.comparisons.values()
+        for third, p in zip(one.thirds, one.adjusted, strict=True)
+    )
+    if change.p < 0.05 and not loses:
+        gains = [f"{_gain(change)} better overall"]
+        gains += [
+            f"{_gain(rare)} where the {name} is rare" for name, rare in shifts.items()
+        ]
+        return [
+            Step(
+                f"Use {second if ahead > 0 else first}: {', '.join(gains)}",
+                f"The overall difference exceeds chance ({words.p_value(change.p)}), "
+                "and in no third is it less accurate beyond chance."
+                + "".join(_left(audit, ahead > 0)),
+            )
+        ]
+    steps = []
+    for aspect, rare in shifts.items():
+        better = second if rare.difference > 0 else first
+        p = audit.comparisons[aspect].adjusted[2]
+        steps.append(
+            Step(
+                f"Prefer {better} if the {aspect} may change after deployment",
+                f"On the {rare.num_videos:,} videos of the rare third its accuracy is "
+                f"{_gain(rare)} higher ({words.p_value(p)}).",
+            )
+        )
+    return steps
+
+
+def _left(audit: analysis.Audit, second: bool) -> list[str]:
+    """What the better model still lacks, a sentence for each aspect."""
+    return [
+        f" It is still {adverb} biased towards the {aspect}."
+        for aspect, verdicts in audit.verdicts.items()
+        if (
+            adverb := conclusions.ADVERBS.get(
+                [*verdicts.values()][second].concern.level
+            )
+        )
+    ]
+
+
+def _gain(change: rates.Change) -> str:
+    return f"{words.number_of_points(abs(change.difference))} points"
