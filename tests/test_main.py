@@ -146,7 +146,10 @@ def test_one_command_trains_tests_and_leaves_everything_in_its_folder(
     assert "loss" in output
     assert "scene" in output
     assert "(chance" in output
-    assert "n_seen" in output
+    tested = [line for line in output.splitlines() if line.startswith("iid ")]
+    assert len(tested) == 1, "the table has the numbers, and no line before it"
+    assert "n_seen" in (tmp_path / "train.log").read_text()
+    assert "n_seen" not in output and "unreadable" not in output
     record = json.loads((tmp_path / "results.json").read_text())
     printed = next(s for s in output.splitlines() if s.startswith("RESULT "))
     assert json.loads(printed.removeprefix("RESULT ")) == record["results"]
@@ -338,7 +341,12 @@ def test_error_of_one_process_ends_both_with_its_code_and_its_reason(
         (1, signal.SIGKILL, [5, -9], r"process 1 of 2 on \S+ is silent for \d+ s"),
         # JAX itself aborts those that have lost process 0
         (0, signal.SIGKILL, [-9, -6], r"process 0 at localhost:\d+ is gone"),
-        (1, signal.SIGINT, [130, 130], r"process 1 of 2 on \S+ ended: interrupted"),
+        (
+            1,
+            signal.SIGINT,
+            [130, 130],
+            r"process 1 of 2 on \S+ ended: stopped by Ctrl-C",
+        ),
     ],
 )
 def test_process_that_is_stopped_takes_the_other_along_which_names_it(

@@ -77,7 +77,7 @@ def _make(
     def progress(text: str) -> None:
         log(f"{folder.name}: {text} ({time.monotonic() - began:.0f} s)")
 
-    seconds = 15 + num_videos // 130  # as measured on two cores
+    seconds = 1 + num_videos // 140  # as measured on two cores
     progress(f"making {num_videos} videos, about {seconds} s on two cores, once")
     prefix = f".{folder.name}-"
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as scratch:

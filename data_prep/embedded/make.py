@@ -150,11 +150,9 @@ def _fill(
     right = stored.labeller_accuracy
     report = {"labeller_accuracy": right, "nmi_action_scene": nmi}
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-    progress(
-        f"labels right: scene {right['scene']:.1%}, object {right['object']:.1%}; "
-        f"NMI of action and scene: pool {nmi['pool']:.3f}, train {nmi['train']:.3f}, "
-        f"tail {nmi['tail']:.3f}"
-    )
+    progress(f"labels right: scene {right['scene']:.1%}, object {right['object']:.1%}")
+    values = ", ".join(f"{name} {value:.3f}" for name, value in nmi.items())
+    progress(f"action-scene NMI: {values}")
 
 
 def prepare(

@@ -74,9 +74,9 @@ def _fill(
     progress(
         f"labels right: action {report['labels_right']:.1%}, "
         f"scene {stored.labeller_accuracy['scene']:.1%}, "
-        f"object {stored.labeller_accuracy['object']:.1%}; "
-        f"NMI of action label and scene {report['nmi_label_scene']:.3f}"
+        f"object {stored.labeller_accuracy['object']:.1%}"
     )
+    progress(f"NMI of label and scene: {report['nmi_label_scene']:.3f}")
 
 
 def prepare(

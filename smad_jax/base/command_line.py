@@ -27,7 +27,7 @@ def version() -> str:
         return "smad_jax, not installed but run from its folder"
 
 
-def run(act: Callable[[], str | None], *, stopped: str = "interrupted") -> int:
+def run(act: Callable[[], str | None], *, stopped: str = "stopped by Ctrl-C") -> int:
     """Runs a command, prints its result, and returns the exit code.
 
     Args:
@@ -81,7 +81,7 @@ class Program:
     help: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[..., str | None]
-    stopped: str = "interrupted"
+    stopped: str = "stopped by Ctrl-C"
 
     def parser(self) -> argparse.ArgumentParser:
         """Returns the parser of its command line."""

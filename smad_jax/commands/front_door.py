@@ -169,6 +169,6 @@ def program_of(command: str, name: str) -> command_line.Program:
     found = importlib.import_module(module(command))
     if command in GROUPS[DATA]:  # a program of its own too
         return dataclasses.replace(found.main, name=name)
-    stopped = getattr(found, "STOPPED", "interrupted")
+    stopped = getattr(found, "STOPPED", "stopped by Ctrl-C")
     line = COMMANDS[command]
     return command_line.Program(name, line, found.add_arguments, found.run, stopped)

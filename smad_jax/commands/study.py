@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from smad_jax.base import command_line
 
 AGAIN = "the same command resumes where it stopped"
-STOPPED = f"interrupted; {AGAIN}"
+STOPPED = f"stopped by Ctrl-C; {AGAIN}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -62,7 +62,7 @@ def _act(argv: Sequence[str], place: str) -> None:
     except errors.UserError as error:
         _stop(f"error: {error}", error.exit_code)
     except KeyboardInterrupt:  # outside the training loop there is nothing to save
-        _stop(f"\ninterrupted; {_AGAIN}", 130)
+        _stop(f"\nstopped by Ctrl-C; {_AGAIN}", 130)
 
 
 def _train(config: ml_collections.ConfigDict, place: str) -> None:

@@ -161,14 +161,15 @@ def write_results(folder: pathlib.Path, record: Record) -> None:
     """Stores a record, and logs the closing table."""
     store(folder, record)
     columns = ["top1", "top5", "mean_class"]
-    lines = [f"{'test set':<16}{'videos':>8}" + "".join(f"{c:>12}" for c in columns)]
+    unreadable = any(record.unreadable.values())
+    titles = [*columns, *["unreadable"] * unreadable]
+    lines = [f"{'test set':<16}{'videos':>8}" + "".join(f"{c:>12}" for c in titles)]
     for name, count in record.n_seen.items():
-        cells = (record.results.get(f"{name}/{column}") for column in columns)
+        values = (record.results.get(f"{name}/{column}") for column in columns)
         # With at most five classes there is no top5.
-        lines.append(
-            f"{name:<16}{count:>8}"
-            + "".join(f"{'' if v is None else f'{v:.1%}':>12}" for v in cells)
-        )
+        cells = ["" if value is None else f"{value:.1%}" for value in values]
+        cells += [str(record.unreadable.get(name, 0))] * unreadable
+        lines.append(f"{name:<16}{count:>8}" + "".join(f"{c:>12}" for c in cells))
     log.logger.info("\n".join([*lines, *bad_videos.summary(folder)]))
     if record.skipped_steps:
         log.logger.warning(f"{record.skipped_steps} updates were skipped: not finite")

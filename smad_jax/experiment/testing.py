@@ -68,11 +68,13 @@ def test(run: opening.Run, state: train_state.TrainState) -> dict[str, Tested]:
         predictions, tested[name] = one.predictions, one
         if jax.process_index() == 0:
             predictions.save(run.folder / "predictions" / f"{name}.npz")
-        # The number comes first: accuracies of different numbers do not compare.
+        # The number comes first: accuracies of different numbers do not compare. Who
+        # watches the run gets the closing table.
         log.logger.info(
             f"{run.folder.name} {name}: n_seen {len(predictions.probabilities)} of "
             f"{len(run.splits.tests[name])}, unreadable {predictions.unreadable} | "
-            + " ".join(f"{metric} {v:.1%}" for metric, v in one.scores.items())
+            + " ".join(f"{metric} {v:.1%}" for metric, v in one.scores.items()),
+            extra={"for_file": True},
         )
     return tested
 

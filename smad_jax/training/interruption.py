@@ -11,7 +11,8 @@ class Interrupted(Exception):
     """Raised after a signal, when everything is saved. Holds the signal's number."""
 
     def __init__(self, number: int) -> None:
-        name = signal.Signals(number).name
+        # the key that was pressed, as on the page of exit codes
+        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         super().__init__(
             f"stopped by {name}; everything is saved, run the same command to resume"
         )

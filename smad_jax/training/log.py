@@ -55,7 +55,7 @@ def to_console(stream: TextIO | None = None, *, details: bool = False) -> None:
     """Sends the log to a stream, standard output by default.
 
     A pipe gets a plain line a message, a terminal what `terminal.Handler` makes of it;
-    `details` is for the latter.
+    `details` is for the latter. Neither gets a message with the attribute `for_file`.
     """
     target = stream or sys.stdout
     handler = (
@@ -64,6 +64,7 @@ def to_console(stream: TextIO | None = None, *, details: bool = False) -> None:
         else logging.StreamHandler(target)
     )
     handler.setFormatter(_Printable("%(message)s"))
+    handler.addFilter(lambda record: not getattr(record, "for_file", False))
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -287,7 +288,7 @@ def progress_line(row: terminal.Row, web: Iterable[str] = ()) -> str:
         f"(epoch {row.epoch}/{row.epochs}) | "
         f"loss {values['loss']:.3f}: {losses} | {accuracies} | {webs}"
         f"lr {values['learning_rate']:.3g} | "
-        f"data {values['time/data']:.3f}s of step {values['time/step']:.3f}s "
+        f"data {values['time/data']:.3f}s of step {values['time/step']:.3f}s | "
         f"{values['clips_per_second']:.0f} clips/s | eta {row.eta}"
     )
 

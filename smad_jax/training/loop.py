@@ -12,7 +12,7 @@ from smad_jax.training.reporter import Reporter, Update
 
 __all__ = ["Interrupted", "Plan", "run"]
 
-_COMPILING = "compiling the training step, cached for the next run"
+_FIRST = "the training step"  # what is compiled before the first update
 
 
 def run(
@@ -52,7 +52,7 @@ def run(
     # The updates of a step share its number, so each place in it has its own key.
     # Place 0 has `key` itself: the training set draws what it draws without a web.
     keys = [key, *(jax.random.fold_in(key, n) for n in range(1, plan.order.most))]
-    bar = progress.Bar(plan.name, plan.total_steps, _COMPILING)
+    bar = progress.Bar(plan.name, plan.total_steps, _FIRST)
     with Signals() as signals, bar:
         for step in range(start + 1, plan.total_steps + 1):
             sources = plan.order.sources(step - 1)

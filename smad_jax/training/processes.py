@@ -82,7 +82,7 @@ def together() -> Iterator[None]:
     except errors.UserError as error:
         life.leave(error.exit_code, str(error), f"error: {error}")
     except KeyboardInterrupt:
-        life.leave(130, "interrupted", f"interrupted; {_AGAIN}")
+        life.leave(130, "stopped by Ctrl-C", f"stopped by Ctrl-C; {_AGAIN}")
     except Exception as error:
         # Connections break when another process dies, which is an error here, too. The
         # watching thread then ends this process in the meantime.

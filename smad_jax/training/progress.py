@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from rich import console, progress
 
-from smad_jax.training import log, terminal
+from smad_jax.training import compiling, log, terminal
 
 _LINE_SECONDS = 60.0  # between lines about a test
 # The mean over a long time: saving now and then makes single steps slow.
@@ -20,23 +20,25 @@ B = TypeVar("B", bound=Mapping[str, Any])
 class Bar:
     """Share done and time left, on one line that is redrawn below the log's lines.
 
-    Until the first update the line shows what is waited for, and for how long. A pipe,
-    a file, CI and a process that logs nothing get no bar: the lines of the log contain
-    the same.
+    Until the first update the line shows what is compiled, and for how long; then the
+    log has how long it took. A pipe, a file, CI and a process that logs nothing get no
+    bar: the lines of the log contain the same.
 
     Attributes:
         shown: Whether there is a terminal to draw on.
     """
 
-    def __init__(self, name: str, total: int, waiting: str = "") -> None:
+    def __init__(self, name: str, total: int, program: str = "") -> None:
         """Draws nothing yet.
 
         Args:
             name: Of the run or test.
             total: Its steps, or videos.
-            waiting: What is done before the first update, for the log of a pipe too.
+            program: What JAX compiles before the first update, for the log too.
         """
-        self._name, self._total, self._waiting = name, total, waiting
+        self._name, self._total, self._program = name, total, program
+        self._watch = compiling.Watch()
+        self._begun = False
         self._console = _console()
         self.shown = self._console is not None
         self._task: progress.TaskID | None = None
@@ -44,14 +46,16 @@ class Bar:
 
     def __enter__(self) -> "Bar":
         """Shows that something is waited for."""
+        waiting = f"compiling {self._program}" if self._program else "starting"
+        if self._program:
+            self._open.enter_context(self._watch)
         if self._console is not None:
-            waiting = self._drawn(
-                progress.TextColumn(self._waiting or "starting"),
-                progress.TimeElapsedColumn(),
+            line = self._drawn(
+                progress.TextColumn(waiting), progress.TimeElapsedColumn()
             )
-            waiting.add_task(self._name, total=None)
-        elif self._waiting:
-            log.logger.info(f"{self._name}: {self._waiting}")
+            line.add_task(self._name, total=None)
+        elif self._program:
+            log.logger.info(f"{self._name}: {waiting}")
         return self
 
     def __exit__(self, *unused: object) -> None:
@@ -60,11 +64,15 @@ class Bar:
 
     def update(self, step: int) -> None:
         """Shows that `step` of the total are done."""
+        if not self._begun:
+            self._begun = True
+            self._open.close()
+            if outcome := self._watch.outcome():
+                log.logger.info(f"{self._name}: {self._program} was {outcome}")
         if self._console is None:
             return
         if self._task is None:
             # Begun only after the first update: compiling would spoil the estimate.
-            self._open.close()
             self._bar = self._drawn(
                 progress.BarColumn(),
                 progress.MofNCompleteColumn(),

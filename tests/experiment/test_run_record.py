@@ -97,7 +97,11 @@ def test_results_are_written_and_logged(tmp_path, caplog):
         3.2,
     )
     assert record["processor_seconds"] == 2.5
-    assert "50.0%" in caplog.text
+    table = [line.split() for line in caplog.messages[0].splitlines()]
+    assert table == [
+        ["test", "set", "videos", "top1", "top5", "mean_class", "unreadable"],
+        ["iid", "40", "50.0%", "1"],
+    ]
     assert 'RESULT {"iid/top1": 0.5}' in caplog.text
 
 

@@ -138,7 +138,7 @@ def test_progress_line_shows_web_streams_that_had_a_turn():
     assert log.progress_line(row(values, {}), ("web", "idle")) == (
         "train step 1200/5000 (epoch 2/8) | loss 3.410: action 3.410 | "
         "accuracy 24.1% | web 2.500 50.0% | lr 0.0871 | "
-        "data 0.010s of step 0.310s 412 clips/s | eta 0:19:38"
+        "data 0.010s of step 0.310s | 412 clips/s | eta 0:19:38"
     )
 
 
@@ -147,7 +147,7 @@ def test_progress_line_shows_all_that_a_run_is_watched_by():
     assert log.progress_line(row(values, {"scene": 0.063})) == (
         "train step 1200/5000 (epoch 2/8) | loss 3.410: action 3.020 scene 0.390 | "
         "accuracy 24.1% scene 8.9% (chance 6.3%) | lr 0.0871 | "
-        "data 0.010s of step 0.310s 412 clips/s | eta 0:19:38"
+        "data 0.010s of step 0.310s | 412 clips/s | eta 0:19:38"
     )
 
 

@@ -3,10 +3,14 @@ import itertools
 import logging
 import re
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import monitoring
+from jax.experimental.compilation_cache import compilation_cache
 
-from smad_jax.training import log, progress
+from smad_jax.training import compiling, log, progress
 from tests.training.test_terminal import Screen
 
 
@@ -45,11 +49,64 @@ def test_bar_shows_the_share_and_the_time_that_is_left(screen):
 
 
 def test_what_is_waited_for_is_shown_until_the_first_update(screen):
-    with progress.Bar("demo", 9, "compiling") as bar:
+    with progress.Bar("demo", 9, "the step") as bar:
         waiting = drawn(screen)
         bar.update(1)
         assert "compiling" not in drawn(screen)[-1]
-    assert re.fullmatch(r"demo compiling \d:\d\d:\d\d", waiting[-1])
+    assert re.fullmatch(r"demo compiling the step \d:\d\d:\d\d", waiting[-1])
+
+
+def heard(seconds, cached):
+    """Tells the listeners of a small program, and then of one that takes longer."""
+    for duration, found in [(0.1, not cached), (seconds, cached)]:
+        if found:
+            monitoring.record_event_duration_secs(compiling._FROM_CACHE, duration)
+        for part in compiling._PARTS:
+            monitoring.record_event_duration_secs(part, duration)
+
+
+@pytest.mark.parametrize("where", ["terminal", "pipe"])
+@pytest.mark.parametrize(
+    ("seconds", "cached", "expected"),
+    [
+        (4, False, "demo: the step was compiled in 12 s"),
+        (0.4, True, "demo: the step was taken from the cache in 1.2 s"),
+    ],
+)
+def test_log_keeps_how_long_compiling_took(screen, where, seconds, cached, expected):
+    made = screen if where == "terminal" else io.StringIO()
+    log.to_console(made)
+    with progress.Bar("demo", 9, "the step") as bar:
+        heard(seconds, cached)
+        bar.update(1)
+        heard(99.0, cached)  # of a test, say
+        bar.update(2)
+    lines = drawn(screen) if where == "terminal" else made.getvalue().splitlines()
+    assert [line for line in lines if " was " in line] == [expected]
+
+
+def test_program_that_is_compiled_again_is_known_to_come_from_the_cache(tmp_path):
+    names = "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"
+    before = [getattr(jax.config, name) for name in names]
+    found = []
+    try:
+        for name, value in zip(names, (str(tmp_path), 0.0), strict=True):
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+        for _ in range(2):
+            jax.clear_caches()
+            with compiling.Watch() as watch:
+                jax.jit(lambda x: jnp.sort(x) @ x.T)(jnp.ones((7, 7)))
+            found.append(watch.outcome())
+    finally:
+        for name, value in zip(names, before, strict=True):
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+    assert found[0].startswith("compiled in ")
+    assert found[1].startswith("taken from the cache in ")
+    with compiling.Watch() as watch:
+        pass
+    assert watch.outcome() == ""
 
 
 def test_time_left_is_that_of_the_updates_and_not_of_the_wait(screen, monkeypatch):
@@ -80,10 +137,10 @@ def test_without_a_terminal_no_bar_is_drawn(screen, case):
     log.to_console(made)
     if case == "quiet":
         log.quieten()
-    with progress.Bar("demo", 3, "compiling") as bar:
+    with progress.Bar("demo", 3, "the step") as bar:
         for step in (1, 2, 3):
             bar.update(step)
-    assert made.getvalue() == ("demo: compiling\n" if case == "pipe" else "")
+    assert made.getvalue() == ("demo: compiling the step\n" if case == "pipe" else "")
 
 
 @pytest.mark.parametrize("columns", [8, 20, 30, 45, 200])

@@ -99,8 +99,11 @@ def test_line_for_programs_is_left_to_files_and_pipes(screen, tmp_path):
     report()
     plain = (tmp_path / "train.log").read_text().splitlines()
     assert plain[0].endswith("RESULT {}")
-    assert "| data 0.010s of step 0.310s 412 clips/s | eta 0:19:38" in plain[1]
+    assert "| data 0.010s of step 0.310s | 412 clips/s | eta 0:19:38" in plain[1]
     assert "RESULT" not in made.getvalue()
+    log.logger.info("in detail", extra={"for_file": True})
+    assert (tmp_path / "train.log").read_text().endswith(" in detail\n")
+    assert "in detail" not in made.getvalue()
     logging.getLogger("smad_jax").handlers[-1].close()
 
 
@@ -119,4 +122,5 @@ def test_pipe_gets_complete_plain_lines(screen, monkeypatch, case):
     log.to_console(made)
     report()
     assert made.getvalue().startswith("train step 1200/5000 (epoch 2/8) | loss 3.410: ")
+    log.logger.info("in detail", extra={"for_file": True})
     assert made.getvalue().count("\n") == 1 and "\x1b" not in made.getvalue()

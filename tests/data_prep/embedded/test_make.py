@@ -28,6 +28,12 @@ def open_split(folder, name):
     )
 
 
+def test_progress_fits_a_terminal_of_80_columns(made):
+    folder, lines = made
+    assert "labels right: " in "".join(lines) and "action-scene NMI: " in "".join(lines)
+    assert max(len(line.replace(str(folder), "data")) for line in lines) <= 80
+
+
 def test_every_split_opens_with_both_aspects(made):
     folder, _ = made
     assert folder.name == "embedded-seed5"
