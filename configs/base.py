@@ -39,6 +39,7 @@ def base() -> ConfigDict:
     config.training.num_clips = 0  # to train on in all, in place of epochs; 0: epochs
     config.training.max_steps = 0  # 0: all epochs
     config.training.accumulate = 1  # parts of a batch, to save memory
+    config.training.model_axis = 1  # devices that share one copy of the parameters
     config.training.ema = 0.0  # decay of the average that is tested; 0: none
     config.training.log_every = 50  # steps
     config.training.save_every_epochs = 1

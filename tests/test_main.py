@@ -95,11 +95,15 @@ def start(small_data, *flags, config=SMAD, variables=None, program=("main.py",))
     )
 
 
-def start_two(small_data, *flags, own=((), ()), program=("main.py",)):
-    """The two processes of one distributed run; `own` are flags of either."""
+def free_address():
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        coordinator = f"localhost:{free.getsockname()[1]}"
+        return f"localhost:{free.getsockname()[1]}"
+
+
+def start_two(small_data, *flags, own=((), ()), program=("main.py",)):
+    """The two processes of one distributed run; `own` are flags of either."""
+    coordinator = free_address()
     # one is placed by the environment, the other by flags
     variables = {
         "JAX_COORDINATOR_ADDRESS": coordinator,
@@ -299,6 +303,75 @@ def test_eight_devices_take_the_steps_of_one_and_test_the_same_videos(
     ]
     assert seen[0] == seen[1]
     assert any(number % 8 for number in seen[0].values())
+
+
+# Of ten steps in float64, with fewer videos than the devices could share evenly in two
+# of the test sets: 30 and 31.
+WIDE = (
+    *("--config.model.dtype=float64", "--config.model.ghost_size=2"),
+    *("--config.evaluation.batch_size=16", "--config.data.sampling.test_views=1"),
+    # float64 is slow
+    *("--config.data.transform.size=16", "--config.data.transform.resize=18"),
+)
+BASELINE = "configs/slowonly_baseline.py"  # heads of methods stay in float32
+
+
+def train_in_float64(small_data, workdir, *flags, processes=1, devices=1):
+    """The trained arrays and the results of a run of so many processes and devices."""
+    variables = environment(devices) | {"JAX_ENABLE_X64": "1"}
+    flags, address = (*short(workdir, steps=10), *WIDE, *flags), free_address()
+    started = []
+    for number in range(processes):
+        place = (
+            f"--coordinator={address}",
+            f"--num_processes={processes}",
+            f"--process_id={number}",
+        )
+        own = place if processes > 1 else ()
+        started.append(
+            start(small_data, *flags, *own, config=BASELINE, variables=variables)
+        )
+    printed = [process.communicate(timeout=500)[0] for process in started]
+    assert not any(process.returncode for process in started), printed
+    _, *arrays = checkpoint.read_trained(workdir / "checkpoints")
+    return arrays, json.loads((workdir / "results.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def one_in_float64(small_data, tmp_path_factory):
+    return train_in_float64(small_data, tmp_path_factory.mktemp("one"))
+
+
+SHARED = "--config.training.model_axis=2"
+
+
+@pytest.mark.parametrize(
+    ("flags", "processes", "devices"),
+    [
+        pytest.param((), 1, 8, id="8 devices"),
+        pytest.param((SHARED,), 1, 8, id="4 groups of 2 devices"),
+        pytest.param((), 4, 1, id="4 processes"),
+        pytest.param((SHARED,), 2, 2, id="2 processes of 2 devices"),
+    ],
+)
+@pytest.mark.by_hand  # a minute or two each
+def test_ten_steps_on_many_devices_and_processes_are_those_of_one_to_rounding(
+    flags, processes, devices, one_in_float64, small_data, tmp_path
+):
+    many = train_in_float64(
+        small_data, tmp_path, *flags, processes=processes, devices=devices
+    )
+    for ours, theirs in zip(one_in_float64[0], many[0], strict=True):
+        assert ours.keys() == theirs.keys()
+        for name, array in ours.items():
+            scale = 1e-12 + 1e-9 * np.abs(array).max()
+            np.testing.assert_allclose(
+                theirs[name], array, rtol=1e-9, atol=scale, err_msg=name
+            )
+    ours, theirs = one_in_float64[1], many[1]
+    assert ours["n_seen"] == theirs["n_seen"]
+    assert any(number % 8 for number in ours["n_seen"].values())
+    assert ours["results"] == theirs["results"]
 
 
 def test_two_processes_of_which_one_is_terminated_save_and_go_on(small_data, tmp_path):

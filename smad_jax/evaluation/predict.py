@@ -6,7 +6,7 @@ works on its own devices alone, so the last chunks need not be in step.
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,8 +16,6 @@ from jax.experimental import multihost_utils
 from smad_jax.evaluation.predictions import Predictions
 from smad_jax.methods import base
 from smad_jax.training import sharding, train_state
-
-T = TypeVar("T")
 
 # Outputs of the network that are read.
 _OF_VIEWS = ("logits", "features", "actionness")
@@ -83,14 +81,12 @@ class Predictor:
         self._mesh = sharding.make_mesh(jax.local_devices())
         self._view_chunk = view_chunk
         self._graph = graph
-        self._trained = _local((params, batch_stats))
+        self._trained = sharding.local((params, batch_stats))
         self._place = jax.sharding.NamedSharding(
             self._mesh, jax.sharding.PartitionSpec()
         )
         self._arrays = jax.device_put(self._trained, self._place)
-        self._rows = jax.sharding.NamedSharding(
-            self._mesh, jax.sharding.PartitionSpec(sharding.BATCH_AXIS)
-        )
+        self._rows = sharding.rows(self._mesh)
 
         def forward(arrays, clips, outputs):
             modules = train_state.merge(graph, *arrays)
@@ -255,11 +251,6 @@ class Predictor:
         placed = jax.device_put(np.pad(clips, padding), self._rows)
         views = self._forward(self._arrays, placed, outputs=_OF_VIEWS)
         return {name: np.asarray(array)[: len(clips)] for name, array in views.items()}
-
-
-def _local(tree: T) -> T:
-    """Returns replicated global arrays as NumPy arrays of this process."""
-    return jax.tree.map(lambda leaf: np.asarray(leaf.addressable_data(0)), tree)
 
 
 def _in_order(

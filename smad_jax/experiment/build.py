@@ -21,6 +21,7 @@ from smad_jax.training import (
     averaging,
     loop,
     optimizer,
+    parameter_layout,
     schedules,
     sharding,
     stepping,
@@ -95,8 +96,11 @@ def build(
     ema = settings.training.ema
     # From the weights that training begins with, so after they are read.
     state = averaging.started(state) if ema else state
-    train_step = stepping.make_train_step(graph, base.loss, direction, rate, ema=ema)
-    return Built(graph, sharding.replicate(state, mesh), train_step)
+    layout = parameter_layout.layout(state, mesh)
+    train_step = stepping.make_train_step(
+        graph, base.loss, direction, rate, ema=ema, layout=layout
+    )
+    return Built(graph, sharding.place(state, layout), train_step)
 
 
 def build_modules(

@@ -147,6 +147,7 @@ class Training:
     # A cut: the learning rate still follows the epochs.
     max_steps: _Count = 0
     accumulate: _Positive = 1
+    model_axis: _Positive = 1
     ema: Annotated[float, Range(least=0, below=1)] = 0.0
     log_every: _Positive = 50
     save_every_epochs: _Positive = 1

@@ -103,9 +103,7 @@ def _outline(
 ) -> dict[str, dict[str, Any]]:
     """The shapes of a step's batches on the devices."""
     data = settings.data
-    rows = jax.sharding.NamedSharding(
-        mesh, jax.sharding.PartitionSpec(sharding.BATCH_AXIS)
-    )
+    rows = sharding.rows(mesh)
 
     def struct(shape: tuple[int, ...], dtype: type) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, dtype, sharding=rows)

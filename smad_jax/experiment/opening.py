@@ -9,7 +9,14 @@ from flax import nnx
 from smad_jax.experiment import build, splits
 from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
-from smad_jax.training import checkpoint, loop, sharding, stepping, train_state
+from smad_jax.training import (
+    checkpoint,
+    loop,
+    parameter_layout,
+    sharding,
+    stepping,
+    train_state,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +45,7 @@ def open_run(
     # Data before the network: missing data is then reported at once.
     opened = splits.open_splits(settings)
     settings = settings.for_videos(len(opened.train))
-    mesh = sharding.make_mesh()
+    mesh = parameter_layout.make_mesh(settings.training.model_axis)
     # Not a check of the settings alone: the same config runs on other devices.
     for key, batch_size in settings.data.batch_sizes.items():
         sharding.check_batch_size(batch_size, mesh, key=key)

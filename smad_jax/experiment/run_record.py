@@ -25,6 +25,7 @@ from smad_jax.training import log, usage
 _OF_THE_MACHINE = {
     "model.remat",
     "training.accumulate",
+    "training.model_axis",
     *(f"data.{key}" for key in ("root", "num_threads", "num_workers", "cache_mib")),
     "training.profile",
     "training.wandb",

@@ -19,7 +19,14 @@ from smad_jax.evaluation import accuracy, predict, watch
 from smad_jax.experiment import opening, run_record, streams
 from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
-from smad_jax.training import checkpoint, log, progress, sharding, train_state
+from smad_jax.training import (
+    checkpoint,
+    log,
+    parameter_layout,
+    progress,
+    sharding,
+    train_state,
+)
 
 
 class Tested(NamedTuple):
@@ -55,7 +62,8 @@ def refit(
     # Every process fits to all videos with the same draws, so all get the same arrays.
     params = predictor.refit(stream, rng=np.random.default_rng(run.settings.seed))
     log.logger.info(f"fitted again to features of {len(rows):,} videos")
-    state = state.with_tested(sharding.replicate(params, run.mesh))
+    placed = sharding.place(params, parameter_layout.layout(params, run.mesh))
+    state = state.with_tested(placed)
     state = dataclasses.replace(state, step=state.step + 1)
     checkpoints.save(state, position | run.position(state))
     return state

@@ -1,6 +1,7 @@
-"""Placement on devices: parameters everywhere, batches split over one mesh axis.
+"""Placement on devices: batches split over all of them, arrays of training everywhere.
 
-The compiler does the rest. One laptop core is a mesh of one device.
+The compiler does the rest. One laptop core is a mesh of one device. Along the second
+axis of a mesh, devices share the large arrays (`parameter_layout`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,11 @@ import numpy as np
 
 from smad_jax import errors
 
-BATCH_AXIS = "data"
+# A batch is split over both, so every device computes on videos of its own.
+AXES = "data", "model"
+# Ghost batch norm reshapes the batch axis, which explicit axes, the default of
+# jax.make_mesh, would refuse.
+AXIS_TYPES = (jax.sharding.AxisType.Auto,) * len(AXES)
 
 T = TypeVar("T")
 
@@ -19,13 +24,8 @@ T = TypeVar("T")
 def make_mesh(devices: Sequence[Any] | None = None) -> jax.sharding.Mesh:
     """Returns a mesh of all devices of all hosts, or of those given."""
     devices = jax.devices() if devices is None else devices
-    # Auto axes: ghost batch norm reshapes the batch axis, which explicit axes,
-    # the default of jax.make_mesh, would refuse.
     return jax.make_mesh(
-        (len(devices),),
-        (BATCH_AXIS,),
-        axis_types=(jax.sharding.AxisType.Auto,),
-        devices=devices,
+        (len(devices), 1), AXES, axis_types=AXIS_TYPES, devices=devices
     )
 
 
@@ -44,17 +44,42 @@ def check_batch_size(
         )
 
 
-def replicate(tree: T, mesh: jax.sharding.Mesh) -> T:
-    """Returns `tree` with every array present on every device of the mesh."""
+def rows(mesh: jax.sharding.Mesh) -> jax.sharding.NamedSharding:
+    """Returns the placement of a batch, split over its first axis."""
+    return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXES))
+
+
+def place(tree: T, layout: T) -> T:
+    """Returns `tree`, which every process has as a whole, placed by a `layout`."""
     # Each process fills its own devices from its own copy; on a pod it cannot reach the
     # others.
-    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     return jax.tree.map(
-        lambda leaf: jax.make_array_from_process_local_data(
-            everywhere, np.asarray(leaf)
+        lambda leaf, there: jax.make_array_from_callback(
+            leaf.shape, there, np.asarray(leaf).__getitem__
         ),
         tree,
+        layout,
     )
+
+
+def replicate(tree: T, mesh: jax.sharding.Mesh) -> T:
+    """Returns `tree` with every array present on every device of the mesh."""
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    return place(tree, jax.tree.map(lambda _: everywhere, tree))
+
+
+def local(tree: T) -> T:
+    """Returns placed arrays as whole NumPy arrays of this process."""
+
+    def whole(leaf: jax.Array) -> np.ndarray:
+        if leaf.is_fully_replicated:
+            return np.asarray(leaf.addressable_data(0))
+        found = np.empty(leaf.shape, leaf.dtype)
+        for part in leaf.addressable_shards:
+            found[part.index] = part.data
+        return found
+
+    return jax.tree.map(whole, tree)
 
 
 def shard(batch: Mapping[str, Any], mesh: jax.sharding.Mesh) -> dict[str, Any]:
@@ -63,7 +88,7 @@ def shard(batch: Mapping[str, Any], mesh: jax.sharding.Mesh) -> dict[str, Any]:
     Nested arrays [B / processes, ...] become global ones [B, ...] in the same nesting,
     split over the first axis.
     """
-    rows = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(BATCH_AXIS))
     return jax.tree.map(
-        lambda leaf: jax.make_array_from_process_local_data(rows, leaf), dict(batch)
+        lambda leaf: jax.make_array_from_process_local_data(rows(mesh), leaf),
+        dict(batch),
     )

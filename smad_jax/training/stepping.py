@@ -62,6 +62,7 @@ def make_train_step(
     learning_rate: schedules.Schedule,
     *,
     ema: float = 0.0,
+    layout: train_state.TrainState | None = None,
 ) -> Step:
     """Returns `step(state, batch, key, advance=1) -> (state, metrics)`, compiled.
 
@@ -77,6 +78,7 @@ def make_train_step(
         optimizer: Direction of descent, from `optimizer.build`.
         learning_rate: Rate as a function of `state.step`.
         ema: Decay of the state's average, if it has one.
+        layout: Where the state is placed; None lets the compiler decide.
     """
 
     def train_step(
@@ -124,4 +126,4 @@ def make_train_step(
         return dataclasses.replace(kept, step=state.step + advance), metrics
 
     # Donated: parameters and momentum are updated in place, not held twice.
-    return jax.jit(train_step, donate_argnums=0)
+    return jax.jit(train_step, donate_argnums=0, out_shardings=(layout, None))

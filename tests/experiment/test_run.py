@@ -19,7 +19,7 @@ from configs import (
 from smad_jax import errors
 from smad_jax.experiment import build, description, run, splits, streams
 from smad_jax.experiment.settings import Settings
-from smad_jax.training import loop, sharding, train_state
+from smad_jax.training import loop, parameter_layout, sharding, train_state
 from tests.helpers.made_splits import a_split
 
 V = 90
@@ -166,25 +166,37 @@ def test_sdn_trains_without_boxes_and_logs_it(without_boxes, line, turns, small_
     assert line in description.describe(settings, opened, plan, state)
 
 
-def compiled_step(ghost_size, accumulate=1):
-    """The state of step 0, and the text of the step's program for 16 videos."""
+def opened_step(mesh, ghost_size, side=32, **training):
+    """The state of step 0, the step, and batches of 16 videos for it."""
     config = slowonly_smad.get_config()
     config.method.aspects = ("scene",)
     config.model.ghost_size = ghost_size
-    config.training.accumulate = accumulate
+    dtype = "float64" if jax.config.read("jax_enable_x64") else "float32"
+    config.model.dtype = dtype
+    config.training.update(training)
     settings, split = Settings.read(config), a_split(np.ones((V, 2)))
-    mesh = sharding.make_mesh()
     plan = build.make_plan(settings, split, "demo")
     _, state, step = build.build(settings, split, plan, mesh)
-    rng = np.random.default_rng(0)
-    batch = {
-        "video": rng.integers(0, 256, (16, 8, 32, 32, 3), np.uint8),
-        "label": np.zeros(16, np.int32),
-        "aspects": {"scene": np.ones((16, 2), np.float32)},
-        "aspect_mask": {"scene": np.ones(16, bool)},
-    }
-    clips = {"train": sharding.shard(batch, mesh)}
-    return state, step.lower(state, clips, jax.random.key(0), 1).compile().as_text()
+
+    def batch(seed):
+        rng = np.random.default_rng(seed)
+        rows = {
+            "video": rng.integers(0, 256, (16, 4, side, side, 3), np.uint8),
+            "label": rng.integers(0, 2, 16).astype(np.int32),
+            # in the network's dtype: logarithms of float32 depend on the shape
+            "aspects": {"scene": rng.dirichlet((1, 1), 16).astype(dtype)},
+            "aspect_mask": {"scene": rng.random(16) < 0.7},
+        }
+        return {"train": sharding.shard(rows, mesh)}
+
+    return state, step, batch
+
+
+def compiled_step(ghost_size, accumulate=1, model_axis=1):
+    """The state of step 0, and the text of the step's program."""
+    mesh = parameter_layout.make_mesh(model_axis)
+    state, step, batch = opened_step(mesh, ghost_size, accumulate=accumulate)
+    return state, step.lower(state, batch(0), jax.random.key(0), 1).compile().as_text()
 
 
 def exchanges(program):
@@ -215,3 +227,48 @@ def test_parts_of_a_batch_stay_on_the_devices_that_have_them():
     # two groups on each device, one of each part
     _, program = compiled_step(ghost_size=2, accumulate=2)
     assert {name for _, name in exchanges(program)} == {"all-reduce"}
+
+
+def test_devices_that_share_the_parameters_exchange_nothing_of_the_videos():
+    state, program = compiled_step(ghost_size=2, model_axis=2)
+    shapes = {
+        name: {
+            math.prod(map(int, filter(None, numbers.split(","))))
+            for each, found in exchanges(program)
+            for numbers in re.findall(r"\w+\[([\d,]*)\]", each)
+            if found == name
+        }
+        for name in ("all-gather", "all-reduce")
+    }
+    assert {name for _, name in exchanges(program)} == set(shapes)
+    large = {
+        leaf.size for leaf in jax.tree.leaves(state.params) if leaf.size >= 1 << 14
+    }
+    # parameters are gathered for the network; the rest are gradients and statistics
+    assert shapes["all-gather"] == large
+    sizes = {leaf.size for leaf in jax.tree.leaves(state)}
+    parts = {leaf.addressable_shards[0].data.size for leaf in jax.tree.leaves(state)}
+    assert shapes["all-reduce"] <= sizes | parts | {1}
+
+
+def test_ten_steps_in_float64_are_the_same_on_every_mesh():
+    def after(mesh):
+        state, step, batch = opened_step(mesh, 2, side=12, ema=0.9)
+        # the heads too, which a config leaves in float32
+        state = jax.tree.map(
+            lambda leaf: leaf.astype(float) if leaf.ndim else leaf, state
+        )
+        placed = jax.tree.map(lambda leaf: leaf.sharding, state)
+        for seed in range(10):
+            state, metrics = step(state, batch(seed), jax.random.key(0))
+        # parts stay where they are: another placement would compile the step again
+        assert jax.tree.map(lambda leaf: leaf.sharding, state) == placed
+        return sharding.local((state, metrics))
+
+    with jax.enable_x64(True):
+        one = after(sharding.make_mesh(jax.devices()[:1]))
+        for mesh in (sharding.make_mesh(), parameter_layout.make_mesh(2)):
+            pairs = zip(*map(jax.tree.leaves, (one, after(mesh))), strict=True)
+            for a, b in pairs:
+                scale = 1e-12 + 1e-9 * np.abs(a).max()
+                np.testing.assert_allclose(b, a, rtol=1e-9, atol=scale)

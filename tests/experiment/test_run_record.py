@@ -53,7 +53,9 @@ def test_another_machine_may_keep_its_data_elsewhere(tmp_path):
 
 def test_another_machine_may_need_to_save_memory(tmp_path):
     run_record.claim(tmp_path, config(training={"accumulate": 1, "epochs": 2}))
-    run_record.check_owner(tmp_path, config(training={"accumulate": 4, "epochs": 2}))
+    run_record.check_owner(
+        tmp_path, config(training={"accumulate": 4, "model_axis": 2, "epochs": 2})
+    )
     with pytest.raises(errors.ConfigError, match=r"training\.epochs"):
         run_record.check_owner(
             tmp_path, config(training={"accumulate": 4, "epochs": 3})

@@ -12,7 +12,13 @@ import optax
 import pytest
 
 from smad_jax import errors
-from smad_jax.training import checkpoint, digests, sharding, train_state
+from smad_jax.training import (
+    checkpoint,
+    digests,
+    parameter_layout,
+    sharding,
+    train_state,
+)
 
 
 def state(step, value=1.0, mesh=None, size=3):
@@ -60,6 +66,28 @@ def test_four_devices_write_and_one_reads(tmp_path):
         restored, _ = checkpoints.restore(state(0, mesh=one))
     assert kernel(restored).sharding.device_set == {jax.devices()[0]}
     np.testing.assert_array_equal(kernel(restored), 0.5)
+
+
+def large(step, value, mesh):
+    """A state with an array that the devices of a group share."""
+    made = state(step, value, size=1 << 14)
+    return sharding.place(sharding.local(made), parameter_layout.layout(made, mesh))
+
+
+def test_arrays_that_devices_share_are_read_by_any_number_of_them(tmp_path):
+    shared = parameter_layout.make_mesh(4)
+    meshes = shared, sharding.make_mesh(), sharding.make_mesh(jax.devices()[:1])
+    for number, (writer, reader) in enumerate([meshes[:2], meshes[1::-1], meshes[::2]]):
+        folder = tmp_path / str(number)
+        with checkpoint.Checkpoints(folder) as checkpoints:
+            checkpoints.save(large(1, 0.5, writer), {"step": 1})
+        with checkpoint.Checkpoints(folder) as checkpoints:
+            restored, _ = checkpoints.restore(large(0, 7.0, reader))
+        assert kernel(restored).is_fully_replicated is (reader is not shared)
+        assert kernel(restored).sharding.device_set == set(reader.devices.flat)
+        np.testing.assert_array_equal(kernel(restored), 0.5)
+        _, params, _ = checkpoint.read_trained(folder)
+        np.testing.assert_array_equal(params["model/layer1/0/kernel"], 0.5)
 
 
 def test_half_written_step_is_ignored(tmp_path):
