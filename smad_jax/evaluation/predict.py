@@ -15,7 +15,7 @@ from jax.experimental import multihost_utils
 
 from smad_jax.evaluation.predictions import Predictions
 from smad_jax.methods import base
-from smad_jax.training import sharding, train_state
+from smad_jax.training import parameter_layout, sharding, train_state
 
 # Outputs of the network that are read.
 _OF_VIEWS = ("logits", "features", "actionness")
@@ -81,7 +81,7 @@ class Predictor:
         self._mesh = sharding.make_mesh(jax.local_devices())
         self._view_chunk = view_chunk
         self._graph = graph
-        self._trained = sharding.local((params, batch_stats))
+        self._trained = parameter_layout.local((params, batch_stats))
         self._place = jax.sharding.NamedSharding(
             self._mesh, jax.sharding.PartitionSpec()
         )

@@ -12,7 +12,7 @@ from flax import nnx
 
 from smad_jax.evaluation import cam
 from smad_jax.methods import base
-from smad_jax.training import sharding, train_state
+from smad_jax.training import averaging, parameter_layout, train_state
 
 _SIDE = 112  # pixels of a picture, at least
 
@@ -44,7 +44,7 @@ class Watch:
 
     def __call__(self, state: train_state.TrainState) -> Seen:
         """Returns the actionness of the network in `state`."""
-        arrays = sharding.local(state.tested)
+        arrays = parameter_layout.local(averaging.tested(state))
         actionness = cam.actionness(np.asarray(self._scores(arrays, self._clips)))
         num_frames, height, width = self._clips.shape[1:4]
         middle = num_frames // 2

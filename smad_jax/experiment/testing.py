@@ -20,6 +20,7 @@ from smad_jax.experiment import opening, run_record, streams
 from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
 from smad_jax.training import (
+    averaging,
     checkpoint,
     log,
     parameter_layout,
@@ -63,7 +64,7 @@ def refit(
     params = predictor.refit(stream, rng=np.random.default_rng(run.settings.seed))
     log.logger.info(f"fitted again to features of {len(rows):,} videos")
     placed = sharding.place(params, parameter_layout.layout(params, run.mesh))
-    state = state.with_tested(placed)
+    state = averaging.with_tested(state, placed)
     state = dataclasses.replace(state, step=state.step + 1)
     checkpoints.save(state, position | run.position(state))
     return state
@@ -133,7 +134,9 @@ def record(
 
 def _predictor(run: opening.Run, state: train_state.TrainState) -> predict.Predictor:
     return predict.Predictor(
-        run.graph, *state.tested, view_chunk=run.settings.evaluation.view_chunk
+        run.graph,
+        *averaging.tested(state),
+        view_chunk=run.settings.evaluation.view_chunk,
     )
 
 

@@ -34,3 +34,21 @@ def moved(state: train_state.TrainState, *, decay: float) -> train_state.TrainSt
     network = {"params": state.params, "batch_stats": state.batch_stats}
     average = optax.incremental_update(network, state.average, 1 - kept)
     return dataclasses.replace(state, average=average)
+
+
+def tested(
+    state: train_state.TrainState,
+) -> tuple[train_state.Tree, train_state.Tree]:
+    """Returns the parameters and batch statistics to test: the average, if any."""
+    if not state.average:
+        return state.params, state.batch_stats
+    return state.average["params"], state.average["batch_stats"]
+
+
+def with_tested(
+    state: train_state.TrainState, params: train_state.Tree
+) -> train_state.TrainState:
+    """Returns the state with other parameters to test."""
+    if not state.average:
+        return dataclasses.replace(state, params=params)
+    return dataclasses.replace(state, average=state.average | {"params": params})

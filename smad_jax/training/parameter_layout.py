@@ -32,7 +32,7 @@ def make_mesh(group: int) -> jax.sharding.Mesh:
             f"is {group}; start fewer processes with more devices each, or use 1"
         )
     # Not jax.make_mesh, which on a TPU groups devices of different hosts if they are
-    # near: a process must have whole arrays among its own devices (`sharding.local`).
+    # near: a process must have whole arrays among its own devices (`local`).
     devices = sorted(
         jax.devices(), key=lambda device: (device.process_index, device.id)
     )
@@ -57,3 +57,17 @@ def layout(tree: T, mesh: jax.sharding.Mesh) -> T:
         return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes))
 
     return jax.tree.map(of, tree)
+
+
+def local(tree: T) -> T:
+    """Returns placed arrays as whole NumPy arrays of this process."""
+
+    def whole(leaf: jax.Array) -> np.ndarray:
+        if leaf.is_fully_replicated:
+            return np.asarray(leaf.addressable_data(0))
+        found = np.empty(leaf.shape, leaf.dtype)
+        for part in leaf.addressable_shards:
+            found[part.index] = part.data
+        return found
+
+    return jax.tree.map(whole, tree)

@@ -68,20 +68,6 @@ def replicate(tree: T, mesh: jax.sharding.Mesh) -> T:
     return place(tree, jax.tree.map(lambda _: everywhere, tree))
 
 
-def local(tree: T) -> T:
-    """Returns placed arrays as whole NumPy arrays of this process."""
-
-    def whole(leaf: jax.Array) -> np.ndarray:
-        if leaf.is_fully_replicated:
-            return np.asarray(leaf.addressable_data(0))
-        found = np.empty(leaf.shape, leaf.dtype)
-        for part in leaf.addressable_shards:
-            found[part.index] = part.data
-        return found
-
-    return jax.tree.map(whole, tree)
-
-
 def shard(batch: Mapping[str, Any], mesh: jax.sharding.Mesh) -> dict[str, Any]:
     """Returns the global batch, given this process's rows of it.
 

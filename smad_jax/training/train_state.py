@@ -38,19 +38,6 @@ class TrainState:
     optimizer_state: optax.OptState
     average: Tree = dataclasses.field(default_factory=dict)
 
-    @property
-    def tested(self) -> tuple[Tree, Tree]:
-        """Parameters and batch statistics to test and show: the average, if any."""
-        own = {"params": self.params, "batch_stats": self.batch_stats}
-        network = self.average or own
-        return network["params"], network["batch_stats"]
-
-    def with_tested(self, params: Tree) -> "TrainState":
-        """Returns the state with other parameters to test."""
-        if self.average:
-            return dataclasses.replace(self, average=self.average | {"params": params})
-        return dataclasses.replace(self, params=params)
-
 
 def split(module: M) -> tuple[nnx.GraphDef[M], Tree, Tree]:
     """Takes a module apart into its structure, parameters and batch statistics."""

@@ -253,7 +253,7 @@ def test_devices_that_share_the_parameters_exchange_nothing_of_the_videos():
 
 def test_ten_steps_in_float64_are_the_same_on_every_mesh():
     def after(mesh):
-        state, step, batch = opened_step(mesh, 2, side=12, ema=0.9)
+        state, step, batch = opened_step(mesh, 2, side=8, ema=0.9)
         # the heads too, which a config leaves in float32
         state = jax.tree.map(
             lambda leaf: leaf.astype(float) if leaf.ndim else leaf, state
@@ -263,7 +263,7 @@ def test_ten_steps_in_float64_are_the_same_on_every_mesh():
             state, metrics = step(state, batch(seed), jax.random.key(0))
         # parts stay where they are: another placement would compile the step again
         assert jax.tree.map(lambda leaf: leaf.sharding, state) == placed
-        return sharding.local((state, metrics))
+        return parameter_layout.local((state, metrics))
 
     with jax.enable_x64(True):
         one = after(sharding.make_mesh(jax.devices()[:1]))

@@ -32,7 +32,7 @@ def test_average_is_that_of_the_networks_after_the_updates():
         state, _ = take(state, batch([1.0, 2.0 + step], [0.0, 0.0]), jax.random.key(0))
         network = np.array([state.params["slope"], state.batch_stats["mean"]])
         expected = kept * expected + (1 - kept) * network
-        params, batch_stats = state.tested
+        params, batch_stats = averaging.tested(state)
         found = params["slope"], batch_stats["mean"]
         np.testing.assert_allclose(found, expected, rtol=1e-6)
         assert not np.allclose(found, network, rtol=1e-3)

@@ -71,7 +71,9 @@ def test_four_devices_write_and_one_reads(tmp_path):
 def large(step, value, mesh):
     """A state with an array that the devices of a group share."""
     made = state(step, value, size=1 << 14)
-    return sharding.place(sharding.local(made), parameter_layout.layout(made, mesh))
+    return sharding.place(
+        parameter_layout.local(made), parameter_layout.layout(made, mesh)
+    )
 
 
 def test_arrays_that_devices_share_are_read_by_any_number_of_them(tmp_path):

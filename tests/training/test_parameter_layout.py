@@ -33,7 +33,7 @@ def test_large_arrays_are_split_along_the_longest_axis_that_the_group_divides():
         "step": (),
         "never": (151, 151),
     }
-    whole = sharding.local(placed)
+    whole = parameter_layout.local(placed)
     for name, array in tree.items():
         np.testing.assert_array_equal(whole[name], array)
 
