@@ -55,18 +55,20 @@ def run(
     if video is not None:
         if not video.is_file():
             raise errors.DataError(f"no video at {video}")
-        content, name = video.read_bytes(), video.name
+        content, name, action = video.read_bytes(), video.name, ""
     elif dataset and id:
-        content, name = _stored(data_root / dataset, id), id
+        content, action = _stored(data_root / dataset, id)
+        name = id
     else:
         raise errors.ConfigError("name a --video, or a --dataset and an --id of it")
     picture, film = (out.with_name(out.name + end) for end in (".png", ".mp4"))
     file_io.check(picture)
     shown = attention.panels(
-        trained.load(baseline, data_root),
-        trained.load(smad, data_root),
+        trained.load(baseline, data_root, finished=False),
+        trained.load(smad, data_root, finished=False),
         content,
         name=name,
+        action=action,
         scaling=scaling,
     )
     attention.strip(shown, picture)
@@ -74,13 +76,16 @@ def run(
     return f"pictures: {picture} {film}"
 
 
-def _stored(folder: pathlib.Path, id: str) -> bytes:
-    """Returns a video of a data set."""
+def _stored(folder: pathlib.Path, id: str) -> tuple[bytes, str]:
+    """Returns a video of a data set, and its action or nothing."""
     from smad_jax.data import catalog, records
 
-    catalog.read_dataset_file(folder)  # raises, with the data sets that are there
+    # raises, with the data sets that are there
+    classes = catalog.read_dataset_file(folder).classes
     reader = records.RecordReader(folder)
     if id not in reader.ids:
         like = ", ".join(map(repr, reader.ids[:2]))
         raise errors.DataError(f"{folder} has no video {id!r}; its ids are like {like}")
-    return reader.video(reader.ids.index(id)).video
+    stored = reader.video(reader.ids.index(id))
+    known = 0 <= stored.label < len(classes)
+    return stored.video, classes[stored.label] if known else ""

@@ -1,4 +1,4 @@
-"""`picture`: where a run's network looks, in videos of every class of a test set."""
+"""`picture`: where a run's network looks, in videos of several actions."""
 
 import argparse
 import pathlib
@@ -13,7 +13,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("run_folder", type=pathlib.Path, metavar="RUN", help="folder of a run")
     add("--set", help="test set of the run, or DATASET/SPLIT (default: the last set)")
     command_line.add_data_root(parser)
-    add("--count", type=command_line.whole_number(1), default=10, help="videos to draw")
+    add(
+        "--count",
+        type=command_line.whole_number(1),
+        default=10,
+        help="videos to draw, of different actions",
+    )
     add("--out", type=pathlib.Path, help="PNG file to write (default: in the folder)")
 
 
@@ -36,7 +41,7 @@ def run(
     from smad_jax.experiment import trained
     from smad_jax.reporting import attention
 
-    network = trained.load(run_folder, data_root)
+    network = trained.load(run_folder, data_root, finished=False)
     sets = {
         name: place for name, place in network.settings.evaluation.sets.items() if place
     }
@@ -50,4 +55,8 @@ def run(
     file_io.check(target)
     split = network.open_split(sets.get(name, name))
     drawn = attention.gallery(network, selection.across_classes(split, count), target)
-    return f"picture: {target}, {drawn} of {len(split)} videos"
+    few = count < len(split.classes)
+    more = f"; --count {len(split.classes)} draws one of each action" if few else ""
+    return (
+        f"picture: {target}, {drawn} of {len(split)} videos{network.unfinished}{more}"
+    )

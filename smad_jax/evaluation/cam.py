@@ -12,7 +12,13 @@ import numpy as np
 
 Scaling = Literal["clip", "frame"]
 SCALINGS: tuple[Scaling, ...] = get_args(Scaling)
-Colours = Literal["turbo", "viridis"]
+Colours = Literal["evidence", "weight"]
+
+MOST = 2.0  # times the frame's mean: the end of the scale of actionness
+_HEAT = 0.55  # share of the colours in an overlay, the rest is the picture in grey
+_GREY = 128  # of the picture behind a legend
+# of a weight: none, the frame's mean and more, as RGB; Turbo has no grey and no magenta
+_WEIGHTS = np.array([(90, 90, 90), (250, 250, 250), (190, 0, 140)])
 
 
 def class_activation(
@@ -98,28 +104,70 @@ def displayed(
     scaled = np.divide(
         maps - low, spread, out=np.zeros(maps.shape), where=spread > tiny
     )
+    return _resized(scaled, height, width)
+
+
+def relative(actionness: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Returns actionness as brightness, resized to the frames, on one scale for all.
+
+    Nothing is stretched to the ends: even actionness is 0.5 everywhere.
+
+    Args:
+        actionness: [T, h, w], 1 on average over each frame.
+        height: Of the frames, in pixels.
+        width: Of the frames, in pixels.
+
+    Returns:
+        [T, height, width] float32 in 0..1: 0 for no weight, 0.5 for the frame's mean, 1
+        for `MOST` times the mean or more.
+    """
+    return _resized((actionness / MOST).clip(0, 1), height, width)
+
+
+def _resized(maps: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.stack(
         [
             cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
-            for frame in scaled.astype(np.float32)
+            for frame in maps.astype(np.float32)
         ]
     )
 
 
+def table(colours: Colours) -> np.ndarray:
+    """Returns the [256, 3] uint8 RGB colours of brightness 0 to 1.
+
+    Args:
+        colours: `evidence` for a class, from blue over green to red (Turbo), or
+            `weight`, from dark grey over white at 0.5 to magenta.
+    """
+    levels = np.arange(256, dtype=np.uint8)
+    if colours == "evidence":
+        bgr = cv2.applyColorMap(levels[None], cv2.COLORMAP_TURBO)
+        return bgr[0, :, ::-1]
+    place = np.linspace(0, len(_WEIGHTS) - 1, 256)
+    parts = [np.interp(place, range(len(_WEIGHTS)), part) for part in _WEIGHTS.T]
+    return np.rint(np.stack(parts, axis=1)).astype(np.uint8)
+
+
+def legend(colours: Colours) -> np.ndarray:
+    """Returns [256, 3] uint8: what an overlay makes of the colours over medium grey."""
+    grey = np.full((1, 1, 256, 3), _GREY, np.uint8)
+    return overlay(grey, np.linspace(0, 1, 256)[None, None], colours)[0, 0]
+
+
 def overlay(
-    frames: np.ndarray, brightness: np.ndarray, colours: Colours = "turbo"
+    frames: np.ndarray, brightness: np.ndarray, colours: Colours = "evidence"
 ) -> np.ndarray:
-    """Returns frames under a colour map: 0.4 heat and 0.5 picture, as in Places' demo.
+    """Returns the frames in grey under colours, whose hue the picture leaves as it is.
 
     Args:
         frames: [T, H, W, 3] uint8 RGB.
         brightness: [T, H, W] in 0..1.
-        colours: The colour map: `turbo`, blue to red, or `viridis`, violet to yellow.
+        colours: See `table`.
 
     Returns:
         [T, H, W, 3] uint8 RGB.
     """
-    levels = np.rint(255 * brightness).astype(np.uint8)
-    table = {"turbo": cv2.COLORMAP_TURBO, "viridis": cv2.COLORMAP_VIRIDIS}[colours]
-    heat = np.stack([cv2.applyColorMap(f, table)[..., ::-1] for f in levels])
-    return np.rint(0.4 * heat + 0.5 * frames).astype(np.uint8)
+    heat = table(colours)[np.rint(255 * brightness).astype(np.uint8)]
+    grey = frames.mean(axis=-1, keepdims=True)
+    return np.rint(_HEAT * heat + (1 - _HEAT) * grey).astype(np.uint8)

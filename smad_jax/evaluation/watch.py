@@ -53,6 +53,6 @@ class Watch:
         pictures = []
         for frame, maps in zip(frames, actionness, strict=True):
             shown = cam.stretched(maps, num_frames)[middle, None]
-            heat = cam.displayed(shown, *frame.shape[:2], scaling="frame")
-            pictures.append(cam.overlay(frame[None], heat)[0])
+            heat = cam.relative(shown, *frame.shape[:2])
+            pictures.append(cam.overlay(frame[None], heat, "weight")[0])
         return Seen(actionness, np.stack(pictures))

@@ -56,18 +56,20 @@ class Settings:
         return sections.read(cls, "", config)
 
     @classmethod
-    def of_run(cls, folder: pathlib.Path) -> Self:
-        """Returns the settings of the finished run in `folder`.
+    def of_run(cls, folder: pathlib.Path, *, finished: bool = True) -> Self:
+        """Returns the settings of the run in `folder`, which is to be `finished`.
 
         Raises:
-            DataError: if there is no finished run, or its config is damaged.
+            DataError: if there is no such run, or its config is damaged.
         """
         # results.json is written last: without it, a run has not finished.
-        for name in ("config.json", "results.json"):
+        for name in ["config.json", *["results.json"] * finished]:
             if not (folder / name).exists():
+                begun = (folder / "config.json").exists()
+                start = f"python main.py --config configs/NAME.py --workdir {folder}"
                 raise errors.DataError(
-                    f"no finished run in {folder} (it has no {name}); start or finish "
-                    f"one: python main.py --config configs/NAME.py --workdir {folder}"
+                    f"no {'finished ' * finished}run in {folder} (it has no {name}); "
+                    + ("repeat its command to resume it" if begun else start)
                 )
         path = folder / "config.json"
         try:

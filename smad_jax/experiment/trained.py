@@ -34,11 +34,18 @@ class TrainedNetwork:
         classes: [K] names of the actions, in the order of the probabilities.
         settings: Of its run: videos are sampled as they were when it was tested.
         predictor: The network.
+        step: Of the checkpoint, if training is not finished; None otherwise.
     """
 
     classes: tuple[str, ...]
     settings: Settings
     predictor: predict_lib.Predictor
+    step: int | None = None
+
+    @property
+    def unfinished(self) -> str:
+        """A note for pictures of a network that is still in training, or nothing."""
+        return "" if self.step is None else f", step {self.step} of unfinished training"
 
     def open_split(self, place: str, aspects: Sequence[str] = ()) -> catalog.Split:
         """Opens a DATASET/SPLIT with the labels of some aspects.
@@ -106,9 +113,13 @@ class TrainedNetwork:
 
 
 def load(
-    folder: pathlib.Path, data_root: pathlib.Path, *, test_views: int = 0
+    folder: pathlib.Path,
+    data_root: pathlib.Path,
+    *,
+    test_views: int = 0,
+    finished: bool = True,
 ) -> TrainedNetwork:
-    """Returns the network of a finished run.
+    """Returns the network of a run.
 
     Args:
         folder: Of the run.
@@ -117,12 +128,13 @@ def load(
         test_views: Views of a video, or frames of one view where the run's sampling is
             by segments; 0 for as many as the run was tested with. Of images one is
             enough: all are the same.
+        finished: Whether the run must be finished; if not, its newest checkpoint does.
 
     Raises:
-        DataError: if the run is not finished, nothing names its classes, or the
-            checkpoint does not fit its config.
+        DataError: if the run is not finished but must be, nothing names its classes, or
+            the checkpoint does not fit its config.
     """
-    settings = Settings.of_run(folder)
+    settings = Settings.of_run(folder, finished=finished)
     settings = settings.with_data(data_root, test_views=test_views)
     labels = run_labels.read(folder)
     # Only the training data name the classes of a run that is older than the file.
@@ -130,8 +142,11 @@ def load(
         train = splits.open_train(settings)
         labels = run_labels.Labels(train.classes, train.aspects)
     # Without the weights that the run began with: the checkpoint holds all arrays.
-    _, *arrays = checkpoint.read_trained(folder / "checkpoints")
-    return _network(settings, labels, arrays, str(folder))
+    step, *arrays = checkpoint.read_trained(folder / "checkpoints")
+    network = _network(settings, labels, arrays, str(folder))
+    if not (folder / "results.json").exists():
+        network = dataclasses.replace(network, step=step)
+    return network
 
 
 def load_run(

@@ -24,11 +24,8 @@ from smad_jax.reporting import figures
 SIDE = 224  # pixels of a panel
 FRAMES_PER_SECOND = 4
 STRIP_FRAMES = 4
-_CAM: cam.Colours = "turbo"
-_ACTIONNESS: cam.Colours = "viridis"
-_DIVERGING = "PuOr_r"  # of actionness on a sheet, white at the frame's mean
 # the colours of each column of a strip; None for a picture
-_LEGENDS = (None, _CAM, _ACTIONNESS, _CAM)
+_LEGENDS: tuple[cam.Colours | None, ...] = (None, "evidence", "weight", "evidence")
 
 
 class Panels(NamedTuple):
@@ -99,6 +96,7 @@ def panels(
     content: bytes,
     *,
     name: str = "the video",
+    action: str = "",
     scaling: cam.Scaling = "clip",
 ) -> Panels:
     """Returns the four columns of Fig. 7 for the middle clip of a video.
@@ -108,6 +106,7 @@ def panels(
         smad: Network with SAAR.
         content: The video file.
         name: Of the video, for its column.
+        action: True class of the video, if it is known.
         scaling: See `cam.displayed`.
 
     Raises:
@@ -131,30 +130,44 @@ def panels(
             "the second run has no actionness; only runs with SAAR have it, such as "
             "those of configs/slowonly_smad.py (model.saar=True)"
         )
-    # large pixels stay sharp; photographs are smoothed
-    small = clip.shape[1] < SIDE // 2
-    how = cv2.INTER_NEAREST if small else cv2.INTER_LINEAR
-    frames = np.stack([cv2.resize(f, (SIDE, SIDE), interpolation=how) for f in clip])
-
-    def heat(maps: np.ndarray, colours: cam.Colours = _CAM) -> np.ndarray:
-        maps = cam.stretched(maps, len(frames))
-        shown = cam.displayed(maps, SIDE, SIDE, scaling=scaling)
-        return cam.overlay(frames, shown, colours)
-
+    frames = _enlarged(clip)
     return Panels(
         titles=(
-            f"RGB\n{figures.shortened(name)}",
-            f"Baseline CAM\n{before.answer} ({before.probability:.0%})",
-            "Actionness",
-            f"SMAD CAM\n{after.answer} ({after.probability:.0%})",
+            f"{action or 'RGB'}\n{figures.shortened(name)}",
+            f"Baseline CAM{baseline.unfinished}\n{_answered(before)}",
+            f"SMAD actionness{smad.unfinished}",
+            f"SMAD CAM{smad.unfinished}\n{_answered(after)}",
         ),
         columns=(
             frames,
-            heat(before.activation),
-            heat(after.actionness, _ACTIONNESS),
-            heat(after.activation),
+            _evidence(frames, before, scaling),
+            _weight(frames, after.actionness),
+            _evidence(frames, after, scaling),
         ),
     )
+
+
+def _answered(found: Look) -> str:
+    return f"→ {found.answer} ({found.probability:.0%})"
+
+
+def _enlarged(clip: np.ndarray) -> np.ndarray:
+    """The frames as [T, SIDE, SIDE, 3]; large pixels stay sharp, others are smooth."""
+    how = cv2.INTER_NEAREST if clip.shape[1] < SIDE // 2 else cv2.INTER_LINEAR
+    return np.stack([cv2.resize(f, (SIDE, SIDE), interpolation=how) for f in clip])
+
+
+def _evidence(frames: np.ndarray, found: Look, scaling: cam.Scaling) -> np.ndarray:
+    """The frames under the CAM."""
+    maps = cam.stretched(found.activation, len(frames))
+    shown = cam.displayed(maps, SIDE, SIDE, scaling=scaling)
+    return cam.overlay(frames, shown, "evidence")
+
+
+def _weight(frames: np.ndarray, actionness: np.ndarray) -> np.ndarray:
+    """The frames under the actionness."""
+    maps = cam.stretched(actionness, len(frames))
+    return cam.overlay(frames, cam.relative(maps, SIDE, SIDE), "weight")
 
 
 def strip(shown: Panels, path: pathlib.Path, *, count: int = STRIP_FRAMES) -> None:
@@ -173,8 +186,7 @@ def strip(shown: Panels, path: pathlib.Path, *, count: int = STRIP_FRAMES) -> No
         axis.set_ylabel(f"frame {frame + 1} of {total}", fontsize=7)
     for column, colours in enumerate(_LEGENDS):
         if colours is not None:
-            what = "actionness" if colours == _ACTIONNESS else "evidence for the class"
-            _legend(figure, axes[:, column], colours, (0, 1), ("least", "most"), what)
+            _legend(figure, axes[:, column], colours, "bottom")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130, bbox_inches="tight")
 
@@ -182,18 +194,24 @@ def strip(shown: Panels, path: pathlib.Path, *, count: int = STRIP_FRAMES) -> No
 def _legend(
     figure: matplotlib.figure.Figure,
     axes: np.ndarray,
-    colours: str,
-    ends: tuple[float, float],
-    ticks: tuple[str, str],
-    label: str,
-    location: Literal["bottom", "right"] = "bottom",
+    colours: cam.Colours,
+    location: Literal["bottom", "right"],
 ) -> None:
     """Draws what colours mean, beside the axes that have them."""
-    scale = cm.ScalarMappable(colors.Normalize(*ends), colours)
+    names, label = {
+        "evidence": (("least", "most"), "evidence in this clip"),
+        "weight": (("0", "1", f"≥ {cam.MOST:g}"), "times the frame's mean"),
+    }[colours]
+    shown = colors.ListedColormap(cam.legend(colours) / 255)
     bar = figure.colorbar(
-        scale, ax=axes.tolist(), location=location, ticks=ends, aspect=12, pad=0.02
+        cm.ScalarMappable(colors.Normalize(0, 1), shown),
+        ax=axes.tolist(),
+        location=location,
+        ticks=np.linspace(0, 1, len(names)).tolist(),
+        aspect=12,
+        pad=0.02,
     )
-    bar.set_ticklabels(ticks, fontsize=7)
+    bar.set_ticklabels(names, fontsize=7)
     bar.set_label(label, fontsize=7)
 
 
@@ -201,6 +219,8 @@ def gallery(
     network: trained.TrainedNetwork, split: catalog.Split, path: pathlib.Path
 ) -> int:
     """Draws videos with what the network sees in them, as a PNG file.
+
+    A line at the top states how many of the actions they are of.
 
     Each column is the middle frame of a video: the frame, its CAM of the action that
     the network predicts for this clip, and with SAAR its actionness. The title is the
@@ -247,44 +267,34 @@ def gallery(
         )
     for axis, name in zip(axes[:, 0], names, strict=True):
         axis.set_ylabel(name, fontsize=8)
-    evidence = "evidence in this clip"
-    _legend(figure, axes[1], _CAM, (0, 1), ("least", "most"), evidence, "right")
-    if with_saar:
-        mean = "times the frame's mean"
-        _legend(figure, axes[2], _DIVERGING, (0, 2), ("0", "≥ 2"), mean, "right")
+    for row, colours in zip(axes[1:], ("evidence", "weight"), strict=False):
+        _legend(figure, row, colours, "right")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.suptitle(
-        "action → prediction of this clip; red: wrong", fontsize=7, x=0, ha="left"
+        f"{_extent(split, [row for row, *_ in shown])}{network.unfinished}; action → "
+        "prediction of this clip; red: wrong",
+        fontsize=7,
+        x=0,
+        ha="left",
     )
     figure.savefig(path, dpi=120, bbox_inches="tight")
     return len(shown)
 
 
+def _extent(split: catalog.Split, rows: list[int]) -> str:
+    """How many videos are drawn, and of how many of the classes."""
+    some = len(np.unique(split.labels[rows]))
+    return f"{len(rows)} videos, of {some} of the {len(split.classes)} actions"
+
+
 def _draw_column(axes: np.ndarray, clip: np.ndarray, found: Look) -> None:
     """The middle frame of a clip, plain and under each of its maps."""
-    middle = len(clip) // 2
-    frame = clip[middle]
-    height, width = frame.shape[:2]
-    evidence = cam.displayed(cam.stretched(found.activation, len(clip)), height, width)
-    axes[0].imshow(frame)
-    layers = [(evidence[middle], _CAM, 1)]
+    frames, middle = _enlarged(clip), len(clip) // 2
+    layers = [frames, _evidence(frames, found, "clip")]
     if found.actionness is not None:
-        # as it is, not stretched to the ends: even actionness shows as one colour
-        layers.append(
-            (cam.stretched(found.actionness, len(clip))[middle], _DIVERGING, 2)
-        )
-    for axis, (layer, colours, most) in zip(axes[1:], layers, strict=True):
-        axis.imshow(frame.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
-        axis.imshow(
-            layer,
-            cmap=colours,
-            vmin=0,
-            vmax=most,
-            alpha=0.55,
-            interpolation="bilinear",
-            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-        )
-    for axis in axes:
+        layers.append(_weight(frames, found.actionness))
+    for axis, layer in zip(axes, layers, strict=True):
+        axis.imshow(layer[middle])
         axis.set(xticks=[], yticks=[])
 
 

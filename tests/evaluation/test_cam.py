@@ -62,10 +62,33 @@ def test_maps_of_a_strided_network_are_stretched_as_torch_does(t):
     np.testing.assert_allclose(cam.stretched(maps, 8), expected[0, 0].numpy())
 
 
-def test_overlay_is_four_tenths_heat_and_half_picture():
-    frames = np.full((1, 1, 2, 3), 200, np.uint8)
-    dark, bright = cam.overlay(frames, np.array([[[0.0, 1.0]]]))[0, 0].astype(int)
-    assert (dark >= 100).all() and (bright >= 100).all()
-    assert dark[2] > dark[0]  # blue below red
-    assert bright[0] > bright[2]
-    assert max(dark.max(), bright.max()) <= 100 + round(0.4 * 255)
+def test_overlay_keeps_the_hue_of_the_colours_whatever_the_picture():
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (1, H, W, 3), np.uint8)
+    for colours in ("evidence", "weight"):
+        shown = cam.overlay(frames, np.full((1, H, W), 0.25), colours).astype(int)
+        table = cam.table(colours)[64].astype(int)
+        for one, other in ((0, 1), (1, 2)):
+            found = shown[..., one] - shown[..., other]
+            expected = 0.55 * (table[one] - table[other])
+            np.testing.assert_allclose(found, expected, atol=1)
+
+
+def test_legend_has_the_colours_of_an_overlay_on_grey():
+    frames = np.full((1, 1, 3, 3), 128, np.uint8)
+    for colours in ("evidence", "weight"):
+        shown = cam.overlay(frames, np.array([[[0.0, 0.2, 1.0]]]), colours)[0, 0]
+        assert (shown == cam.legend(colours)[[0, 51, 255]]).all()
+
+
+def test_the_two_scales_have_no_colour_in_common():
+    one, other = (cam.table(name).astype(int) for name in ("evidence", "weight"))
+    assert np.abs(one[:, None] - other).max(axis=-1).min() > 40
+
+
+def test_actionness_has_one_scale_that_stretches_nothing():
+    assert (cam.relative(np.ones((T, H, W)), 9, 8) == 0.5).all()
+    shown = cam.relative(np.array([[[0.0, 1.0, 2.0, 7.0]]]), 1, 4)
+    np.testing.assert_allclose(shown, [[[0, 0.5, 1, 1]]])
+    mean = cam.table("weight")[[127, 128]].astype(int)
+    assert (mean.min(axis=1) > 240).all(), "white at the mean"

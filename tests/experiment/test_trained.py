@@ -87,7 +87,7 @@ def test_damaged_config_or_checkpoint_is_named(finished, small_data, tmp_path):
 
 def test_run_that_is_not_finished_is_refused(finished, small_data, tmp_path):
     (tmp_path / "config.json").write_text((finished / "config.json").read_text())
-    with pytest.raises(errors.DataError, match=r"no results\.json.*--workdir"):
+    with pytest.raises(errors.DataError, match=r"no results\.json.*resume it"):
         trained.load(tmp_path, small_data)
     with pytest.raises(errors.DataError, match=r"no config\.json"):
         trained.load(tmp_path / "nowhere", small_data)

@@ -4,9 +4,11 @@ import io
 import av
 import cv2
 import jax
+import matplotlib.figure
 import numpy as np
 import pytest
 from flax import nnx
+from matplotlib.axes import Axes
 
 from configs import slowonly_smad
 from smad_jax import errors, models
@@ -72,18 +74,39 @@ def test_four_columns_show_the_clip_that_both_networks_saw(networks, content):
         shown.columns[3],
         cam.overlay(shown.columns[0], cam.displayed(after.activation, 224, 224)),
     )
-    assert shown.titles[3] == f"SMAD CAM\n{after.answer} ({after.probability:.0%})"
+    assert shown.titles[3] == f"SMAD CAM\n→ {after.answer} ({after.probability:.0%})"
     assert after.answer in CLASSES
 
 
 def test_actionness_has_other_colours_than_the_evidence_for_a_class(networks, content):
     shown = attention.panels(*networks, content)
     after = attention.look(networks[1], attention.clip_of(networks[1], content))
-    bright = cam.displayed(after.actionness, 224, 224)
+    bright = cam.relative(after.actionness, 224, 224)
     np.testing.assert_array_equal(
-        shown.columns[2], cam.overlay(shown.columns[0], bright, "viridis")
+        shown.columns[2], cam.overlay(shown.columns[0], bright, "weight")
     )
     assert (shown.columns[2] != cam.overlay(shown.columns[0], bright)).any()
+    assert shown.titles[2] == "SMAD actionness"
+
+
+def test_both_commands_draw_a_network_alike(networks, content, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Axes, "imshow", lambda axes, image, **_: drawn.append(image))
+    clip = attention.clip_of(networks[1], content)
+    found = attention.look(networks[1], clip)
+    axes = matplotlib.figure.Figure().subplots(3, 1)
+    attention._draw_column(axes, clip, found)
+    shown = attention.panels(*networks, content)
+    for image, column in zip(drawn, (0, 3, 2), strict=True):
+        np.testing.assert_array_equal(image, shown.columns[column][len(clip) // 2])
+
+
+def test_columns_name_the_true_action_and_an_unfinished_network(networks, content):
+    early = dataclasses.replace(networks[1], step=40)
+    titles = attention.panels(networks[0], early, content, action="wave").titles
+    assert titles[0] == "wave\nthe video"
+    assert titles[1].startswith("Baseline CAM\n")
+    assert titles[2] == "SMAD actionness, step 40 of unfinished training"
 
 
 @pytest.mark.parametrize("saar", [False, True])
@@ -141,7 +164,7 @@ def test_command_writes_a_picture_and_a_film(
     networks, content, tmp_path, capsys, monkeypatch
 ):
     found = {"one": networks[0], "two": networks[1]}
-    monkeypatch.setattr(trained, "load", lambda folder, root: found[folder.name])
+    monkeypatch.setattr(trained, "load", lambda folder, root, **_: found[folder.name])
     (tmp_path / "v.mp4").write_bytes(content)
     runs = ["cam", "--baseline", "one", "--smad", "two"]
     out = tmp_path / "new" / "fig.7"

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from smad_jax import errors
+from smad_jax.experiment import trained
 from smad_jax.reporting import __main__ as command
 
 
@@ -56,7 +58,9 @@ def test_picture_is_drawn_beside_the_run_or_where_it_is_requested(
     data = ("--data-root", small_data, "--count", 3)
     assert run("picture", folder, "--set", "tail", *data) == 0
     target = folder / "picture_tail.png"
-    assert capsys.readouterr().out.startswith(f"picture: {target}, 3 of ")
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"picture: {target}, 3 of ")
+    assert printed.endswith("videos; --count 10 draws one of each action\n")
     assert target.stat().st_size > 0
     place = ("--set", "embedded/iid", "--out", tmp_path / "a.png")
     assert run("picture", folder, *place, *data) == 0
@@ -70,6 +74,24 @@ def test_picture_is_drawn_beside_the_run_or_where_it_is_requested(
     assert "known: none, or any DATASET/SPLIT" in capsys.readouterr().err
     assert run("picture", folder, "--out", "a.jpg", *data) == 2
     assert run("picture", tmp_path / "none", *data) == 3
+
+
+def test_picture_of_a_stopped_run_shows_its_newest_checkpoint(
+    fresh_run, small_data, tmp_path, capsys
+):
+    folder = tmp_path / "run"
+    shutil.copytree(fresh_run, folder)
+    (folder / "results.json").unlink()
+    step = max(int(path.name) for path in (folder / "checkpoints").glob("[0-9]*"))
+    data = ("--data-root", small_data, "--count", 3)
+    assert run("picture", folder, *data) == 0
+    assert f"videos, step {step} of unfinished training" in capsys.readouterr().out
+    with pytest.raises(errors.DataError) as caught:
+        trained.load(folder, small_data)
+    assert str(caught.value) == (
+        f"no finished run in {folder} (it has no results.json); repeat its command to "
+        "resume it"
+    )
 
 
 def test_study_is_printed_and_written_into_both_documents(fake_runs, tmp_path, capsys):
