@@ -47,6 +47,7 @@ def test_blocks_of_the_page_run_as_they_stand(folder, capsys):
         assert 6 <= len(block.splitlines()) <= 14, title
     assert (folder / "audit.html").stat().st_size > 0
     assert "overall accuracy " in printed["Audit a model"]
+    assert "towards the scene" in printed["Audit a model"]
     assert (folder / "runs" / "mine" / "results.json").is_file()
     assert "/top1 " in printed["Train on your videos"]
     assert (folder / "predictions.csv").read_text().count("\n") == 13

@@ -29,7 +29,10 @@ def test_notebook_runs_and_shows_what_its_text_claims(tmp_path, monkeypatch):
         for name, share in re.findall(r"^(iid|rare|tail) +([\d.]+)%$", text, re.M)
     }
     assert max(accuracy["tail"], accuracy["rare"]) < accuracy["iid"]
-    assert "usual minus rare scenes" in text
+    assert "biased towards the scene" in text and "all videos: " in text
+    assert [
+        o for o in outputs if "audit.html" in o.get("data", {}).get("text/html", "")
+    ]
     assert [o for o in outputs if "image/png" in o.get("data", {})]
     folder = tmp_path / "runs" / "quickstart"
     assert (folder / "audit.html").stat().st_size > 0

@@ -45,6 +45,9 @@ def draw(
             left = column * (_SIDE + 4)
             picture = _middle_frame(videos, place[labels.ids[member]])
             row[_CAPTION : _CAPTION + _SIDE, left : left + _SIDE] = picture
+            # around it: a white frame must not look like a missing picture
+            corners = (left, _CAPTION), (left + _SIDE - 1, _CAPTION + _SIDE - 1)
+            cv2.rectangle(row, *corners, (128, 128, 128))
         rows.append(row)
     sheet = cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR)
     with file_io.whole(path) as partial:

@@ -24,7 +24,7 @@ def version() -> str:
     try:
         return f"smad_jax {metadata.version('smad_jax')}"
     except metadata.PackageNotFoundError:
-        return "smad_jax, not installed but run from its folder"
+        return "smad_jax (run from its source folder)"
 
 
 def run(act: Callable[[], str | None], *, stopped: str = "stopped by Ctrl-C") -> int:

@@ -81,7 +81,7 @@ def run(
     out: pathlib.Path,
 ) -> str:
     """Writes the page; returns its first screen as text, and where it is."""
-    from smad_jax.reporting.audit import audits, page, terminal, thumbnails
+    from smad_jax.reporting.audit import audits, page, thumbnails
 
     files = [file for _, file in (*aspect, *names)]
     files += filter(None, (predictions, other, labels, train, classes))
@@ -116,8 +116,8 @@ def run(
                 f"note: no video to be shown is in {videos} and can be read; their "
                 f"files are found by id, such as {wanted[0]!r}"
             )
-    audits.write_page(audit, out, pictures=pictures, seed=seed)
-    return f"{terminal.summary(audit, pictures=bool(pictures))}\n\naudit: {out}"
+    first_screen = audits.write_page(audit, out, pictures=pictures, seed=seed)
+    return f"{first_screen}\n\naudit: {out}"
 
 
 def _named_file(text: str) -> tuple[str, pathlib.Path]:

@@ -156,7 +156,7 @@ def _about_labels(
     rest = [lean for lean in verdict.leans if lean.value not in told]
     found = [_collect(audit, aspect, standing)] if standing else []
     found += [_look_into_label(aspect, pool) for pool in hard[:_SHOWN]]
-    found += [_look_into_pair(audit, aspect, lean) for lean in rest[:_SHOWN]]
+    found += [_look_into_pairs(audit, aspect, rest)] if rest else []
     alike = verdict.concern.level == "none" or verdict.concern.reason == "wide"
     return found or (_look_into_groups(audit, aspect) if alike else [])
 
@@ -195,16 +195,20 @@ def _look_into_label(aspect: joining.Aspect, pool: leaning.Pool) -> Step:
     )
 
 
-def _look_into_pair(
-    audit: analysis.Audit, aspect: joining.Aspect, lean: leaning.Lean
+def _look_into_pairs(
+    audit: analysis.Audit, aspect: joining.Aspect, leans: Sequence[leaning.Lean]
 ) -> Step:
-    action = naming.quoted(audit.material.classes[lean.label])
+    pairs = [
+        f"{naming.quoted(aspect.names[lean.value])} that are classified as "
+        f"{naming.quoted(audit.material.classes[lean.label])}"
+        for lean in leans[:_SHOWN]
+    ]
+    more = ", …" if len(leans) > len(pairs) else ""
     return Step(
-        f"Look into other actions with {naming.quoted(aspect.names[lean.value])} that "
-        f"are classified as {action}",
-        f"There are more of them than chance explains, although this {aspect.name} is "
-        f"not usual for {action}, or {action} itself is less accurate there. Check the "
-        "labels of these videos, then collect more of them for training.",
+        f"Look into other actions with {', with '.join(pairs)}{more}",
+        f"There are more of them than chance explains, although the {aspect.name} is "
+        "not usual for the action, or the action itself is less accurate there. Check "
+        "the labels of these videos, then collect more of them for training.",
     )
 
 

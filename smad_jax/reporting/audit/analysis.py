@@ -134,7 +134,7 @@ class Audit:
         class_rows: For each aspect, of the audited model, the worst class first.
         confusions: Of the audited model, the most frequent first; at most
             `MAX_CONFUSIONS`.
-        explained: How many mistakes of the audited model stand in a group or pair that
+        explained: How many mistakes of the audited model fall in a group or pair that
             exceeds chance, of any aspect; out of all mistakes.
         num_bootstrap: Draws behind the intervals of the measures.
     """

@@ -10,7 +10,14 @@ from smad_jax import errors
 from smad_jax.base import file_io
 from smad_jax.data import catalog, label_names
 from smad_jax.experiment import run_labels
-from smad_jax.reporting.audit import analysis, inputs, joining, naming, page
+from smad_jax.reporting.audit import (
+    analysis,
+    inputs,
+    joining,
+    naming,
+    page,
+    terminal,
+)
 
 File = str | os.PathLike
 # A file, or a row for each of `ids`.
@@ -88,8 +95,8 @@ def write_page(
     *,
     pictures: Mapping[str, str] | None = None,
     seed: int = 0,
-) -> None:
-    """Writes an audit as one HTML file.
+) -> str:
+    """Writes an audit as one HTML file; returns its first screen as plain text.
 
     Args:
         audit: From `audit`.
@@ -98,6 +105,7 @@ def write_page(
         seed: That of the audit, for its small print.
     """
     file_io.write_text(pathlib.Path(out), page.render(audit, pictures or {}, seed))
+    return terminal.summary(audit, pictures=bool(pictures))
 
 
 def _labels(predictions: Source, labels: Source | None) -> Source:

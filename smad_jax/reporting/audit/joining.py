@@ -41,6 +41,11 @@ class Aspect(NamedTuple):
     ordered: bool
 
     @property
+    def occurring(self) -> np.ndarray:
+        """The numbers of the labels that occur in the set, sorted."""
+        return np.unique(self.values[self.values >= 0])
+
+    @property
     def usual(self) -> np.ndarray | None:
         """The [K, Z] counts that decide what is usual; None for those of the set."""
         return self.train if self.ordered else None

@@ -35,9 +35,9 @@ def gap(verdict: analysis.Verdict) -> str:
 
 
 def located(audit: analysis.Audit) -> str:
-    """Returns the share of mistakes that are located; a dash if none could be."""
+    """Returns the share of mistakes that are located; nothing if none could be."""
     few = all(audit.of(aspect.name).too_few for aspect in audit.material.aspects)
-    return percent(math.nan if few else audit.explained.share)
+    return "" if few else percent(audit.explained.share)
 
 
 def number(value: float, sign: str = "") -> str:
@@ -67,12 +67,12 @@ def overall(audit: analysis.Audit) -> list[str]:
     if explained.hits:
         text += (
             f" Of its {explained.num_videos:,} mistakes, {explained.hits:,} "
-            f"({percent(explained.share)}) stand in groups or pairs below that exceed "
+            f"({percent(explained.share)}) fall in groups or pairs below that exceed "
             "chance."
         )
     elif explained.num_videos and any(one.concern.proven for one in found):
         text += (
-            f" None of its {explained.num_videos:,} mistakes stands in a single group "
+            f" None of its {explained.num_videos:,} mistakes falls in a single group "
             "or pair that exceeds chance: the gap below is spread over many."
         )
     change = [] if audit.change is None else [_about_change(audit, audit.change)]
@@ -228,7 +228,7 @@ def _about_measures(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
     if found.separation.low > found.separation.control:
         second = "they still depend on it"
     else:
-        second = "this measure alone shows no certain dependence"
+        second = "they do not depend on it beyond chance by this measure"
         if verdict.concern.proven:
             second += ", although accuracy differs as stated above"
     return (

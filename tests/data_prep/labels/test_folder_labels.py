@@ -63,6 +63,10 @@ def test_sheet_has_a_row_for_each_cluster_with_its_pictures(clips, tmp_path):
     for first in range(3):  # the scenes look very different
         for second in range(first):
             assert np.abs(colours[first] - colours[second]).max() > 15
+    # a frame around each picture, which may be as white as the sheet
+    for row in rows:
+        assert (row[22:118, [0, 95]] == 128).all()
+        assert (row[[22, 117], :96] == 128).all()
 
 
 def test_ids_that_several_videos_would_share_are_refused(clips, tmp_path, capsys):

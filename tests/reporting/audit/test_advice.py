@@ -131,10 +131,11 @@ def look_into_label(found, lead, shown):
     return pool.rate.share < pool.expected and words.percent(pool.rate.share) in shown
 
 
-def look_into_pair(found, lead, shown):
-    value, label = re.findall(r"\d+", lead)
+def look_into_pairs(found, lead, shown):
+    pairs = re.findall(r"with “\w+ (\d+)” that are classified as “class (\d+)”", lead)
     leans = aspect_of(found, lead).leans
-    return (label, value) in [(str(one.label), str(one.value)) for one in leans]
+    known = {(str(one.value), str(one.label)) for one in leans}
+    return pairs and known.issuperset(pairs)
 
 
 def reasons(found):
@@ -149,7 +150,7 @@ RULES = {
     "Find out": lambda *of: "entangled" in reasons(of[0]),
     "Collect": collect,
     "Look into videos": look_into_label,
-    "Look into other": look_into_pair,
+    "Look into other": look_into_pairs,
     "Look into (all|“)": lambda *of: aspect_of(*of[:2]).listed.any(),
     "Add test videos": lambda *of: {"few", "wide"} & reasons(of[0]),
     "Look at examples": lambda *of: "Worst groups" in of[2],

@@ -12,7 +12,8 @@ import pytest
 
 from smad_jax.evaluation import rates
 from smad_jax.reporting import __main__ as command
-from smad_jax.reporting.audit import analysis, inputs, joining, naming, page
+from smad_jax.reporting.audit import analysis, audits, inputs, joining, naming, page
+from tests.helpers import audits as audits_of
 
 HOSTILE = (
     "<script>document.body.textContent='gone'</script>",
@@ -165,10 +166,24 @@ def test_unreadable_videos_are_shown_as_such(tmp_path):
 
 
 @pytest.mark.optional
+@pytest.mark.parametrize("names", ["hostile", "plain"])
 def test_browser_shows_it_on_a_phone_without_scrolling_sideways(
-    written, browser, tmp_path
+    names, written, browser, tmp_path
 ):
-    content = html.escape(written[0].read_text("utf-8"))
+    shown, title = written[0].read_text("utf-8"), naming.plain(HOSTILE[0])
+    if names == "plain":
+        label, scene, biased = audits_of.draw(rare=0.4)
+        thing = np.roll(scene, 1)
+        found = audits.audit(
+            biased,
+            label,
+            {"scene": scene, "object": thing},
+            other=audits_of.draw()[2],
+            model_names=["baseline", "SMAD"],
+            bootstrap=2,
+        )
+        shown, title = page.render(found, {}, 0), "baseline"
+    content = html.escape(shown)
     (tmp_path / "phone.html").write_text(
         f"""<iframe width=390 height=800 srcdoc="{content}"></iframe><script>
         function sorted(page) {{
@@ -181,11 +196,24 @@ def test_browser_shows_it_on_a_phone_without_scrolling_sideways(
           }}
           return shown;
         }}
+        function broken(page) {{
+          const found = [], range = page.createRange();
+          for (const head of page.querySelectorAll("th")) {{
+            const texts = page.createTreeWalker(head, NodeFilter.SHOW_TEXT);
+            for (let text; (text = texts.nextNode());)
+              for (const word of text.data.matchAll(/[a-z]{{2,15}}(?![^ ])/gi)) {{
+                range.setStart(text, word.index);
+                range.setEnd(text, word.index + word[0].length);
+                if (range.getClientRects().length > 1) found.push(word[0]);
+              }}
+          }}
+          return found;
+        }}
         document.querySelector("iframe").onload = event => {{
           const page = event.target.contentDocument, root = page.documentElement;
           document.body.textContent = JSON.stringify([
             root.scrollWidth, root.clientWidth, page.querySelectorAll("svg").length,
-            page.querySelector("h1").innerText, sorted(page),
+            page.querySelector("h1").innerText, broken(page), sorted(page),
             Math.min(...[...page.querySelectorAll(".bar")].map(b => b.clientWidth))])
         }}</script>""",
         "utf-8",
@@ -197,12 +225,12 @@ def test_browser_shows_it_on_a_phone_without_scrolling_sideways(
         [browser, *flags, file], capture_output=True, text=True, timeout=100, check=True
     ).stdout
     shown = html.unescape(re.search(r"<body>(\[.*\])</body>", dumped, re.S)[1])
-    scrolled, width, pictures, title, (up, rising, down, falling), bar = json.loads(
-        shown
-    )
+    scrolled, width, pictures, heading, broken, table, bar = json.loads(shown)
+    up, rising, down, falling = table
+    assert broken == [], "words of a heading stay whole"
     assert scrolled <= width <= 390
     assert pictures > 10 and bar > 60
-    assert title == f"Bias audit of {naming.plain(HOSTILE[0])}"
+    assert heading == f"Bias audit of {title}"
     assert (up, down) == ("ascending", "descending")
     assert rising == sorted(rising) == falling[::-1] and len(set(rising)) > 1
 

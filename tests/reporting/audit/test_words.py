@@ -218,7 +218,8 @@ def test_headline_advice_and_tiles_never_contradict(num_videos, rare):
     assert f'"level">{conclusions.level_name(found, found.material.aspects[0])}<' in (
         shown
     )
-    assert f"<b>{words.gap(verdict)}</b>points between" in shown
+    few = verdict.concern.reason == "few"
+    assert (f"<b>{words.gap(verdict)}</b>points between" in shown) == (not few)
 
 
 def test_aspects_that_go_together_get_one_piece_of_advice():
@@ -269,8 +270,10 @@ def test_pairs_of_too_few_videos_are_not_called_free_of_bias():
     assert text.count("needs 20") == 2 and "than chance explains" not in text
     assert "too few videos to say" in advice and "No finding calls" not in advice
     shown = page.render(found, {}, 0)
-    assert "too few videos to test any pair" in shown and "Separation" not in shown
-    assert f"located</span><b>{words.percent(np.nan)}</b>" in shown
+    assert "each third needs 20 videos, and pairs need ten" in shown
+    assert "Separation" not in shown
+    assert "too few videos to locate the" not in shown, "there are none"
+    assert "<b>\u2013</b>" not in shown and "There are no mistakes." in shown
     assert words.gap(found.of("scene")) == "\u2013"
 
 
@@ -282,3 +285,27 @@ def test_arrays_that_pair_by_position_have_one_length():
         audits.audit(answers, answers[:15], {"scene": scenes[:20]}, other=answers)
     with pytest.raises(errors.ConfigError, match="aspects must be a dict"):
         audits.audit(answers, answers, [scenes])
+
+
+def test_labels_that_do_not_occur_are_not_counted():
+    label = np.arange(60) % 3
+    found = audits.audit(label, label, {"scene": np.arange(60) % 4 * 2}, bootstrap=0)
+    assert len(found.material.aspects[0].names) == 7
+    assert "3 actions, 4 <bdi>scene</bdi> labels" in page.render(found, {}, 0)
+
+
+def test_too_few_to_say_has_another_meter_than_none_found():
+    few, none = (audit(*draw(n)) for n in (30, 3000))
+    assert few.of("scene").concern.level == "unclear"
+    assert none.of("scene").concern.level == "none"
+    meters = [
+        page.render(found, {}, 0).partition('class="meter')[2][:300]
+        for found in (few, none)
+    ]
+    assert ["unknown" in meter.partition("\n")[0] for meter in meters] == [True, False]
+    assert "other aspect" not in page.render(none, {}, 0).partition("<nav")[0]
+
+
+def test_empty_list_of_worst_groups_states_what_a_group_is():
+    shown = page.render(audit(*draw()), {}, 0)
+    assert "No action with one scene, of at least 10 videos, is less accurate" in shown
