@@ -1,8 +1,5 @@
 """How long JAX took to compile, and whether it found the program in its cache."""
 
-import contextlib
-from types import TracebackType
-
 from jax import monitoring
 
 # Parts of a program's way to the device; JAX reports each with its duration.
@@ -15,7 +12,7 @@ _COMPILED = _PARTS[-1]
 _FROM_CACHE = "/jax/compilation_cache/cache_retrieval_time_sec"
 
 
-class Watch(contextlib.AbstractContextManager["Watch"]):
+class Watch:
     """Listens to JAX meanwhile; the largest program is the one that was waited for."""
 
     def __init__(self) -> None:
@@ -27,12 +24,7 @@ class Watch(contextlib.AbstractContextManager["Watch"]):
         monitoring.register_event_duration_secs_listener(self._hear)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *unused: object) -> None:
         """Ends it."""
         monitoring.unregister_event_duration_listener(self._hear)
 

@@ -270,7 +270,7 @@ def test_pairs_of_too_few_videos_are_not_called_free_of_bias():
     assert text.count("needs 20") == 2 and "than chance explains" not in text
     assert "too few videos to say" in advice and "No finding calls" not in advice
     shown = page.render(found, {}, 0)
-    assert "each third needs 20 videos, and pairs need ten" in shown
+    assert "Each third needs 20 videos, and pairs need ten." in shown
     assert "Separation" not in shown
     assert "too few videos to locate the" not in shown, "there are none"
     assert "<b>\u2013</b>" not in shown and "There are no mistakes." in shown
