@@ -5,16 +5,19 @@ import math
 import pathlib
 import re
 
+import jax
 import numpy as np
 import pytest
 
 from tests.benchmarks import (
     actionness,
+    compile_for,
     faults,
     large_lists,
     lasting_bias,
     opening,
     pods,
+    program_text,
     scale_plan,
     similar_aspects,
 )
@@ -123,3 +126,47 @@ def test_actionness_is_located_on_the_actors_cells():
     assert found == ["0.25 (0.06)", "1.00 (0.06)", "1.00", "0.00"]
     weight[..., 3, 2] = 9  # the highest score, in the last row
     assert actionness.located(weight, actor)[1:] == ["0.00 (0.06)", "0.00", "1.00"]
+
+
+PROGRAM = """
+%fused (p: bf16[8,64]) -> bf16[8,64] {
+  ROOT %p = bf16[8,64]{1,0:T(8,128)(2,1)} parameter(0)
+}
+
+ENTRY %main (x: bf16[8,64]) -> (bf16[8,64], f32[4]) {
+  %x = bf16[8,64]{1,0:T(8,128)(2,1)} parameter(0)
+  %y = f32[4]{0:T(128)S(1)} parameter(1)
+  %begin = (bf16[8,64]{1,0:T(8,128)S(1)}, bf16[8,64]{1,0}, u32[]{:S(2)}) copy-start(%x)
+  %near = bf16[8,64]{1,0:T(8,128)(2,1)S(1)} copy-done(%begin)
+  %z = bf16[8,64]{0,1:T(8,128)(2,1)} fusion(%near, %x), kind=kLoop, calls=%fused
+  %sum = (f32[4]{0:T(128)S(1)}, f32[300]{0:T(128)}) all-reduce(%y, %y), to_apply=%add
+  ROOT %both = (bf16[8,64]{0,1:T(8,128)(2,1)}, f32[4]{0:T(128)S(1)}) tuple(%z, %y)
+}
+"""
+
+
+def test_traffic_of_a_program_is_what_it_moves_in_main_memory():
+    # An array of 8 x 64 in tiles of 8 x 128 takes 2048 bytes, with its axes exchanged
+    # 64 x 128 x 2. Copied in from x; read x and written z; 300 sums in 3 tiles of 128.
+    assert program_text.hbm_bytes(PROGRAM) == 2048 + 2048 + 64 * 128 * 2 + 384 * 4
+    assert program_text.collectives(PROGRAM) == (1, 128 * 4 + 384 * 4)
+
+
+def test_a_step_is_lowered_and_counted_without_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(compile_for, "devices", lambda topology: jax.devices()[:1])
+    results = tmp_path / "results.json"
+    chosen = ["--config", "configs/slowonly_smad.py", "--dtype", "float32"]
+    assert compile_for.main([*chosen, "--results", str(results)]) == 0
+    found = compile_for.read(results)
+    place = "v5e:2x4 configs/slowonly_smad.py float32"
+    assert list(found) == [f"{place} test", f"{place} train"]
+    # 16 videos forwards and backwards; 50 views forwards
+    train, test = found[f"{place} train"], found[f"{place} test"]
+    assert train.flops / test.flops == pytest.approx(3 * 16 / 50, rel=0.1)
+
+
+def test_the_page_of_performance_holds_the_table_of_its_results():
+    text = (ROOT / "docs" / "performance.md").read_text("utf-8")
+    found = re.search(r"<!-- compiled -->\n(.*)\n<!-- end compiled -->", text, re.S)
+    results = compile_for.read(ROOT / "docs/results/compiled.json")
+    assert found[1] == compile_for.table(results)

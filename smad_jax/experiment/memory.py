@@ -7,12 +7,14 @@ since compiling takes a while; the program it compiles is then in JAX's cache.
 
 import pathlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
 from smad_jax import errors
+from smad_jax.base import aspect_table
 from smad_jax.data import catalog
 from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
@@ -46,7 +48,7 @@ def check(
         ConfigError: with the batch size that fits, if the step does not.
     """
     free = available()
-    clips = _outline(settings, train, mesh)
+    clips = outline(settings, train.aspects, mesh)
     rough = 4 * _HELD_PER_BYTE * sum(stream["video"].size for stream in clips.values())
     # On the host all devices share the memory; elsewhere each has its own.
     on_host = jax.devices()[0].platform == "cpu"
@@ -98,10 +100,12 @@ def _number(path: pathlib.Path, name: str = "") -> int | None:
     return int(found[1]) if found else None
 
 
-def _outline(
-    settings: Settings, train: catalog.Split, mesh: jax.sharding.Mesh
+def outline(
+    settings: Settings,
+    aspects: Mapping[str, aspect_table.Aspect],
+    mesh: jax.sharding.Mesh,
 ) -> dict[str, dict[str, Any]]:
-    """The shapes of a step's batches on the devices."""
+    """Returns the shapes of a step's batches on the devices."""
     data = settings.data
     rows = sharding.rows(mesh)
 
@@ -121,9 +125,9 @@ def _outline(
     whole = labelled(size) | {
         "aspects": {
             name: struct((size, aspect.num_labels), np.float32)
-            for name, aspect in train.aspects.items()
+            for name, aspect in aspects.items()
         },
-        "aspect_mask": {name: struct((size,), np.bool_) for name in train.aspects},
+        "aspect_mask": {name: struct((size,), np.bool_) for name in aspects},
     }
     streams = {joint.TRAIN: whole}
     if data.target:
