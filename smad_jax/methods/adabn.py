@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from smad_jax.methods import base
-from smad_jax.models import layers, statistics
+from smad_jax.models import batch_norm, statistics
 from smad_jax.models.recognizer import Recognizer
 
 _UNCHANGED = 1e-6  # in parts of a standard deviation
@@ -59,7 +59,7 @@ def _unchanged(before: statistics.Moments, after: statistics.Moments) -> bool:
     """Returns whether no statistic of any layer has moved."""
     for layer, variance in enumerate(after.variances):
         # In units of each channel's own spread: channels differ by orders of magnitude.
-        scale = np.sqrt(variance + layers.EPSILON)
+        scale = np.sqrt(variance + batch_norm.EPSILON)
         moved = np.abs(after.means[layer] - before.means[layer]) / scale
         spread = np.abs(variance - before.variances[layer]) / scale**2
         if max(moved.max(), spread.max()) > _UNCHANGED:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from smad_jax.models import convolution
+from smad_jax.models import batch_norm, convolution
 
 KernelStart = Literal["kaiming", "pytorch"]
 GhostStatistics = Literal["mean", "first"]
@@ -24,7 +24,6 @@ REMATS = get_args(Remat)
 Inference = Literal["stored", "batch", "observe"]
 Size = convolution.Size
 
-EPSILON = 1e-5
 MOMENTUM = 0.9  # the reference writes 0.1, the weight of the new value
 
 _PIECE = 1 << 16  # numbers drawn at a time
@@ -36,6 +35,17 @@ def max_pool(x: jax.Array, window: Size, strides: Size) -> jax.Array:
     Maps [B, T, H, W, C] to
     [B, ceil(T / strides[0]), ceil(H / strides[1]), ceil(W / strides[2]), C].
     """
+    if window[0] == strides[0] == 1:
+        # On frames, as the convolutions around it: over five axes a TPU stores the map
+        # in another order, and copies it in float32 in between.
+        frames = x.reshape(-1, *x.shape[2:])
+        pooled = _pool(frames, window[1:], strides[1:])
+        return pooled.reshape(*x.shape[:2], *pooled.shape[1:])
+    return _pool(x, window, strides)
+
+
+def _pool(x: jax.Array, window: Sequence[int], strides: Sequence[int]) -> jax.Array:
+    """Takes the maximum over windows of all axes but the first and the last."""
     # As nine slices a CPU takes a tenth of the time, but no less for a whole network.
     return lax.reduce_window(
         x,
@@ -185,16 +195,12 @@ class GhostBatchNorm(nnx.Module):
         # Only the leading axis is split: another reshape would move a sharded batch
         # between devices, and on a CPU makes the gradient five times slower. Where the
         # groups divide over the devices, statistics then need no communication.
-        values = x.reshape(groups, -1, *x.shape[1:]).astype(self.mean.dtype)
-        axes = tuple(range(1, values.ndim - 1))
-        mean = values.mean(axes, keepdims=True)  # [G, 1, ..., 1, C]
-        # In two passes: mean(x^2) - mean(x)^2 would cancel where the mean is large.
-        centred = values - mean
-        var = jnp.square(centred).mean(axes, keepdims=True)
+        values = x.reshape(groups, -1, *x.shape[1:])
+        y, mean, var = batch_norm.normalise_groups(
+            values, self.scale[...], self.bias[...], self.mean[...]
+        )
         self._remember(mean, var, count=x.size // x.shape[-1] // groups)
-        factor = self.scale[...] * lax.rsqrt(var + EPSILON)
-        y = centred * factor + self.bias[...]
-        return y.reshape(x.shape).astype(x.dtype)
+        return y.reshape(x.shape)
 
     def _infer(self, x: jax.Array) -> jax.Array:
         """Normalises outside training, by the statistics that `inference` names."""
@@ -206,7 +212,7 @@ class GhostBatchNorm(nnx.Module):
             self.var[...] = jnp.square(wide - seen).mean(axes)
             if self.inference == "batch":
                 mean, var = self.mean[...], self.var[...]
-        factor = self.scale[...] * lax.rsqrt(var + EPSILON)
+        factor = self.scale[...] * lax.rsqrt(var + batch_norm.EPSILON)
         shift = self.bias[...] - mean * factor
         return (x * factor + shift).astype(x.dtype)
 
