@@ -30,7 +30,7 @@ HELP = "choose the videos whose frames alone reveal the action, for StillMix"
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(teacher_filter.Teacher):
     """The choices of a bank.
 
     Attributes:
@@ -60,7 +60,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     command_options.add_dataset(parser)
     parser.add_argument("--split", default="train", help="split to choose from")
-    teacher_filter.add_teacher(parser)
     command_options.add_options(parser, Options)
 
 
@@ -69,10 +68,6 @@ def run(
     data_root: pathlib.Path,
     dataset: str,
     split: str,
-    teacher: pathlib.Path | None,
-    predictions: pathlib.Path | None,
-    views: int,
-    save: pathlib.Path | None,
     options: Options,
 ) -> str:
     """Writes the split; returns its size, and how often the teacher was right.
@@ -89,9 +84,7 @@ def run(
         )
     with log.on_standard_error():
         source = catalog.open_split(data_root, dataset, split)
-        answers = teacher_filter.answer(
-            data_root, source, teacher, predictions, views, save
-        )
+        answers = teacher_filter.answer(data_root, source, options)
     probabilities = answers.probabilities[teachers.rows_of(answers, source)]
     rows = most_certain(probabilities, options.keep)
     if not len(rows):

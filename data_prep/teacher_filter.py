@@ -28,7 +28,24 @@ HELP = "keep the web media whose label a teacher also predicts"
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Teacher:
+    """Where a network's predictions come from: a run or a file, one of the two.
+
+    Attributes:
+        teacher: Folder of a finished run.
+        predictions: File of any network's predictions (NPZ).
+        views: Test views; 0 for those of the run.
+        save: File to store the run's predictions in (NPZ).
+    """
+
+    teacher: pathlib.Path | None = None
+    predictions: pathlib.Path | None = None
+    views: int = 0
+    save: pathlib.Path | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(Teacher):
     """The choices of a filter.
 
     Attributes:
@@ -102,45 +119,24 @@ def predict(
     )
 
 
-def add_teacher(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that name a teacher."""
-    add, path = parser.add_argument, pathlib.Path
-    who = parser.add_mutually_exclusive_group(required=True)
-    who.add_argument("--teacher", type=path, help="folder of a finished run")
-    who.add_argument("--predictions", type=path, help="NPZ of a network's predictions")
-    add("--views", type=int, default=0, help="test views; 0 for those of the run")
-    add("--save", type=path, help="NPZ to store the teacher's predictions in")
-
-
 def answer(
-    data_root: pathlib.Path,
-    source: catalog.Split,
-    teacher: pathlib.Path | None,
-    predictions: pathlib.Path | None,
-    views: int = 0,
-    save: pathlib.Path | None = None,
+    data_root: pathlib.Path, source: catalog.Split, given: Teacher
 ) -> teachers.Answers:
-    """Returns the predictions of a split by what the options name.
-
-    Args:
-        data_root: Folder of the data sets.
-        source: The split.
-        teacher: Folder of a finished run; or
-        predictions: a file for `teachers.read_answers`.
-        views: Test views of a run; 0 for those of its test.
-        save: File to store a run's predictions in.
+    """Returns the predictions of a split of a data set in a folder.
 
     Raises:
-        ConfigError: if both are None.
-        DataError: if the run or the file cannot be used.
+        ConfigError: if not exactly one of a run and a file is given.
+        DataError: if it cannot be used.
     """
-    if predictions:
-        return teachers.read_answers(predictions, source.classes)
-    if not teacher:
-        raise errors.ConfigError("--teacher or --predictions is required")
-    answers = predict(data_root, source, teacher, views)
-    if save:
-        file_io.write_npz(save, answers._asdict())
+    if given.predictions and not given.teacher:
+        return teachers.read_answers(given.predictions, source.classes)
+    if not given.teacher or given.predictions:
+        raise errors.ConfigError(
+            "give --teacher RUN or --predictions FILE, one of them"
+        )
+    answers = predict(data_root, source, given.teacher, given.views)
+    if given.save:
+        file_io.write_npz(given.save, answers._asdict())
     return answers
 
 
@@ -249,7 +245,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     command_options.add_dataset(parser)
     parser.add_argument("--split", default="all", help="split to filter")
-    add_teacher(parser)
     command_options.add_options(parser, Options)
 
 
@@ -258,10 +253,6 @@ def run(
     data_root: pathlib.Path,
     dataset: str,
     split: str,
-    teacher: pathlib.Path | None,
-    predictions: pathlib.Path | None,
-    views: int,
-    save: pathlib.Path | None,
     options: Options,
 ) -> str:
     """Writes the split; returns its numbers."""
@@ -274,7 +265,7 @@ def run(
         )
     with log.on_standard_error():
         source = catalog.open_split(data_root, dataset, split)
-        answers = answer(data_root, source, teacher, predictions, views, save)
+        answers = answer(data_root, source, options)
         written = write_split(data_root / dataset, source, answers, options)
         if written.warning:
             command_line.on_standard_error(f"warning: {written.warning}")

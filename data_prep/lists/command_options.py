@@ -27,7 +27,8 @@ def add_options(parser: argparse._ActionsContainer, kind: type, *names: str) -> 
     docstring the help. A field `list_file` becomes `--list`.
     """
     hints = typing.get_type_hints(kind)
-    helps = _attribute_texts(kind)
+    # Fields of a parent are described there.
+    helps = {k: v for c in kind.__mro__ for k, v in _attribute_texts(c).items()}
     for name in names or hints:
         flag = f"--{name.removesuffix('_file').replace('_', '-')}"
         settings: dict[str, typing.Any] = {"dest": name, "help": helps[name]}
