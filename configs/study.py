@@ -224,7 +224,9 @@ def _lasting_edges() -> Study:
 
 
 def _lasting_methods() -> Study:
-    """Table 3 where the bias lasts, with motion as input, StillMix's bank and EMA.
+    """Table 3 where the bias lasts, and what else may help.
+
+    That is motion as input, a bank for StillMix and an average of the weights (EMA).
 
     Every method is tuned with as many trials as SMAD. What has no trials of its own has
     the settings of the method that it extends.
@@ -236,10 +238,14 @@ def _lasting_methods() -> Study:
     motion = "--config.data.sampling.input=difference"
     arms["differences"] = f"{arms['baseline']} {motion}"
     arms["SMAD on differences"] = f"{arms['SMAD']} {motion}"
+    average = "--config.training.ema=0.999"  # the last 1,000 of 3,750 steps or so
+    arms["average of weights"] = f"{arms['baseline']} {average}"
+    arms["SMAD, average of weights"] = f"{arms['SMAD']} {average}"
     trials = {arm: method.six() for arm, method in _METHODS.items() if method.tuned}
     pairs = (
         *_with_baseline(arms),
         ("SMAD on differences", "differences"),
+        ("SMAD, average of weights", "SMAD"),
         ("StillMix, bank", "StillMix"),
     )
     frames = "--config.data.sampling.num_frames=1 --config.seed={seed}"
