@@ -218,7 +218,7 @@ def _lasting_edges() -> Study:
     """Stronger adversaries than `lasting` tries, whose strongest was MAAT's best."""
     usual = _lasting()
     arms = {arm: usual.arms[arm] for arm in ("baseline", "MAAT", "SMAD")}
-    weights = _by_ramps(*(_weight(weight) for weight in (1.2, 2.4)))
+    weights = _by_ramps(*(_weight(weight) for weight in (0.9, 1.2)))
     trials = dict.fromkeys(("MAAT", "SMAD"), weights)
     return Study(arms, _with_baseline(arms), trials)
 

@@ -11,6 +11,7 @@ step on. All runs are on draws that no table of results uses.
 """
 
 import argparse
+import ast
 import dataclasses
 import json
 import pathlib
@@ -48,6 +49,7 @@ class Trial(NamedTuple):
         arm: A key of `CONFIGS`, and perhaps an adversarial weight.
         epochs: Length of training.
         draw: Random seed of data and network.
+        change: A key of the config and its value, or empty.
     """
 
     share: float
@@ -56,6 +58,7 @@ class Trial(NamedTuple):
     arm: str
     epochs: int
     draw: int = 1001
+    change: str = ""
 
 
 # In the order in which they were made, each chosen after the one before.
@@ -83,18 +86,32 @@ RUNS = (
     Trial(0.80, 2000, 0, "baseline", 30, 1003),
     *(Trial(0.80, 2000, 0, f"MAAT {weight}", 30) for weight in (0.15, 0.3, 0.6)),
     *(Trial(0.80, 2000, 0, f"SMAD {weight}", 30) for weight in (0.15, 0.3)),
-    # less of a bias, on which they can act
+    # less of a bias, which adversaries can act on, but does it last?
     Trial(0.70, 2000, 0, "baseline", 30),
     Trial(0.70, 2000, 0, "MAAT 0.6", 30),
     Trial(0.70, 2000, 0, "MAAT 1.2", 30),
     Trial(0.60, 2000, 0, "baseline", 30),
     Trial(0.60, 2000, 0, "MAAT 0.6", 30),
-    # the edition as it is
     Trial(0.70, 2000, 0, "baseline", 60),
     Trial(0.70, 2000, 0, "baseline", 30, 1002),
     Trial(0.70, 2000, 0, "SMAD 0.6", 30),
-    Trial(0.70, 2000, 0, "oracle", 30),
-    Trial(0.70, 2000, 0, "baseline", 30, 1003),
+    Trial(0.80, 2000, 0, "MAAT 1.2", 30, change="method.ramp='dann'"),
+    Trial(0.75, 2000, 0, "baseline", 60),
+    Trial(0.75, 2000, 0, "baseline", 30),
+    Trial(0.75, 2000, 0, "MAAT 0.6", 30),
+    Trial(0.80, 2000, 0, "MAAT 1.2", 30, change="optimizer.learning_rate=0.0015"),
+    Trial(0.80, 2000, 0, "MAAT 0.9", 30),
+    Trial(0.70, 2000, 0, "baseline", 30, change="optimizer.learning_rate=0.0015"),
+    Trial(0.70, 2000, 0, "baseline", 60, change="optimizer.learning_rate=0.0015"),
+    Trial(0.70, 2000, 0, "MAAT 0.3", 30),
+    Trial(0.70, 2000, 0, "baseline", 120),
+    Trial(0.70, 2000, 0, "baseline", 30, change="optimizer.weight_decay=0.0"),
+    Trial(0.70, 2000, 0, "baseline", 60, change="optimizer.weight_decay=0.0"),
+    Trial(0.75, 2000, 0, "MAAT 0.3", 30),
+    Trial(0.75, 2000, 0, "baseline", 60, change="optimizer.weight_decay=0.0"),
+    Trial(0.77, 2000, 0, "baseline", 60),
+    Trial(0.77, 2000, 0, "baseline", 30),
+    Trial(0.77, 2000, 0, "MAAT 0.3", 30),
 )
 
 
@@ -120,15 +137,15 @@ def read() -> dict[Trial, dict[str, float]]:
     found = {}
     for line in RECORDS.read_text("utf-8").splitlines():
         values = json.loads(line)
-        trial = Trial(*(values.pop(name) for name in Trial._fields))
-        found[trial] = values
+        named = {name: values.pop(name) for name in Trial._fields if name in values}
+        found[Trial(**named)] = values
     return found
 
 
 def table() -> str:
     """Returns the recorded runs as Markdown."""
-    header = ["favourite", "videos", "contradict", "shift", "arm", "draw", "epochs"]
-    header += ["train", *SETS, "seconds"]
+    header = ["favourite", "videos", "contradict", "shift", "arm", "change", "draw"]
+    header += ["epochs", "train", *SETS, "seconds"]
     rows = [
         [
             f"{trial.share:.0%}",
@@ -136,6 +153,7 @@ def table() -> str:
             f"{values['contradict']:.1%}" if trial.arm != "oracle" else "",
             str(trial.shift),
             trial.arm,
+            trial.change.partition(".")[2],
             str(trial.draw),
             str(trial.epochs),
             *(f"{values[name]:.1f}" for name in ("train", *SETS)),
@@ -175,6 +193,9 @@ def measured(trial: Trial, work: pathlib.Path) -> dict[str, float]:
         config.method.ramp = "constant"
         settings = config.method.settings
         settings.soft_ce_weight = settings.kl_weight = float(weight)
+    if trial.change:
+        key, _, value = trial.change.partition("=")
+        config.update_from_flattened_dict({key: ast.literal_eval(value)})
     if trial.arm == "oracle":
         config.data.train = f"{benchmark.LASTING_NAME}/oracle"
     place = work / "-".join(map(str, trial))
