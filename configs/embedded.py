@@ -10,6 +10,7 @@ from configs import base
 RECIPE = {
     "model.dropout": 0.0,
     "model.ghost_size": 0,
+    "model.dtype": "float32",
     "init.folder": "",
     "init.allow": (),
     "data.batch_size": 16,

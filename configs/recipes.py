@@ -100,6 +100,7 @@ def _kinetics(choice: ConfigDict, *, videos_per_gpu: int) -> ConfigDict:
     config.data.transform.resize = 256  # short side, in pixels
     config.data.transform.size = 224
     config.model.ghost_size = videos_per_gpu
+    config.model.dtype = "auto"  # bfloat16 on accelerators, as their memory is slow
     config.optimizer.name = "sgd"
     config.optimizer.base_batch_size = GPUS * videos_per_gpu
     config.optimizer.weight_decay = 1e-4  # this and the next two: reference

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax import export
 
-from smad_jax import errors, methods
+from smad_jax import errors, methods, models
 from smad_jax.base import file_io
 from smad_jax.experiment import run_record, trained
 from smad_jax.methods import base
@@ -61,9 +61,11 @@ def export_network(
             f"{settings.method.name} adapts the network to each test set, which a "
             "program for single videos cannot do; export a run of another method"
         )
-    if settings.model.dtype not in _TOLERANCE:
+    dtype = settings.model.dtype
+    dtype = models.native_dtype() if dtype == "auto" else dtype
+    if dtype not in _TOLERANCE:
         raise errors.ConfigError(
-            f"model.dtype {settings.model.dtype} cannot be exported; only "
+            f"model.dtype {dtype} cannot be exported; only "
             f"{' and '.join(_TOLERANCE)} can"
         )
     path = pathlib.Path(out)
@@ -76,7 +78,7 @@ def export_network(
         # From the disk, so that what is compared is what others will read.
         program = export.deserialize(bytearray(partial.read_bytes()))
         difference = _difference(network, program)
-        if not difference <= _TOLERANCE[settings.model.dtype]:
+        if not difference <= _TOLERANCE[dtype]:
             raise RuntimeError(
                 f"the exported program differs from the network by {difference:.2g} "
                 "of the largest value, so it was not kept"

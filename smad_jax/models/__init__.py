@@ -6,13 +6,14 @@
 
 import dataclasses
 
+import jax
 from flax import nnx
 
 from smad_jax import errors
 from smad_jax.models import layers, resnet
 from smad_jax.models.recognizer import CHANNELS, Output, Recognizer
 
-__all__ = ["DTYPES", "MODELS", "Output", "Recognizer", "build_model"]
+__all__ = ["DTYPES", "MODELS", "Output", "Recognizer", "build_model", "native_dtype"]
 
 MODELS = resnet.SPECS
 DTYPES = ("float32", "bfloat16", "float64")
@@ -50,7 +51,7 @@ def build_model(
         ghost_size: Videos that share batch statistics; 0 for the whole batch.
         ghost_statistics: What running statistics remember, see `GhostBatchNorm`.
         dtype: What the backbone computes in; the rest is float32, or float64 with
-            `float64`, which needs JAX's x64 mode.
+            `float64`, which needs JAX's x64 mode. `auto` is `native_dtype()`.
         remat: `blocks` for residual blocks that are computed again for their gradient.
         num_parts: Parts that a training batch passes the network in, see `parts`.
         input: What it sees of a clip, a key of `recognizer.CHANNELS`.
@@ -60,6 +61,7 @@ def build_model(
         ConfigError: if the name or dtype is unknown or a number is out of range.
     """
     _check_known("model", name, tuple(MODELS))
+    dtype = native_dtype() if dtype == "auto" else dtype
     _check_known("dtype", dtype, DTYPES)
     _check_known("input", input, tuple(CHANNELS))
     _check_known("ghost_statistics", ghost_statistics, layers.GHOST_STATISTICS)
@@ -84,6 +86,15 @@ def build_model(
         num_parts=num_parts,
         input=input,
     )
+
+
+def native_dtype() -> str:
+    """Returns what a backbone computes in on the devices of this process.
+
+    That is bfloat16 on an accelerator, where it halves the traffic of the memory that a
+    step waits for, and float32 on a CPU, which has no products in bfloat16.
+    """
+    return "float32" if jax.default_backend() == "cpu" else "bfloat16"
 
 
 def _check_numbers(num_classes: int, dropout: float, ghost_size: int) -> None:

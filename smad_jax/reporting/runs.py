@@ -209,7 +209,8 @@ def find(folder: pathlib.Path) -> Run | None:
 def settings(job: Job) -> dict[str, object]:
     """Returns the config that a job's command gives `main.py`: values by dotted key.
 
-    Flags that set no config key, such as `--smoke`, are ignored.
+    Flags that set no config key, such as `--smoke`, are ignored, and so is a dtype that
+    follows the machine.
 
     Raises:
         ConfigError: if there is no such config, or a flag does not fit it.
@@ -226,7 +227,10 @@ def settings(job: Job) -> dict[str, object]:
     except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
         flags = " ".join(job.overrides)
         raise errors.ConfigError(f"{job.config} {flags}: {error!r}") from error
-    return dict(run_folder.flat(json.loads(config.to_json())))
+    found = dict(run_folder.flat(json.loads(config.to_json())))
+    if found.get("model.dtype") == "auto":
+        del found["model.dtype"]
+    return found
 
 
 def stored_settings(folder: pathlib.Path) -> dict[str, object]:

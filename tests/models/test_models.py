@@ -204,3 +204,14 @@ def test_what_cannot_be_built_is_named(settings, message):
     arguments = {"name": "resnet18", "num_classes": 10} | settings
     with pytest.raises(errors.ConfigError, match=message):
         models.build_model(**arguments, rngs=nnx.Rngs(0))
+
+
+@pytest.mark.parametrize(
+    ("platform", "expected"),
+    [("cpu", "float32"), ("gpu", "bfloat16"), ("tpu", "bfloat16")],
+)
+def test_automatic_dtype_is_that_of_the_devices(platform, expected, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    model = models.build_model("slowonly_tiny", 3, dtype="auto", rngs=nnx.Rngs(0))
+    assert model.dtype == expected
+    assert model.head.kernel[...].dtype == jnp.float32
