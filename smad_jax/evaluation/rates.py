@@ -51,9 +51,12 @@ class Stratified(NamedTuple):
         num_videos: Videos of the strata that hold both groups; others show nothing.
         difference: First group minus second, the Mantel-Haenszel mean over strata; NaN
             without such strata, as the interval.
-        low: Lower end of its 95 % interval (Sato, 1989).
+        low: Lower end of its 95 % interval, which inverts a score test (Miettinen and
+            Nurminen, 1985).
         high: Upper end.
-        p: Of the Cochran-Mantel-Haenszel test without continuity correction.
+        p: Of the Cochran-Mantel-Haenszel test without continuity correction. It is the
+            same score test of no difference, so it is below 0.05 if and only if the
+            interval leaves out 0.
     """
 
     num_videos: int
@@ -158,19 +161,55 @@ def stratified(
     # n, m: videos of the first and second group; x, y: their hits; all of one stratum
     n, m = first[kept], second[kept]
     x, y = count(in_first & hit)[kept], count(~in_first & hit)[kept]
+    both = n + m
+    weight = n * m / both
+    difference = float(((x * m - y * n) / both).sum() / weight.sum())
+
+    def variance(shift: float) -> float:
+        low = _restricted(x, n, y, m, shift)
+        high = low + shift
+        each = high * (1 - high) / n + low * (1 - low) / m
+        return float((weight**2 * each * both / (both - 1)).sum() / weight.sum() ** 2)
+
+    null = variance(0.0)
+    p = float(stats.chi2.sf(difference**2 / null, 1)) if null > 0 else 1.0
+
+    def bound(end: float) -> float:
+        inside, outside = difference, end
+        if difference * end < 0:  # with few videos what is rejected may have a hole
+            inside, outside = (difference, 0.0) if p < 0.05 else (0.0, end)
+        for _ in range(50):
+            middle = (inside + outside) / 2
+            if (difference - middle) ** 2 <= _Z**2 * variance(middle):
+                inside = middle
+            else:
+                outside = middle
+        return inside
+
+    return Stratified(int(both.sum()), difference, bound(-1.0), bound(1.0), p)
+
+
+def _restricted(
+    x: np.ndarray, n: np.ndarray, y: np.ndarray, m: np.ndarray, shift: float
+) -> np.ndarray:
+    """Shares of `y` in `m` that are likeliest if those of `x` in `n` are `shift` more.
+
+    The root of the cubic equation of Miettinen and Nurminen (1985), appendix I, inside
+    the range of a share.
+    """
     both, hits = n + m, x + y
-    weight = float((n * m / both).sum())
-    difference = float(((x * m - y * n) / both).sum()) / weight
-    spread = (n**2 * y - m**2 * x + n * m * (m - n) / 2) / both**2
-    mixed = (x * (m - y) + y * (n - x)) / (2 * both)
-    variance = (difference * spread.sum() + mixed.sum()) / weight**2
-    half = _Z * float(np.sqrt(max(0.0, variance)))
-    excess = float((x - n * hits / both).sum())
-    null = float((n * m * hits * (both - hits) / (both**2 * (both - 1))).sum())
-    p = float(stats.chi2.sf(excess**2 / null, 1)) if null else 1.0
-    return Stratified(
-        int(both.sum()), difference, difference - half, difference + half, p
-    )
+    square = ((n + 2 * m) * shift - both - hits) / both
+    linear = ((m * shift - both - 2 * y) * shift + hits) / both
+    constant = y * shift * (1 - shift) / both
+    turn = square**3 / 27 - square * linear / 6 + constant / 2
+    size = np.sqrt(np.maximum(square**2 / 9 - linear / 3, 0))
+    ratio = np.divide(
+        np.abs(turn), size**3, out=np.zeros_like(size), where=size > 1e-9
+    ).clip(max=1)
+    sign = np.where(turn < 0, -1.0, 1.0)
+    angle = (np.pi + np.arccos(ratio)) / 3
+    root = 2 * sign * size * np.cos(angle) - square / 3
+    return root.clip(max(0.0, -shift), min(1.0, 1 - shift))
 
 
 def fewer_than_chance(
