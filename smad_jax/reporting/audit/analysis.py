@@ -236,7 +236,7 @@ def _verdicts(
                 seed=seed,
             )
             verdicts[aspect.name][name] = _verdict(
-                material, aspect, predicted, measured, thirds[aspect.name], fixed
+                material, aspect, predicted, measured, thirds, fixed
             )
     return _settled(verdicts)
 
@@ -285,15 +285,15 @@ def _verdict(
     aspect: joining.Aspect,
     predicted: np.ndarray,
     measured: fairness.Measures,
-    third: np.ndarray,
+    thirds: Mapping[str, np.ndarray],
     fixed: Mapping[str, np.ndarray],
 ) -> Verdict:
     counts = _count(material, aspect, predicted)
     answers = material.labels, predicted, aspect.values
-    right = predicted == material.labels
+    right, third = predicted == material.labels, thirds[aspect.name]
     parts = tuple(rates.rate(right[third == n]) for n in range(3))
     leans, num_leans = leaning.leans(counts, MAX_LEANS)
-    controlled = concern.control(aspect.name, material.labels, right, third, fixed)
+    controlled = concern.control(aspect.name, material.labels, right, thirds, fixed)
     worst = leaning.worst_groups(*answers, limit=MAX_GROUPS)
     by_third = leaning.worst_groups(material.labels, predicted, third, limit=MAX_POOLS)
     pools = leaning.hard_values(counts, *answers)[:MAX_POOLS]

@@ -31,8 +31,8 @@ class Controlled(NamedTuple):
     Attributes:
         others: The aspects held fixed.
         gap: Usual minus rare among videos of one action and one third of each other.
-        grids: By other aspect, 3 x 3 rates: equal third of this aspect, third of whole
-            labels of the other.
+        grids: By other aspect, 3 x 3 rates: third of this aspect, third of the other,
+            both cut as in the charts.
     """
 
     others: tuple[str, ...]
@@ -87,7 +87,7 @@ def control(
     aspect: str,
     labels: np.ndarray,
     right: np.ndarray,
-    third: np.ndarray,
+    thirds: Mapping[str, np.ndarray],
     fixed: Mapping[str, np.ndarray],
 ) -> Controlled | None:
     """Returns the gap of an aspect with all others held fixed; None without others.
@@ -96,9 +96,10 @@ def control(
         aspect: Its name.
         labels: [V] int true actions, held fixed too.
         right: [V] bool.
-        third: [V] int, the aspect's equal thirds.
+        thirds: By aspect, itself too, [V] int from `groups.equal_thirds`.
         fixed: By aspect, itself too, [V] int from `whole_labels`, -1 if unknown.
     """
+    third = thirds[aspect]
     others = {name: whole for name, whole in fixed.items() if name != aspect}
     if not others:
         return None
@@ -115,10 +116,13 @@ def control(
         rates.stratified(right[ends], third[ends] == 0, stratum[ends]),
         {
             name: tuple(
-                tuple(rates.rate(right[(third == n) & (whole == m)]) for m in numbers)
+                tuple(
+                    rates.rate(right[(third == n) & (thirds[name] == m)])
+                    for m in numbers
+                )
                 for n in numbers
             )
-            for name, whole in others.items()
+            for name in others
         },
     )
 

@@ -28,8 +28,7 @@ def controlled(label, aspects, right):
         for name, one in aspects.items()
     }
     return thirds, {
-        name: concern.control(name, label, right, thirds[name], fixed)
-        for name in aspects
+        name: concern.control(name, label, right, thirds, fixed) for name in aspects
     }
 
 
@@ -52,11 +51,13 @@ def test_gap_that_is_the_scenes_is_not_held_against_the_object():
     assert explained == ("none", "shared")
     assert judge(thirds["scene"], right, found["scene"]) == ("strong", "gap")
     assert judge(thirds["object"], right, None) == ("strong", "gap")
-    # the rates by both thirds add up to those by one
-    for row, rate in enumerate(found["object"].grids["scene"]):
-        inside = right[thirds["object"] == row]
-        assert sum(cell.hits for cell in rate) == inside.sum()
-        assert sum(cell.num_videos for cell in rate) == len(inside)
+    # the rates by both thirds add up to those by one, along rows and columns
+    grid = found["object"].grids["scene"]
+    for name, lines in (("object", grid), ("scene", zip(*grid, strict=True))):
+        for third, line in enumerate(lines):
+            inside = right[thirds[name] == third]
+            assert sum(cell.hits for cell in line) == inside.sum()
+            assert sum(cell.num_videos for cell in line) == len(inside)
 
 
 def test_aspects_that_always_go_together_cannot_be_separated():
