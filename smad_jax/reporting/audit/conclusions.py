@@ -170,8 +170,8 @@ def _about_parts(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
         return (
             f"with {naming.quoted(aspect.names[hard[0].value])} it is correct on "
             f"{words.percent(hard[0].rate.share)} of {hard[0].rate.num_videos:,} "
-            f"videos, but {words.percent(hard[0].expected)} are expected of their "
-            f"actions{more}. Yet {whole}."
+            f"videos, where other {aspect.name} labels lead one to expect "
+            f"{words.percent(hard[0].expected)}{more}. Yet {whole}."
         )
     noun, verb = ("pair", "has") if verdict.num_leans == 1 else ("pairs", "have")
     return (

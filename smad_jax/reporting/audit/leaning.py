@@ -26,6 +26,7 @@ class Trait(NamedTuple):
 
     Attributes:
         held: [S, Z] videos of a trait with a label of the aspect.
+        wrong: [S, Z] those of them that are not classified correctly.
         missed: [S] those of a trait that are not classified correctly.
         confused: [S, K] videos of a trait that are classified as another class.
         expected: [K, Z] mistakes that there would be, given the trait, if the label
@@ -33,6 +34,7 @@ class Trait(NamedTuple):
     """
 
     held: np.ndarray
+    wrong: np.ndarray
     missed: np.ndarray
     confused: np.ndarray
     expected: np.ndarray
@@ -48,6 +50,7 @@ class Counts:
         mistaken: [K, Z] videos of *other* classes with the label that are classified
             as the class.
         traits: The class first, then the other aspects.
+        frequency: [K, Z] number of videos that decides what is usual.
         usual: [K, Z] bool, whether a label is usual for a class: less than a third of
             its videos have a more frequent one, and beyond chance a larger share of
             them has the label than of other classes' videos.
@@ -57,6 +60,7 @@ class Counts:
     right: np.ndarray
     mistaken: np.ndarray
     traits: tuple[Trait, ...]
+    frequency: np.ndarray
     usual: np.ndarray
 
 
@@ -74,6 +78,9 @@ class Lean:
         extra: How many mistakes there are beyond the expected share.
         p: One-sided, see `rates.more_than_expected`.
         usual: Whether the label is usual for the class.
+        own_share: Share of the class's videos that have the label, 0 to 1; like
+            `usual`, by the counts that decide what is usual. NaN without videos.
+        others_share: The same of the videos of all other classes.
         there: Accuracy of the class itself with the label.
         elsewhere: Accuracy of the class itself with all others.
     """
@@ -85,6 +92,8 @@ class Lean:
     extra: float
     p: float
     usual: bool
+    own_share: float
+    others_share: float
     there: rates.Rate
     elsewhere: rates.Rate
 
@@ -109,8 +118,10 @@ class Pool:
         value: The label of the aspect.
         rate: Their accuracy.
         expected: What it would be if each class were as accurate with this label as
-            over all labels, or each label of another aspect, 0 to 1; the lowest.
+            with all others, or each label of another aspect, 0 to 1; the lowest.
         extra: How many mistakes there are beyond that.
+        tested: How many there are beyond the mean of the test. That mean counts this
+            label too, as `Lean.expected` does, and is closer to what is found.
         wrong: [n] rows of the misclassified videos.
     """
 
@@ -118,6 +129,7 @@ class Pool:
     rate: rates.Rate
     expected: float
     extra: float
+    tested: float
     wrong: np.ndarray
 
 
@@ -167,6 +179,7 @@ def count(
     wrong = known & ~right & answered
     traits = [labels, *map(_frequent, others)]
     shown = _table(labels[known], values[known], num_classes, num_values)
+    frequency = shown if usual is None else usual
     return Counts(
         shown=shown,
         right=_table(
@@ -184,7 +197,8 @@ def count(
             )
             for trait in traits
         ),
-        usual=_usual(shown if usual is None else usual),
+        frequency=frequency,
+        usual=_usual(frequency),
     )
 
 
@@ -239,8 +253,8 @@ def _trait(
     share = confused / np.maximum(others, 1)
     expected = share.T @ held
     np.subtract.at(expected, (labels, values), share[trait, labels])
-    missed = np.bincount(trait[wrong], minlength=size)
-    return Trait(held, missed, confused, expected)
+    failed = _table(trait[wrong], values[wrong], size, num_values)
+    return Trait(held, failed, failed.sum(axis=1), confused, expected)
 
 
 def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
@@ -281,6 +295,7 @@ def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
     order = kept[np.argsort(-(hits - mean)[kept], kind="stable")]
     shown, right = counts.shown, counts.right
     rest, rest_right = (c.sum(axis=1, keepdims=True) - c for c in (shown, right))
+    often, often_other = _shares(counts.frequency)
     found = [
         Lean(
             label=int(row[i]),
@@ -290,6 +305,8 @@ def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
             extra=float(hits[i] - mean[i]),
             p=float(p_values[i]),
             usual=bool(counts.usual[cell]),
+            own_share=float(often[cell]),
+            others_share=float(often_other[cell]),
             there=rates.of(right[cell], shown[cell]),
             elsewhere=rates.of(rest_right[cell], rest[cell]),
         )
@@ -297,6 +314,14 @@ def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
         for cell in [(row[i], column[i])]
     ]
     return found, len(kept)
+
+
+def _shares(frequency: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[K, Z] shares of a class's videos with a label, and of those of other classes."""
+    videos = frequency.sum(axis=1, keepdims=True)
+    others = frequency.sum(axis=0) - frequency, frequency.sum() - videos
+    with np.errstate(invalid="ignore"):  # NaN without videos
+        return frequency / videos, others[0] / others[1]
 
 
 def num_tested(counts: Counts) -> tuple[int, int]:
@@ -370,27 +395,35 @@ def hard_values(
     """
     shown = counts.shown.sum(axis=0)
     hits = shown - counts.right.sum(axis=0)
-    tested = np.flatnonzero(shown >= _ENOUGH)
-    means, p_values = [], []
+    enough = np.flatnonzero(shown >= _ENOUGH)
+    means, elsewhere, p_values = [], [], []
     for trait in counts.traits:
-        missed = trait.missed[:, None]
-        share = missed / np.maximum(trait.held.sum(axis=1, keepdims=True), 1)
-        means.append((share * trait.held).sum(axis=0))
+        missed, videos = trait.missed[:, None], trait.held.sum(axis=1, keepdims=True)
+        means.append((missed / np.maximum(videos, 1) * trait.held).sum(axis=0))
         trials = np.minimum(missed, trait.held).sum(axis=0)
         p_values.append(
-            rates.more_than_expected(hits[tested], trials[tested], means[-1][tested])
+            rates.more_than_expected(hits[enough], trials[enough], means[-1][enough])
         )
-    mean, p_values = np.max(means, axis=0), np.max(p_values, axis=0)
-    kept = tested[rates.discoveries(p_values)]
+        rest, rest_missed = videos - trait.held, missed - trait.wrong
+        # a trait that always has the label is no evidence, and is as good as it is
+        share = np.where(rest, rest_missed, trait.wrong) / np.maximum(
+            np.where(rest, rest, trait.held), 1
+        )
+        elsewhere.append((share * trait.held).sum(axis=0))
+    mean, other, p_values = (np.max(of, axis=0) for of in (means, elsewhere, p_values))
+    extra = hits - other
+    kept = enough[rates.discoveries(p_values)]
     return [
         Pool(
             value=int(value),
             rate=rates.of(shown[value] - hits[value], shown[value]),
-            expected=float(1 - mean[value] / shown[value]),
-            extra=float(hits[value] - mean[value]),
+            expected=float(1 - other[value] / shown[value]),
+            extra=float(extra[value]),
+            tested=float((hits - mean)[value]),
             wrong=np.flatnonzero((values == value) & (predicted != labels)),
         )
-        for value in kept[np.argsort(-(hits - mean)[kept], kind="stable")]
+        for value in kept[np.argsort(-extra[kept], kind="stable")]
+        if extra[value] > 0
     ]
 
 
@@ -400,6 +433,6 @@ def unexplained(pools: Sequence[Pool], leans: Sequence[Lean]) -> list[Pool]:
     A pair does if its label stands for its class, or if it has half of the excess.
     """
     told = {lean.value for lean in leans if lean.follows_label}
-    most = {pool.value: pool.extra / 2 for pool in pools}
+    most = {pool.value: pool.tested / 2 for pool in pools}
     told |= {lean.value for lean in leans if lean.extra >= most.get(lean.value, np.inf)}
     return [pool for pool in pools if pool.value not in told]

@@ -139,11 +139,40 @@ def test_label_that_is_hard_for_all_classes_is_found_and_a_hard_class_is_not():
     assert pool.value == 5
     here = values == 5
     assert pool.rate.share == pytest.approx(np.mean((predicted == labels)[here]))
-    accuracy = [np.mean((predicted == labels)[labels == y]) for y in range(K)]
+    # as accurate as the same classes are with all other labels, and not with this one
+    accuracy = [np.mean((predicted == labels)[(labels == y) & ~here]) for y in range(K)]
     assert pool.expected == pytest.approx(np.mean(np.take(accuracy, labels[here])))
     wrong = here & (predicted != labels)
     assert pool.wrong.tolist() == np.flatnonzero(wrong).tolist()
     assert pool.extra == pytest.approx(wrong.sum() - (1 - pool.expected) * here.sum())
+    overall = [np.mean((predicted != labels)[labels == y]) for y in range(K)]
+    mean = np.sum(np.take(overall, labels[here]))
+    assert pool.tested == pytest.approx(wrong.sum() - mean) and pool.tested < pool.extra
+
+
+def test_class_that_always_has_a_label_does_not_add_to_its_excess():
+    labels = np.repeat([0, 1, 1], (30, 40, 60))
+    values = np.repeat([0, 0, 1], (30, 40, 60))
+    predicted = labels.copy()
+    predicted[:15] = 1  # class 0 has label 0 alone, and is half wrong
+    predicted[30:60] = 0
+    counts = leaning.count(labels, predicted, values, 2, 2)
+    [pool] = leaning.hard_values(counts, labels, predicted, values)
+    assert pool.expected == pytest.approx((15 + 40) / 70)
+    assert pool.extra == pytest.approx(30)
+
+
+def test_lean_states_how_usual_its_label_is():
+    labels, predicted, values = draw()
+    predicted[values == 6] = 2
+    [lean] = leaning.leans(leaning.count(labels, predicted, values, K, Z), 1)[0]
+    assert lean.own_share == pytest.approx(np.mean(values[labels == 2] == 6))
+    assert lean.others_share == pytest.approx(np.mean(values[labels != 2] == 6))
+    training = np.arange(K * Z).reshape(K, Z)
+    counts = leaning.count(labels, predicted, values, K, Z, usual=training)
+    [lean] = leaning.leans(counts, 1)[0]
+    assert lean.own_share == pytest.approx(20 / training[2].sum())
+    assert lean.others_share == pytest.approx((6 + 13 + 27 + 34) / 476)
 
 
 def test_usual_labels_are_frequent_in_the_class_and_more_so_than_elsewhere():
