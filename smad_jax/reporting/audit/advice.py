@@ -4,10 +4,12 @@ The rules, with the test on which each rests:
 
 - *Use* a model: McNemar's test of all videos, if it is in no third less accurate beyond
   chance. *Prefer* one for rare labels: McNemar's test of the rare third and the
-  permutation test of the gap, if the gap of an aspect is proven.
+  permutation test of the gap, if the gap of an aspect is proven or not separable from
+  another's. *Choose by your videos*: the first test, and McNemar's of a third where the
+  model is less accurate. All other steps are for those who keep the audited model.
 - *Retrain* or, if the gap is slight, *watch* an aspect: its gap is proven, that is, it
   exceeds chance with the other aspects held fixed.
-- *Do not retrain* for an aspect: its gap goes with another aspect whose gap is proven.
+- *Needs no retraining*: the gap of an aspect goes with another, whose gap is proven.
   *Find out* which aspect it is: the aspects are not separable.
 - *Collect* an action outside a label, and other actions in it: they are taken for the
   action there beyond chance; the label is usual for the action, and the action itself
@@ -22,7 +24,7 @@ The rules, with the test on which each rests:
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from smad_jax.evaluation import rates
+from smad_jax.evaluation import groups, rates
 from smad_jax.reporting.audit import (
     analysis,
     conclusions,
@@ -37,11 +39,15 @@ _SHOWN = 3  # pairs or groups that a step names
 
 
 class Step(NamedTuple):
-    """A piece of advice: what to do, in one line; why or how; what to type."""
+    """A piece of advice: what to do, in one line; why or how; what to type; for whom.
+
+    Steps with a condition come last, and all have the same one.
+    """
 
     lead: str
     detail: str
     command: str = ""
+    condition: str = ""
 
 
 def steps(audit: analysis.Audit, *, pictures: bool = True) -> list[Step]:
@@ -53,24 +59,24 @@ def steps(audit: analysis.Audit, *, pictures: bool = True) -> list[Step]:
     """
     if words.has_learned_nothing(audit):
         return [_LEARN_FIRST, *_choice(audit)]
-    found, reasons = _choice(audit), {}
-    kept = _kept(audit, found)
+    choice, found, reasons = _choice(audit), [], {}
     for aspect in conclusions.by_concern(audit):
         verdict = audit.of(aspect.name)
         reason = verdict.concern.reason
         if reason != "entangled" or reason not in reasons.values():
-            found += _against(aspect, verdict, kept)
+            found += _against(aspect, verdict)
         reasons[aspect.name] = reason
         if reason != "few":
             found += _about_labels(audit, aspect, verdict)
     unclear = [name for name, reason in reasons.items() if reason in ("few", "wide")]
-    if not found and not unclear:
+    if not choice and not found and not unclear:
         found.append(_NOTHING)
     if unclear:
         found.append(_add_videos(unclear))
     if any(audit.of(aspect.name).groups for aspect in audit.material.aspects):
         found.append(_look_at_examples(audit, pictures))
-    return found
+    kept = _kept(audit, choice)
+    return [*choice, *(step._replace(condition=kept) for step in found)]
 
 
 _LEARN_FIRST = Step(
@@ -90,12 +96,10 @@ def _kept(audit: analysis.Audit, choice: Sequence[Step]) -> str:
     """The condition of advice on the audited model if the other is better."""
     first, *others = map(naming.model, audit.accuracy)
     better = any(other in step.lead for step in choice for other in others)
-    return f"if you keep {first}, " if better else ""
+    return f"If you keep {first}:" if better else ""
 
 
-def _against(
-    aspect: joining.Aspect, verdict: analysis.Verdict, kept: str
-) -> list[Step]:
+def _against(aspect: joining.Aspect, verdict: analysis.Verdict) -> list[Step]:
     """Whether to retrain because of an aspect, if its thirds differ."""
     reason, controlled = verdict.concern.reason, verdict.controlled
     if verdict.concern.proven:
@@ -104,20 +108,14 @@ def _against(
         if verdict.concern.level == "slight":
             return [
                 Step(
-                    words.opening(
-                        f"{kept}watch the {aspect.name}, but do not retrain for it "
-                        "alone"
-                    ),
+                    f"Watch the {aspect.name}, but do not retrain for it alone",
                     f"The {gap} exceeds chance and is slight. Repeat this audit "
                     "whenever the model changes.",
                 )
             ]
         return [
             Step(
-                words.opening(
-                    f"{kept}retrain so that the features do not reveal the "
-                    f"{aspect.name}"
-                ),
+                f"Retrain so that the features do not reveal the {aspect.name}",
                 f"This aims at the {gap}. If the model has an adversarial head on "
                 "these labels, raise its weight; otherwise add one (SMAD). Judge the "
                 "result by accuracy on the rare third, not overall. "
@@ -135,9 +133,15 @@ def _against(
         f"({words.ends((gap.low, gap.high))}; {words.p_value(gap.p)})."
     )
     if not gap.num_videos:
-        left = f"No action has usual and rare {aspect.name} labels with equal {others}."
+        left = (
+            f"No action has videos of usual and rare {aspect.name} whose {others} is "
+            "equally rare."
+        )
     if reason == "shared":
-        return [Step(f"Do not retrain because of the gap of the {aspect.name}", left)]
+        owner = words.owner(controlled)
+        return [
+            Step(f"The {aspect.name} needs no retraining: its gap is {owner}", left)
+        ]
     return [
         Step(
             f"Find out whether it is the {aspect.name} or the {others}",
@@ -198,17 +202,53 @@ def _look_into_label(aspect: joining.Aspect, pool: leaning.Pool) -> Step:
 def _look_into_pairs(
     audit: analysis.Audit, aspect: joining.Aspect, leans: Sequence[leaning.Lean]
 ) -> Step:
+    shown, action = leans[:_SHOWN], audit.material.classes
+    answers: dict[int, list[str]] = {}
+    for lean in shown:
+        answers.setdefault(lean.value, []).append(naming.quoted(action[lean.label]))
     pairs = [
-        f"{naming.quoted(aspect.names[lean.value])} that are classified as "
-        f"{naming.quoted(audit.material.classes[lean.label])}"
-        for lean in leans[:_SHOWN]
+        f"with {naming.quoted(aspect.names[value])} that are classified as "
+        f"{' or '.join(several)}"
+        for value, several in answers.items()
     ]
-    more = ", …" if len(leans) > len(pairs) else ""
+    more = ", …" if len(leans) > len(shown) else ""
     return Step(
-        f"Look into other actions with {', with '.join(pairs)}{more}",
-        f"There are more of them than chance explains, although the {aspect.name} is "
-        "not usual for the action, or the action itself is less accurate there. Check "
-        "the labels of these videos, then collect more of them for training.",
+        f"Look into other actions {', and '.join(pairs)}{more}",
+        "There are more of them than chance explains. "
+        f"{''.join(_why_not_collect(aspect, action[one.label], one) for one in shown)}"
+        f"{_about_whole_label(audit, aspect, shown)}"
+        "Check the labels of these videos, then collect more of them for training.",
+    )
+
+
+def _why_not_collect(aspect: joining.Aspect, action: str, lean: leaning.Lean) -> str:
+    """Why more videos of an action outside a label would not help, as a sentence."""
+    action, label = naming.quoted(action), naming.quoted(aspect.names[lean.value])
+    if not lean.usual:
+        return (
+            f"{label} is not usual for {action}: {words.percent(lean.own_share)} of "
+            f"its videos {aspect.counted} have this {aspect.name}, and "
+            f"{words.percent(lean.others_share)} of the others. "
+        )
+    return (
+        f"{action} itself is less accurate with {label}: "
+        f"{words.percent(lean.there.share)}, and {words.percent(lean.elsewhere.share)} "
+        "elsewhere. "
+    )
+
+
+def _about_whole_label(
+    audit: analysis.Audit, aspect: joining.Aspect, leans: Sequence[leaning.Lean]
+) -> str:
+    """The labels that are hard as a whole only because of a pair, as sentences."""
+    verdict, values = audit.of(aspect.name), {lean.value for lean in leans}
+    hard = leaning.unexplained(verdict.pools, verdict.leans)
+    return "".join(
+        f"All actions together are {words.percent(pool.rate.share)} correct with "
+        f"{naming.quoted(aspect.names[pool.value])}, {words.percent(pool.expected)} "
+        "expected; one pair makes up at least half of that. "
+        for pool in verdict.pools
+        if pool.value in values and pool not in hard
     )
 
 
@@ -232,10 +272,10 @@ def _look_into_groups(audit: analysis.Audit, aspect: joining.Aspect) -> list[Ste
 
 
 def _look_at_examples(audit: analysis.Audit, pictures: bool) -> Step:
-    labels = " or ".join(aspect.name for aspect in audit.material.aspects)
+    labels = " and ".join(aspect.name for aspect in audit.material.aspects)
     wrong = (
-        f"Labels of {labels} usually come from a network; where they are wrong, ignore "
-        "the group."
+        f"The {labels} labels often come from a network. Ignore groups where they are "
+        "wrong."
     )
     if pictures:
         return Step("Look at the examples below", wrong)
@@ -260,46 +300,93 @@ def _choice(audit: analysis.Audit) -> list[Step]:
     change = audit.change
     if change is None:
         return []
-    first, second = map(naming.quoted, audit.accuracy)
-    shifts = {
-        aspect: comparison.thirds[2]
-        for aspect, comparison in audit.comparisons.items()
-        if comparison.adjusted[2] < 0.05
-        and comparison.p_gap < 0.05
-        # a gap that is another aspect's decides nothing
-        and any(v.concern.proven for v in audit.verdicts[aspect].values())
-    }
-    ahead = 1 if change.difference > 0 else -1
-    loses = any(
-        ahead * third.difference < 0 and p < 0.05
-        for one in audit.comparisons.values()
-        for third, p in zip(one.thirds, one.adjusted, strict=True)
-    )
-    if change.p < 0.05 and not loses:
+    models, shifts = [*map(naming.quoted, audit.accuracy)], _shifts(audit)
+    ahead = change.difference > 0
+    losses = [
+        loss for name in audit.comparisons for loss in _losses(audit, name, ahead)
+    ]
+    if change.p < 0.05 and not losses:
         gains = [f"{_gain(change)} better overall"]
         gains += [
-            f"{_gain(rare)} where the {name} is rare" for name, rare in shifts.items()
+            f"{_gain(rare)} where the {name} is rare"
+            for name, (rare, *_) in shifts.items()
         ]
         return [
             Step(
-                f"Use {second if ahead > 0 else first}: {', '.join(gains)}",
+                f"Use {models[ahead]}: {', '.join(gains)}",
                 f"The overall difference exceeds chance ({words.p_value(change.p)}), "
                 "and in no third is it less accurate beyond chance."
-                + "".join(_left(audit, ahead > 0)),
+                + "".join(_left(audit, ahead)),
             )
         ]
-    steps = []
-    for aspect, rare in shifts.items():
-        better = second if rare.difference > 0 else first
-        p = audit.comparisons[aspect].adjusted[2]
-        steps.append(
+    if change.p < 0.05 and not shifts:
+        return [
             Step(
-                f"Prefer {better} if the {aspect} may change after deployment",
-                f"On the {rare.num_videos:,} videos of the rare third its accuracy is "
-                f"{_gain(rare)} higher ({words.p_value(p)}).",
+                f"Choose by your videos: {models[ahead]} is {_gain(change)} better "
+                f"overall, but {words.listed(losses)}",
+                f"Each difference exceeds chance (overall {words.p_value(change.p)}).",
             )
+        ]
+    return [_prefer(audit, name, *shift) for name, shift in shifts.items()]
+
+
+class _Shift(NamedTuple):
+    """What a model gains where a label is rare; the p-value; the aspect tested."""
+
+    rare: rates.Change
+    p: float
+    aspect: str
+
+
+def _shifts(audit: analysis.Audit) -> dict[str, _Shift]:
+    """By aspect, what one of two models gains in its rare third beyond chance.
+
+    A gap that is another aspect's decides nothing. Aspects that are not separable
+    count as one, by the numbers of the first.
+    """
+    found, together = {}, []
+    for aspect, one in audit.comparisons.items():
+        concerns = [v.concern for v in audit.verdicts[aspect].values()]
+        if one.adjusted[2] < 0.05 and one.p_gap < 0.05:
+            if any(concern.proven for concern in concerns):
+                found[aspect] = _Shift(one.thirds[2], one.adjusted[2], aspect)
+            elif any(concern.reason == "entangled" for concern in concerns):
+                together.append(aspect)
+    if together:
+        one = audit.comparisons[together[0]]
+        found[" or the ".join(together)] = _Shift(
+            one.thirds[2], one.adjusted[2], together[0]
         )
-    return steps
+    return found
+
+
+def _losses(audit: analysis.Audit, aspect: str, second: bool) -> list[str]:
+    """The thirds of an aspect where a model is less accurate beyond chance."""
+    one = audit.comparisons[aspect]
+    return [
+        f"{_gain(third)} worse where the {aspect} is {name}"
+        for name, third, p in zip(groups.THIRDS, one.thirds, one.adjusted, strict=True)
+        if p < 0.05 and (third.difference < 0) == second
+    ]
+
+
+def _prefer(
+    audit: analysis.Audit, names: str, rare: rates.Change, p: float, aspect: str
+) -> Step:
+    """The step for a model that is better where labels are rare, with its price."""
+    second = rare.difference > 0
+    losses = _losses(audit, aspect, second)
+    change = audit.change
+    if change is not None and change.p < 0.05 and (change.difference < 0) == second:
+        losses.append(f"{_gain(change)} worse overall")
+    price = f", but {words.listed(losses)}" if losses else ""
+    return Step(
+        f"Prefer {[*map(naming.quoted, audit.accuracy)][second]} if the {names} may "
+        f"change after deployment: it is {_gain(rare)} better where the {aspect} is "
+        f"rare{price}",
+        f"The rare third has {rare.num_videos:,} videos ({words.p_value(p)})."
+        + " The losses exceed chance too." * bool(losses),
+    )
 
 
 def _left(audit: analysis.Audit, second: bool) -> list[str]:

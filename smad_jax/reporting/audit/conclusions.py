@@ -35,6 +35,8 @@ def level_name(audit: analysis.Audit, aspect: joining.Aspect) -> str:
 def _named(verdict: analysis.Verdict) -> str:
     if verdict.concern.reason == "entangled":
         return "not separable"
+    if verdict.concern.reason == "shared" and verdict.controlled is not None:
+        return words.owner(verdict.controlled)
     return _LEVELS.get(verdict.concern.level, verdict.concern.level)
 
 
@@ -55,12 +57,18 @@ def _in_short(audit: analysis.Audit, model: str) -> str:
     if words.has_learned_nothing(audit, model):
         return f" The bias of {naming.model(model)} cannot be judged."
     found = {a.name: audit.verdicts[a.name][model] for a in by_concern(audit)}
-    levels = [
-        f"{_named(one)} for the {name}"
-        + f" ({words.gap(one)} points)" * (one.concern.reason == "gap")
-        for name, one in found.items()
-    ]
+    levels = [_level_in_short(name, one) for name, one in found.items()]
     return f" Bias of {naming.model(model)}: {', '.join(levels)}."
+
+
+def _level_in_short(aspect: str, verdict: analysis.Verdict) -> str:
+    level, reason = verdict.concern
+    if reason == "gap":
+        return f"{level} for the {aspect} ({words.gap(verdict)} points)"
+    if reason in ("few", "wide"):
+        return f"unknown for the {aspect} (too few videos)"
+    named = "none found" if reason == "shared" else _named(verdict)
+    return f"{named} for the {aspect}"
 
 
 def _answer(audit: analysis.Audit) -> str:

@@ -1,6 +1,7 @@
 """The first screen of the page as text for a terminal of 80 columns."""
 
 import textwrap
+from collections.abc import Sequence
 
 from smad_jax.evaluation import groups, rates
 from smad_jax.reporting.audit import advice, analysis, conclusions, naming, words
@@ -34,15 +35,24 @@ def summary(audit: analysis.Audit, *, pictures: bool = True) -> str:
     parts = [
         textwrap.fill(conclusions.headline(audit), _COLUMNS),
         "\n".join([*lines, f"all videos: {_of(rate)} correct"]),
-        "\n".join(
-            textwrap.fill(
-                step.lead, _COLUMNS, initial_indent=f"{n}. ", subsequent_indent="   "
-            )
-            for n, step in enumerate(advice.steps(audit, pictures=pictures), 1)
-        ),
+        "\n".join(_steps(advice.steps(audit, pictures=pictures))),
     ]
     text = "\n\n".join(parts).replace("\u00a0", " ")
     return "\n".join(map(naming.plain_text, text.split("\n")))
+
+
+def _steps(steps: Sequence[advice.Step]) -> list[str]:
+    """The steps by number, and their condition before the first that has it."""
+    found, stated = [], ""
+    for n, step in enumerate(steps, 1):
+        if step.condition != stated:
+            found.append(stated := step.condition)
+        found.append(
+            textwrap.fill(
+                step.lead, _COLUMNS, initial_indent=f"{n}. ", subsequent_indent="   "
+            )
+        )
+    return found
 
 
 def _of(rate: rates.Rate) -> str:

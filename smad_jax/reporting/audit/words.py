@@ -107,6 +107,12 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(names)
 
 
+def owner(controlled: concern.Controlled) -> str:
+    """Returns whose a gap is that goes with the aspects held fixed."""
+    first, *more = controlled.others
+    return "another aspect's" if more else f"the {first}'s"
+
+
 def _about_majority(audit: analysis.Audit) -> list[str]:
     """A warning if always predicting one action may be as accurate."""
     rate = next(iter(audit.accuracy.values()))

@@ -4,7 +4,14 @@ import re
 import numpy as np
 import pytest
 
-from smad_jax.reporting.audit import advice, conclusions, naming, page, words
+from smad_jax.reporting.audit import (
+    advice,
+    conclusions,
+    naming,
+    page,
+    terminal,
+    words,
+)
 from tests.benchmarks import similar_aspects
 from tests.helpers.audits import audit, draw, reads_the_scene, spoilt, text_and_advice
 
@@ -58,14 +65,83 @@ def test_second_model_has_its_verdict_in_the_answer_and_the_advice_its_condition
     use, retrain = advice.steps(found)[:2]
     assert use.lead.startswith("Use “\u2068second\u2069”")
     assert f"It is still {level}ly biased towards the scene." in use.detail
-    assert retrain.lead == (
-        "If you keep “\u2068first\u2069”, retrain so that the features do not reveal "
-        "the scene"
-    )
-    alone = advice.steps(audit(label, scene, biased))[0].lead
-    assert alone == "Retrain so that the features do not reveal the scene"
+    assert retrain.lead == "Retrain so that the features do not reveal the scene"
+    alone = advice.steps(audit(label, scene, biased))[0]
+    assert alone == retrain._replace(condition="")
     constant = conclusions.headline(audit(label, scene, biased, np.zeros_like(label)))
     assert constant.endswith("The bias of “\u2068second\u2069” cannot be judged.")
+
+
+def priced(seed=0):
+    """One model that follows the scene, and one that is worse where it is usual."""
+    label, scene, biased = draw(1200, usual=0.95, rare=0.4, seed=seed)
+    return label, scene, biased, draw(1200, usual=0.75, rare=0.75, seed=seed)[2]
+
+
+def test_model_that_is_better_where_labels_are_rare_has_its_price_beside_it():
+    found = audit(*priced())
+    step = advice.steps(found)[0]
+    usual, _, rare = found.comparisons["scene"].thirds
+    assert usual.difference < 0 < rare.difference
+    gain, loss = (words.number_of_points(abs(x.difference)) for x in (rare, usual))
+    assert f"it is {gain} points better where the scene is rare, but " in step.lead
+    assert f"{loss} points worse where the scene is usual" in step.lead
+    assert "worse overall" not in step.lead
+
+
+def test_models_are_compared_although_the_aspects_are_not_separable():
+    label, scene, *models = priced()
+    found = audit(label, scene, *models, object=(scene + 1) % 5)
+    assert {one["first"].concern.reason for one in found.verdicts.values()} == {
+        "entangled"
+    }
+    prefer, *others = advice.steps(found)
+    assert prefer.lead.startswith(
+        "Prefer “\u2068second\u2069” if the scene or the object"
+    )
+    assert not [step for step in others if "Prefer" in step.lead]
+
+
+def test_better_model_with_a_loss_and_no_proven_gap_is_a_choice():
+    label, scene, first = draw(usual=0.8, rare=0.8)
+    found = audit(label, scene, first, draw(usual=0.75, rare=0.99)[2])
+    assert found.change.p < 0.05 and found.comparisons["scene"].adjusted[0] < 0.05
+    lead = advice.steps(found)[0].lead
+    assert "second" in lead and " worse where the scene is usual" in lead
+
+
+def test_everything_about_a_model_that_is_beaten_is_under_the_same_condition():
+    label, scene, predicted = reads_the_scene()
+    found = audit(label, scene, predicted, label)
+    use, *others = advice.steps(found)
+    assert use.lead.startswith("Use “") and use.condition == ""
+    condition = "If you keep “\u2068first\u2069”:"
+    assert len(others) > 2 and {step.condition for step in others} == {condition}
+    assert any(step.lead.startswith("Collect") for step in others)
+    for shown in (page.render(found, {}, 0), terminal.summary(found)):
+        first, _, rest = shown.partition(naming.plain_text(condition))
+        if "<html" in shown:
+            first, _, rest = shown.partition(condition)
+            assert rest.count(condition) == 1, "once on the first screen, once below"
+            assert f"All {len(others) + 1} steps, and why" in rest
+        assert "Use “" in first and "Collect" in rest
+        assert "Collect" not in first
+
+
+def test_advice_on_a_pair_states_why_it_is_not_collected_and_the_label_it_spoils():
+    label, scene, predicted = draw(1200, usual=0.95, rare=0.95)
+    lured = (scene == 2) & (np.random.default_rng(5).random(1200) < 0.3)
+    found = audit(label, scene, np.where(lured & (label != 2), 4, predicted))
+    [lean], [pool] = found.of("scene").leans, found.of("scene").pools
+    own = np.mean(scene[label == 4] == 2)
+    assert lean.own_share == own and not lean.usual
+    detail = advice.steps(found)[0].detail
+    assert f"{words.percent(own)} of its videos in this set have this scene" in detail
+    assert f"{words.percent(pool.rate.share)} correct with" in detail
+    assert f"{words.percent(pool.expected)} expected" in detail
+    assert "itself is less accurate" not in detail
+    shown = html.unescape(page.render(found, {}, 0))
+    assert f"{words.percent(own)} of its videos in this set" in shown
 
 
 CASES = {
@@ -76,6 +152,11 @@ CASES = {
     "rare is worse": lambda seed: audit(*draw(1200, rare=0.7, seed=seed)),
     "two models": lambda seed: audit(
         *draw(1200, rare=0.5, seed=seed), draw(1200, seed=seed)[2]
+    ),
+    "two models with a price": lambda seed: audit(*priced(seed)),
+    "two models, copies": lambda seed: audit(*priced(seed), object=priced(seed)[1]),
+    "better overall, worse for usual": lambda seed: audit(
+        *draw(1200, seed=seed), draw(1200, usual=0.6, rare=0.95, seed=seed)[2]
     ),
     "few videos": lambda seed: audit(*draw(50, seed=seed)),
     **{
@@ -132,10 +213,29 @@ def look_into_label(found, lead, shown):
 
 
 def look_into_pairs(found, lead, shown):
-    pairs = re.findall(r"with “\w+ (\d+)” that are classified as “class (\d+)”", lead)
-    leans = aspect_of(found, lead).leans
-    known = {(str(one.value), str(one.label)) for one in leans}
-    return pairs and known.issuperset(pairs)
+    several = re.findall(r"with “\w+ (\d+)” that are classified as ([^,]+)", lead)
+    pairs = {
+        (value, label)
+        for value, labels in several
+        for label in re.findall(r"“class (\d+)”", labels)
+    }
+    leans = {
+        (str(one.value), str(one.label)): one for one in aspect_of(found, lead).leans
+    }
+    for pair in pairs:
+        assert f"{words.percent(leans[pair].own_share)} of its videos" in shown
+    return pairs
+
+
+def prefer(found, lead, shown):
+    one = found.comparisons[re.search("better where the (scene|object)", lead)[1]]
+    losses = "worse" in lead
+    worse = [
+        change.difference * one.thirds[2].difference < 0 and p < 0.05
+        for change, p in zip(one.thirds, one.adjusted, strict=True)
+    ]
+    assert losses == any(worse) or found.change.p < 0.05
+    return one.p_gap < 0.05 and words.p_value(one.adjusted[2]) in shown
 
 
 def reasons(found):
@@ -144,9 +244,11 @@ def reasons(found):
 
 RULES = {
     "Use ": lambda found, lead, shown: found.change.p < 0.05,
+    "Choose by": lambda found, lead, shown: found.change.p < 0.05 and " worse " in lead,
+    "Prefer ": prefer,
     ".*etrain so that": retrain,
     ".*atch the": lambda *of: aspect_of(*of[:2]).concern == ("slight", "gap"),
-    "Do not retrain": lambda *of: {"gap", "hidden"} & reasons(of[0]),
+    "The .* needs no retraining": lambda *of: {"gap", "hidden"} & reasons(of[0]),
     "Find out": lambda *of: "entangled" in reasons(of[0]),
     "Collect": collect,
     "Look into videos": look_into_label,

@@ -84,7 +84,13 @@ def test_advice_never_blames_an_aspect_for_the_gap_of_another():
     assert found.verdicts["object"]["first"].p_gap < 0.001
     assert "So the gap above goes with the scene" in text
     assert "So the gap is the scene's own" in text
-    assert "Do not retrain because of the gap of the object" in advice
+    assert "The object needs no retraining: its gap is the scene's" in advice
+    shown, gap = page.render(found, {}, 0), found.of("object").controlled.gap
+    assert '"level">the scene&#39;s<' in shown
+    big = f"<b>{words.number_of_points(gap.difference)}</b>points with the scene held"
+    assert big in shown, "not the gap that is the scene's"
+    [line] = [x for x in terminal.summary(found).split("\n") if x.startswith("object ")]
+    assert line.endswith("the scene's")
     assert "Retrain so that the features do not reveal the scene" in advice
     assert "Retrain so that the features do not reveal the object" not in advice
     assert "towards the object" not in conclusions.headline(found)
@@ -167,7 +173,7 @@ def test_model_that_is_worse_on_usual_scenes_is_preferred_for_rare_ones_only():
     rare = found.comparisons["scene"].thirds[2].difference
     advice = text_and_advice(found)[1]
     assert "Prefer “\u2068second\u2069” if the scene may change" in advice
-    assert f"is {100 * rare:.1f} points higher (p" in advice
+    assert f"it is {100 * rare:.1f} points better where the scene is rare" in advice
     assert "Use “" not in advice
 
 
@@ -196,7 +202,7 @@ def test_group_beyond_chance_is_in_the_headline_the_advice_and_the_tile():
     )
     _, advice = text_and_advice(found)
     assert f"Look into {group}" in advice and "No finding calls" not in advice
-    assert "1 worst group beyond chance" in page.render(found, {}, 0)
+    assert "1 group is less accurate beyond chance." in page.render(found, {}, 0)
 
 
 @pytest.mark.parametrize("num_videos", [40, 300, 3000])
@@ -230,7 +236,7 @@ def test_aspects_that_go_together_get_one_piece_of_advice():
     assert "Nor can pairs of action and scene be separated" in text
     assert "than chance explains (25 of" not in text
     shown = page.render(found, {}, 0)
-    assert "pairs cannot be separated either" in shown
+    assert "</bdi> cannot be separated either." in shown
     assert 'class="cross"' not in shown, "cells by two copies show a difference"
 
 
@@ -310,4 +316,6 @@ def test_too_few_to_say_has_another_meter_than_none_found():
 
 def test_empty_list_of_worst_groups_states_what_a_group_is():
     shown = page.render(audit(*draw()), {}, 0)
-    assert "No action with one scene, of at least 10 videos, is less accurate" in shown
+    assert (
+        "There are none. A group is one action with one scene, of at least 10" in shown
+    )
