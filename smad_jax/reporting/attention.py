@@ -283,8 +283,10 @@ def gallery(
 
 def _extent(split: catalog.Split, rows: list[int]) -> str:
     """How many videos are drawn, and of how many of the classes."""
-    some = len(np.unique(split.labels[rows]))
-    return f"{len(rows)} videos, of {some} of the {len(split.classes)} actions"
+    some, of = len(np.unique(split.labels[rows])), len(split.classes)
+    if some == of:
+        return f"{len(rows)} videos of all {of} actions"
+    return f"{len(rows)} videos of {some} of the {of} actions"
 
 
 def _draw_column(axes: np.ndarray, clip: np.ndarray, found: Look) -> None:

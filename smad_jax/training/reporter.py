@@ -16,7 +16,7 @@ DATA_SHARE_WORTH_A_HINT = 0.3
 # about the adversaries, the usual reason.
 SHARE_BEFORE_A_HINT = 0.25
 TIMES_CHANCE = 1.3
-FEW_STEPS = 20
+FEW_STEPS = 20  # of fewer neither hint can be sure
 
 
 class Update(NamedTuple):
@@ -95,9 +95,9 @@ class Reporter:
         )
         log.report(row, plan.order.web)
         share = values["time/data"] / values["time/step"]
-        # Not after the first step, which waits while the pipeline fills.
-        slow = share > DATA_SHARE_WORTH_A_HINT and step >= self._plan.log_every
-        if slow and not self._has_hinted:
+        # The first steps wait while the pipeline fills.
+        enough = step >= max(plan.log_every, FEW_STEPS)
+        if share > DATA_SHARE_WORTH_A_HINT and enough and not self._has_hinted:
             log.logger.info(
                 f"  {share:.0%} of the time goes into waiting for data; more "
                 "data.num_threads or data.num_workers would help"

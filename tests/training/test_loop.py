@@ -265,7 +265,8 @@ def test_time_left_leaves_out_the_first_step_which_compiles(tmp_path, caplog):
     assert lines[-1].endswith("eta 0:00:00")
 
 
-def test_waiting_for_data_is_pointed_out(tmp_path, caplog):
+@pytest.mark.parametrize("steps", [19, 20])
+def test_waiting_for_data_is_pointed_out_once_it_is_sure(tmp_path, caplog, steps):
     def slow():
         for batch in healthy():
             log.time.sleep(0.02)
@@ -273,8 +274,8 @@ def test_waiting_for_data_is_pointed_out(tmp_path, caplog):
 
     log.logger.propagate = True
     with caplog.at_level("INFO", logger="smad_jax"):
-        run(tmp_path, batches=slow())
-    assert "waiting for data" in caplog.text
+        run(tmp_path, batches=slow(), total_steps=steps)
+    assert caplog.text.count("waiting for data") == (steps == 20)
 
 
 @pytest.mark.parametrize(
