@@ -64,7 +64,8 @@ def steps(audit: analysis.Audit, *, pictures: bool = True) -> list[Step]:
         verdict = audit.of(aspect.name)
         reason = verdict.concern.reason
         if reason != "entangled" or reason not in reasons.values():
-            found += _against(aspect, verdict)
+            owned = any(audit.of(name).concern.proven for name in reasons)
+            found += _against(aspect, verdict, owned=owned)
         reasons[aspect.name] = reason
         if reason != "few":
             found += _about_labels(audit, aspect, verdict)
@@ -99,8 +100,10 @@ def _kept(audit: analysis.Audit, choice: Sequence[Step]) -> str:
     return f"If you keep {first}:" if better else ""
 
 
-def _against(aspect: joining.Aspect, verdict: analysis.Verdict) -> list[Step]:
-    """Whether to retrain because of an aspect, if its thirds differ."""
+def _against(
+    aspect: joining.Aspect, verdict: analysis.Verdict, *, owned: bool
+) -> list[Step]:
+    """Whether to retrain because of an aspect; `owned` if another has a proven gap."""
     reason, controlled = verdict.concern.reason, verdict.controlled
     if verdict.concern.proven:
         gap = verdict.gap if reason == "gap" or not controlled else controlled.gap[1]
@@ -142,9 +145,12 @@ def _against(aspect: joining.Aspect, verdict: analysis.Verdict) -> list[Step]:
         return [
             Step(f"The {aspect.name} needs no retraining: its gap is {owner}", left)
         ]
+    matter = f"it is the {aspect.name} or the {others}"
+    if owned:
+        matter = f"the {aspect.name} matters too, beside the {others}"
     return [
         Step(
-            f"Find out whether it is the {aspect.name} or the {others}",
+            f"Find out whether {matter}",
             f"{left} Test on videos where only one of them is rare.",
         )
     ]
@@ -225,11 +231,7 @@ def _why_not_collect(aspect: joining.Aspect, action: str, lean: leaning.Lean) ->
     """Why more videos of an action outside a label would not help, as a sentence."""
     action, label = naming.quoted(action), naming.quoted(aspect.names[lean.value])
     if not lean.usual:
-        return (
-            f"{label} is not usual for {action}: {words.percent(lean.own_share)} of "
-            f"its videos {aspect.counted} have this {aspect.name}, and "
-            f"{words.percent(lean.others_share)} of the others. "
-        )
+        return f"{label} is not usual for {action}: {words.how_usual(aspect, lean)}. "
     return (
         f"{action} itself is less accurate with {label}: "
         f"{words.percent(lean.there.share)}, and {words.percent(lean.elsewhere.share)} "
@@ -244,9 +246,10 @@ def _about_whole_label(
     verdict, values = audit.of(aspect.name), {lean.value for lean in leans}
     hard = leaning.unexplained(verdict.pools, verdict.leans)
     return "".join(
-        f"All actions together are {words.percent(pool.rate.share)} correct with "
-        f"{naming.quoted(aspect.names[pool.value])}, {words.percent(pool.expected)} "
-        "expected; one pair makes up at least half of that. "
+        f"Of all videos with {naming.quoted(aspect.names[pool.value])}, "
+        f"{words.percent(pool.rate.share)} are correct and "
+        f"{words.percent(pool.expected)} expected; one pair makes up at least half of "
+        "the excess mistakes. "
         for pool in verdict.pools
         if pool.value in values and pool not in hard
     )

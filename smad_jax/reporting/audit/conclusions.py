@@ -178,8 +178,8 @@ def _about_parts(aspect: joining.Aspect, verdict: analysis.Verdict) -> str:
         return (
             f"with {naming.quoted(aspect.names[hard[0].value])} it is correct on "
             f"{words.percent(hard[0].rate.share)} of {hard[0].rate.num_videos:,} "
-            f"videos, where other {aspect.name} labels lead one to expect "
-            f"{words.percent(hard[0].expected)}{more}. Yet {whole}."
+            f"videos, against {words.percent(hard[0].expected)} expected from other "
+            f"{aspect.name} labels{more}. But {whole}."
         )
     noun, verb = ("pair", "has") if verdict.num_leans == 1 else ("pairs", "have")
     return (

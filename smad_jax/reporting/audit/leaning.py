@@ -81,6 +81,7 @@ class Lean:
         own_share: Share of the class's videos that have the label, 0 to 1; like
             `usual`, by the counts that decide what is usual. NaN without videos.
         others_share: The same of the videos of all other classes.
+        before_share: Share of the class's videos that have a more frequent label.
         there: Accuracy of the class itself with the label.
         elsewhere: Accuracy of the class itself with all others.
     """
@@ -94,6 +95,7 @@ class Lean:
     usual: bool
     own_share: float
     others_share: float
+    before_share: float
     there: rates.Rate
     elsewhere: rates.Rate
 
@@ -204,6 +206,15 @@ def count(
 
 def _usual(frequency: np.ndarray) -> np.ndarray:
     """[K, Z] bool: `Counts.usual`, by the number of videos of each."""
+    videos = frequency.sum(axis=1, keepdims=True)
+    low, _ = rates.wilson(frequency, np.broadcast_to(videos, frequency.shape))
+    others = frequency.sum(axis=0) - frequency
+    often = low * np.maximum(frequency.sum() - videos, 1) > others
+    return often & (3 * _before(frequency) < videos)
+
+
+def _before(frequency: np.ndarray) -> np.ndarray:
+    """[K, Z] videos of a class that have a more frequent label."""
     order = np.argsort(-frequency, axis=1, kind="stable")
     ranked = np.take_along_axis(frequency, order, axis=1)
     before = np.cumsum(ranked, axis=1) - ranked
@@ -211,12 +222,9 @@ def _usual(frequency: np.ndarray) -> np.ndarray:
     tied = np.zeros_like(ranked, bool)
     tied[:, 1:] = ranked[:, 1:] == ranked[:, :-1]
     before = np.maximum.accumulate(np.where(tied, 0, before), axis=1)
-    found = np.zeros_like(ranked, bool)
-    videos = frequency.sum(axis=1, keepdims=True)
-    np.put_along_axis(found, order, 3 * before < videos, axis=1)
-    low, _ = rates.wilson(frequency, np.broadcast_to(videos, frequency.shape))
-    others = frequency.sum(axis=0) - frequency
-    return found & (low * np.maximum(frequency.sum() - videos, 1) > others)
+    found = np.zeros_like(ranked)
+    np.put_along_axis(found, order, before, axis=1)
+    return found
 
 
 def _table(
@@ -295,7 +303,7 @@ def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
     order = kept[np.argsort(-(hits - mean)[kept], kind="stable")]
     shown, right = counts.shown, counts.right
     rest, rest_right = (c.sum(axis=1, keepdims=True) - c for c in (shown, right))
-    often, often_other = _shares(counts.frequency)
+    often, often_other, before = _shares(counts.frequency)
     found = [
         Lean(
             label=int(row[i]),
@@ -307,6 +315,7 @@ def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
             usual=bool(counts.usual[cell]),
             own_share=float(often[cell]),
             others_share=float(often_other[cell]),
+            before_share=float(before[cell]),
             there=rates.of(right[cell], shown[cell]),
             elsewhere=rates.of(rest_right[cell], rest[cell]),
         )
@@ -316,12 +325,12 @@ def leans(counts: Counts, limit: int) -> tuple[list[Lean], int]:
     return found, len(kept)
 
 
-def _shares(frequency: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """[K, Z] shares of a class's videos with a label, and of those of other classes."""
+def _shares(frequency: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """[K, Z] each: `Lean.own_share`, `others_share` and `before_share`."""
     videos = frequency.sum(axis=1, keepdims=True)
     others = frequency.sum(axis=0) - frequency, frequency.sum() - videos
     with np.errstate(invalid="ignore"):  # NaN without videos
-        return frequency / videos, others[0] / others[1]
+        return frequency / videos, others[0] / others[1], _before(frequency) / videos
 
 
 def num_tested(counts: Counts) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from smad_jax.evaluation import rates
-from smad_jax.reporting.audit import analysis, concern, joining, naming
+from smad_jax.reporting.audit import analysis, concern, joining, leaning, naming
 
 
 def percent(share: float) -> str:
@@ -111,6 +111,15 @@ def owner(controlled: concern.Controlled) -> str:
     """Returns whose a gap is that goes with the aspects held fixed."""
     first, *more = controlled.others
     return "another aspect's" if more else f"the {first}'s"
+
+
+def how_usual(aspect: joining.Aspect, lean: leaning.Lean) -> str:
+    """Returns how often the label of a pair occurs with its action."""
+    return (
+        f"{percent(lean.own_share)} of its videos {aspect.counted} have this "
+        f"{aspect.name} ({percent(lean.others_share)} of the others), and "
+        f"{percent(lean.before_share)} a more frequent one"
+    )
 
 
 def _about_majority(audit: analysis.Audit) -> list[str]:

@@ -102,6 +102,17 @@ def test_models_are_compared_although_the_aspects_are_not_separable():
     assert not [step for step in others if "Prefer" in step.lead]
 
 
+def test_aspect_beside_one_with_a_proven_gap_is_not_offered_instead_of_it():
+    for seed in range(9):
+        found = similar_aspects.drawn("near", seed)
+        if found.of("object").concern.reason == "entangled":
+            break
+    assert found.of("scene").concern.proven
+    leads = [step.lead for step in advice.steps(found)]
+    assert "Retrain so that the features do not reveal the scene" in leads
+    assert "Find out whether the object matters too, beside the scene" in leads
+
+
 def test_better_model_with_a_loss_and_no_proven_gap_is_a_choice():
     label, scene, first = draw(usual=0.8, rare=0.8)
     found = audit(label, scene, first, draw(usual=0.75, rare=0.99)[2])
@@ -137,7 +148,7 @@ def test_advice_on_a_pair_states_why_it_is_not_collected_and_the_label_it_spoils
     assert lean.own_share == own and not lean.usual
     detail = advice.steps(found)[0].detail
     assert f"{words.percent(own)} of its videos in this set have this scene" in detail
-    assert f"{words.percent(pool.rate.share)} correct with" in detail
+    assert f"{words.percent(pool.rate.share)} are correct and" in detail
     assert f"{words.percent(pool.expected)} expected" in detail
     assert "itself is less accurate" not in detail
     shown = html.unescape(page.render(found, {}, 0))

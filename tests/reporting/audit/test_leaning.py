@@ -173,6 +173,10 @@ def test_lean_states_how_usual_its_label_is():
     [lean] = leaning.leans(counts, 1)[0]
     assert lean.own_share == pytest.approx(20 / training[2].sum())
     assert lean.others_share == pytest.approx((6 + 13 + 27 + 34) / 476)
+    assert lean.before_share == 0
+    counts = leaning.count(labels, predicted, values, K, Z, usual=600 - training)
+    [lean] = leaning.leans(counts, 1)[0]
+    assert lean.before_share == pytest.approx(1 - lean.own_share), "all are before it"
 
 
 def test_usual_labels_are_frequent_in_the_class_and_more_so_than_elsewhere():
