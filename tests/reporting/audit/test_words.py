@@ -86,6 +86,7 @@ def test_advice_never_blames_an_aspect_for_the_gap_of_another():
     assert "So the gap is the scene's own" in text
     assert "The object needs no retraining: its gap is the scene's" in advice
     shown, gap = page.render(found, {}, 0), found.of("object").controlled.gap
+    assert shown.count('class="cross"') == 1, "and not its transpose too"
     assert '"level">the scene&#39;s<' in shown
     big = f"<b>{words.number_of_points(gap.difference)}</b>points with the scene held"
     assert big in shown, "not the gap that is the scene's"
