@@ -214,7 +214,9 @@ def test_browser_shows_it_on_a_phone_without_scrolling_sideways(
           document.body.textContent = JSON.stringify([
             root.scrollWidth, root.clientWidth, page.querySelectorAll("svg").length,
             page.querySelector("h1").innerText, broken(page), sorted(page),
-            Math.min(...[...page.querySelectorAll(".bar")].map(b => b.clientWidth))])
+            Math.min(...[...page.querySelectorAll(".bar")].map(b => b.clientWidth)),
+            [...page.querySelectorAll(".command")].map(
+              c => c.scrollWidth - c.clientWidth)])
         }}</script>""",
         "utf-8",
     )
@@ -225,11 +227,12 @@ def test_browser_shows_it_on_a_phone_without_scrolling_sideways(
         [browser, *flags, file], capture_output=True, text=True, timeout=100, check=True
     ).stdout
     shown = html.unescape(re.search(r"<body>(\[.*\])</body>", dumped, re.S)[1])
-    scrolled, width, pictures, heading, broken, table, bar = json.loads(shown)
+    scrolled, width, pictures, heading, broken, table, bar, cut = json.loads(shown)
     up, rising, down, falling = table
     assert broken == [], "words of a heading stay whole"
     assert scrolled <= width <= 390
     assert pictures > 10 and bar > 60
+    assert cut == ([0] if names == "plain" else []), "commands wrap"
     assert heading == f"Bias audit of {title}"
     assert (up, down) == ("ascending", "descending")
     assert rising == sorted(rising) == falling[::-1] and len(set(rising)) > 1
