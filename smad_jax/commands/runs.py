@@ -10,9 +10,8 @@ import ml_collections
 
 from configs import base
 from data_prep.embedded import make, web_media
-from smad_jax import models
 from smad_jax.data.embedded import benchmark
-from smad_jax.experiment import config_files, places, run, run_lock
+from smad_jax.experiment import config_files, places, run, run_lock, run_record
 from smad_jax.experiment.settings import Settings
 from smad_jax.training import log
 
@@ -46,7 +45,7 @@ def train(
         config = config_files.load_config(config)
     if smoke:
         config = base.smoke(config)
-    config = _with_dtype(config)
+    config = run_record.for_these_devices(config)
     _keep_compiled()
     folder = pathlib.Path(folder)
     # Of a pod one process writes, and holds the lock for all.
@@ -58,16 +57,6 @@ def train(
         return run.train_and_test(
             config, folder, force=force, skip_damaged=skip_damaged
         )
-
-
-def _with_dtype(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """Returns the config with what `auto` means on these devices."""
-    if Settings.read(config).model.dtype != "auto":
-        return config
-    # So that the folder says it: the run resumes and is tested in it on any machine.
-    config = config.copy_and_resolve_references()
-    config.update_from_flattened_dict({"model.dtype": models.native_dtype()})
-    return config
 
 
 def _prepare_embedded(config: ml_collections.ConfigDict) -> None:

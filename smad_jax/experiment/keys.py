@@ -94,8 +94,8 @@ class Model:
     dropout: Annotated[float, Range(least=0, below=1)] = 0.0
     ghost_size: _Count = 0
     ghost_statistics: layers.GhostStatistics = "mean"
-    # float64 is for comparisons, and needs JAX's x64 mode; a run's own config never
-    # says `auto`, but what that was.
+    # float64 is for comparisons, and needs JAX's x64 mode; the config in a run's folder
+    # has what `auto` was.
     dtype: Literal["auto", "float32", "bfloat16", "float64"] = "float32"
     remat: layers.Remat = ""
 

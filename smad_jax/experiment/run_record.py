@@ -13,7 +13,7 @@ from importlib import metadata
 import jax
 import ml_collections
 
-from smad_jax import errors
+from smad_jax import errors, models
 from smad_jax.base import file_io
 from smad_jax.data import bad_videos
 from smad_jax.experiment import run_folder
@@ -57,6 +57,22 @@ class Record:
     seconds: float
     processor_seconds: float | None
     skipped_steps: int = 0
+
+
+def for_these_devices(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """Returns the config with the dtype that `auto` means on these devices.
+
+    The folder of the run then names it: the run resumes and is tested in it on any
+    machine.
+
+    Raises:
+        ConfigError: if the config is wrong.
+    """
+    if Settings.read(config).model.dtype != "auto":
+        return config
+    config = config.copy_and_resolve_references()
+    config.update_from_flattened_dict({"model.dtype": models.native_dtype()})
+    return config
 
 
 def check_owner(folder: pathlib.Path, config: ml_collections.ConfigDict) -> None:
