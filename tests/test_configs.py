@@ -494,6 +494,15 @@ def test_config_trains_two_steps_and_tests_once(name, argument, small_data, tmp_
     assert record["sees_target_data"] is (name in SEES_TARGET_DATA)
 
 
+def test_a_test_set_that_is_switched_off_is_not_recorded_as_seen(small_data, tmp_path):
+    config = base.smoke(CONFIGS["slowonly_baseline"].get_config())
+    config.data.root = str(small_data)
+    config.evaluation.sets.rare = ""
+    run.train_and_test(config, tmp_path)
+    record = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert record["sees_target_data"] is False
+
+
 def test_stills_of_a_test_set_are_recorded_as_seen(small_data, tmp_path):
     config = base.smoke(CONFIGS["slowonly_still_mix"].get_config("bank=tail"))
     config.data.root = str(small_data)

@@ -45,9 +45,9 @@ def train(
         config = config_files.load_config(config)
     if smoke:
         config = base.smoke(config)
-    config = run_record.for_these_devices(config)
-    _keep_compiled()
     folder = pathlib.Path(folder)
+    config = run_record.with_dtype(config, folder)
+    _keep_compiled()
     # Of a pod one process writes, and holds the lock for all.
     alone = (
         run_lock.held(folder) if jax.process_index() == 0 else contextlib.nullcontext()

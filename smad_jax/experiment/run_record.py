@@ -59,19 +59,26 @@ class Record:
     skipped_steps: int = 0
 
 
-def for_these_devices(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """Returns the config with the dtype that `auto` means on these devices.
+def with_dtype(
+    config: ml_collections.ConfigDict, folder: pathlib.Path
+) -> ml_collections.ConfigDict:
+    """Returns the config with a dtype in place of `auto`.
 
-    The folder of the run then names it: the run resumes and is tested in it on any
-    machine.
+    It is that of the run in `folder`, if there is one, so that a run resumes in its own
+    on any machine; otherwise that of these devices.
 
     Raises:
         ConfigError: if the config is wrong.
+        DataError: if the run's own is damaged.
     """
     if Settings.read(config).model.dtype != "auto":
         return config
+    path, dtype = folder / "config.json", models.native_dtype()
+    if path.is_file():
+        stored = file_io.read_json(path, "choose another --workdir, or pass --force")
+        dtype = dict(run_folder.flat(stored)).get("model.dtype", dtype)
     config = config.copy_and_resolve_references()
-    config.update_from_flattened_dict({"model.dtype": models.native_dtype()})
+    config.update_from_flattened_dict({"model.dtype": dtype})
     return config
 
 

@@ -119,7 +119,8 @@ def record(
     predicted = {name: one.predictions for name, one in tested.items()}
     method, settings = methods.find(run.settings.method.name), run.settings
     # A bank of stills is of training videos; whoever makes one of a test set sees it.
-    target = settings.data.target in settings.evaluation.sets.values()
+    places = filter(None, settings.evaluation.sets.values())  # empty: switched off
+    target = settings.data.target in places
     return run_record.Record(
         results=by_name(tested),
         n_seen={name: len(p.probabilities) for name, p in predicted.items()},

@@ -31,6 +31,18 @@ def test_a_run_is_given_the_dtype_that_auto_means_here(
     assert config.model.dtype == asked, "the caller's config stays as it is"
 
 
+def test_a_run_resumes_in_the_dtype_that_it_began_with(monkeypatch, tmp_path):
+    given = []
+    monkeypatch.setattr(models, "native_dtype", lambda: "float32")
+    monkeypatch.setattr(run, "train_and_test", lambda c, *_, **__: given.append(c))
+    folder = tmp_path / "run"
+    folder.mkdir()
+    # begun on an accelerator
+    (folder / "config.json").write_text(json.dumps({"model": {"dtype": "bfloat16"}}))
+    runs.train(slowonly_baseline.get_config("mine"), folder)
+    assert given[0].model.dtype == "bfloat16"
+
+
 def test_a_study_does_not_compare_a_dtype_that_follows_the_machine(tmp_path):
     config = f"{finished.config_files.find('configs/slowonly_baseline.py')}:mine"
     job = finished.Job(config, (), tmp_path)
