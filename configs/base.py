@@ -16,7 +16,7 @@ def base() -> ConfigDict:
     config.model.dropout = 0.0  # of features, before the action head
     config.model.ghost_size = 0  # videos that share batch statistics; 0: all
     config.model.ghost_statistics = "mean"  # over groups; `first` as the reference
-    config.model.dtype = "float32"  # or `bfloat16`, `auto`: as the device likes
+    config.model.dtype = "float32"  # of the backbone; or `bfloat16`, `float64`, `auto`
     config.model.remat = ""  # or `blocks`: computed again for the gradient
     config.init.folder = ""  # weights to start from; empty: random ones
     config.init.allow = ()  # patterns of paths that start fresh if they do not fit

@@ -76,12 +76,12 @@ TUNED = {
         "training.epochs": 4,
     },
 }
+TUNED["transfer"] = TUNED["finetune"] | {"init.folder": "runs/resnet3d_smad"}
 # What tuning chose on the edition whose bias lasts, where that differs.
 LASTING: dict[str, dict[str, str | float]] = {
     "saar": _tuned(),
     "maat": _tuned(soft_ce_weight=0.6, kl_weight=0.6),
 }
-TUNED["transfer"] = TUNED["finetune"] | {"init.folder": "runs/resnet3d_smad"}
 
 
 def apply(config: ConfigDict, tuned: Mapping[str, object], edition: str) -> ConfigDict:

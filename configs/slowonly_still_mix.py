@@ -1,4 +1,4 @@
-"""SlowOnly with StillMix (ICCV 2023), newer than the paper.
+r"""SlowOnly with StillMix (ICCV 2023), newer than the paper.
 
     python main.py --config configs/slowonly_still_mix.py
     python main.py --config configs/slowonly_still_mix.py:k200db
@@ -9,7 +9,7 @@ from the batch, with the values of the authors' code for that. The third takes t
 a bank, the training videos of the split `stills`, with the values for Kinetics-400:
 
     python -m data_prep.still_bank --dataset kinetics400 --split k200db-train \
-        --teacher runs/tsn_baseline --keep 0.5 --name stills
+        --teacher runs/tsn_baseline-k200db --keep 0.5 --name stills
 """
 
 from ml_collections import ConfigDict

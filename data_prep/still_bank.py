@@ -1,4 +1,4 @@
-"""Chooses the videos whose frames alone reveal the action, as StillMix's bank.
+r"""Chooses the videos whose frames alone reveal the action, as StillMix's bank.
 
     python -m data_prep.still_bank --data-root R --dataset mine --split train \
         --teacher runs/tsn_baseline --keep 0.5 --name stills

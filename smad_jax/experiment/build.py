@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+import optax
 from flax import nnx
 
 from smad_jax import errors, methods, models
@@ -76,14 +77,7 @@ def build(
     settings: Settings, train: catalog.Split, plan: loop.Plan, mesh: jax.sharding.Mesh
 ) -> Built:
     """Returns everything that training starts with, on the devices."""
-    section = settings.optimizer
-    # Without the learning rate, which the step applies: it logs the rate it used.
-    direction = optimizer.build(
-        section.name,
-        weight_decay=section.weight_decay,
-        momentum=section.momentum,
-        clip_norm=section.clip_norm,
-    )
+    direction = make_direction(settings)
     graph, state = train_state.create(
         lambda: build_modules(
             settings, train.classes, train.aspects, total_steps=plan.total_steps
@@ -101,6 +95,18 @@ def build(
         graph, base.loss, direction, rate, ema=ema, layout=layout
     )
     return Built(graph, sharding.place(state, layout), train_step)
+
+
+def make_direction(settings: Settings) -> optax.GradientTransformation:
+    """Returns the optimiser without its learning rate."""
+    # The step applies the rate: it logs the one it used.
+    section = settings.optimizer
+    return optimizer.build(
+        section.name,
+        weight_decay=section.weight_decay,
+        momentum=section.momentum,
+        clip_norm=section.clip_norm,
+    )
 
 
 def build_modules(

@@ -27,7 +27,7 @@ from smad_jax.experiment import build, config_files, memory
 from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
 from smad_jax.reporting import documents
-from smad_jax.training import optimizer, schedules, sharding, stepping, train_state
+from smad_jax.training import schedules, sharding, stepping, train_state
 from tests.benchmarks import program_text
 
 RESULTS = pathlib.Path("docs/results/compiled.json")
@@ -213,18 +213,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train_step(settings: Settings, mesh: jax.sharding.Mesh) -> jax.stages.Lowered:
     aspects = _aspects(settings)
-    section = settings.optimizer
-    direction = optimizer.build(
-        section.name,
-        weight_decay=section.weight_decay,
-        momentum=section.momentum,
-        clip_norm=section.clip_norm,
-    )
+    direction = build.make_direction(settings)
     graph, state = _outline(
         lambda: train_state.create(lambda: _modules(settings, aspects), direction), mesh
     )
     # A schedule is a few scalar operations: its lengths do not matter.
-    rate = schedules.cosine(section.learning_rate, epochs=100, steps_per_epoch=100)
+    rate = schedules.cosine(
+        settings.optimizer.learning_rate, epochs=100, steps_per_epoch=100
+    )
     step = stepping.make_train_step(graph, base.loss, direction, rate)
     _, key = _outline(lambda: (None, jax.random.key(0)), mesh)
     return step.lower(state, memory.outline(settings, aspects, mesh), key, 1)

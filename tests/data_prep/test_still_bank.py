@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from data_prep import still_bank
-from smad_jax.data import catalog, records
-from smad_jax.evaluation import predict
+from smad_jax.data import catalog
+from tests.helpers import answered_videos
 
 CLASSES = ("zumba", "bowling", "archery")
 LABELS = np.array([0, 1, 2, 0, 1])
@@ -14,21 +14,16 @@ PROBABILITIES = np.array(
 
 @pytest.fixture
 def data_root(tmp_path):
-    """Five videos, the fourth unreadable, and predictions in another order."""
-    folder = tmp_path / "mine"
-    ids = [f"video {row}" for row in range(5)]
-    with records.RecordWriter(folder / "videos") as writer:
-        for id, label in zip(ids, LABELS.tolist(), strict=True):
-            writer.write(records.VideoRecord(id, b"", label, 1))
-    catalog.write_split(folder, "train", ids, LABELS)
-    catalog.write_dataset_file(folder, name="mine", classes=CLASSES, num_videos=5)
-    order = [3, 0, 4, 1, 2]
-    predict.Predictions(
-        ids=np.array([ids[row] for row in order]),
-        labels=LABELS[order],
-        probabilities=PROBABILITIES[order],
-        features=np.zeros((5, 2)),
-    ).save(tmp_path / "predictions.npz")
+    """Five videos, the fourth unreadable, and predictions of a network."""
+    answered_videos.make(
+        tmp_path,
+        "mine",
+        "train",
+        "video",
+        labels=LABELS,
+        probabilities=PROBABILITIES,
+        classes=CLASSES,
+    )
     return tmp_path
 
 
@@ -68,6 +63,14 @@ def test_a_share_out_of_range_is_refused(data_root, keep, capsys):
     assert run(data_root, "--keep", keep) == 2
     assert "--keep must be above 0 and at most 1" in capsys.readouterr().err
     assert not (data_root / "mine" / "splits" / "stills.txt").exists()
+
+
+@pytest.mark.parametrize("flags", [(), ("--teacher", "t", "--predictions", "p.npz")])
+def test_a_run_or_a_file_is_needed_and_not_both(data_root, flags, capsys):
+    place = ("--data-root", str(data_root), "--dataset", "mine")
+    assert still_bank.main([*place, *flags]) == 2
+    error = capsys.readouterr().err
+    assert "give --teacher RUN or --predictions FILE, one of them" in error
 
 
 def test_without_a_readable_video_nothing_is_written(data_root, capsys):

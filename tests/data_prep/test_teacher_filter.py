@@ -4,9 +4,9 @@ import pytest
 from configs import base, tsn_baseline
 from data_prep import teacher_filter
 from data_prep.bias import teachers
-from smad_jax.data import catalog, records
-from smad_jax.evaluation import predict
+from smad_jax.data import catalog
 from smad_jax.experiment.run import train_and_test
+from tests.helpers import answered_videos
 
 CLASSES = ("zumba", "bowling", "archery")
 # a teacher's predictions of five media, and the class of each one's query
@@ -50,21 +50,16 @@ def test_media_of_a_class_that_the_teacher_does_not_know_are_not_kept(threshold)
 
 @pytest.fixture
 def data_root(tmp_path):
-    """Five media of three classes, and a file of predictions in another order."""
-    folder = tmp_path / "web"
-    ids = [f"medium {row}" for row in range(5)]
-    with records.RecordWriter(folder / "videos") as writer:
-        for id, label in zip(ids, LABELS.tolist(), strict=True):
-            writer.write(records.VideoRecord(id, b"", label, 1))
-    catalog.write_split(folder, "all", ids, LABELS)
-    catalog.write_dataset_file(folder, name="web", classes=CLASSES, num_videos=5)
-    order = [3, 0, 4, 1, 2]
-    predict.Predictions(
-        ids=np.array([*(ids[row] for row in order), "another"]),
-        labels=np.array([*LABELS[order], 0]),
-        probabilities=np.concatenate([PROBABILITIES[order], [[1, 0, 0]]]),
-        features=np.zeros((6, 2)),
-    ).save(tmp_path / "predictions.npz")
+    """Five media of three classes, and predictions of a network."""
+    answered_videos.make(
+        tmp_path,
+        "web",
+        "all",
+        "medium",
+        labels=LABELS,
+        probabilities=PROBABILITIES,
+        classes=CLASSES,
+    )
     return tmp_path
 
 
