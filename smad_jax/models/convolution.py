@@ -4,6 +4,8 @@ Padding is explicit and symmetric, half the kernel on either side, as in the ref
 How a convolution is computed is decided in `choose_formulation` and nowhere else.
 """
 
+import functools
+import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -31,9 +33,8 @@ def convolve(
         x: [B, T, H, W, C].
         kernel: [t, h, w, C, D] with odd t, h and w, in the dtype of `x`.
         strides: Step over time, height and width.
-        formulation: `direct` is one three-dimensional convolution; `fold` stacks
-            the frames under the kernel on the channels and convolves each frame
-            by itself; `im2col` does the same and multiplies patches by a matrix.
+        formulation: `direct` is one three-dimensional convolution; `fold` convolves
+            frame by frame and sums over time; `im2col` multiplies patches by a matrix.
             None takes the choice of `choose_formulation` for the default backend.
 
     Returns:
@@ -63,11 +64,10 @@ def convolve(
             f"unknown formulation {formulation!r}; known: "
             f"{', '.join(get_args(Formulation))}"
         )
-    x, flat_kernel = _stack_frames(x, kernel, strides[0])
-    frames = x.reshape(-1, *x.shape[2:])  # [B * T, H, W, t * C]
-    convolve_frames = _convolve_frames if formulation == "fold" else _multiply_patches
-    frames = convolve_frames(frames, flat_kernel, strides[1:])
-    return frames.reshape(*x.shape[:2], *frames.shape[1:])
+    if formulation == "im2col":
+        columns = _columns(x, kernel.shape[:3], strides)
+        return _product(columns, kernel.reshape(-1, kernel.shape[-1]))
+    return _fold(x, kernel, strides)
 
 
 def choose_formulation(
@@ -85,11 +85,16 @@ def choose_formulation(
         return "im2col"
     # If the map going in or coming out is smaller than the kernel, XLA for CPU swaps
     # the operands of the convolution or of its gradient and leaves its fast path:
-    # 496 against 36 ms for 3x3x3 with stride two on 4x4 maps of 256 channels.
+    # 1,200 against 6 ms for 3x3x3 on two clips of 8x2x2x512.
     if -(-shape[2] // strides[1]) < height or -(-shape[3] // strides[2]) < width:
         return "im2col"
+    # The gradient of a convolution turns its kernel round, in time too where that is
+    # larger than the maps: 32, 69 and 48 ms for the value and both gradients of 3x3x3
+    # on two clips of 8x4x4x512, but 24, 32 and 30 ms as patches.
+    if math.prod(kernel_shape) > 4 * math.prod(shape):
+        return "im2col"
     # The gradient of XLA's three-dimensional convolution takes four to eight times as
-    # long as that of the same sums over frames stacked on the channels.
+    # long as that of the same sums over frames.
     return "fold"
 
 
@@ -112,20 +117,26 @@ def _check(shape: Sequence[int], kernel_shape: Sequence[int]) -> None:
         )
 
 
-def _stack_frames(
-    x: jax.Array, kernel: jax.Array, stride: int
-) -> tuple[jax.Array, jax.Array]:
-    """Moves the kernel's extent in time to channels: [B, T, H, W, t C], [h, w, t C, D].
-
-    With t = 1 nothing is copied.
-    """
-    time, height, width = kernel.shape[:3]
-    length = 1 + (x.shape[1] - 1) // stride
+def _fold(x: jax.Array, kernel: jax.Array, strides: Size) -> jax.Array:
+    """Convolves frame by frame, and sums over the frames under the kernel."""
+    time, height, width, channels, out_channels = kernel.shape
+    length = 1 + (x.shape[1] - 1) // strides[0]
     x = jnp.pad(x, [(0, 0), half(time), (0, 0), (0, 0), (0, 0)])
-    frames = [x[:, i : i + stride * (length - 1) + 1 : stride] for i in range(time)]
-    # Time goes before the input channels, the order in which frames are stacked.
-    flat = kernel.transpose(1, 2, 0, 3, 4).reshape(height, width, -1, kernel.shape[4])
-    return (frames[0] if time == 1 else jnp.concatenate(frames, axis=-1)), flat
+    span = strides[0] * (length - 1) + 1
+    seen = [x[:, i : i + span : strides[0]] for i in range(time)]
+    kernels = list(kernel)
+    # Frames of few channels are stacked into one convolution. From some 64 channels on
+    # sums cost less, 85 against 139 ms for 3x3x3 on two clips of 8x14x14x256.
+    if time * channels <= 128:
+        seen = [jnp.concatenate(seen, axis=-1)]
+        flat = kernel.transpose(1, 2, 0, 3, 4)  # time before channels, as stacked
+        kernels = [flat.reshape(height, width, -1, out_channels)]
+    maps = [
+        _convolve_frames(frames.reshape(-1, *frames.shape[2:]), flat, strides[1:])
+        for frames, flat in zip(seen, kernels, strict=True)
+    ]
+    total = functools.reduce(jnp.add, maps)
+    return total.reshape(-1, length, *total.shape[1:])
 
 
 def _convolve_frames(
@@ -138,21 +149,50 @@ def _convolve_frames(
     )
 
 
-def _multiply_patches(
-    frames: jax.Array, kernel: jax.Array, strides: tuple[int, int]
-) -> jax.Array:
-    """Convolves [F, H, W, C] with [h, w, C, D] as patches times a matrix."""
-    extents = kernel.shape[:2]
+def _columns(x: jax.Array, extents: Sequence[int], strides: Size) -> jax.Array:
+    """Puts the patches under a kernel into [B, T', H', W', t * h * w * C]."""
     spans = [
         step * ((size - 1) // step) + 1
-        for size, step in zip(frames.shape[1:3], strides, strict=True)
+        for size, step in zip(x.shape[1:4], strides, strict=True)
     ]
-    padded = jnp.pad(frames, [(0, 0), half(extents[0]), half(extents[1]), (0, 0)])
-    # Rows outside, columns inside: the order of the kernel's axes when it is reshaped.
+    padded = jnp.pad(x, [(0, 0), *(half(extent) for extent in extents), (0, 0)])
+    # In the order of the kernel's axes, so that its reshape to a matrix copies nothing.
     patches = [
-        padded[:, i : i + spans[0] : strides[0], j : j + spans[1] : strides[1]]
-        for i in range(extents[0])
-        for j in range(extents[1])
+        padded[
+            :,
+            t : t + spans[0] : strides[0],
+            i : i + spans[1] : strides[1],
+            j : j + spans[2] : strides[2],
+        ]
+        for t in range(extents[0])
+        for i in range(extents[1])
+        for j in range(extents[2])
     ]
-    columns = jnp.concatenate(patches, axis=-1)  # [F, H, W, h * w * C]
-    return columns @ kernel.reshape(-1, kernel.shape[-1])
+    return patches[0] if len(patches) == 1 else jnp.concatenate(patches, axis=-1)
+
+
+@jax.custom_vjp
+def _product(columns: jax.Array, matrix: jax.Array) -> jax.Array:
+    """Multiplies [..., K] by [K, D]."""
+    return columns @ matrix
+
+
+def _product_forward(
+    columns: jax.Array, matrix: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return columns @ matrix, (columns, matrix)
+
+
+def _product_backward(
+    kept: tuple[jax.Array, jax.Array], cotangent: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    columns, matrix = kept
+    rows = columns.reshape(-1, columns.shape[-1]).T
+    if len(matrix) > matrix.shape[1]:
+        # XLA for CPU multiplies a transposed matrix in place, at 60 GFLOP/s where this
+        # one has more rows than the result has columns; transposed before, at 160.
+        rows = lax.optimization_barrier(rows)
+    return cotangent @ matrix.T, rows @ cotangent.reshape(-1, matrix.shape[1])
+
+
+_product.defvjp(_product_forward, _product_backward)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from smad_jax.models import layers
+from smad_jax.models import layers, pooling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ class DenseNet(nnx.Module):
         """Maps [B, T, H, W, 3], normalised, to [B, T, H', W', seam_width]."""
         # Convolution first; inside blocks batch norm and ReLU come before it.
         x = jax.nn.relu(self.norm0(self.conv0(x), train=train))
-        x = layers.max_pool(x, (1, 3, 3), (1, 2, 2))
+        x = pooling.max_pool(x, (1, 3, 3), (1, 2, 2))
         for number in range(1, len(self.spec.depths)):
             x = getattr(self, f"denseblock{number}")(x, train=train)
             x = getattr(self, f"transition{number}")(x, train=train)

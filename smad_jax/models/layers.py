@@ -29,34 +29,6 @@ MOMENTUM = 0.9  # the reference writes 0.1, the weight of the new value
 _PIECE = 1 << 16  # numbers drawn at a time
 
 
-def max_pool(x: jax.Array, window: Size, strides: Size) -> jax.Array:
-    """Takes the maximum under an odd window padded by half of it with minus infinity.
-
-    Maps [B, T, H, W, C] to
-    [B, ceil(T / strides[0]), ceil(H / strides[1]), ceil(W / strides[2]), C].
-    """
-    if window[0] == strides[0] == 1:
-        # On frames, as the convolutions around it: over five axes a TPU stores the map
-        # in another order, and copies it in float32 in between.
-        frames = x.reshape(-1, *x.shape[2:])
-        pooled = _pool(frames, window[1:], strides[1:])
-        return pooled.reshape(*x.shape[:2], *pooled.shape[1:])
-    return _pool(x, window, strides)
-
-
-def _pool(x: jax.Array, window: Sequence[int], strides: Sequence[int]) -> jax.Array:
-    """Takes the maximum over windows of all axes but the first and the last."""
-    # As nine slices a CPU takes a tenth of the time, but no less for a whole network.
-    return lax.reduce_window(
-        x,
-        -jnp.inf,
-        lax.max,
-        (1, *window, 1),
-        (1, *strides, 1),
-        [(0, 0), *(convolution.half(extent) for extent in window), (0, 0)],
-    )
-
-
 def draw_normal(key: jax.Array, shape: Sequence[int], *, scale: float) -> jax.Array:
     """Draws a float32 array of `shape` from N(0, scale^2)."""
     # In pieces of one size: XLA for CPU takes about a second to compile a draw, and

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import jax
 from flax import nnx
 
-from smad_jax.models import layers
+from smad_jax.models import layers, pooling
 from smad_jax.models.zero_pad import ZeroPad
 
 Shortcut = Literal["B", "A", "A detached"]
@@ -158,7 +158,7 @@ class ResNet(nnx.Module):
         """
         x = jax.nn.relu(self.bn1(self.conv1(x), train=train))
         if self.spec.pool_window is not None:
-            x = layers.max_pool(x, self.spec.pool_window, self.spec.pool_strides)
+            x = pooling.max_pool(x, self.spec.pool_window, self.spec.pool_strides)
         for stage in range(1, len(self.spec.depths)):
             x = self._run_stage(stage, x, train=train)
         return x

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from smad_jax.models import densenet, efficientnet, layers, recognizer, resnet
+from smad_jax.models import densenet, efficientnet, pooling, recognizer, resnet
 from smad_jax.torch_weights import convert, networks, reference
 
 # Odd sizes, which reveal wrong padding.
@@ -105,7 +105,7 @@ def _resnet(backbone: resnet.ResNet, x: jax.Array) -> Iterator[tuple[str, jax.Ar
     spec = backbone.spec
     x = jax.nn.relu(backbone.bn1(backbone.conv1(x), train=False))
     if spec.pool_window is not None:
-        x = layers.max_pool(x, spec.pool_window, spec.pool_strides)
+        x = pooling.max_pool(x, spec.pool_window, spec.pool_strides)
     yield "stem", x
     for stage in range(1, len(spec.depths) + 1):
         for block in getattr(backbone, f"layer{stage}"):
@@ -117,7 +117,7 @@ def _densenet(
     backbone: densenet.DenseNet, x: jax.Array
 ) -> Iterator[tuple[str, jax.Array]]:
     x = jax.nn.relu(backbone.norm0(backbone.conv0(x), train=False))
-    x = layers.max_pool(x, (1, 3, 3), (1, 2, 2))
+    x = pooling.max_pool(x, (1, 3, 3), (1, 2, 2))
     yield "stem", x
     last = len(backbone.spec.depths)
     for number in range(1, last + 1):

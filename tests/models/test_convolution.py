@@ -61,6 +61,23 @@ def test_formulations_agree_in_value_and_gradient(kernel_size, strides, size):
                 np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-10)
 
 
+def test_frames_of_many_channels_are_summed_not_stacked():
+    with jax.enable_x64(True):
+        x, kernel = _random(B, T, H, W, 48), _random(3, 1, 3, 48, D, seed=1)
+
+        def result(formulation):
+            return jax.vjp(
+                functools.partial(convolution.convolve, formulation=formulation),
+                x,
+                kernel,
+            )
+
+        (expected, theirs), (got, ours) = result("direct"), result("fold")
+        np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-10)
+        for one, other in zip(ours(got), theirs(got), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-9)
+
+
 @pytest.mark.parametrize("formulation", ["direct", "fold", "im2col"])
 def test_padding_is_half_a_kernel_on_both_sides_at_stride_two(formulation):
     x = _random(1, 4, 6, 8, 1)
@@ -86,7 +103,8 @@ def test_a_kernel_of_ones_counts_the_positions_under_it(formulation):
         ((8, 28, 28), (1, 1, 1), (1, 2, 2), "cpu", "im2col"),
         ((8, 28, 28), (3, 1, 1), (1, 1, 1), "cpu", "im2col"),
         ((8, 2, 3), (1, 3, 3), (1, 1, 1), "cpu", "im2col"),
-        ((8, 3, 3), (1, 3, 3), (1, 1, 1), "cpu", "fold"),
+        ((16, 9, 9), (1, 3, 3), (1, 1, 1), "cpu", "fold"),
+        ((1, 3, 3), (3, 3, 3), (1, 1, 1), "cpu", "im2col"),
         ((8, 4, 4), (3, 3, 3), (1, 2, 2), "cpu", "im2col"),
         ((8, 28, 28), (1, 3, 3), (1, 1, 1), "gpu", "fold"),
         ((8, 2, 2), (1, 1, 1), (1, 2, 2), "tpu", "fold"),

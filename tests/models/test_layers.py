@@ -19,24 +19,6 @@ def _random(*shape, seed=0):
     return jnp.asarray(np.random.default_rng(seed).standard_normal(shape))
 
 
-def test_max_pool_pads_with_minus_infinity_on_both_sides():
-    x = -1 - jnp.abs(_random(B, 4, 6, W, C))
-    got = layers.max_pool(x, (3, 3, 3), (2, 2, 2))
-    padded = np.pad(
-        np.asarray(x), [(0, 0)] + [(1, 1)] * 3 + [(0, 0)], constant_values=-np.inf
-    )
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3, 3), (1, 2, 3))
-    expected = windows[:, ::2, ::2, ::2].max(axis=(-3, -2, -1))
-    np.testing.assert_array_equal(got, expected)
-
-
-def test_max_pool_of_single_frames_pools_each_by_itself():
-    x = _random(B, T, H, W, C)
-    got = layers.max_pool(x, (1, 3, 3), (1, 2, 2))
-    each = [layers.max_pool(x[:, t : t + 1], (3, 3, 3), (2, 2, 2)) for t in range(T)]
-    np.testing.assert_array_equal(got, jnp.concatenate(each, axis=1))
-
-
 def test_kernels_start_with_kaiming_deviation_of_the_fan_out():
     conv = layers.Conv(16, 64, (3, 3, 3), rngs=nnx.Rngs(0))
     kernel = conv.kernel[...]
