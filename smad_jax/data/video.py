@@ -23,7 +23,7 @@ import av.video.reformatter
 import av.video.stream
 import numpy as np
 
-from smad_jax.data import images
+from smad_jax.data import images, packets
 
 Reason = Literal[
     "missing", "no_video_stream", "truncated", "undecodable", "too_short", "timeout"
@@ -39,9 +39,8 @@ ALL_EXTENSIONS = (*EXTENSIONS, *IMAGE_EXTENSIONS)
 
 TIME_LIMIT = 20.0  # seconds a file; the longest real clip needs a fraction of one
 
-_SEEKABLE = ("mov", "matroska")  # containers whose packets state true display times
-_SHORT = 32  # frames; up to here decoding all costs less than looking for key frames
-_SEEK_COST = 16  # frames that could be decoded in the time one seek takes
+_TIMED = ("mov", "matroska")  # containers whose packets state true display times
+_SHORT = 32  # frames; up to here decoding all costs less than listing the packets
 _VP8_SHOWN = 0x10  # the bit of a VP8 frame's first byte that marks it as displayed
 # Files come from strangers. These containers hold their frames themselves: others, such
 # as SDP, HLS and concat, make FFmpeg open ports, addresses and further files.
@@ -125,19 +124,8 @@ class _Opened(NamedTuple):
     deadline: float
 
 
-class _Table(NamedTuple):
-    """Display order of the packets: times by index, index by time, key frames.
-
-    `keys` holds display indices in rising order, `seek_times` what to seek to.
-    """
-
-    index_of: dict[int, int]
-    keys: np.ndarray
-    seek_times: list[int]
-
-
 class _TableError(Exception):
-    """The decoder's output disagrees with the packet table."""
+    """The decoder's output disagrees with the packets' times."""
 
 
 def decode(
@@ -150,8 +138,9 @@ def decode(
 ) -> np.ndarray:
     """Returns the frames of `video` at `indices`, upright: [T, H, W, 3] uint8 RGB.
 
-    Failures beyond the last requested frame do not matter. Seeks to key frames where
-    that saves work; the result is the same as decoding everything.
+    Failures beyond the last requested frame do not matter. Where the packets' times can
+    be trusted, only those that the frames need are decoded; the result is the same as
+    decoding everything.
 
     Args:
         video: The encoded file.
@@ -174,15 +163,11 @@ def decode(
                 raise _too_few(int(wanted[-1]), len(pictures))
             return np.stack([pictures[index] for index in order])
         deadline = time.monotonic() + time_limit
-        frames = None
-        if wanted[-1] >= _SHORT:
-            frames = _decode_seeking(
-                video, wanted.tolist(), num_frames, deadline, limits
-            )
-        if frames is None:
-            with _open(video, deadline, limits) as opened:
-                frames = _frames_at(opened, wanted.tolist(), None, limits)
-        return np.stack([frames[place] for place in places])
+        frames = _frames_at(video, wanted.tolist(), num_frames, deadline, limits)
+        # an index that copies is left out where every frame is wanted once, in order
+        return (
+            frames if np.array_equal(places, np.arange(len(frames))) else frames[places]
+        )
 
 
 def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarray]:
@@ -205,7 +190,7 @@ def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarr
         shape = None
         with _open(video, time.monotonic() + time_limit) as opened:
             for frame in _decoded(opened):
-                picture = _upright(frame, reformatter, shape)
+                picture = np.ascontiguousarray(_upright(frame, reformatter, shape))
                 shape = picture.shape
                 yield picture
 
@@ -276,7 +261,7 @@ def _video_facts(video: bytes, count: str, deadline: float) -> Facts:
         codec = stream.codec_context.name
     if count == "stated":
         with _open(video, deadline) as opened:
-            num_frames = sum(1 for _ in _packets(opened))
+            num_frames = sum(_is_shown(opened, packet) for packet in _packets(opened))
     width, height = size[::-1] if transposed else size
     return Facts(num_frames, stated, width, height, rotation, codec, rate, failure)
 
@@ -334,21 +319,78 @@ def _too_few(wanted: int, there: int) -> VideoError:
     )
 
 
-def _decode_seeking(
+def _frames_at(
     video: bytes,
     wanted: list[int],
     num_frames: int | None,
     deadline: float,
     limits: Limits,
-) -> list[np.ndarray] | None:
-    """The frames at `wanted`, or None where only decoding everything can be trusted."""
+) -> np.ndarray:
+    """[T, H, W, 3], the frames at the rising frame numbers `wanted`."""
+    with _open(video, deadline, limits) as opened:
+        is_guided = opened.container.format.name.startswith(_TIMED)
+        if wanted[-1] < _SHORT or not is_guided:
+            return _clip(_numbered(opened), wanted, limits)
+        clip = _from_needed_packets(opened, wanted, num_frames, limits)
+    if clip is not None:
+        return clip
+    with _open(video, deadline, limits) as opened:
+        return _clip(_numbered(opened), wanted, limits)
+
+
+class _Numbered(NamedTuple):
+    """A decoded frame and its number in the video."""
+
+    number: int
+    frame: av.video.frame.VideoFrame
+
+
+def _clip(
+    decoded: Iterator[_Numbered], wanted: list[int], limits: Limits
+) -> np.ndarray:
+    """[T, H, W, 3] uint8 RGB, the frames at the rising `wanted` among all `decoded`."""
+    reformatter = av.video.reformatter.VideoReformatter()
+    clip, place, number = np.zeros((0, 0, 0, 3), np.uint8), 0, -1
+    for number, frame in decoded:
+        if number != wanted[place]:
+            continue
+        if place == 0:
+            _check_pixels((frame.width, frame.height), len(wanted), limits)
+            first = _upright(frame, reformatter, None)
+            clip = np.empty((len(wanted), *first.shape), np.uint8)
+            clip[0] = first
+        else:
+            clip[place] = _upright(frame, reformatter, clip.shape[1:])
+        place += 1
+        if place == len(wanted):
+            return clip
+    raise _too_few(wanted[place], number + 1)
+
+
+def _numbered(opened: _Opened) -> Iterator[_Numbered]:
+    """All frames from the start of the file on."""
+    return map(_Numbered._make, enumerate(_decoded(opened)))
+
+
+def _from_needed_packets(
+    opened: _Opened, wanted: list[int], num_frames: int | None, limits: Limits
+) -> np.ndarray | None:
+    """[T, H, W, 3], or None where only decoding everything can be trusted."""
     try:
-        with _open(video, deadline, limits) as opened:
-            table = _packet_table(opened)
-        if table is None or num_frames not in (None, len(table.index_of)):
+        found = list(_packets(opened))
+        if any(packet.pts is None for packet in found):
             return None
-        with _open(video, deadline, limits) as opened:
-            return _frames_at(opened, wanted, table, limits)
+        table = packets.Table.of(
+            [(p.pts or 0, p.is_keyframe, _is_shown(opened, p)) for p in found]
+        )
+        order = table.order()
+        times = table.times[order]
+        is_known = num_frames in (None, len(order)) and wanted[-1] < len(order)
+        if not is_known or (np.diff(times) == 0).any():
+            return None
+        plan = packets.plan(table, order, wanted)
+        number_of = {time: number for number, time in enumerate(times.tolist())}
+        return _clip(_from_plan(opened, found, plan, number_of), wanted, limits)
     except (_TableError, av.error.FFmpegError):
         return None
     except VideoError as error:
@@ -357,86 +399,57 @@ def _decode_seeking(
         return None
 
 
-def _frames_at(
-    opened: _Opened, wanted: list[int], table: _Table | None, limits: Limits
-) -> list[np.ndarray]:
-    """RGB frames at the rising frame numbers `wanted`, seeking if there is a table."""
-    reformatter = av.video.reformatter.VideoReformatter()
-    decoder = _decoded(opened)
-    position, frame = -1, None
-    frames: list[np.ndarray] = []
-    for target in wanted:
-        if table is not None and _seek(opened, table, position, target):
-            decoder, position = _decoded(opened), -1
-        while position < target:
-            frame = next(decoder, None)
-            if frame is None:
-                raise _too_few(target, position + 1)
-            position = _position(frame, position, table)
-        if position > target or frame is None:
-            raise _TableError
-        if not frames:
-            _check_pixels((frame.width, frame.height), len(wanted), limits)
-        shape = frames[0].shape if frames else None
-        frames.append(_upright(frame, reformatter, shape))
-    return frames
+def _from_plan(
+    opened: _Opened,
+    found: list[av.packet.Packet],
+    plan: packets.Plan,
+    number_of: dict[int, int],
+) -> Iterator[_Numbered]:
+    """The frames of the packets of a plan, by the times at which they are shown."""
+    context = opened.stream.codec_context
+    # No other picture is predicted from these; other codecs' decoders are less exact.
+    can_skip = context.name == "h264"
+    for row, is_wanted, is_start in zip(*plan, strict=True):
+        _check_time(opened)
+        decoded = []
+        if is_start:  # what comes is predicted from nothing before it
+            decoded = context.decode(None)
+            context.flush_buffers()
+        if can_skip:
+            context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
+        for frame in (*decoded, *context.decode(found[row])):
+            yield _at_its_time(frame, number_of)
+    for frame in context.decode(None):
+        yield _at_its_time(frame, number_of)
 
 
-def _position(
-    frame: av.video.frame.VideoFrame, position: int, table: _Table | None
-) -> int:
-    """The frame number of `frame`, the one decoded after `position`."""
-    if table is None:
-        return position + 1
-    if frame.pts not in table.index_of:
+def _at_its_time(
+    frame: av.video.frame.VideoFrame, number_of: dict[int, int]
+) -> _Numbered:
+    if frame.is_corrupt or frame.pts not in number_of:
         raise _TableError
-    return table.index_of[frame.pts]
-
-
-def _seek(opened: _Opened, table: _Table, position: int, target: int) -> bool:
-    """Moves to the last key frame up to `target` if that saves decoding."""
-    row = int(np.searchsorted(table.keys, target, side="right")) - 1
-    if row < 0:  # its key frame was trimmed off: decode from the file's start
-        return False
-    if table.keys[row] - position <= _SEEK_COST:
-        return False
-    opened.container.seek(table.seek_times[row], stream=opened.stream)
-    return True
-
-
-def _packet_table(opened: _Opened) -> _Table | None:
-    """Display order by the packets' time stamps; None where those are no guide."""
-    if not opened.container.format.name.startswith(_SEEKABLE):
-        return None
-    matroska = opened.container.format.name.startswith("matroska")
-    times, keys = [], []
-    for packet in _packets(opened):
-        if packet.pts is None or packet.dts is None:
-            return None
-        times.append(packet.pts)
-        if packet.is_keyframe:
-            # mov is searched by decoding time, matroska by display time
-            keys.append((packet.pts, packet.pts if matroska else packet.dts))
-    index_of = {pts: index for index, pts in enumerate(sorted(times))}
-    if len(index_of) != len(times):
-        return None
-    keys.sort()
-    indices = np.array([index_of[pts] for pts, _ in keys], np.int64)
-    return _Table(index_of, indices, [seek_time for _, seek_time in keys])
+    return _Numbered(number_of[frame.pts], frame)
 
 
 def _packets(opened: _Opened) -> Iterator[av.packet.Packet]:
-    """The stream's packets that show a frame, in the order of the file.
+    """The stream's packets, in the order of the file.
 
-    Lossless trimming leaves packets that an edit list discards; VP8 has hidden frames,
-    from which others are predicted; an empty packet repeats a frame or ends the stream.
+    An empty packet, which repeats a frame or ends the stream, is none.
     """
-    vp8 = opened.stream.codec_context.name == "vp8"
     for packet in opened.container.demux(opened.stream):
         _check_time(opened)
-        shown = packet.size and not packet.is_discard
-        if shown and not (vp8 and not bytes(packet)[0] & _VP8_SHOWN):
+        if packet.size:
             yield cast(av.packet.Packet, packet)
+
+
+def _is_shown(opened: _Opened, packet: av.packet.Packet) -> bool:
+    """Whether a packet shows a frame.
+
+    Lossless trimming leaves packets that an edit list discards; VP8 has hidden frames,
+    from which others are predicted.
+    """
+    is_vp8 = opened.stream.codec_context.name == "vp8"
+    return not packet.is_discard and (not is_vp8 or bool(bytes(packet)[0] & _VP8_SHOWN))
 
 
 def _decoded(opened: _Opened) -> Iterator[av.video.frame.VideoFrame]:

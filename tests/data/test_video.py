@@ -37,7 +37,7 @@ def read(real_data):
 
 
 def in_sequence(content):
-    """All frames, decoded from the start without seeking."""
+    """All frames, with no packet left out."""
     with video._open(content, time.monotonic() + 60) as opened:
         reformatter = video.av.video.reformatter.VideoReformatter()
         return [
@@ -73,15 +73,44 @@ def test_order_and_repeats_of_the_indices_are_kept(read):
         np.testing.assert_array_equal(frame, video.decode(content, [index])[0])
 
 
-@pytest.mark.parametrize("name", ["demo.mp4", "flipping_a_pancake.mkv", "bikes.mp4"])
-def test_late_frames_are_reached_by_seeking(read, name, monkeypatch):
-    seeks = []
-    seek = video._seek
+@pytest.fixture
+def opened(monkeypatch):
+    """Every file that is opened, and the frame numbers that come out of it."""
+    files, numbers = [], []
+    open_file, at_its_time = video._open, video._at_its_time
     monkeypatch.setattr(
-        video, "_seek", lambda *given: seeks.append(seek(*given)) or seeks[-1]
+        video, "_open", lambda *given: files.append(given) or open_file(*given)
     )
+
+    def seen(*given):
+        numbers.append(at_its_time(*given).number)
+        return at_its_time(*given)
+
+    monkeypatch.setattr(video, "_at_its_time", seen)
+    return files, numbers
+
+
+@pytest.mark.parametrize("name", ["demo.mp4", "flipping_a_pancake.mkv", "bikes.mp4"])
+def test_only_packets_that_a_late_frame_needs_are_decoded(read, name, opened):
     video.decode(read(name), [240])
-    assert seeks == [True]
+    files, numbers = opened
+    assert len(files) == 1  # for packets and frames
+    assert numbers[-1] >= 240 > len(numbers)
+
+
+def test_packets_between_distant_frames_are_left_out(tiny_video, opened):
+    content = tiny_video(120, g="12", bf="0")
+    video.decode(content, [3, 50, 100])
+    assert opened[1] == [0, 1, 2, 3, 48, 49, 50, 96, 97, 98, 99, 100]
+
+
+def test_pictures_that_predict_no_other_are_left_out(tiny_video, opened):
+    options = {"g": "60", "bf": "3", "x264-params": "b-adapt=0:scenecut=0:b-pyramid=0"}
+    content = tiny_video(60, container="matroska", **options)
+    clip = video.decode(content, [33, 40])
+    # IBBBPBBBP...: every fourth picture predicts others
+    assert opened[1] == [0, 4, 8, 12, 16, 20, 24, 28, 32, 33, 36, 40]
+    np.testing.assert_array_equal(clip, np.stack(in_sequence(content))[[33, 40]])
 
 
 @pytest.mark.parametrize(
@@ -178,8 +207,15 @@ def test_frame_past_the_end_is_truncated(tiny_video):
 
 
 @pytest.mark.parametrize("container", ["mp4", "matroska"])
-@pytest.mark.parametrize("options", [{"g": "12"}, {"g": "40", "bf": "3"}])
-def test_seeking_is_exact_with_reordered_frames(tiny_video, container, options):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"g": "12"},
+        {"g": "40", "bf": "3"},
+        {"g": "24", "bf": "5", "x264-params": "open-gop=1:b-pyramid=strict"},
+    ],
+)
+def test_needed_packets_are_enough_for_reordered_frames(tiny_video, container, options):
     content = tiny_video(120, 48, 32, container=container, **options)
     frames = in_sequence(content)
     assert len(frames) == 120
@@ -228,12 +264,12 @@ def test_file_that_makes_ffmpeg_open_others_is_refused(tmp_path, tiny_video, tex
     assert time.monotonic() - start < 1  # no port was opened to wait at
 
 
-def noise(codec, container):
+def noise(codec, container, **options):
     """40 frames of noise, all but the first predicted; large packets to damage."""
     out = io.BytesIO()
     with av.open(out, "w", format=container) as file:
         stream = file.add_stream(
-            codec, rate=8, options={"g": "40", "sc_threshold": "0"}
+            codec, rate=8, options={"g": "40", "sc_threshold": "0", **options}
         )
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.thread_count = 1
@@ -245,15 +281,19 @@ def noise(codec, container):
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("codec", "container"),
-    [("libx264", "mp4"), ("mpeg4", "avi")],
-)
-def test_frame_that_ffmpeg_marks_as_corrupt_ends_the_video(codec, container):
-    content = noise(codec, container)
+def damage_packet(content, number):
     with av.open(io.BytesIO(content)) as file:
-        place = [packet.pos for packet in file.demux(video=0) if packet.size][20]
-    damaged = content[: place + 300] + bytes(40) + content[place + 340 :]
+        place = [packet.pos for packet in file.demux(video=0) if packet.size][number]
+    return content[: place + 300] + bytes(40) + content[place + 340 :]
+
+
+@pytest.mark.parametrize(
+    ("codec", "container", "options"),
+    [("libx264", "mp4", {"x264-params": "cabac=0"}), ("mpeg4", "avi", {})],
+)
+def test_frame_that_ffmpeg_marks_as_corrupt_ends_the_video(codec, container, options):
+    content = noise(codec, container, bf="0", **options)  # each predicts the next
+    damaged = damage_packet(content, 20)
     with av.open(io.BytesIO(damaged)) as file:
         marks = [frame.is_corrupt for frame in file.decode(video=0)]
     good = marks.index(True)
@@ -268,6 +308,18 @@ def test_frame_that_ffmpeg_marks_as_corrupt_ends_the_video(codec, container):
             video.decode(damaged, [wanted])
 
 
+def test_damage_to_a_picture_that_predicts_no_other_spoils_it_alone():
+    options = {"bf": "1", "x264-params": "b-adapt=0"}  # IPBPBPB...
+    content = noise("libx264", "mp4", **options)
+    damaged = damage_packet(content, 20)  # frame 19
+    np.testing.assert_array_equal(
+        video.decode(damaged, [39]), video.decode(content, [39])
+    )
+    for indices in ([19], [19, 39]):
+        with pytest.raises(video.VideoError, match="after 19 good ones is corrupt"):
+            video.decode(damaged, indices)
+
+
 @pytest.mark.parametrize(
     ("limits", "fault"),
     [
@@ -277,7 +329,7 @@ def test_frame_that_ffmpeg_marks_as_corrupt_ends_the_video(codec, container):
 )
 def test_more_pixels_than_the_limit_are_refused(tiny_video, limits, fault):
     content = tiny_video(40)
-    for indices in ([0, 1, 2], [39, 1, 2]):  # with seeking too
+    for indices in ([0, 1, 2], [39, 1, 2]):  # by their packets too
         with pytest.raises(video.VideoError, match=fault) as caught:
             video.decode(content, indices, limits=limits)
         assert caught.value.reason == "undecodable"
