@@ -1,6 +1,7 @@
 """Encoded video to frames; the only module that decodes, with `images` for pictures.
 
-An image counts as a video of one frame. Frame i is the i-th frame in display order,
+An image counts as a video of one frame; frames may also be stored as JPEG files
+(`jpeg_frames`). Frame i is the i-th frame in display order,
 whatever the container's time stamps say. Decoding uses one thread: decoders with frame
 threads are known to hang when they are left before the end of a file, which is what
 taking a clip does.
@@ -23,7 +24,7 @@ import av.video.reformatter
 import av.video.stream
 import numpy as np
 
-from smad_jax.data import images, packets
+from smad_jax.data import images, jpeg_frames, packets
 
 Reason = Literal[
     "missing", "no_video_stream", "truncated", "undecodable", "too_short", "timeout"
@@ -133,6 +134,7 @@ def decode(
     indices: Sequence[int] | np.ndarray,
     *,
     num_frames: int | None = None,
+    short_side: int = 0,
     time_limit: float = TIME_LIMIT,
     limits: Limits = _LIMITS,
 ) -> np.ndarray:
@@ -147,6 +149,9 @@ def decode(
         indices: [T] frame numbers from 0, in any order, repeats allowed.
         num_frames: Number of frames that decode, if known; a container that disagrees
             is not trusted about its key frames.
+        short_side: The short side to which the caller reduces the frames, in pixels, 0
+            if unknown. Stored JPEG files are decoded at 1/2, 1/4 or 1/8 of their size
+            where that leaves their short side as large; other videos keep their size.
         time_limit: Seconds before giving up.
         limits: The most pixels of a frame, and of all distinct frames together.
 
@@ -163,6 +168,8 @@ def decode(
                 raise _too_few(int(wanted[-1]), len(pictures))
             return np.stack([pictures[index] for index in order])
         deadline = time.monotonic() + time_limit
+        if (stored := _jpeg_frames(video)) is not None:
+            return _jpeg_clip(stored, order, short_side, deadline, limits)
         frames = _frames_at(video, wanted.tolist(), num_frames, deadline, limits)
         # an index that copies is left out where every frame is wanted once, in order
         return (
@@ -186,6 +193,9 @@ def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarr
         if (pictures := _pictures(video)) is not None:
             yield from pictures
             return
+        if (stored := _jpeg_frames(video)) is not None:
+            yield from _all_jpeg_frames(stored, time.monotonic() + time_limit)
+            return
         reformatter = av.video.reformatter.VideoReformatter()
         shape = None
         with _open(video, time.monotonic() + time_limit) as opened:
@@ -198,7 +208,7 @@ def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarr
 def encoded(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[bytes]:
     """Yields the pictures of a video's best stream as they are stored, not decoded.
 
-    They are the same in whatever container.
+    They are the same in whatever container. Stored JPEG files are yielded once each.
 
     Args:
         video: The bytes of a file that FFmpeg reads.
@@ -207,6 +217,9 @@ def encoded(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[bytes]:
     Raises:
         VideoError: if the file cannot be opened, or where reading fails.
     """
+    if (stored := _jpeg_frames(video)) is not None:
+        yield from map(stored.file, range(len(stored)))
+        return
     with _failures_named(), _open(video, time.monotonic() + time_limit) as opened:
         for packet in opened.container.demux(opened.stream):
             yield bytes(packet)
@@ -233,6 +246,8 @@ def probe(
         if (pictures := _pictures(video)) is not None:
             (height, width), number = pictures[0].shape[:2], len(pictures)
             return Facts(number, number, width, height, 0, images.codec(video), 0.0, "")
+        if (stored := _jpeg_frames(video)) is not None:
+            return _jpeg_facts(stored, count, time.monotonic() + time_limit)
         return _video_facts(video, count, time.monotonic() + time_limit)
 
 
@@ -247,13 +262,7 @@ def _video_facts(video: bytes, count: str, deadline: float) -> Facts:
         size = (first.width, first.height)
         num_frames, failure = 1, ""
         if count == "decoded":
-            try:
-                for _ in decoder:
-                    num_frames += 1
-            except VideoError as error:
-                if error.reason == "timeout":
-                    raise
-                failure = error.detail
+            num_frames, failure = _counted(decoder)
         if not failure and _ends_early(video):
             failure = "the file ends early"
         stream = opened.stream
@@ -264,6 +273,19 @@ def _video_facts(video: bytes, count: str, deadline: float) -> Facts:
             num_frames = sum(_is_shown(opened, packet) for packet in _packets(opened))
     width, height = size[::-1] if transposed else size
     return Facts(num_frames, stated, width, height, rotation, codec, rate, failure)
+
+
+def _counted(after_the_first: Iterator[object]) -> tuple[int, str]:
+    """The number of frames that decode, with the first, and why no more do if so."""
+    num_frames = 1
+    try:
+        for _ in after_the_first:
+            num_frames += 1
+    except VideoError as error:
+        if error.reason == "timeout":
+            raise
+        return num_frames, error.detail
+    return num_frames, ""
 
 
 @contextlib.contextmanager
@@ -291,6 +313,87 @@ def _pictures(content: bytes, limits: Limits = _LIMITS) -> list[np.ndarray] | No
     if not pictures:
         raise VideoError("undecodable", "the image cannot be decoded")
     return pictures
+
+
+def _jpeg_frames(content: bytes) -> jpeg_frames.JpegFrames | None:
+    """The JPEG files of a video's frames; None for another file."""
+    if not jpeg_frames.is_packed(content):
+        return None
+    try:
+        return jpeg_frames.unpack(content)
+    except ValueError as error:
+        raise VideoError("truncated", str(error)) from error
+
+
+def _jpeg_clip(
+    stored: jpeg_frames.JpegFrames,
+    order: np.ndarray,
+    short_side: int,
+    deadline: float,
+    limits: Limits,
+) -> np.ndarray:
+    """[T, H, W, 3] uint8 RGB of stored frames, see `decode`; each is decoded once."""
+    if (last := int(order.max())) >= stored.num_frames:
+        raise _too_few(last, stored.num_frames)
+    rows, places = np.unique(order // stored.stride, return_inverse=True)
+    size = images.size(stored.file(0))
+    _check_pixels(size, len(rows), limits)
+    scale = max((s for s in (1, 2, 4, 8) if short_side * s <= min(size)), default=1)
+    scale = scale if short_side else 1
+    first = _jpeg_picture(stored, int(rows[0]), size, scale, deadline)
+    clip = np.empty((len(rows), *first.shape), np.uint8)
+    clip[0] = first
+    for place, row in enumerate(rows[1:].tolist(), start=1):
+        picture = _jpeg_picture(stored, row, size, scale, deadline)
+        if picture.shape != first.shape:  # turned, by its metadata
+            raise VideoError("undecodable", f"stored frame {row} has another size")
+        clip[place] = picture
+    return clip if np.array_equal(places, np.arange(len(rows))) else clip[places]
+
+
+def _jpeg_picture(
+    stored: jpeg_frames.JpegFrames,
+    row: int,
+    size: tuple[int, int],
+    scale: int,
+    deadline: float,
+) -> np.ndarray:
+    """[H, W, 3] uint8 RGB, a stored frame of (width, height) `size` over `scale`."""
+    _check_time(deadline)
+    file = stored.file(row)
+    if images.codec(file) != "mjpeg" or images.size(file) != size:
+        raise VideoError(
+            "undecodable",
+            f"stored frame {row} must be a JPEG of {size[0]}x{size[1]} pixels",
+        )
+    if images.ends_early(file):
+        raise VideoError("truncated", f"stored frame {row} ends early")
+    picture = images.decode(file, scale)
+    if picture is None:
+        raise VideoError("undecodable", f"stored frame {row} cannot be decoded")
+    return picture
+
+
+def _all_jpeg_frames(
+    stored: jpeg_frames.JpegFrames, deadline: float
+) -> Iterator[np.ndarray]:
+    """Every frame of the video, [H, W, 3], repeated where the stride left some out."""
+    size = images.size(stored.file(0))
+    _check_pixels(size, 1, _LIMITS)
+    for row in range(len(stored)):
+        picture = _jpeg_picture(stored, row, size, 1, deadline)
+        for _ in range(min(stored.stride, stored.num_frames - row * stored.stride)):
+            yield picture
+
+
+def _jpeg_facts(stored: jpeg_frames.JpegFrames, count: str, deadline: float) -> Facts:
+    """The facts of stored frames, see `probe`."""
+    pictures = _all_jpeg_frames(stored, deadline)
+    height, width = next(pictures).shape[:2]
+    num_frames, failure = stored.num_frames, ""
+    if count == "decoded":
+        num_frames, failure = _counted(pictures)
+    return Facts(num_frames, stored.num_frames, width, height, 0, "mjpeg", 0.0, failure)
 
 
 def _check_pixels(size: tuple[int, int], num_frames: int, limits: Limits) -> None:
@@ -410,7 +513,7 @@ def _from_plan(
     # No other picture is predicted from these; other codecs' decoders are less exact.
     can_skip = context.name == "h264"
     for row, is_wanted, is_start in zip(*plan, strict=True):
-        _check_time(opened)
+        _check_time(opened.deadline)
         decoded = []
         if is_start:  # what comes is predicted from nothing before it
             decoded = context.decode(None)
@@ -437,7 +540,7 @@ def _packets(opened: _Opened) -> Iterator[av.packet.Packet]:
     An empty packet, which repeats a frame or ends the stream, is none.
     """
     for packet in opened.container.demux(opened.stream):
-        _check_time(opened)
+        _check_time(opened.deadline)
         if packet.size:
             yield cast(av.packet.Packet, packet)
 
@@ -457,7 +560,7 @@ def _decoded(opened: _Opened) -> Iterator[av.video.frame.VideoFrame]:
     decoded = 0
     try:
         for packet in opened.container.demux(opened.stream):
-            _check_time(opened)
+            _check_time(opened.deadline)
             if not packet.size and packet.dts is not None:
                 continue  # repeats a frame in Theora; the decoder would refuse it
             for frame in packet.decode():
@@ -477,8 +580,8 @@ def _decoded(opened: _Opened) -> Iterator[av.video.frame.VideoFrame]:
         ) from error
 
 
-def _check_time(opened: _Opened) -> None:
-    if time.monotonic() > opened.deadline:
+def _check_time(deadline: float) -> None:
+    if time.monotonic() > deadline:
         raise VideoError("timeout", "decoding took longer than the time limit")
 
 
