@@ -6,9 +6,10 @@ DIR holds one folder per class, or `--list` names the videos, in one of the form
 `list_formats`, and `--test NAME=LIST` those of further test sets. Every video is
 decoded once; files that fail are left out, counted by reason and listed in
 `bad_videos.jsonl`. Copies of one video stay on one side of the hold-out. Files are
-stored unchanged, or reduced (`--short-side`); a folder of frames becomes one file. With
-`--images` the class folders hold images, which training reads as videos of one frame; a
-list may name both. After a stop, the same command resumes with the next shard.
+stored unchanged, reduced (`--short-side`) or as a JPEG file for each frame
+(`--store jpeg`); a folder of frames becomes one file. With `--images` the class folders
+hold images, which training reads as videos of one frame; a list may name both. After a
+stop, the same command resumes with the next shard.
 """
 
 import argparse
@@ -55,7 +56,10 @@ def build_from_lists(
         "min_frames": rules.min_frames,
         "keep_truncated": rules.keep_truncated,
         "short_side": rules.short_side,
+        "store": rules.store,
     }
+    if rules.store == "jpeg":
+        recipe |= {"stride": rules.stride, "quality": rules.quality}
     return build.build(
         lists.videos,
         lists.source(),
@@ -156,7 +160,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command_options.add_options(held, build.Options, "holdout")
     command_options.add_options(parser, command_options.Lists, "test")
     video_files.add_options(parser)
-    command_options.add_options(parser, video_files.Rules, "short_side")
+    command_options.add_options(
+        parser, video_files.Rules, "short_side", "store", "stride", "quality"
+    )
     command_options.add_options(
         parser, build.Options, "num_shards", "file_format", "overwrite"
     )

@@ -7,7 +7,8 @@ writes `dataset_info.json` and `features.json` into the data set's folder;
 
     tfds.builder_from_directory("R/NAME").as_data_source("videos")
 
-gives every stored video by position, `{id, video, label, num_frames}`. ArrayRecord
+gives every stored video by position, `{id, video, label, num_frames}`; after `--store
+jpeg`, `smad_jax.data.jpeg_frames.unpack` finds the files in `video`. ArrayRecord
 files need no TensorFlow; TFRecord files need it, and `as_dataset("videos")`. Splits
 and labels of aspects stay lists and arrays by id (`smad_jax.data.catalog`).
 """

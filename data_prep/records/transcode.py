@@ -1,4 +1,4 @@
-"""Reduces the size of videos, and joins folders of frames into one file each.
+"""Reduces the size of videos, splits them into JPEG files, and joins folders of frames.
 
 A smaller video keeps every frame, has a key frame every twelve, so that reading a clip
 is cheap, and equal input gives equal bytes. Frames that are JPEG files are stored in a
@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from data_prep.lists import wanted_videos
-from smad_jax.data import images, video
+from smad_jax.data import images, jpeg_frames, video
 
 TEMPLATE = "img_{:05}.jpg"  # names of frames in mmaction2 and denseflow
 
@@ -61,6 +61,52 @@ def shorten_side(content: bytes, short_side: int, *, time_limit: float) -> bytes
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return out.getvalue()
+
+
+def split_frames(
+    content: bytes,
+    *,
+    short_side: int,
+    stride: int,
+    quality: int,
+    are_jpeg: bool = False,
+    time_limit: float,
+) -> bytes:
+    """Returns the frames of a video as JPEG files in one, for `jpeg_frames`.
+
+    Frame 0 and every `stride`-th after it are stored, those before any that fails to
+    decode, upright, and equal input gives equal bytes.
+
+    Args:
+        content: The video.
+        short_side: Pixels of the short side that larger frames are reduced to; 0 for
+            none.
+        stride: Frames from one stored frame to the next.
+        quality: Of JPEG, 1..100.
+        are_jpeg: Whether `join_frames` made the video; what need not be reduced is then
+            stored as it was.
+        time_limit: Seconds before giving up.
+
+    Raises:
+        VideoError: if no frame decodes, or decoding takes longer.
+    """
+    pictures = video.frames(content, time_limit=time_limit)
+    first = next(pictures)
+    height, width = first.shape[:2]
+    is_reduced = 0 < short_side < min(height, width)
+    kept = list(filter(None, video.encoded(content))) if are_jpeg else []
+    if is_reduced or len(set(map(images.size, kept))) != 1:
+        kept = []  # all must have the size of the first
+    size = width, height
+    if is_reduced:
+        size = (_scaled(width, height, short_side), _scaled(height, width, short_side))
+    files, num_frames = [], 0
+    for number, picture in enumerate(_readable(first, pictures)):
+        num_frames += 1
+        if number % stride == 0:
+            reduced = _resize(picture, size) if is_reduced else picture
+            files.append(kept[number] if kept else images.encode_jpeg(reduced, quality))
+    return jpeg_frames.pack(files, num_frames, stride)
 
 
 def join_frames(

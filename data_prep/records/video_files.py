@@ -14,9 +14,10 @@ from data_prep.lists import command_options, wanted_videos
 from data_prep.records import transcode
 from smad_jax import errors
 from smad_jax.base import command_line
-from smad_jax.data import video
+from smad_jax.data import images, jpeg_frames, video
 
 CHECK_TIME = 120.0  # seconds a file; checking decodes all of it
+_AS_JPEG = 1, 90  # stride and quality by default
 
 
 class Checked(NamedTuple):
@@ -37,6 +38,10 @@ class Rules:
         keep_truncated: Keep the readable frames of videos that end early.
         short_side: Short side in pixels that larger videos are reduced to (256 or 340
             are usual); 0 stores the files unchanged.
+        store: Form of the videos, a video each or their frames as JPEG files, which are
+            larger and faster to read; images stay as they are.
+        stride: Frames from one stored JPEG file to the next.
+        quality: Quality of the JPEG files, 1 to 100.
         frame_template: Names of the images in a folder that is a video.
     """
 
@@ -44,6 +49,9 @@ class Rules:
     min_frames: int = 1
     keep_truncated: bool = False
     short_side: int = 0
+    store: Literal["video", "jpeg"] = "video"
+    stride: int = 1
+    quality: int = 90
     frame_template: str = transcode.TEMPLATE
 
     def __post_init__(self):
@@ -55,6 +63,13 @@ class Rules:
             raise errors.ConfigError(
                 f"--short-side must be an even number of at least 16, not {side}"
             )
+        if self.stride < 1 or not 1 <= self.quality <= 100:
+            raise errors.ConfigError(
+                "--stride must be at least 1 and --quality 1 to 100, but they are "
+                f"{self.stride} and {self.quality}"
+            )
+        if self.store != "jpeg" and (self.stride, self.quality) != _AS_JPEG:
+            raise errors.ConfigError("--stride and --quality need --store jpeg")
         try:
             distinct = {self.frame_template.format(number) for number in (1, 2)}
         except (LookupError, ValueError):
@@ -67,7 +82,7 @@ class Rules:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that `Rules` holds, without `--short-side`, and `--jobs`."""
+    """Adds the options of `Rules` that do not convert files, and `--jobs`."""
     command_options.add_options(
         parser, Rules, "check", "min_frames", "keep_truncated", "frame_template"
     )
@@ -99,7 +114,17 @@ def check(
         else:
             content = transcode.join_frames(root, frames, rules.frame_template)
         num_frames = _count(content, rules)
-        if rules.short_side:
+        if rules.store == "jpeg" and not images.is_image(content):
+            content = transcode.split_frames(
+                content,
+                short_side=rules.short_side,
+                stride=rules.stride,
+                quality=rules.quality,
+                are_jpeg=frames is not None,
+                time_limit=CHECK_TIME,
+            )
+            num_frames = jpeg_frames.unpack(content).num_frames
+        elif rules.short_side:
             content = transcode.shorten_side(
                 content, rules.short_side, time_limit=CHECK_TIME
             )

@@ -61,7 +61,8 @@ class Reader:
         )
         self._cache = cache
         # The short side that frames are cached with, in pixels; 0 for their own. The
-        # transform resizes to it first of all, so cached frames give the same clip.
+        # transform resizes to it first of all, so cached frames give the same clip, and
+        # JPEG files need not be decoded larger.
         self._short_side = short_side
         self._limits = limits or video.Limits()
 
@@ -109,7 +110,11 @@ class Reader:
         self, content: bytes, indices: np.ndarray, num_frames: int | None = None
     ) -> np.ndarray:
         return video.decode(
-            content, indices, num_frames=num_frames, limits=self._limits
+            content,
+            indices,
+            num_frames=num_frames,
+            short_side=self._short_side,
+            limits=self._limits,
         )
 
     def _resized(self, frames: np.ndarray) -> np.ndarray:

@@ -64,7 +64,8 @@ def test_batches(
     if sampling.covers:
         batch_size = process_count
     share = process_share.share(batch_size, process_index, process_count)
-    reader = frame_reader.Reader(split, frame_reader.FrameCache(0), limits=limits)
+    cache = frame_reader.FrameCache(0)
+    reader = frame_reader.Reader(split, cache, transform.short_side, limits)
     loader = _Loader(reader, sampling, transform)
     padded = -(-len(split) // batch_size) * batch_size
     dataset = process_share.ProcessRows(

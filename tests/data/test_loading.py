@@ -7,9 +7,12 @@ from smad_jax.data import (
     bad_videos,
     catalog,
     frame_reader,
+    images,
+    jpeg_frames,
     pipeline,
     records,
     transforms,
+    video,
 )
 from smad_jax.data.sampling import Sampling
 from smad_jax.data.transforms import Transform
@@ -72,6 +75,54 @@ def test_batches_from_resized_frames_in_the_cache_are_the_same_bytes(
             return [next(stream)["video"] for _ in range(3 * V // B)]
 
     np.testing.assert_array_equal(batches(cache_mib=8), batches(cache_mib=0))
+
+
+def as_jpeg_files(content, stride):
+    frames = list(video.frames(content))
+    files = [images.encode_jpeg(frame, 95) for frame in frames[::stride]]
+    return jpeg_frames.pack(files, len(frames), stride)
+
+
+def test_streams_of_stored_jpeg_files_depend_on_no_worker_thread_or_stop(
+    tmp_path, tiny_video
+):
+    V, B, num_frames = 4, 2, 40
+    contents = [
+        as_jpeg_files(tiny_video(num_frames, 48, 64, seed=n), 2) for n in range(V)
+    ]
+    contents[1] = contents[1][:-40]  # replaced by another
+    split = a_split(tmp_path, contents, num_frames)
+
+    def batches(count, **more):
+        bad = bad_videos.BadVideos(None, 0.5, num_videos=V)
+        stream = pipeline.train_batches(
+            split,
+            sampling=Sampling("clip", 3, stride=4),
+            transform=Transform("random_resized_crop", 16, resize=20),
+            batch_size=B,
+            seed=0,
+            bad_videos=bad,
+            **more,
+        )
+        with contextlib.closing(stream):
+            return [next(stream)["video"] for _ in range(count)]
+
+    plain = batches(6, num_threads=0)
+    assert len({batch.tobytes() for batch in plain}) == 6
+    np.testing.assert_array_equal(batches(6, num_threads=1, num_workers=2), plain)
+    np.testing.assert_array_equal(batches(2, num_threads=2, start_step=4), plain[4:])
+    np.testing.assert_array_equal(batches(6, num_threads=0, cache_mib=8), plain)
+
+
+def test_stored_jpeg_files_are_decoded_no_larger_than_they_are_used(
+    tmp_path, tiny_video
+):
+    content = as_jpeg_files(tiny_video(40, 48, 64), 1)
+    split = a_split(tmp_path, [content], 40)
+    for side, shape in ((0, (48, 64)), (24, (24, 32)), (25, (48, 64))):
+        reader = frame_reader.Reader(split, frame_reader.FrameCache(0), side)
+        frames = reader.frames(0, reader.open(0), np.array([1, 33]))
+        assert frames.shape == (2, *shape, 3)
 
 
 @pytest.mark.parametrize("num_frames", [5, 40])

@@ -12,7 +12,14 @@ import pytest
 from configs import data
 from data_prep import build_records, pseudo_label
 from data_prep.records import video_files
-from smad_jax.data import catalog, record_files, records, video
+from smad_jax.data import (
+    catalog,
+    images,
+    jpeg_frames,
+    record_files,
+    records,
+    video,
+)
 from tests.helpers import noise_videos
 
 
@@ -314,6 +321,42 @@ def test_larger_videos_are_made_smaller_once(tmp_path, films):
     assert same.video(row).video == (films / "sit down/3.mp4").read_bytes()
 
 
+def test_frames_are_stored_as_jpeg_files(tmp_path, films, capsys):
+    (films / "sit down/still.png").write_bytes(
+        cv2.imencode(".png", np.zeros((24, 32, 3), np.uint8))[1].tobytes()
+    )
+    more = ["--store", "jpeg", "--stride", "2", "--quality", "95"]
+    assert run(tmp_path, films, *more) == 0
+    assert "9 of 12 videos" in capsys.readouterr().out
+    recipe = catalog.read_dataset_file(tmp_path / "data/toy").recipe
+    assert [recipe[key] for key in ("store", "stride", "quality")] == ["jpeg", 2, 95]
+    split = catalog.open_split(tmp_path / "data", "toy", "all")
+    for row, id in enumerate(split.ids):
+        stored, original = split.video(row), (films / id).read_bytes()
+        assert stored.num_frames == video.probe(original).num_frames
+        packed = jpeg_frames.unpack(stored.video)
+        assert (packed.num_frames, packed.stride) == (stored.num_frames, 2)
+        expected = [
+            images.encode_jpeg(frame, 95) for frame in list(video.frames(original))[::2]
+        ]
+        assert [packed.file(k) for k in range(len(packed))] == expected
+    first = (tmp_path / "data/toy/videos-00000-of-00001.tfrecord").read_bytes()
+    assert run(tmp_path, films, *more, name="again") == 0
+    again = tmp_path / "data/again/videos-00000-of-00001.tfrecord"
+    assert again.read_bytes() == first
+
+
+def test_images_stay_images_where_frames_are_stored_as_jpeg_files(tmp_path):
+    for name in ("run/a.png", "run/b.png", "sit/c.png", "sit/d.png"):
+        (tmp_path / "stills" / name).parent.mkdir(parents=True, exist_ok=True)
+        picture = np.full((24, 32, 3), len(name) + ord(name[-5]), np.uint8)
+        cv2.imwrite(str(tmp_path / "stills" / name), picture)
+    assert run(tmp_path, tmp_path / "stills", "--images", "--store", "jpeg") == 0
+    split = catalog.open_split(tmp_path / "data", "toy", "all")
+    for row, id in enumerate(split.ids):
+        assert split.video(row).video == (tmp_path / "stills" / id).read_bytes()
+
+
 def test_folders_of_frames_become_one_file_each(tmp_path, capsys):
     root = tmp_path / "frames"
     rng = np.random.default_rng(0)
@@ -510,6 +553,10 @@ def test_link_to_a_file_that_is_no_video_is_not_stored(tmp_path, films, check):
         (["--videos", "/nowhere"], 3, "/nowhere"),
         (["--format", "ucf101"], 2, "--format"),
         (["--short-side", "255"], 2, "255"),
+        (["--stride", "2"], 2, "--store jpeg"),
+        (["--quality", "80"], 2, "--store jpeg"),
+        (["--store", "jpeg", "--stride", "0"], 2, "0 and 90"),
+        (["--store", "jpeg", "--quality", "101"], 2, "1 and 101"),
         (["--frame-template", "img.jpg"], 2, "'img.jpg'"),
     ],
 )
