@@ -56,10 +56,10 @@ class Transform:
             clip = random_shift(centre_crop(clip, self.size), self.shift, rng)
         return np.ascontiguousarray(random_flip(clip, rng))
 
-    def test(self, clips: np.ndarray) -> np.ndarray:
-        """Returns the central [N, T, size, size, 3] uint8 of [N, T, H, W, 3] clips."""
-        clips = resize_short_side(clips, self.short_side)
-        return np.ascontiguousarray(centre_crop(clips, self.size))
+    def test(self, clip: np.ndarray) -> np.ndarray:
+        """Returns the central [..., size, size, 3] uint8 of [..., H, W, 3] frames."""
+        clip = resize_short_side(clip, self.short_side)
+        return np.ascontiguousarray(centre_crop(clip, self.size))
 
 
 class Box(NamedTuple):

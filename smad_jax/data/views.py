@@ -118,9 +118,10 @@ class _Loader:
             pieces = -(-len(indices) // _CLIPS_AT_ONCE)
         clips = []
         for part in np.array_split(indices, pieces):
-            frames = self._reader.frames(row, stored, part.reshape(-1))
-            frames = frames.reshape(*part.shape, *frames.shape[1:])
-            clips.append(self._transform.test(frames))
+            # clips overlap: each of their frames is decoded, resized and cropped once
+            numbers, places = np.unique(part, return_inverse=True)
+            frames = self._transform.test(self._reader.frames(row, stored, numbers))
+            clips.append(frames[places])
         return clips[0] if pieces == 1 else np.concatenate(clips)
 
 
