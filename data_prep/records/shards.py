@@ -185,8 +185,8 @@ def _write_shard(
     """Writes one shard of the readable videos, then their digests and the others."""
     bad, digests = [], {}
     with records.ShardWriter(f"{path}.{plan.file_format}") as writer:
-        for id, (content, num_frames, error) in video_files.check_all(
-            plan.root, ids, plan.rules, plan.frames, num_jobs
+        for id, (content, num_frames, error, packets) in video_files.check_all(
+            plan.root, ids, plan.rules, plan.frames, num_jobs, video_files.convert
         ):
             progress.add(error)
             if error is not None:
@@ -194,8 +194,8 @@ def _write_shard(
                 continue
             digests[id] = copies.digest(content)
             label = plan.label_of[id]
-            fields = records.VideoRecord(id, content, label, num_frames)._asdict()
-            writer.write(fields.pop("id"), fields)
+            record = records.VideoRecord(id, content, label, num_frames, packets)
+            writer.write(id, record.fields())
     # the presence of this file marks the shard as finished, so it appears whole
     done = path.with_name(f"done-{path.name.split('-')[1]}.json")
     outcome = {"bad": bad, "digests": digests}

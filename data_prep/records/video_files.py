@@ -7,7 +7,7 @@ import dataclasses
 import os
 import pathlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from data_prep.lists import command_options, wanted_videos
@@ -21,11 +21,19 @@ _AS_JPEG = 1, 90  # stride and quality by default
 
 
 class Checked(NamedTuple):
-    """A video after reading: its content and frames, or why it cannot be used."""
+    """A video after reading, or why it cannot be used.
+
+    Attributes:
+        content: Of the file.
+        num_frames: Frames that decode, 0 if unknown.
+        error: Why it cannot be used.
+        packets: Where its packets lie, from `convert`, empty if unknown.
+    """
 
     content: bytes
     num_frames: int
     error: video.VideoError | None
+    packets: bytes = b""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +144,20 @@ def check(
     return Checked(content, num_frames, None)
 
 
+def convert(
+    root: pathlib.Path,
+    id: str,
+    rules: Rules,
+    frames: wanted_videos.Frames | None = None,
+) -> Checked:
+    """Returns what `check` does, and where the packets lie if all frames decode."""
+    checked = check(root, id, rules, frames)
+    if checked.error is not None or rules.check != "decode":
+        return checked
+    packets = video.packet_places(checked.content, time_limit=CHECK_TIME)
+    return checked._replace(packets=packets)
+
+
 def _is_within(root: pathlib.Path, path: pathlib.Path) -> bool:
     return path.resolve().is_relative_to(root.resolve())
 
@@ -164,13 +186,18 @@ def check_all(
     rules: Rules,
     frames: Mapping[str, wanted_videos.Frames],
     num_jobs: int,
+    read: Callable[..., Checked] | None = None,
 ) -> Iterator[tuple[str, Checked]]:
-    """Checks `num_jobs` files at once and yields them in order; few are in memory."""
+    """Checks `num_jobs` files at once and yields them in order; few are in memory.
+
+    `read` is `check`, or `convert` for records.
+    """
+    read = read or check
     with concurrent.futures.ThreadPoolExecutor(num_jobs) as pool:
         waiting: collections.deque = collections.deque()
         try:
             for id in ids:
-                future = pool.submit(check, root, id, rules, frames.get(id))
+                future = pool.submit(read, root, id, rules, frames.get(id))
                 waiting.append((id, future))
                 if len(waiting) > 2 * num_jobs:
                     id, future = waiting.popleft()

@@ -52,10 +52,17 @@ class MissingDataError(errors.DataError):
 
 
 class StoredVideo(NamedTuple):
-    """One video of a split: the encoded file and the number of frames that decode."""
+    """One video of a split: as in its record.
+
+    Attributes:
+        video: The encoded file.
+        num_frames: Frames that decode, 0 if unknown.
+        packets: Where its packets lie, empty if unknown.
+    """
 
     video: bytes
     num_frames: int
+    packets: bytes = b""
 
 
 class Reader(Protocol):
@@ -117,13 +124,13 @@ class Split:
         return len(self.ids)
 
     def video(self, index: int) -> StoredVideo:
-        """The encoded video in row `index` and its frame count.
+        """The encoded video in row `index`, its frame count and packets.
 
         Raises:
             DataError: if its record is damaged.
         """
         record = self.reader.video(int(self.positions[index]))
-        return StoredVideo(record.video, record.num_frames)
+        return StoredVideo(record.video, record.num_frames, record.packets)
 
 
 def open_split(

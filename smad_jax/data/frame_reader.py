@@ -93,26 +93,27 @@ class Reader:
         """
         if (cached := self._cache.get(row)) is not None:
             return cached[indices]
-        content, num_frames = stored
-        if num_frames <= _WHOLE_FRAMES and self._cache.fits(1):
-            whole = self._resized(self._decoded(content, np.arange(num_frames)))
+        num_frames = stored.num_frames
+        has_room = self._cache.fits(1)
+        if num_frames <= _WHOLE_FRAMES and has_room:
+            whole = self._resized(self._decoded(stored, np.arange(num_frames)))
             self._cache.put(row, whole)
             return whole[indices]
-        clip = self._decoded(content, indices, num_frames)
+        clip = self._decoded(stored, indices)
         pixels = num_frames * math.prod(clip.shape[1:3])
-        is_cached = self._cache.fits(num_frames * self._resized(clip[:1]).nbytes)
-        if is_cached and pixels <= self._limits.clip:
-            whole = self._decoded(content, np.arange(num_frames), num_frames)
-            self._cache.put(row, self._resized(whole))
+        if has_room and pixels <= self._limits.clip:
+            size = num_frames * self._resized(clip[:1]).nbytes
+            if self._cache.fits(size):
+                whole = self._decoded(stored, np.arange(num_frames))
+                self._cache.put(row, self._resized(whole))
         return clip
 
-    def _decoded(
-        self, content: bytes, indices: np.ndarray, num_frames: int | None = None
-    ) -> np.ndarray:
+    def _decoded(self, stored: catalog.StoredVideo, indices: np.ndarray) -> np.ndarray:
         return video.decode(
-            content,
+            stored.video,
             indices,
-            num_frames=num_frames,
+            num_frames=stored.num_frames,
+            packet_places=stored.packets,
             short_side=self._short_side,
             limits=self._limits,
         )

@@ -2,12 +2,20 @@
 
 A packet is one encoded picture. Files hold packets in the order of decoding, in which a
 picture comes after all others that it is predicted from; each states when it is shown.
+A record may hold the places of a file's packets (`dump`), which then need no search.
 """
 
+import struct
+import zlib
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
+import google_crc32c
 import numpy as np
+
+_MAGIC = b"SMADPKT1"
+_HEADER = struct.Struct("<8sIII")  # magic, checksum of the file, packets, extradata
+_COLUMNS = ("<i8", "<u4", "<i8", "u1")  # gaps, sizes, steps of time, key frames
 
 
 class Table(NamedTuple):
@@ -75,3 +83,63 @@ def plan(table: Table, order: np.ndarray, wanted: Sequence[int]) -> Plan:
     rows = np.flatnonzero(is_needed)
     is_start = np.diff(rows, prepend=rows[:1]) > 1
     return Plan(rows, np.isin(rows, order[numbers]), is_start)
+
+
+class Places(NamedTuple):
+    """Where the packets of a file lie; each shows a frame.
+
+    Attributes:
+        table: The packets.
+        starts: [P] int64, the first byte of each.
+        sizes: [P] int64, its bytes.
+        extradata: What the decoder needs beside them.
+    """
+
+    table: Table
+    starts: np.ndarray
+    sizes: np.ndarray
+    extradata: bytes
+
+
+def dump(places: Places, video: bytes) -> bytes:
+    """Returns the places as bytes, to be stored beside `video`."""
+    times, is_key, _ = places.table
+    ends = np.append(0, places.starts + places.sizes)
+    # differences are small and few, which makes a tenth of the bytes
+    columns = (
+        places.starts - ends[:-1],
+        places.sizes,
+        np.diff(times, prepend=0),
+        is_key,
+    )
+    parts = [
+        c.astype(kind).tobytes() for c, kind in zip(columns, _COLUMNS, strict=True)
+    ]
+    checksum = google_crc32c.value(video)
+    header = _HEADER.pack(_MAGIC, checksum, len(times), len(places.extradata))
+    return header + zlib.compress(b"".join((*parts, places.extradata)))
+
+
+def load(content: bytes, video: bytes) -> Places | None:
+    """Returns what `dump` stored, or None if it is damaged or of another file."""
+    if len(content) < _HEADER.size or not content.startswith(_MAGIC):
+        return None
+    _, checksum, count, rest = _HEADER.unpack_from(content)
+    if checksum != google_crc32c.value(video):
+        return None
+    try:
+        data = zlib.decompress(content[_HEADER.size :])
+    except zlib.error:
+        return None
+    kinds = [np.dtype(kind) for kind in _COLUMNS]
+    if len(data) != count * sum(kind.itemsize for kind in kinds) + rest:
+        return None
+    columns, place = [], 0
+    for kind in kinds:
+        columns.append(np.frombuffer(data, kind, count, place).astype(np.int64))
+        place += count * kind.itemsize
+    gaps, sizes, steps, is_key = columns
+    starts = np.cumsum(gaps + sizes) - sizes
+    shown = np.ones(count, bool)
+    table = Table(np.cumsum(steps), is_key.astype(bool), shown)
+    return Places(table, starts, sizes, data[place:])

@@ -30,12 +30,28 @@ _INDEX_HEADER = struct.Struct("<8sQQQ")  # magic, records, bytes of shard, bytes
 
 
 class VideoRecord(NamedTuple):
-    """One stored video: id, encoded file, class of the original list, frame count."""
+    """One stored video.
+
+    Attributes:
+        id: Its id.
+        video: The encoded file.
+        label: Class of the original list.
+        num_frames: Frames that decode, 0 if unknown.
+        packets: Where the packets lie in the file (`video.packet_places`); empty if
+            unknown, as in records of older versions.
+    """
 
     id: str
     video: bytes
     label: int
     num_frames: int
+    packets: bytes = b""
+
+    def fields(self) -> tf_example.Fields:
+        """The fields of the record, without the id and what is empty."""
+        known = {"packets": self.packets} if self.packets else {}
+        label, num_frames = self.label, self.num_frames
+        return {"video": self.video, "label": label, "num_frames": num_frames, **known}
 
 
 class _Writer(abc.ABC):
@@ -153,9 +169,8 @@ class RecordWriter(_Writer):
         """
         if record.id in self._ids:
             raise errors.DataError(f"id {record.id!r} was written before")
-        fields = record._asdict()
         shard = self._shards[len(self._ids) % len(self._shards)]
-        shard.write(fields.pop("id"), fields)
+        shard.write(record.id, record.fields())
         self._ids.add(record.id)
 
     def close(self) -> None:
@@ -260,13 +275,15 @@ class RecordReader:
         fields = self[position]
         id, video = fields.get("id"), fields.get("video")
         label, num_frames = fields.get("label"), fields.get("num_frames")
+        packets = fields.get("packets", b"")
         if (
             isinstance(id, bytes)
             and isinstance(video, bytes)
             and isinstance(label, int)
             and isinstance(num_frames, int)
+            and isinstance(packets, bytes)
         ):
-            return VideoRecord(id.decode(), video, label, num_frames)
+            return VideoRecord(id.decode(), video, label, num_frames, packets)
         raise errors.DataError(
             f"record {self._ids[position]!r} of {self._folder / self._stem} must hold "
             f"id, video (bytes), label, num_frames (int64), but it has {sorted(fields)}"

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple, cast, get_args
 
 import av
@@ -19,6 +19,7 @@ import av.container
 import av.error
 import av.packet
 import av.stream
+import av.video.codeccontext
 import av.video.frame
 import av.video.reformatter
 import av.video.stream
@@ -125,6 +126,15 @@ class _Opened(NamedTuple):
     deadline: float
 
 
+class _Asked(NamedTuple):
+    """The rising frame numbers to decode, the number of frames if known, and limits."""
+
+    wanted: list[int]
+    num_frames: int | None
+    deadline: float
+    limits: Limits
+
+
 class _TableError(Exception):
     """The decoder's output disagrees with the packets' times."""
 
@@ -134,6 +144,7 @@ def decode(
     indices: Sequence[int] | np.ndarray,
     *,
     num_frames: int | None = None,
+    packet_places: bytes = b"",
     short_side: int = 0,
     time_limit: float = TIME_LIMIT,
     limits: Limits = _LIMITS,
@@ -149,6 +160,8 @@ def decode(
         indices: [T] frame numbers from 0, in any order, repeats allowed.
         num_frames: Number of frames that decode, if known; a container that disagrees
             is not trusted about its key frames.
+        packet_places: What `packet_places` returned for the file, if known: it need not
+            be searched then. Places in another file are passed over.
         short_side: The short side to which the caller reduces the frames, in pixels, 0
             if unknown. Stored JPEG files are decoded at 1/2, 1/4 or 1/8 of their size
             where that leaves their short side as large; other videos keep their size.
@@ -170,11 +183,35 @@ def decode(
         deadline = time.monotonic() + time_limit
         if (stored := _jpeg_frames(video)) is not None:
             return _jpeg_clip(stored, order, short_side, deadline, limits)
-        frames = _frames_at(video, wanted.tolist(), num_frames, deadline, limits)
+        asked = _Asked(wanted.tolist(), num_frames, deadline, limits)
+        frames = None
+        if known := packets.load(packet_places, video):
+            frames = _from_places(video, known, asked)
+        if frames is None:
+            frames = _from_file(video, asked)
         # an index that copies is left out where every frame is wanted once, in order
         return (
             frames if np.array_equal(places, np.arange(len(frames))) else frames[places]
         )
+
+
+def packet_places(video: bytes, *, time_limit: float = TIME_LIMIT) -> bytes:
+    """Returns where the packets of a video lie, for `decode`.
+
+    Empty where a packet alone does not give the frame that the file gives: for codecs
+    other than H.264, for trimmed, turned and damaged files, and where three frames
+    show that the decoder lacks something.
+
+    Args:
+        video: The encoded file.
+        time_limit: Seconds before giving up.
+    """
+    asked = _Asked([0], None, time.monotonic() + time_limit, _LIMITS)
+    with contextlib.suppress(VideoError), _failures_named():
+        places = _packet_places(video, asked)
+        if places is not None and _are_enough(video, places, asked):
+            return packets.dump(places, video)
+    return b""
 
 
 def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarray]:
@@ -422,23 +459,91 @@ def _too_few(wanted: int, there: int) -> VideoError:
     )
 
 
-def _frames_at(
-    video: bytes,
-    wanted: list[int],
-    num_frames: int | None,
-    deadline: float,
-    limits: Limits,
-) -> np.ndarray:
-    """[T, H, W, 3], the frames at the rising frame numbers `wanted`."""
-    with _open(video, deadline, limits) as opened:
-        is_guided = opened.container.format.name.startswith(_TIMED)
-        if wanted[-1] < _SHORT or not is_guided:
-            return _clip(_numbered(opened), wanted, limits)
-        clip = _from_needed_packets(opened, wanted, num_frames, limits)
+def _from_file(video: bytes, asked: _Asked) -> np.ndarray:
+    """[T, H, W, 3], the frames requested, by opening the file."""
+    with _open(video, asked.deadline, asked.limits) as opened:
+        is_timed = opened.container.format.name.startswith(_TIMED)
+        if asked.wanted[-1] < _SHORT or not is_timed:
+            return _clip(_numbered(opened), asked)
+        clip = _from_needed_packets(opened, asked)
     if clip is not None:
         return clip
-    with _open(video, deadline, limits) as opened:
-        return _clip(_numbered(opened), wanted, limits)
+    with _open(video, asked.deadline, asked.limits) as opened:
+        return _clip(_numbered(opened), asked)
+
+
+def _packet_places(video: bytes, asked: _Asked) -> packets.Places | None:
+    """Where the packets of an H.264 file lie; None if they are not all of it."""
+    with _open(video, asked.deadline) as opened:
+        context, name = opened.stream.codec_context, opened.container.format.name
+        if context.name != "h264" or not name.startswith(_TIMED):
+            return None
+        rows, starts, sizes = [], [], []
+        for packet in _packets(opened):
+            start = video.find(bytes(packet), packet.pos or 0)
+            if start < 0 or packet.pts is None or not _is_plain(packet):
+                return None
+            rows.append((packet.pts, packet.is_keyframe, True))
+            starts.append(start)
+            sizes.append(packet.size)
+        extradata = context.extradata or b""
+    if not rows:
+        return None
+    table = packets.Table.of(rows)
+    return packets.Places(table, np.array(starts), np.array(sizes), extradata)
+
+
+def _is_plain(packet: av.packet.Packet) -> bool:
+    """Whether a packet is nothing but its bytes."""
+    return not packet.is_discard and not any(True for _ in packet.iter_sidedata())
+
+
+def _are_enough(video: bytes, places: packets.Places, asked: _Asked) -> bool:
+    """Whether the packets alone give the first, middle and last frame of the file."""
+    context, packet_at = _decoder(video, places, asked.limits)
+    alone = next(iter((*context.decode(packet_at(0)), *context.decode(None))), None)
+    with _open(video, asked.deadline) as opened:
+        first = next(_decoded(opened), None)
+        if alone is None or first is None or _looks(alone) != _looks(first):
+            return False
+    last = len(places.starts) - 1
+    asked = asked._replace(wanted=sorted({0, last // 2, last}))
+    clip = _from_places(video, places, asked)
+    return clip is not None and np.array_equal(clip, _from_file(video, asked))
+
+
+def _looks(frame: av.video.frame.VideoFrame) -> tuple[object, ...]:
+    """What decides how a frame becomes RGB; a file may state it beside its packets."""
+    size = frame.width, frame.height, frame.format.name, _orientation(frame)
+    colours = frame.colorspace, frame.color_range, frame.color_primaries
+    return (*size, *colours, frame.color_trc)
+
+
+def _decoder(
+    video: bytes, places: packets.Places, limits: Limits
+) -> tuple[av.video.codeccontext.VideoCodecContext, Callable[[int], av.packet.Packet]]:
+    """A decoder for the packets of an H.264 file, and the packets by their rows."""
+    context = av.CodecContext.create("h264", "r")
+    context.extradata = places.extradata
+    _limit(context, limits)
+    times, is_key, _ = places.table
+    stops = places.starts + places.sizes
+
+    def packet_at(row: int) -> av.packet.Packet:
+        packet = av.packet.Packet(video[places.starts[row] : stops[row]])
+        packet.pts = int(times[row])
+        packet.is_keyframe = bool(is_key[row])
+        return packet
+
+    return context, packet_at
+
+
+def _from_places(
+    video: bytes, places: packets.Places, asked: _Asked
+) -> np.ndarray | None:
+    """[T, H, W, 3], or None where the file must be opened."""
+    context, packet_at = _decoder(video, places, asked.limits)
+    return _from_table(context, places.table, packet_at, asked)
 
 
 class _Numbered(NamedTuple):
@@ -448,17 +553,16 @@ class _Numbered(NamedTuple):
     frame: av.video.frame.VideoFrame
 
 
-def _clip(
-    decoded: Iterator[_Numbered], wanted: list[int], limits: Limits
-) -> np.ndarray:
-    """[T, H, W, 3] uint8 RGB, the frames at the rising `wanted` among all `decoded`."""
+def _clip(decoded: Iterator[_Numbered], asked: _Asked) -> np.ndarray:
+    """[T, H, W, 3] uint8 RGB, the requested frames among all `decoded`."""
+    wanted = asked.wanted
     reformatter = av.video.reformatter.VideoReformatter()
     clip, place, number = np.zeros((0, 0, 0, 3), np.uint8), 0, -1
     for number, frame in decoded:
         if number != wanted[place]:
             continue
         if place == 0:
-            _check_pixels((frame.width, frame.height), len(wanted), limits)
+            _check_pixels((frame.width, frame.height), len(wanted), asked.limits)
             first = _upright(frame, reformatter, None)
             clip = np.empty((len(wanted), *first.shape), np.uint8)
             clip[0] = first
@@ -475,25 +579,40 @@ def _numbered(opened: _Opened) -> Iterator[_Numbered]:
     return map(_Numbered._make, enumerate(_decoded(opened)))
 
 
-def _from_needed_packets(
-    opened: _Opened, wanted: list[int], num_frames: int | None, limits: Limits
-) -> np.ndarray | None:
+def _from_needed_packets(opened: _Opened, asked: _Asked) -> np.ndarray | None:
     """[T, H, W, 3], or None where only decoding everything can be trusted."""
     try:
         found = list(_packets(opened))
-        if any(packet.pts is None for packet in found):
-            return None
-        table = packets.Table.of(
-            [(p.pts or 0, p.is_keyframe, _is_shown(opened, p)) for p in found]
-        )
-        order = table.order()
-        times = table.times[order]
-        is_known = num_frames in (None, len(order)) and wanted[-1] < len(order)
-        if not is_known or (np.diff(times) == 0).any():
-            return None
-        plan = packets.plan(table, order, wanted)
-        number_of = {time: number for number, time in enumerate(times.tolist())}
-        return _clip(_from_plan(opened, found, plan, number_of), wanted, limits)
+    except (VideoError, av.error.FFmpegError) as error:
+        if isinstance(error, VideoError) and error.reason == "timeout":
+            raise
+        return None
+    if any(packet.pts is None for packet in found):
+        return None
+    table = packets.Table.of(
+        [(p.pts or 0, p.is_keyframe, _is_shown(opened, p)) for p in found]
+    )
+    context = opened.stream.codec_context
+    return _from_table(context, table, found.__getitem__, asked)
+
+
+def _from_table(
+    context: av.video.codeccontext.VideoCodecContext,
+    table: packets.Table,
+    packet_at: Callable[[int], av.packet.Packet],
+    asked: _Asked,
+) -> np.ndarray | None:
+    """[T, H, W, 3] from the packets that are needed, or None if they leave a doubt."""
+    order = table.order()
+    times = table.times[order]
+    is_known = asked.num_frames in (None, len(order)) and asked.wanted[-1] < len(order)
+    if not is_known or (np.diff(times) == 0).any():
+        return None
+    plan = packets.plan(table, order, asked.wanted)
+    number_of = {time: number for number, time in enumerate(times.tolist())}
+    decoded = _from_plan(context, plan, packet_at, asked.deadline)
+    try:
+        return _clip((_at_its_time(frame, number_of) for frame in decoded), asked)
     except (_TableError, av.error.FFmpegError):
         return None
     except VideoError as error:
@@ -503,27 +622,23 @@ def _from_needed_packets(
 
 
 def _from_plan(
-    opened: _Opened,
-    found: list[av.packet.Packet],
+    context: av.video.codeccontext.VideoCodecContext,
     plan: packets.Plan,
-    number_of: dict[int, int],
-) -> Iterator[_Numbered]:
-    """The frames of the packets of a plan, by the times at which they are shown."""
-    context = opened.stream.codec_context
+    packet_at: Callable[[int], av.packet.Packet],
+    deadline: float,
+) -> Iterator[av.video.frame.VideoFrame]:
+    """The frames of the packets of a plan."""
     # No other picture is predicted from these; other codecs' decoders are less exact.
     can_skip = context.name == "h264"
     for row, is_wanted, is_start in zip(*plan, strict=True):
-        _check_time(opened.deadline)
-        decoded = []
+        _check_time(deadline)
         if is_start:  # what comes is predicted from nothing before it
-            decoded = context.decode(None)
+            yield from context.decode(None)
             context.flush_buffers()
         if can_skip:
             context.skip_frame = "DEFAULT" if is_wanted else "NONREF"
-        for frame in (*decoded, *context.decode(found[row])):
-            yield _at_its_time(frame, number_of)
-    for frame in context.decode(None):
-        yield _at_its_time(frame, number_of)
+        yield from context.decode(packet_at(row))
+    yield from context.decode(None)
 
 
 def _at_its_time(
@@ -658,14 +773,18 @@ def _open(video: bytes, deadline: float, limits: Limits = _LIMITS) -> Iterator[_
         largest = max(films, key=lambda one: one.width * one.height)
         stream = next((one for one in films if one is best), largest)
         _check_pixels((stream.width, stream.height), 1, limits)
-        stream.thread_type = "SLICE"
-        stream.codec_context.thread_count = 1
-        # The size may change on the way; the decoder pads it, by less than this.
-        padded = 2 * limits.picture + _PADDING
-        stream.codec_context.options = {"max_pixels": str(padded)}
+        _limit(stream.codec_context, limits)
         yield _Opened(container, stream, deadline)
     finally:
         container.close()
+
+
+def _limit(context: av.video.codeccontext.VideoCodecContext, limits: Limits) -> None:
+    """Makes a decoder use one thread, and refuse larger pictures."""
+    context.thread_type = "SLICE"
+    context.thread_count = 1
+    # The size may change on the way; the decoder pads it, by less than this.
+    context.options = {"max_pixels": str(2 * limits.picture + _PADDING)}
 
 
 def _unusable(video: bytes, reason: Reason, detail: str) -> VideoError:

@@ -1,3 +1,5 @@
+import zlib
+
 import numpy as np
 import pytest
 
@@ -58,3 +60,41 @@ def test_without_a_shown_key_frame_decoding_starts_at_the_first_packet():
     rows = [(0, True, False), (10, False, True), (20, False, True)]
     assert rows_for(rows, 0).rows.tolist() == [0, 1]
     np.testing.assert_array_equal(rows_for(rows, 1).is_start, [False] * 3)
+
+
+VIDEO = bytes(range(200))
+
+
+def stored():
+    table = packets.Table.of(ROWS)
+    starts = np.array([48, *range(60, 170, 10)])  # not all behind each other
+    return packets.Places(table, starts, np.full(12, 7), b"extra")
+
+
+def test_places_come_back_as_they_were_stored():
+    found = packets.load(packets.dump(stored(), VIDEO), VIDEO)
+    assert found is not None
+    np.testing.assert_array_equal(np.stack(found.table), np.stack(stored().table))
+    np.testing.assert_array_equal(found.starts, stored().starts)
+    np.testing.assert_array_equal(found.sizes, stored().sizes)
+    assert found.extradata == b"extra"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[:10],
+        lambda content: content[:-3],
+        lambda content: b"X" + content[1:],
+        lambda content: content[:20] + b"no zlib",
+        lambda content: content[:20] + zlib.compress(b"short"),
+    ],
+)
+def test_damaged_places_are_passed_over(damage):
+    assert packets.load(damage(packets.dump(stored(), VIDEO)), VIDEO) is None
+
+
+def test_places_of_another_file_are_passed_over():
+    content = packets.dump(stored(), VIDEO)
+    assert packets.load(content, VIDEO[:-1] + b"X") is None

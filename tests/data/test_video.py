@@ -232,6 +232,70 @@ def test_wrong_frame_count_of_the_container_is_not_trusted(tiny_video):
     )
 
 
+PLACED = "bikes.mp4 demo.mp4 flipping_a_pancake.mkv nasa_13013.mp4 video_0.mov".split()
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_packets_whose_places_are_known_give_the_same_frames(read, name, opened):
+    content, count = read(name), REAL[name][0]
+    places = video.packet_places(content)
+    assert 0 < len(places) < 0.01 * len(content) + 100
+    files, _ = opened
+    for start in (0, count // 3, count - 1):
+        indices = (start + np.arange(4) * 8) % count
+        files.clear()
+        clip = video.decode(content, indices, num_frames=count, packet_places=places)
+        assert not files  # nothing was searched
+        np.testing.assert_array_equal(clip, video.decode(content, indices))
+
+
+@pytest.mark.parametrize("name", sorted(set(REAL) - {*PLACED}))
+def test_places_are_known_of_plain_h264_alone(read, name):
+    content = read(name)
+    facts = video.probe(content)
+    is_plain = facts.codec == "h264" and not facts.rotation and not facts.failure
+    assert bool(video.packet_places(content)) == is_plain
+
+
+def test_files_without_plain_packets_have_no_places(tiny_video):
+    content = tiny_video(40)
+    assert video.packet_places(content)
+    place = content.index(b"tkhd") + 4 + 40  # mirrored, which no packet says
+    mirrored = content[:place] + b"\xff\xff\0\0" + content[place + 4 :]
+    for other in (mirrored, content[:-700], b"no video " * 99, b""):
+        assert video.packet_places(other) == b""
+
+
+@pytest.mark.parametrize("change", ["places", "file", "count"])
+def test_places_that_are_not_those_of_the_file_are_passed_over(
+    tiny_video, opened, change
+):
+    content, num_frames = tiny_video(40, g="12"), 40
+    places, expected = video.packet_places(content), in_sequence(content)[35]
+    if change == "places":
+        places = places[:-1]
+    elif change == "file":
+        content = tiny_video(41, g="12")
+        expected = in_sequence(content)[35]
+    else:
+        num_frames = 39
+    opened[0].clear()
+    clip = video.decode(content, [35], num_frames=num_frames, packet_places=places)
+    assert opened[0]
+    np.testing.assert_array_equal(clip[0], expected)
+
+
+def test_limits_hold_where_places_are_known(tiny_video):
+    content = tiny_video(40)
+    places = video.packet_places(content)
+    for limits in (video.Limits(picture=32 * 48 - 1), video.Limits(clip=32 * 48)):
+        with pytest.raises(video.VideoError, match="pixels"):
+            video.decode(content, [1, 39], packet_places=places, limits=limits)
+    with pytest.raises(video.VideoError) as caught:
+        video.decode(content, [39], packet_places=places, time_limit=0)
+    assert caught.value.reason == "timeout"
+
+
 @pytest.mark.parametrize("indices", [[], [-1], [[1, 2]]])
 def test_indices_must_be_frame_numbers(tiny_video, indices):
     with pytest.raises(ValueError, match="frame numbers from 0"):

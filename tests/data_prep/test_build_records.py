@@ -61,6 +61,7 @@ def test_class_folders_become_a_data_set(tmp_path, films, capsys):
         stored = everything.video(row)
         assert stored.video == (films / id).read_bytes()
         assert stored.num_frames in (3, 4)
+        assert stored.packets == video.packet_places(stored.video) != b""
     output = capsys.readouterr()
     assert "75.0% of the videos" in output.out
     assert "9 of 12 videos (75.0%), 3 classes; splits: train 7, val 2" in output.out
@@ -90,7 +91,7 @@ def test_folders_of_images_become_a_data_set(tmp_path, pictures, capsys):
     assert split.classes == ("-run", "golf")
     assert split.ids == ("-run/d.jpeg", "golf/a.JPG", "golf/b c.png")
     for row, id in enumerate(split.ids):
-        assert split.video(row) == ((pictures / id).read_bytes(), 1)
+        assert split.video(row) == ((pictures / id).read_bytes(), 1, b"")
     assert "truncated" in capsys.readouterr().out
     facts = catalog.read_dataset_file(tmp_path / "data/toy")
     assert facts.recipe["images"] is True
