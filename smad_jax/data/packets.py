@@ -82,7 +82,9 @@ def plan(table: Table, order: np.ndarray, wanted: Sequence[int]) -> Plan:
         is_needed[start:stop] = True
     rows = np.flatnonzero(is_needed)
     is_start = np.diff(rows, prepend=rows[:1]) > 1
-    return Plan(rows, np.isin(rows, order[numbers]), is_start)
+    is_wanted = np.zeros(len(table.times), bool)
+    is_wanted[order[numbers]] = True
+    return Plan(rows, is_wanted[rows], is_start)
 
 
 class Places(NamedTuple):

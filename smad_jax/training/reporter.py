@@ -100,7 +100,8 @@ class Reporter:
         if share > DATA_SHARE_WORTH_A_HINT and enough and not self._has_hinted:
             log.logger.info(
                 f"  {share:.0%} of the time goes into waiting for data; more "
-                "data.num_threads or data.num_workers would help"
+                "data.num_threads or data.num_workers would help, or records of JPEG "
+                "files (data_prep.build_records --store jpeg)"
             )
             self._has_hinted = True
         self._warn_of_chance(step, values)
