@@ -154,7 +154,9 @@ def convert(
     checked = check(root, id, rules, frames)
     if checked.error is not None or rules.check != "decode":
         return checked
-    packets = video.packet_places(checked.content, time_limit=CHECK_TIME)
+    packets = video.packet_places(
+        checked.content, checked.num_frames, time_limit=CHECK_TIME
+    )
     return checked._replace(packets=packets)
 
 

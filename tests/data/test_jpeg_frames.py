@@ -35,6 +35,12 @@ def test_frames_are_those_of_another_decoder(files):
     assert list(video.encoded(content)) == files
 
 
+def test_no_stored_frame_is_a_packet_of_a_file(files, monkeypatch):
+    monkeypatch.setattr(video, "_open", lambda *_: pytest.fail("opened"))
+    assert video.packet_places(jpeg_frames.pack(files, V), V) == b""
+    assert video.packet_places(files[0], 1) == b""
+
+
 @pytest.mark.parametrize("count", ["decoded", "stated"])
 def test_facts_are_those_of_the_video(files, count):
     facts = video.probe(jpeg_frames.pack(files[::3], V, 3), count=count)

@@ -61,7 +61,8 @@ def test_class_folders_become_a_data_set(tmp_path, films, capsys):
         stored = everything.video(row)
         assert stored.video == (films / id).read_bytes()
         assert stored.num_frames in (3, 4)
-        assert stored.packets == video.packet_places(stored.video) != b""
+        expected = video.packet_places(stored.video, stored.num_frames)
+        assert stored.packets == expected != b""
     output = capsys.readouterr()
     assert "75.0% of the videos" in output.out
     assert "9 of 12 videos (75.0%), 3 classes; splits: train 7, val 2" in output.out
