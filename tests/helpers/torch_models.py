@@ -83,8 +83,8 @@ class Block(nn.Module):
         for i in range(1, self.depth + 1):
             y = getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(y))
             if i < self.depth:
-                y = torch.relu(y)
-        return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
+                y = torch.relu_(y)
+        return torch.relu_(y + (x if self.downsample is None else self.downsample(x)))
 
 
 class Backbone(nn.Module):
@@ -112,7 +112,7 @@ class Backbone(nn.Module):
         self.width = width
 
     def before_seam(self, x):
-        x = torch.relu(self.bn1(self.conv1(x)))
+        x = torch.relu_(self.bn1(self.conv1(x)))
         if self.pool is not None:
             window, strides = self.pool
             pool = functional.max_pool3d if self.dims == 3 else functional.max_pool2d
