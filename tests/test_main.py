@@ -547,6 +547,15 @@ def test_mistake_ends_with_its_code_and_one_clear_message(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("key", ["model", "method"])
+def test_a_mistaken_name_is_reported_before_the_benchmark_is_made(tmp_path, key):
+    done = run(tmp_path, f"--config.{key}.name=nonsense", f"--workdir={tmp_path}/run")
+    assert done.returncode == 2
+    assert f"unknown {key} 'nonsense'" in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_file_in_the_place_of_a_folder_is_one_line(small_data, tmp_path):
     (tmp_path / "file").write_text("")
     done = run(small_data, *short(tmp_path / "file" / "run", steps=1))

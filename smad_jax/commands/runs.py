@@ -13,7 +13,7 @@ from data_prep.embedded import make, web_media
 from smad_jax.data.embedded import benchmark
 from smad_jax.experiment import config_files, places, run, run_lock, run_record
 from smad_jax.experiment.settings import Settings
-from smad_jax.training import log
+from smad_jax.training import compiling, log
 
 
 def train(
@@ -47,7 +47,7 @@ def train(
         config = base.smoke(config)
     folder = pathlib.Path(folder)
     config = run_record.with_dtype(config, folder)
-    _keep_compiled()
+    compiling.keep_programs()
     # Of a pod one process writes, and holds the lock for all.
     alone = (
         run_lock.held(folder) if jax.process_index() == 0 else contextlib.nullcontext()
@@ -72,13 +72,3 @@ def _prepare_embedded(config: ml_collections.ConfigDict) -> None:
                 scale=settings.data.embedded_scale,
                 log=log.logger.info,
             )
-
-
-def _keep_compiled() -> None:
-    """Lets later runs of the same shapes start without compiling again."""
-    folder = "jax_compilation_cache_dir"
-    if getattr(jax.config, folder) is None:  # set by $JAX_COMPILATION_CACHE_DIR
-        # In the working directory: an installed package cannot be written to.
-        jax.config.update(folder, ".jax_cache")
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)

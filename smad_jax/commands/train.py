@@ -66,7 +66,11 @@ def _act(argv: Sequence[str], place: str) -> None:
 
 
 def _train(config: ml_collections.ConfigDict, place: str) -> None:
-    # Imported late: a mistake in the flags is reported without waiting for JAX.
+    # Imported late: a mistake in the flags is reported without waiting for JAX, and one
+    # in the config without waiting for the rest, or for the embedded benchmark.
+    from smad_jax.experiment.settings import Settings
+
+    Settings.read(config)
     from smad_jax.commands import runs
     from smad_jax.experiment import run_folder
     from smad_jax.training import log, loop, processes

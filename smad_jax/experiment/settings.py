@@ -6,7 +6,7 @@ from typing import Self
 
 import ml_collections
 
-from smad_jax import errors
+from smad_jax import errors, models
 from smad_jax.base import file_io, sections
 from smad_jax.experiment import checks, keys
 
@@ -33,6 +33,7 @@ class Settings:
             ConfigError: naming the key that is wrong, or keys that contradict.
         """
         settings = cls.parse(config.to_dict())
+        models.find(settings.model.name)
         data, method = settings.data, settings.method
         checks.check(
             data,

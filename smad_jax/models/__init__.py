@@ -60,14 +60,13 @@ def build_model(
     Raises:
         ConfigError: if the name or dtype is unknown or a number is out of range.
     """
-    _check_known("model", name, tuple(MODELS))
+    spec = find(name)
     dtype = native_dtype() if dtype == "auto" else dtype
     _check_known("dtype", dtype, DTYPES)
     _check_known("input", input, tuple(CHANNELS))
     _check_known("ghost_statistics", ghost_statistics, layers.GHOST_STATISTICS)
     _check_known("remat", remat, layers.REMATS)
     _check_numbers(num_classes, dropout, ghost_size)
-    spec = MODELS[name]
     if shortcut is not None:
         _check_known("shortcut", shortcut, resnet.SHORTCUTS)
         spec = dataclasses.replace(spec, shortcut=shortcut)
@@ -86,6 +85,12 @@ def build_model(
         num_parts=num_parts,
         input=input,
     )
+
+
+def find(name: str) -> resnet.Spec:
+    """Returns the numbers of a network; raises ConfigError for an unknown name."""
+    _check_known("model", name, tuple(MODELS))
+    return MODELS[name]
 
 
 def native_dtype() -> str:

@@ -1,5 +1,10 @@
-"""How long JAX took to compile, and whether it found the program in its cache."""
+"""Where JAX keeps what it compiles, how long that took, and whether it was there."""
 
+import os
+import pathlib
+import warnings
+
+import jax
 from jax import monitoring
 
 # Parts of a program's way to the device; JAX reports each with its duration.
@@ -9,7 +14,41 @@ _PARTS = (
     "/jax/core/compile/backend_compile_duration",
 )
 _COMPILED = _PARTS[-1]
+_FOLDER = "jax_compilation_cache_dir"
 _FROM_CACHE = "/jax/compilation_cache/cache_retrieval_time_sec"
+
+
+def keep_programs() -> None:
+    """Lets later processes start without compiling the same programs again.
+
+    Programs are kept in `$JAX_COMPILATION_CACHE_DIR`, or else in the user's cache
+    folder. If that cannot be written to, nothing is kept. JAX's own variables for the
+    cache take precedence over the values here.
+    """
+    # A full disk costs a later run some seconds; that is no reason to warn.
+    failures = "Error (?:read|writ)ing persistent compilation cache"
+    warnings.filterwarnings("ignore", failures)
+    # Even the smallest: some fifty that draw a network's parameters take a second.
+    smallest = ("min_compile_time_secs", "min_entry_size_bytes")
+    for name in (f"jax_persistent_cache_{limit}" for limit in smallest):
+        if name.upper() not in os.environ:
+            jax.config.update(name, 0)
+    if getattr(jax.config, _FOLDER) is None and (folder := _cache_folder()):
+        jax.config.update(_FOLDER, folder)
+
+
+def _cache_folder() -> str:
+    """Returns the user's folder of programs; empty if it cannot be written to."""
+    root = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        # XDG's specification has a relative path ignored.
+        own = os.path.isabs(root)
+        caches = pathlib.Path(root) if own else pathlib.Path.home() / ".cache"
+        folder = caches / "smad_jax" / "programs"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # the latter for a user without a home
+        return ""
+    return str(folder) if os.access(folder, os.W_OK) else ""
 
 
 class Watch:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
 import numpy as np
-import tensorboardX
 
 from smad_jax import errors
 from smad_jax.training import terminal, wandb_log
@@ -187,6 +186,9 @@ class Journal:
         if path.is_file():
             path.write_text(_up_to(start_step, path.read_text("utf-8")), "utf-8")
         self._file = path.open("a", encoding="utf-8")
+        # Imported here: it imports PyTorch, where that is installed, for seconds.
+        import tensorboardX
+
         # TensorBoard, too, then hides what it has of the steps that are repeated.
         self._board = tensorboardX.SummaryWriter(
             str(workdir / "tensorboard"), purge_step=start_step + 1

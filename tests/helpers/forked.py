@@ -16,7 +16,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 _FORKS = multiprocessing.get_context("forkserver")
 # what `train` imports late
-_FORKS.set_forkserver_preload(["smad_jax.commands.runs", "smad_jax.commands.train"])
+_FORKS.set_forkserver_preload(
+    ["smad_jax.commands.runs", "smad_jax.commands.train", "tensorboardX"]
+)
 
 
 class Ended(NamedTuple):
