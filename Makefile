@@ -1,6 +1,7 @@
 # make demo   the embedded benchmark: train a baseline and SMAD, compare them
 # make test   the whole test suite
 # make lint   formatting, lint and types
+# make bench  the tables of docs/performance.md, in 40 minutes on an idle machine
 # Each makes .venv by itself.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ RUN = $(VENV)/bin/python
 #   make test EXTRA_REQUIREMENTS="requirements-parity.txt requirements-beam.txt"
 EXTRA_REQUIREMENTS ?=
 
-.PHONY: demo test lint clean demo-baseline demo-smad
+.PHONY: demo test lint bench clean demo-baseline demo-smad
 
 demo: $(VENV)/.ready
 	$(RUN) -m data_prep.embedded --out "$${DATA_ROOT:-datasets}"
@@ -34,6 +35,20 @@ lint: $(READY_TEST)
 	$(RUN) -m ruff check .
 	$(RUN) -m pyright
 	$(RUN) -m tests.prose
+
+PAGE ?= docs/performance.md
+
+# One after the other: each needs the cores for itself.
+bench: $(VENV)/.ready-bench
+	$(RUN) -m tests.benchmarks.step_speed --threads 1 --write $(PAGE) $(ARGS)
+	$(RUN) -m tests.benchmarks.step_speed --threads 2 --write $(PAGE) $(ARGS)
+	$(RUN) -m tests.benchmarks.loading --write $(PAGE) $(ARGS)
+	$(RUN) -m tests.benchmarks.startup --write $(PAGE) $(ARGS)
+	$(RUN) -m tests.benchmarks.growth --write $(PAGE) $(ARGS)
+
+$(VENV)/.ready-bench: $(VENV)/.ready requirements-parity.txt requirements-bench.txt
+	$(RUN) -m pip install --quiet --requirement requirements-parity.txt --requirement requirements-bench.txt
+	touch $@
 
 $(VENV)/.ready: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=... names one")'

@@ -10,9 +10,11 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
+from typing import TypeVar
 
 from smad_jax.reporting import documents, tables
 
+K = TypeVar("K")
 Clock = Callable[[], float]
 CORES = tuple(sorted(os.sched_getaffinity(0)))
 _START = time.perf_counter()
@@ -36,13 +38,13 @@ def keep_to(threads: int) -> Clock:
 
 
 def alternate(
-    calls: Mapping[str, Callable[[], object]], repeats: int, clock: Clock
-) -> dict[str, list[float]]:
+    calls: Mapping[K, Callable[[], object]], repeats: int, clock: Clock
+) -> dict[K, list[float]]:
     """Returns the seconds of each call, taken in turns, so that all meet one load.
 
     Every second round runs backwards: none always follows the same other.
     """
-    found: dict[str, list[float]] = {name: [] for name in calls}
+    found: dict[K, list[float]] = {name: [] for name in calls}
     order = list(calls)
     for _ in range(repeats):
         for name in order:
