@@ -60,8 +60,9 @@ def opened(**chosen: Unpack[Options]) -> "Iterator[trained.TrainedNetwork]":
         DataError: if it cannot be opened.
     """
     from smad_jax.experiment import trained
-    from smad_jax.training import compiling, log
+    from smad_jax.training import compiling, host_memory, log
 
+    host_memory.use_large_pages()
     compiling.keep_programs()
     with log.on_standard_error():
         yield trained.load_run(

@@ -73,8 +73,9 @@ def _train(config: ml_collections.ConfigDict, place: str) -> None:
     Settings.read(config)
     from smad_jax.commands import runs
     from smad_jax.experiment import run_folder
-    from smad_jax.training import log, loop, processes
+    from smad_jax.training import host_memory, log, loop, processes
 
+    host_memory.use_large_pages()
     smoke, force = train_options.SMOKE.value, train_options.FORCE.value
     log.to_console(details=train_options.DETAILS.value)
     file, _, argument = place.partition(":")

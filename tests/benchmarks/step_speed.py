@@ -25,7 +25,7 @@ from flax import nnx
 from torch.nn import functional
 
 from smad_jax import models
-from smad_jax.training import train_state
+from smad_jax.training import host_memory, train_state
 from tests.benchmarks import measuring
 from tests.golden import draws
 from tests.helpers import networks, torch_models
@@ -76,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, choices=(1, 2), default=1)
     chosen = parser.parse_args(arguments)
     clock = measuring.keep_to(chosen.threads)
+    host_memory.use_large_pages()  # as the commands do; PyTorch has them then, too
     torch.set_num_threads(chosen.threads)
     found = []
     for row in ROWS:
