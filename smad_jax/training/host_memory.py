@@ -1,9 +1,9 @@
 """Large pages for the arrays of a step on a CPU.
 
-Each step allocates its arrays anew. By default the C library has the operating system
-give it every large one, cleared in pages of 4 kB, and returns it afterwards. That is
-15 % of the time of a train step of SlowOnly-R18 on two clips of 8x56x56, and 25 % of one
-of TSN-R50 on frames of 112x112.
+Each step allocates all its arrays again. By default the C library has the operating
+system give it every large one, cleared in pages of 4 kB, and returns it afterwards.
+That is 15 % of the time of a train step of SlowOnly-R18 on two clips of 8x56x56, and
+25 % of one of TSN-R50 on frames of 112x112.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ import sys
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # of malloc.h
 _HUGE_PAGES = 14  # MADV_HUGEPAGE of mman.h
 _PAGE = 2 << 20
-_CHOSEN = ("MALLOC_", "GLIBC_TUNABLES")  # a user's own choice of these things
+_CHOSEN = ("MALLOC_", "GLIBC_TUNABLES")  # what a user has set stays
 
 
 def use_large_pages() -> bool:
