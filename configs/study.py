@@ -215,10 +215,13 @@ def _lasting() -> Study:
 
 
 def _lasting_edges() -> Study:
-    """Stronger adversaries than `lasting` tries, whose strongest was MAAT's best."""
+    """Adversaries beyond the trials of `lasting`, whose edges won.
+
+    The strongest was MAAT's best there, and the weakest SMAD's.
+    """
     usual = _lasting()
     arms = {arm: usual.arms[arm] for arm in ("baseline", "MAAT", "SMAD")}
-    weights = _by_ramps(*(_weight(weight) for weight in (0.9, 1.2)))
+    weights = _by_ramps(*(_weight(weight) for weight in (0.075, 0.9, 1.2)))
     trials = dict.fromkeys(("MAAT", "SMAD"), weights)
     return Study(arms, _with_baseline(arms), trials)
 
