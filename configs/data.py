@@ -27,7 +27,12 @@ class Data(NamedTuple):
     aspects: str = "scene+object"
 
 
-# Two editions of the embedded benchmark; in the second the bias outlasts training.
+# The editions of the embedded benchmark, and the names of their thirds of web data.
+_WEB_EMBEDDED = {
+    "embedded": "web",
+    "embedded-lasting": "lasting",
+    "embedded-milder": "milder",
+}
 EMBEDDED = {
     edition: Data(
         f"{edition}/train",
@@ -35,7 +40,7 @@ EMBEDDED = {
         dict.fromkeys(("images", "videos"), f"embedded-web/{web}"),
         target="tail",
     )
-    for edition, web in (("embedded", "web"), ("embedded-lasting", "lasting"))
+    for edition, web in _WEB_EMBEDDED.items()
 }
 KNOWN = {
     **EMBEDDED,

@@ -40,6 +40,7 @@ OMNIDEBIAS = ("slowonly_omnidebias", "tsn_omnidebias")
 ARGUMENTS = (
     "",
     "embedded-lasting",
+    "embedded-milder",
     "k200db",
     "k200both",
     "k400",
@@ -123,19 +124,20 @@ def test_smad_on_the_embedded_benchmark_has_the_settings_that_tuning_chose(saar)
     assert (settings.soft_ce_weight, settings.kl_weight) == (0.0, 0.15)
 
 
-def test_the_lasting_edition_has_more_epochs_and_no_shift():
+@pytest.mark.parametrize("edition", ["embedded-lasting", "embedded-milder"])
+def test_later_editions_have_more_epochs_and_no_shift(edition):
     usual = slowonly_baseline.get_config().to_dict()
-    config = slowonly_baseline.get_config("embedded-lasting").to_dict()
+    config = slowonly_baseline.get_config(edition).to_dict()
     assert config["data"]["transform"].pop("shift") == 0
     assert usual["data"]["transform"].pop("shift") == 2
     assert (usual["training"].pop("epochs"), config["training"].pop("epochs")) == (
         12,
         30,
     )
-    assert config["data"].pop("train") == "embedded-lasting/train"
+    assert config["data"].pop("train") == f"{edition}/train"
     assert usual["data"].pop("train") == "embedded/train"
     assert config["evaluation"].pop("sets") == {
-        name: f"embedded-lasting/{name}" for name in usual["evaluation"].pop("sets")
+        name: f"{edition}/{name}" for name in usual["evaluation"].pop("sets")
     }
     assert config == usual
 

@@ -72,6 +72,7 @@ def test_arms_of_one_name_are_the_same_in_every_study_of_an_edition(studies):
         ("smad", "methods", 3),
         ("lasting", "lasting", 6),
         ("lasting", "lasting-methods", 6),
+        ("milder", "milder", 6),
     ],
 )
 def test_every_arm_has_equally_many_trials_but_those_that_take_anothers(
@@ -236,8 +237,9 @@ def test_every_arm_is_compared_with_the_baseline_and_no_pair_twice(name):
     assert len(set(study.pairs)) == len(study.pairs)
 
 
-def test_the_lasting_study_tests_on_tail_and_rare_what_was_named_before_it_ran():
-    study = load("lasting")
+@pytest.mark.parametrize("edition", ["lasting", "milder"])
+def test_studies_of_later_editions_test_what_was_named_before_they_ran(edition):
+    study = load(edition)
     control = "SMAD, shuffled labels"
     named = {(arm, b) for arm in ("SMAD", "MAAT") for b in ("baseline", control)}
     named |= {("SAAR", "baseline"), ("SMAD", "MAAT"), ("SMAD, twice", "MAAT, twice")}
@@ -250,7 +252,7 @@ def test_the_lasting_study_tests_on_tail_and_rare_what_was_named_before_it_ran()
     assert weights["MAAT, twice"] == 2 * weights["MAAT"]
     assert weights["SMAD, twice"] == 2 * weights["SMAD"]
     for arm in study.arms:
-        assert config_of(study, arm).data.train == "embedded-lasting/train"
+        assert config_of(study, arm).data.train == f"embedded-{edition}/train"
 
 
 DEMO = """

@@ -90,7 +90,7 @@ def test_repeated_video_is_no_further_evidence(tmp_path):
     assert cells(table.partition("\n\n")[0])[1][-1] == "0.125"  # 2 / 2^4
 
 
-@pytest.mark.parametrize("edition", ["embedded", "embedded-lasting"])
+@pytest.mark.parametrize("edition", ["embedded", "embedded-lasting", "embedded-milder"])
 def test_runs_on_two_draws_are_not_compared_though_ids_are_the_same(tmp_path, edition):
     folders = tmp_path / "base", tmp_path / "smad"
     for seed, folder in enumerate(folders):

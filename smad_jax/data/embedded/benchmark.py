@@ -16,8 +16,9 @@ from smad_jax.data.embedded import random_draws, scenes, stick_actor
 
 NAME = "embedded"  # in configs, for any draw of it
 LASTING_NAME = "embedded-lasting"  # the edition whose bias outlasts training
+MILDER_NAME = "embedded-milder"  # the same with a weaker bias, which fades slowly
 WEB_NAME = "embedded-web"  # the web data of all
-EDITIONS = (NAME, LASTING_NAME)
+EDITIONS = (NAME, LASTING_NAME, MILDER_NAME)
 DRAWN = (*EDITIONS, WEB_NAME)  # data sets with a folder for each draw
 ACTIONS = stick_actor.ACTIONS
 SCENES = tuple(scenes.SCENES)

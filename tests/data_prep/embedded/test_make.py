@@ -190,13 +190,13 @@ def test_data_sets_made_before_there_was_web_data_stay_what_they_are(tmp_path):
 
 
 @pytest.mark.usefixtures("quick_labels")
-def test_the_lasting_edition_has_an_oracle_whose_scenes_do_not_depend_on_the_action(
-    tmp_path,
+@pytest.mark.parametrize("name", benchmark.EDITIONS[1:])
+def test_later_editions_have_an_oracle_whose_scenes_do_not_depend_on_the_action(
+    tmp_path, name
 ):
     sizes = dataclasses.replace(SIZES, pool=500, oracle=600)
-    name = benchmark.LASTING_NAME
     folder = maker.prepare(tmp_path, 5, name=name, log=str, sizes=sizes)
-    assert folder.name == "embedded-lasting-seed5"
+    assert folder.name == f"{name}-seed5"
     truth = np.load(folder / "factors.npz")
     scene = {}
     for part in ("pool", "iid", "oracle", "rare"):
