@@ -366,6 +366,9 @@ def _lasting_weights() -> Study:
     are these and three groupings of the videos by how their frames look, which follow
     the scene as the paper's further aspects do. The weight is that of all aspects
     together, half of it SoftCE and half KL, constant from the first step.
+
+    A draw trains if it is above its baseline on the tail and at least half as good on
+    iid: a network that guesses is above it on the tail, too, with 10 % against 3.
     """
     looks = [f"look-{count}" for count in (8, 16, 32)]
     aspects = {
