@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from smad_jax import errors
 from tests.benchmarks import (
     actionness,
     compile_for,
@@ -20,6 +21,7 @@ from tests.benchmarks import (
     program_text,
     scale_plan,
     similar_aspects,
+    trained_share,
 )
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -113,6 +115,23 @@ def test_the_search_for_a_lasting_bias_is_on_record_and_in_the_document(capsys):
     text = (ROOT / "docs" / "embedded.md").read_text("utf-8")
     found = re.search(r"<!-- lasting -->\n(.*)\n<!-- end lasting -->", text, re.S)
     assert found[1] == capsys.readouterr().out.strip()
+
+
+def test_a_draw_trains_if_it_beats_its_baseline_on_the_tail_without_guessing():
+    scores = {
+        "baseline": {"iid": [0.8, 0.8, 0.8, 0.8], "tail": [0.03, 0.03, 0.2, 0.03]},
+        # the second guesses, the third is below its baseline
+        "MAAT 0.3, one": {"iid": [0.7, 0.1, 0.7, 0.4], "tail": [0.1, 0.1, 0.1, 0.1]},
+        "SMAD 0.3, one": {"iid": [0.7] * 4, "tail": [0.1, 0.1, 0.3, 0.1]},
+    }
+    shares = trained_share.share_by_arm(scores)
+    assert shares == {("MAAT", "one", 0.3): 0.5, ("SMAD", "one", 0.3): 1.0}
+    assert trained_share.table(shares, 4).endswith("| one     |    0.3 |    2 |    4 |")
+
+
+def test_a_share_without_its_runs_names_the_command_that_makes_them(tmp_path):
+    with pytest.raises(errors.DataError, match="smad_jax study --config"):
+        trained_share.main(["--records", str(tmp_path / "none.jsonl")])
 
 
 def test_actionness_is_located_on_the_actors_cells():
