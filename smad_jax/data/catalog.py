@@ -28,7 +28,13 @@ import numpy as np
 
 from smad_jax import errors
 from smad_jax.base import aspect_names, aspect_table, file_io
-from smad_jax.data import aspect_records, label_names, preparation, records
+from smad_jax.data import (
+    aspect_records,
+    jpeg_frames,
+    label_names,
+    preparation,
+    records,
+)
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -58,11 +64,13 @@ class StoredVideo(NamedTuple):
         video: The encoded file.
         num_frames: Frames that decode, 0 if unknown.
         packets: Where its packets lie, empty if unknown.
+        frames: Its JPEG files, to be read one by one; `video` is empty then.
     """
 
     video: bytes
     num_frames: int
     packets: bytes = b""
+    frames: jpeg_frames.JpegFrames | None = None
 
 
 class Reader(Protocol):
@@ -70,6 +78,10 @@ class Reader(Protocol):
 
     def video(self, position: int) -> records.VideoRecord:
         """The video at `position`; DataError if it cannot be read."""
+        ...
+
+    def jpeg_frames(self, position: int) -> jpeg_frames.JpegFrames | None:
+        """The JPEG files of the video at `position`; None if it must be read whole."""
         ...
 
 
@@ -131,6 +143,17 @@ class Split:
         """
         record = self.reader.video(int(self.positions[index]))
         return StoredVideo(record.video, record.num_frames, record.packets)
+
+    def open(self, index: int) -> StoredVideo:
+        """The same, but no frame is read yet where frames can be read one by one.
+
+        Raises:
+            DataError: if its record is damaged.
+        """
+        frames = self.reader.jpeg_frames(int(self.positions[index]))
+        if frames is None:
+            return self.video(index)
+        return StoredVideo(b"", frames.num_frames, frames=frames)
 
 
 def open_split(

@@ -75,7 +75,7 @@ class Reader:
         if (cached := self._cache.get(row)) is not None:
             return catalog.StoredVideo(b"", len(cached))
         try:
-            stored = self.split.video(row)
+            stored = self.split.open(row)
         except errors.DataError as error:
             raise video.VideoError("undecodable", str(error)) from error
         if stored.num_frames > 0:
@@ -109,6 +109,10 @@ class Reader:
         return clip
 
     def _decoded(self, stored: catalog.StoredVideo, indices: np.ndarray) -> np.ndarray:
+        if stored.frames is not None:
+            return video.decode_frames(
+                stored.frames, indices, short_side=self._short_side, limits=self._limits
+            )
         return video.decode(
             stored.video,
             indices,

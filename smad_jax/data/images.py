@@ -30,11 +30,12 @@ _CODECS = {
     b"II*\0": "tiff",
     b"MM\0*": "tiff",
 }
-_SCALED = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
+# OpenCV's flags of a reduction are those of grey pictures, without the bit for colour.
+_REDUCED = {
+    1: 0,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
 }
 
 
@@ -197,10 +198,10 @@ def decode(content: bytes, scale: int = 1) -> np.ndarray | None:
             up; of a JPEG the decoder leaves out the finer frequencies, which is faster.
     """
     try:
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), _SCALED[scale])
+        flags = cv2.IMREAD_COLOR_RGB | _REDUCED[scale]
+        return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:  # more pixels than OpenCV takes
         return None
-    return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def encode_jpeg(picture: np.ndarray, quality: int) -> bytes:
@@ -228,7 +229,7 @@ def ends_early(content: bytes) -> bool:
 def _jpeg_ends_early(content: bytes) -> bool:
     # a thumbnail in a block has an end of its own: what counts is one behind the pixels
     scan = next((at for kind, at in _jpeg_blocks(content) if kind == _JPEG_SCAN), None)
-    return scan is None or _JPEG_END not in content[scan:]
+    return scan is None or content.rfind(_JPEG_END, scan) < 0  # found at once
 
 
 def _jpeg_blocks(content: bytes) -> Iterator[tuple[bytes, int]]:

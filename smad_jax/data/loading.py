@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data import catalog, failures, frame_reader, people, video
+from smad_jax.data import catalog, failures, frame_reader, people, transforms, video
 from smad_jax.data.sampling import Sampling
 from smad_jax.data.transforms import Transform
 
@@ -65,7 +65,7 @@ class TrainLoader:
         if self._paint is not None:
             frames = self._paint(frames, numbers, self._reader.split.ids[used])
         return {
-            "video": self._transform.train(frames, rng)[places],
+            "video": transforms.take(self._transform.train(frames, rng), places),
             "label": self._reader.split.labels[used],
             "index": np.int32(used),
             **failures.columns(row, failure),

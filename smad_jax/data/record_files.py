@@ -90,6 +90,10 @@ class Shard(Protocol):
         """The payload of `size` bytes at a place from the index."""
         ...
 
+    def read_part(self, place: int, start: int, stop: int) -> bytes | None:
+        """Bytes `start` to `stop` of the payload, unchecked; None if impossible."""
+        ...
+
     def close(self) -> None:
         """Closes the file."""
         ...
@@ -104,6 +108,10 @@ class TFRecordShard:
     def read(self, place: int, size: int) -> bytes:
         """The payload of `size` bytes that begins at byte `place`."""
         return _unframe(os.pread(self._file, size + _FRAME, place), size)
+
+    def read_part(self, place: int, start: int, stop: int) -> bytes:
+        """Bytes `start` to `stop` of that payload; no checksum covers them alone."""
+        return os.pread(self._file, stop - start, place + _HEAD + start)
 
     def close(self) -> None:
         """Closes the file."""
@@ -129,6 +137,9 @@ class ArrayRecordShard:
         if len(payload) != size:
             raise ValueError(f"expected {size} bytes, found {len(payload)}")
         return payload
+
+    def read_part(self, place: int, start: int, stop: int) -> None:
+        """None: the library reads whole records."""
 
     def read_row(self, row: int) -> bytes:
         """The payload of a row, of any size."""

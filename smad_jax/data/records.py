@@ -7,6 +7,7 @@ set their meaning.
 """
 
 import abc
+import contextlib
 import os
 import pathlib
 import shlex
@@ -20,11 +21,12 @@ import numpy as np
 
 from smad_jax import errors
 from smad_jax.base import file_io
-from smad_jax.data import record_files, tf_example
+from smad_jax.data import jpeg_frames, record_files, tf_example
 
 REINDEX_COMMAND = "python -m data_prep.build_records --reindex"
 
 _OTHER_ID = "its id is not that of the index"
+_HEAD = 1 << 10  # bytes of a payload that hold all but its video, if the id is short
 _INDEX_MAGIC = b"SMADIDX1"
 _INDEX_HEADER = struct.Struct("<8sQQQ")  # magic, records, bytes of shard, bytes of ids
 
@@ -253,11 +255,7 @@ class RecordReader:
             DataError: naming file and record, if a checksum does not hold or the id is
                 not that of the index.
         """
-        if not 0 <= position < len(self):
-            raise IndexError(f"record {position} of {len(self)}")
-        shard = int(np.searchsorted(self._starts, position, side="right")) - 1
-        row = position - int(self._starts[shard])
-        place, size = (int(number) for number in self._places[shard][row])
+        shard, row, place, size = self._place(position)
         try:
             fields = tf_example.decode(self._open(shard).read(place, size))
             if fields["id"] != self._ids[position].encode():
@@ -289,6 +287,28 @@ class RecordReader:
             f"id, video (bytes), label, num_frames (int64), but it has {sorted(fields)}"
         )
 
+    def jpeg_frames(self, position: int) -> jpeg_frames.JpegFrames | None:
+        """The JPEG files of a video, each read and checked when it is used.
+
+        None for other videos, for ArrayRecord files and where the record's head is
+        damaged: `video` reads all of it, or states the damage.
+        """
+        shard, _, place, size = self._place(position)
+
+        def read(start: int, stop: int) -> bytes:
+            # opened here, since the files may have been closed meanwhile
+            return self._open(shard).read_part(place, start, stop) or b""
+
+        with contextlib.suppress(ValueError, OSError):
+            head = read(0, min(size, _HEAD))
+            start = head.find(jpeg_frames.MAGIC)  # the last field, by the sorted names
+            id = tf_example.field("id", self._ids[position].encode())
+            if start >= 0 and id in head[:start]:
+                return jpeg_frames.open_frames(
+                    size - start, lambda begin, end: read(start + begin, start + end)
+                )
+        return None
+
     def payloads(self) -> Iterator[bytes]:
         """Yields the serialised Example of every record in order, by one long read.
 
@@ -313,6 +333,15 @@ class RecordReader:
         with self._lock:
             while self._files:
                 self._files.popitem()[1].close()
+
+    def _place(self, position: int) -> tuple[int, int, int, int]:
+        """The shard and row of a record, and the place and size of its payload."""
+        if not 0 <= position < len(self):
+            raise IndexError(f"record {position} of {len(self)}")
+        shard = int(np.searchsorted(self._starts, position, side="right")) - 1
+        row = position - int(self._starts[shard])
+        place, size = self._places[shard][row].tolist()
+        return shard, row, place, size
 
     def _damage(self, shard: int, row: int, error: Exception) -> errors.DataError:
         """The error of a record that cannot be read."""

@@ -25,7 +25,7 @@ import av.video.reformatter
 import av.video.stream
 import numpy as np
 
-from smad_jax.data import images, jpeg_frames, packets
+from smad_jax.data import images, jpeg_frames, packets, transforms
 
 Reason = Literal[
     "missing", "no_video_stream", "truncated", "undecodable", "too_short", "timeout"
@@ -172,28 +172,47 @@ def decode(
     Raises:
         VideoError: with the reason why the frames cannot be decoded.
     """
-    order = np.asarray(indices, np.int64)
-    if order.ndim != 1 or order.size == 0 or order.min() < 0:
-        raise ValueError(f"indices must be [T] frame numbers from 0, got {indices}")
-    wanted, places = np.unique(order, return_inverse=True)
+    wanted, places = np.unique(_numbers(indices), return_inverse=True)
+    deadline = time.monotonic() + time_limit
     with _failures_named():
         if (pictures := _pictures(video, limits)) is not None:
             if wanted[-1] >= len(pictures):
                 raise _too_few(int(wanted[-1]), len(pictures))
-            return np.stack([pictures[index] for index in order])
-        deadline = time.monotonic() + time_limit
+            return np.stack([pictures[number] for number in wanted[places]])
         if (stored := _jpeg_frames(video)) is not None:
-            return _jpeg_clip(stored, order, short_side, deadline, limits)
+            return _jpeg_clip(stored, wanted[places], short_side, deadline, limits)
         asked = _Asked(wanted.tolist(), num_frames, deadline, limits)
         frames = None
         if known := packets.load(packet_places, video):
             frames = _from_places(video, known, asked)
         if frames is None:
             frames = _from_file(video, asked)
-        # an index that copies is left out where every frame is wanted once, in order
-        return (
-            frames if np.array_equal(places, np.arange(len(frames))) else frames[places]
-        )
+        return transforms.take(frames, places)
+
+
+def decode_frames(
+    stored: jpeg_frames.JpegFrames,
+    indices: Sequence[int] | np.ndarray,
+    *,
+    short_side: int = 0,
+    time_limit: float = TIME_LIMIT,
+    limits: Limits = _LIMITS,
+) -> np.ndarray:
+    """Returns frames of a video that is stored as JPEG files; only these are read.
+
+    The arguments, the result and the error are those of `decode`.
+    """
+    with _failures_named():
+        deadline = time.monotonic() + time_limit
+        return _jpeg_clip(stored, _numbers(indices), short_side, deadline, limits)
+
+
+def _numbers(indices: Sequence[int] | np.ndarray) -> np.ndarray:
+    """The frame numbers [T] int64, checked."""
+    numbers = np.asarray(indices, np.int64)
+    if numbers.ndim != 1 or numbers.size == 0 or numbers.min() < 0:
+        raise ValueError(f"indices must be [T] frame numbers from 0, got {indices}")
+    return numbers
 
 
 def packet_places(
@@ -263,7 +282,7 @@ def encoded(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[bytes]:
         VideoError: if the file cannot be opened, or where reading fails.
     """
     if (stored := _jpeg_frames(video)) is not None:
-        yield from map(stored.file, range(len(stored)))
+        yield from (_jpeg_file(stored, row) for row in range(len(stored)))
         return
     with _failures_named(), _open(video, time.monotonic() + time_limit) as opened:
         for packet in opened.container.demux(opened.stream):
@@ -381,7 +400,7 @@ def _jpeg_clip(
     if (last := int(order.max())) >= stored.num_frames:
         raise _too_few(last, stored.num_frames)
     rows, places = np.unique(order // stored.stride, return_inverse=True)
-    size = images.size(stored.file(0))
+    size = images.size(_jpeg_file(stored, int(rows[0])))
     _check_pixels(size, len(rows), limits)
     scale = max((s for s in (1, 2, 4, 8) if short_side * s <= min(size)), default=1)
     scale = scale if short_side else 1
@@ -393,7 +412,15 @@ def _jpeg_clip(
         if picture.shape != first.shape:  # turned, by its metadata
             raise VideoError("undecodable", f"stored frame {row} has another size")
         clip[place] = picture
-    return clip if np.array_equal(places, np.arange(len(rows))) else clip[places]
+    return transforms.take(clip, places)
+
+
+def _jpeg_file(stored: jpeg_frames.JpegFrames, row: int) -> bytes:
+    """The file of a stored frame."""
+    try:
+        return stored.file(row)
+    except (ValueError, OSError) as error:
+        raise VideoError("undecodable", f"{error}; build or copy it again") from error
 
 
 def _jpeg_picture(
@@ -405,7 +432,7 @@ def _jpeg_picture(
 ) -> np.ndarray:
     """[H, W, 3] uint8 RGB, a stored frame of (width, height) `size` over `scale`."""
     _check_time(deadline)
-    file = stored.file(row)
+    file = _jpeg_file(stored, row)
     if images.codec(file) != "mjpeg" or images.size(file) != size:
         raise VideoError(
             "undecodable",
@@ -423,7 +450,7 @@ def _all_jpeg_frames(
     stored: jpeg_frames.JpegFrames, deadline: float
 ) -> Iterator[np.ndarray]:
     """Every frame of the video, [H, W, 3], repeated where the stride left some out."""
-    size = images.size(stored.file(0))
+    size = images.size(_jpeg_file(stored, 0))
     _check_pixels(size, 1, _LIMITS)
     for row in range(len(stored)):
         picture = _jpeg_picture(stored, row, size, 1, deadline)

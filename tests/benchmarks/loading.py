@@ -72,12 +72,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = measuring.parser("loading", repeats=5)
     parser.add_argument("--videos", type=int, default=8, help="files of each form")
     parser.add_argument("--clips", type=int, default=48, help="of a measurement")
+    parser.add_argument("--only", default="", help="part of a form's name, as JPEG")
     chosen = parser.parse_args(arguments)
     clock = measuring.keep_to(1)
     torch.set_num_threads(1)
     rows, rates = [], {}
     with tempfile.TemporaryDirectory() as folder:
         for store in stores(pathlib.Path(folder), chosen.videos):
+            if chosen.only not in store.name:
+                continue
             print(store.name, file=sys.stderr, flush=True)
             check(store)
             with stream(store, 0) as batches:
@@ -202,12 +205,11 @@ def decode_raw(store: Store, num_clips: int) -> None:
 
 
 def raw_frames(store: Store, row: int, indices: np.ndarray) -> list[np.ndarray]:
-    """Returns the frames of one clip from the bytes of its record."""
-    content = store.split.video(row).video
-    if not jpeg_frames.is_packed(content):
-        return torch_loading.pyav_frames(content, indices.tolist())
-    stored = jpeg_frames.unpack(content)
-    return [torch_loading.jpeg(stored.file(number)) for number in indices]
+    """Returns the frames of one clip from its record."""
+    stored = store.split.open(row)
+    if stored.frames is None:
+        return torch_loading.pyav_frames(stored.video, indices.tolist())
+    return [torch_loading.jpeg(stored.frames.file(number)) for number in indices]
 
 
 def decode_own(store: Store, num_clips: int) -> None:

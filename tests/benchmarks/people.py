@@ -30,8 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = np.unique(np.linspace(0, len(split) - 1, chosen.videos).astype(int))
     on_actor, elsewhere = [], []
     for row in rows.tolist():
-        content, num_frames = split.video(row)
-        guess = people.guess_people(video.decode(content, np.arange(num_frames)))
+        stored = split.video(row)
+        frames = video.decode(stored.video, np.arange(stored.num_frames))
+        guess = people.guess_people(frames)
         actor = actors[row].reshape(guess.shape)
         on_actor.append(guess[actor].mean())
         elsewhere.append(guess[~actor].mean())

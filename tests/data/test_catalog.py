@@ -38,7 +38,8 @@ def test_split_gives_videos_and_labels_in_the_order_of_its_list(root):
     assert split.classes == CLASSES
     assert len(split) == 3
     for row, number in enumerate(order):
-        assert split.video(row) == (IDS[number].encode(), 10 + number, b"")
+        stored = catalog.StoredVideo(IDS[number].encode(), 10 + number)
+        assert split.video(row) == stored
 
 
 @pytest.mark.parametrize("block", [2, 4096])

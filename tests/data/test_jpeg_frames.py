@@ -138,9 +138,37 @@ def test_file_cut_short_is_truncated(files, length):
 
 @pytest.mark.parametrize("numbers", [(V, 0), (V, 2), (V + 1, 1), (0, 1)])
 def test_contradicting_numbers_are_an_error(files, numbers):
-    content = bytearray(jpeg_frames.pack(files, V))
-    content[8:16] = struct.pack("<II", *numbers)
+    content = jpeg_frames.pack(files, V)
+    start = len(jpeg_frames._header(V, 1, V, b""))
+    table = content[start : start + 8 * V]
+    wrong = jpeg_frames._header(*numbers, V, table) + content[start:]
     with pytest.raises(video.VideoError, match="7 frames are stored"):
+        video.decode(wrong, [0])
+
+
+def test_flipped_bit_in_a_frame_spoils_that_frame_alone(files):
+    content = bytearray(jpeg_frames.pack(files, V))
+    content[jpeg_frames.unpack(bytes(content)).starts[2] + 300] ^= 4
+    content = bytes(content)
+    assert images.decode(content[jpeg_frames.unpack(content).starts[2] :]) is not None
+    np.testing.assert_array_equal(video.decode(content, [1]), [by_pillow(files[1])])
+    for use in (
+        lambda: video.decode(content, [2]),
+        lambda: video.decode_frames(jpeg_frames.unpack(content), [3, 2]),
+        lambda: list(video.frames(content)),
+        lambda: list(video.encoded(content)),
+    ):
+        with pytest.raises(video.VideoError, match="checksum of stored frame 2") as e:
+            use()
+        assert e.value.reason == "undecodable"
+    assert video.probe(content).num_frames == 2
+
+
+@pytest.mark.parametrize("place", [8, 12, 16, 20, 24, 30, 24 + 8 * V - 1])
+def test_flipped_bit_in_the_table_is_found(files, place):
+    content = bytearray(jpeg_frames.pack(files, V))
+    content[place] ^= 1
+    with pytest.raises(video.VideoError, match=r"checksum|end early"):
         video.decode(bytes(content), [0])
 
 

@@ -125,6 +125,18 @@ def test_stored_jpeg_files_are_decoded_no_larger_than_they_are_used(
         assert frames.shape == (2, *shape, 3)
 
 
+def test_clip_of_stored_jpeg_files_reads_its_own_alone(
+    tmp_path, tiny_video, monkeypatch
+):
+    content = as_jpeg_files(tiny_video(40, 48, 64), 1)
+    split = a_split(tmp_path, [content], 40)
+    reader = frame_reader.Reader(split, frame_reader.FrameCache(0))
+    numbers = np.array([33, 1])
+    expected = reader.frames(0, split.video(0), numbers)
+    monkeypatch.setattr(records.RecordReader, "video", None)
+    np.testing.assert_array_equal(reader.frames(0, reader.open(0), numbers), expected)
+
+
 @pytest.mark.parametrize("num_frames", [5, 40])
 def test_cache_holds_frames_as_small_as_they_are_used(num_frames, tmp_path, tiny_video):
     split = a_split(tmp_path, [tiny_video(num_frames, 48, 64)], num_frames)

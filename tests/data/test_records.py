@@ -1,3 +1,4 @@
+import os
 import pickle
 import threading
 
@@ -5,7 +6,7 @@ import grain
 import pytest
 
 from smad_jax import errors
-from smad_jax.data import record_files, records, tf_example
+from smad_jax.data import jpeg_frames, record_files, records, tf_example
 
 
 def write(folder, count=7, num_shards=3, file_format="tfrecord"):
@@ -225,3 +226,97 @@ def test_index_that_names_other_records_is_an_error(tmp_path, file_format, swapp
             list(reader.payloads())
     assert records.rebuild_index(path) == 4
     assert records.RecordReader(tmp_path).video(0) == videos[0]
+
+
+FILES = [bytes([number]) * (2_000 + number) for number in range(200)]
+
+
+def with_frames(folder, file_format="tfrecord", id="a/b.mp4"):
+    """Writes and opens a record of frames between two others."""
+    video = jpeg_frames.pack(FILES, 399, 2)
+    with records.RecordWriter(folder / "videos", 1, file_format) as writer:
+        writer.write(records.VideoRecord("before", b"x" * 5_000, 1, 3))
+        writer.write(records.VideoRecord(id, video, 0, 399))
+        writer.write(records.VideoRecord("after", b"", 1, 3))
+    return records.RecordReader(folder)
+
+
+@pytest.fixture
+def num_read(monkeypatch):
+    """The bytes of each read from a shard."""
+    found, pread = [], os.pread
+
+    def seen(file, size, place):
+        found.append(size)
+        return pread(file, size, place)
+
+    monkeypatch.setattr(os, "pread", seen)
+    return found
+
+
+def test_single_frames_are_read_without_the_record(tmp_path, num_read):
+    reader = with_frames(tmp_path)
+    frames = reader.jpeg_frames(1)
+    assert frames is not None
+    assert (frames.num_frames, frames.stride, len(frames)) == (399, 2, len(FILES))
+    reader.close()  # a later read opens the file again
+    assert [frames.file(row) for row in (199, 0, 7)] == [FILES[n] for n in (199, 0, 7)]
+    assert sum(num_read) < 10_000 < 40 * len(reader.video(1).video)
+
+
+def test_other_videos_are_no_frames(tmp_path):
+    reader = with_frames(tmp_path)
+    assert reader.jpeg_frames(0) is None
+    assert reader.jpeg_frames(2) is None
+    with pytest.raises(IndexError):
+        reader.jpeg_frames(3)
+
+
+@pytest.mark.parametrize("id", ["x" * 2_000, jpeg_frames.MAGIC.decode() + "/a.mp4"])
+def test_frames_behind_an_unusual_id_are_read_with_the_record(tmp_path, id):
+    reader = with_frames(tmp_path, id=id)
+    assert reader.jpeg_frames(1) is None
+    assert jpeg_frames.unpack(reader.video(1).video).file(7) == FILES[7]
+
+
+def test_arrayrecords_are_read_whole(tmp_path):
+    reader = with_frames(tmp_path, "array_record")
+    assert reader.jpeg_frames(1) is None
+    assert jpeg_frames.unpack(reader.video(1).video).file(7) == FILES[7]
+
+
+@pytest.mark.parametrize("part", ["id", "magic", "table", "frame"])
+def test_damage_is_found_in_single_frames(tmp_path, part):
+    reader = with_frames(tmp_path)
+    path = tmp_path / "videos-00000-of-00001.tfrecord"
+    content = bytearray(path.read_bytes())
+    magic = content.index(jpeg_frames.MAGIC)
+    place = {
+        "id": content.index(b"a/b.mp4"),
+        "magic": magic,
+        "table": magic + 100,
+        "frame": content.index(FILES[7]) + 1_000,
+    }[part]
+    content[place] ^= 1
+    path.write_bytes(content)
+    frames = reader.jpeg_frames(1)
+    if part == "frame":
+        assert frames is not None and frames.file(6) == FILES[6]
+        with pytest.raises(ValueError, match="checksum of stored frame 7"):
+            frames.file(7)
+    else:
+        assert frames is None
+    with pytest.raises(errors.DataError, match=r"record 1 .*checksum of the record"):
+        reader.video(1)
+
+
+def test_shard_cut_short_after_opening_gives_no_frame(tmp_path):
+    reader = with_frames(tmp_path)
+    frames = reader.jpeg_frames(1)
+    assert frames is not None
+    path = tmp_path / "videos-00000-of-00001.tfrecord"
+    os.truncate(path, path.read_bytes().index(FILES[7]) + 100)
+    assert frames.file(6) == FILES[6]
+    for row in (7, 8):
+        with pytest.raises(ValueError, match="checksum"):
+            frames.file(row)

@@ -92,7 +92,7 @@ def test_folders_of_images_become_a_data_set(tmp_path, pictures, capsys):
     assert split.classes == ("-run", "golf")
     assert split.ids == ("-run/d.jpeg", "golf/a.JPG", "golf/b c.png")
     for row, id in enumerate(split.ids):
-        assert split.video(row) == ((pictures / id).read_bytes(), 1, b"")
+        assert split.video(row) == catalog.StoredVideo((pictures / id).read_bytes(), 1)
     assert "truncated" in capsys.readouterr().out
     facts = catalog.read_dataset_file(tmp_path / "data/toy")
     assert facts.recipe["images"] is True
