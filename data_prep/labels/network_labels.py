@@ -46,7 +46,7 @@ class Looked(NamedTuple):
     Attributes:
         id: The video's.
         frames: None after a failure.
-        reason: Of the failure, one of `video.REASONS` or `damaged_record`.
+        reason: Of the failure, one of `video_facts.REASONS` or `damaged_record`.
         detail: Of the failure, in words.
         seconds: Time of reading and decoding.
     """

@@ -55,7 +55,7 @@ class BadVideos:
         Args:
             index: Its row in the split.
             id: Its id.
-            reason: One of `video.REASONS`.
+            reason: One of `video_facts.REASONS`.
             detail: Description of the failure.
             replacement: Id of the video used instead; None at test.
 

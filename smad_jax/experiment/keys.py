@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from smad_jax.base.sections import Range
-from smad_jax.data import video
+from smad_jax.data import video_facts
 from smad_jax.data.masking import MaskedStream
 from smad_jax.data.sampling import Sampling
 from smad_jax.data.transforms import Transform
@@ -45,17 +45,17 @@ class Data:
     # Some files of any large download are broken; more of them mean a mistake.
     bad_video_limit: Annotated[float, Range(least=0, most=1)] = 0.05
     # Videos come from strangers, and a small file can state any size.
-    max_picture_pixels: _Positive = video.Limits().picture
-    max_clip_pixels: _Positive = video.Limits().clip
+    max_picture_pixels: _Positive = video_facts.Limits().picture
+    max_clip_pixels: _Positive = video_facts.Limits().clip
     # In alphabetical order, which is that of their turns.
     web: Mapping[str, WebStream] = dataclasses.field(default_factory=dict)
     web_every: _Positive = 1
     masked: MaskedStream | None = None
 
     @property
-    def limits(self) -> video.Limits:
+    def limits(self) -> video_facts.Limits:
         """The most pixels to decode."""
-        return video.Limits(self.max_picture_pixels, self.max_clip_pixels)
+        return video_facts.Limits(self.max_picture_pixels, self.max_clip_pixels)
 
     @property
     def unlabelled_size(self) -> int:

@@ -39,3 +39,9 @@ def tiny_video() -> Callable[..., bytes]:
         return out.getvalue()
 
     return encode
+
+
+@pytest.fixture(scope="module")
+def read(real_data) -> Callable[[str], bytes]:
+    """Reads a real video by its name."""
+    return lambda name: (real_data / "videos" / name).read_bytes()

@@ -1,203 +1,57 @@
-import io
-import struct
-
-import cv2
-import numpy as np
 import pytest
-from PIL import Image
 
-from smad_jax.data import images, jpeg_frames, video
+from smad_jax.data import jpeg_frames
 
-V, HEIGHT, WIDTH = 7, 40, 56
-
-
-@pytest.fixture(scope="module")
-def files():
-    """Seven pictures as JPEG files."""
-    rng = np.random.default_rng(0)
-    small = rng.integers(0, 256, (V, 5, 7, 3), np.uint8)
-    pictures = [cv2.resize(picture, (WIDTH, HEIGHT)) for picture in small]
-    return [images.encode_jpeg(picture, 90) for picture in pictures]
+V, STRIDE = 13, 2
+FILES = [bytes([number]) * (300 + number) for number in range(7)]
 
 
-def by_pillow(file):
-    return np.asarray(Image.open(io.BytesIO(file)))
+def test_files_come_back_as_they_were_packed():
+    frames = jpeg_frames.unpack(jpeg_frames.pack(FILES, V, STRIDE))
+    assert (frames.num_frames, frames.stride, len(frames)) == (V, STRIDE, len(FILES))
+    assert [frames.file(row) for row in range(len(frames))] == FILES
 
 
-def test_frames_are_those_of_another_decoder(files):
-    content = jpeg_frames.pack(files, V)
-    clip = video.decode(content, [5, 0, 5])
-    assert clip.shape == (3, HEIGHT, WIDTH, 3)
-    for frame, row in zip(clip, (5, 0, 5), strict=True):
-        np.testing.assert_array_equal(frame, by_pillow(files[row]))
-    every = list(video.frames(content))
-    np.testing.assert_array_equal(every, video.decode(content, range(V)))
-    assert list(video.encoded(content)) == files
+def test_only_the_table_and_the_files_wanted_are_read():
+    content = jpeg_frames.pack(FILES, V, STRIDE)
+    places = []
+
+    def read(start, stop):
+        places.append((start, stop))
+        return content[start:stop]
+
+    frames = jpeg_frames.open_frames(len(content), read)
+    table = 24 + 8 * len(FILES)
+    assert places == [(0, 24), (24, table)]
+    assert frames.file(1) == FILES[1]
+    assert places[2:] == [(table + 300, table + 601)]
 
 
-def test_no_stored_frame_is_a_packet_of_a_file(files, monkeypatch):
-    monkeypatch.setattr(video, "_open", lambda *_: pytest.fail("opened"))
-    assert video.packet_places(jpeg_frames.pack(files, V), V) == b""
-    assert video.packet_places(files[0], 1) == b""
-
-
-@pytest.mark.parametrize("count", ["decoded", "stated"])
-def test_facts_are_those_of_the_video(files, count):
-    facts = video.probe(jpeg_frames.pack(files[::3], V, 3), count=count)
-    assert facts == video.Facts(V, V, WIDTH, HEIGHT, 0, "mjpeg", 0.0, "")
-
-
-def test_frames_left_out_are_those_before_them(files):
-    content = jpeg_frames.pack(files[::3], V, 3)
-    expected = [by_pillow(files[3 * (number // 3)]) for number in range(V)]
-    np.testing.assert_array_equal(list(video.frames(content)), expected)
-    np.testing.assert_array_equal(
-        video.decode(content, [6, 1, 2]), [expected[i] for i in (6, 1, 2)]
-    )
-    with pytest.raises(video.VideoError, match="only 7 can") as caught:
-        video.decode(content, [7])
-    assert caught.value.reason == "truncated"
-
-
-@pytest.fixture
-def decoded(monkeypatch):
-    """The scales at which pictures are decoded."""
-    scales = []
-    decode = images.decode
-
-    def seen(content, scale=1):
-        scales.append(scale)
-        return decode(content, scale)
-
-    monkeypatch.setattr(images, "decode", seen)
-    return scales
-
-
-def test_only_the_wanted_frames_are_decoded_each_once(files, decoded):
-    content = jpeg_frames.pack([files[0], b"damaged", *files[2:]], V)
-    video.decode(content, [4, 0, 4, 2])
-    assert decoded == [1, 1, 1]
-
-
-@pytest.mark.parametrize(
-    ("short_side", "scale"),
-    [(0, 1), (41, 1), (40, 1), (21, 1), (20, 2), (11, 2), (10, 4), (5, 8), (1, 8)],
-)
-def test_frames_are_never_smaller_than_they_are_used(files, decoded, short_side, scale):
-    content = jpeg_frames.pack(files, V)
-    clip = video.decode(content, [3], short_side=short_side)
-    assert decoded == [scale]
-    assert clip.shape[1:3] == (-(-HEIGHT // scale), -(-WIDTH // scale))
-    smaller = cv2.resize(
-        by_pillow(files[3]), clip.shape[2:0:-1], interpolation=cv2.INTER_AREA
-    )
-    assert np.abs(clip[0].astype(int) - smaller).mean() < 4
-
-
-def test_frames_need_not_come_smaller_than_they_are_stored(tiny_video):
-    content = tiny_video(4)
-    np.testing.assert_array_equal(
-        video.decode(content, [1], short_side=8), video.decode(content, [1])
-    )
-
-
-def of_another_size(file):
-    place = images._jpeg_size(file)
-    return file[:place] + struct.pack(">HH", 60_000, 60_000) + file[place + 4 :]
-
-
-@pytest.mark.parametrize(
-    ("damage", "reason", "fault"),
-    [
-        (lambda file: file[: len(file) // 2], "truncated", "stored frame 2 ends early"),
-        (lambda file: b"\0" * len(file), "undecodable", "must be a JPEG of 56x40"),
-        (of_another_size, "undecodable", "must be a JPEG of 56x40"),
-        (lambda file: file[:2] + file[-2:], "undecodable", "must be a JPEG"),
-    ],
-)
-def test_damaged_frame_has_a_reason(files, damage, reason, fault):
-    content = jpeg_frames.pack([*files[:2], damage(files[2]), *files[3:]], V)
-    np.testing.assert_array_equal(
-        video.decode(content, [1, 3]), [by_pillow(files[1]), by_pillow(files[3])]
-    )
-    with pytest.raises(video.VideoError, match=fault) as caught:
-        video.decode(content, [1, 2])
-    assert caught.value.reason == reason
-    facts = video.probe(content)
-    assert facts.num_frames == 2 and fault in facts.failure
-
-
-@pytest.mark.parametrize("length", [8, 12, 30, 400, -1])
-def test_file_cut_short_is_truncated(files, length):
-    content = jpeg_frames.pack(files, V)[:length]
-    for use in (video.probe, lambda content: video.decode(content, [0])):
-        with pytest.raises(video.VideoError) as caught:
-            use(content)
-        assert caught.value.reason == "truncated"
-
-
-@pytest.mark.parametrize("numbers", [(V, 0), (V, 2), (V + 1, 1), (0, 1)])
-def test_contradicting_numbers_are_an_error(files, numbers):
-    content = jpeg_frames.pack(files, V)
-    start = len(jpeg_frames._header(V, 1, V, b""))
-    table = content[start : start + 8 * V]
-    wrong = jpeg_frames._header(*numbers, V, table) + content[start:]
-    with pytest.raises(video.VideoError, match="7 frames are stored"):
-        video.decode(wrong, [0])
-
-
-def test_flipped_bit_in_a_frame_spoils_that_frame_alone(files):
-    content = bytearray(jpeg_frames.pack(files, V))
-    content[jpeg_frames.unpack(bytes(content)).starts[2] + 300] ^= 4
-    content = bytes(content)
-    assert images.decode(content[jpeg_frames.unpack(content).starts[2] :]) is not None
-    np.testing.assert_array_equal(video.decode(content, [1]), [by_pillow(files[1])])
-    for use in (
-        lambda: video.decode(content, [2]),
-        lambda: video.decode_frames(jpeg_frames.unpack(content), [3, 2]),
-        lambda: list(video.frames(content)),
-        lambda: list(video.encoded(content)),
-    ):
-        with pytest.raises(video.VideoError, match="checksum of stored frame 2") as e:
-            use()
-        assert e.value.reason == "undecodable"
-    assert video.probe(content).num_frames == 2
-
-
-@pytest.mark.parametrize("place", [8, 12, 16, 20, 24, 30, 24 + 8 * V - 1])
-def test_flipped_bit_in_the_table_is_found(files, place):
-    content = bytearray(jpeg_frames.pack(files, V))
+@pytest.mark.parametrize("place", [*range(8, 80), 400, -1])
+def test_flipped_bit_is_found(place):
+    content = bytearray(jpeg_frames.pack(FILES, V, STRIDE))
     content[place] ^= 1
-    with pytest.raises(video.VideoError, match=r"checksum|end early"):
-        video.decode(bytes(content), [0])
+    with pytest.raises(ValueError, match=r"checksum|end early"):
+        list(map(jpeg_frames.unpack(bytes(content)).file, range(len(FILES))))
 
 
-def test_number_of_files_must_be_that_of_the_stride(files):
-    for wrong in ((files, V, 2), (files[:3], V, 2), ([], 0, 1)):
+@pytest.mark.parametrize("length", [8, 23, 24, 79, 80, 700, -1])
+def test_content_cut_short_is_refused(length):
+    content = jpeg_frames.pack(FILES, V, STRIDE)[:length]
+    with pytest.raises(ValueError, match=r"end early|must have"):
+        jpeg_frames.unpack(content)
+
+
+@pytest.mark.parametrize("numbers", [(V, 0), (V, 1), (V + 2, 2), (0, 2)])
+def test_contradicting_numbers_are_refused(numbers):
+    content = jpeg_frames.pack(FILES, V, STRIDE)
+    table = content[24 : 24 + 8 * len(FILES)]
+    header = jpeg_frames._header(*numbers, len(FILES), table)
+    with pytest.raises(ValueError, match="7 frames are stored"):
+        jpeg_frames.unpack(header + content[24:])
+
+
+def test_number_of_files_must_be_that_of_the_stride():
+    for wrong in ((FILES, V, 1), (FILES[:3], V, STRIDE), ([], 0, 1)):
         with pytest.raises(ValueError, match="must be stored"):
             jpeg_frames.pack(*wrong)
-
-
-@pytest.mark.parametrize(
-    ("limits", "fault"),
-    [
-        (video.Limits(picture=HEIGHT * WIDTH - 1), "a frame of 56x40 has more than"),
-        (video.Limits(clip=3 * HEIGHT * WIDTH - 1), "3 frames of 56x40 together"),
-    ],
-)
-def test_more_pixels_than_the_limit_are_refused(files, decoded, limits, fault):
-    content = jpeg_frames.pack(files, V)
-    with pytest.raises(video.VideoError, match=fault):
-        video.decode(content, [0, 3, 5], limits=limits)
-    assert decoded == []
-
-
-def test_time_runs_out(files):
-    content = jpeg_frames.pack(files, V)
-    for use in (
-        lambda: video.decode(content, [0], time_limit=-1),
-        lambda: video.probe(content, time_limit=-1),
-    ):
-        with pytest.raises(video.VideoError) as caught:
-            use()
-        assert caught.value.reason == "timeout"

@@ -4,6 +4,7 @@ import pytest
 from smad_jax.data import (
     bad_videos,
     catalog,
+    containers,
     images,
     jpeg_frames,
     records,
@@ -64,7 +65,7 @@ def test_no_frame_of_overlapping_clips_is_decoded_or_resized_twice(
 ):
     split = a_split(store)
     stored = split.video(0).video
-    name, module = ("decode", images) if store == "jpeg" else ("_upright", video)
+    name, module = ("decode", images) if store == "jpeg" else ("upright", containers)
     make, made = getattr(module, name), []
     monkeypatch.setattr(module, name, lambda *given: made.append(given) or make(*given))
     resize, resized = transforms.resize, []
