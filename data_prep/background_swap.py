@@ -134,10 +134,11 @@ class _Videos:
             stored.video, np.arange(count), num_frames=count, limits=_WHOLE
         )
         id, shape = self._split.ids[row], frames.shape[:3]
+        shown = np.arange(count) // stored.stride * stored.stride
         if id in self._masks:
-            return frames, backgrounds.read_mask(self._masks[id], id, shape)
+            return frames, backgrounds.read_mask(self._masks[id], id, shape)[shown]
         if id in self._boxes:
-            return frames, people.box_mask(shape, np.arange(count), self._boxes[id])
+            return frames, people.box_mask(shape, shown, self._boxes[id])
         if id not in self._exact:
             mask = backgrounds.motion_mask(frames)
             if not mask.any():

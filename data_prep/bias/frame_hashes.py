@@ -156,7 +156,9 @@ def _hash_video(
     try:
         stored = split.video(row)
         length = stored.num_frames or video.probe(stored.video).num_frames
-        indices = np.unique(sampling.test_frames(length, count=num_frames))
+        # frames that show one stored picture count as one
+        rows = sampling.test_frames(length, count=num_frames) // stored.stride
+        indices = np.unique(rows) * stored.stride
         return hash_frames(video.decode(stored.video, indices, num_frames=length))
     except (video.VideoError, errors.DataError) as error:
         command_line.on_standard_error(f"no hash of {split.ids[row]!r}: {error}")

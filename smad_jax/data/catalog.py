@@ -65,12 +65,15 @@ class StoredVideo(NamedTuple):
         num_frames: Frames that decode, 0 if unknown.
         packets: Where its packets lie, empty if unknown.
         frames: Its JPEG files, to be read one by one; `video` is empty then.
+        stride: Frames from one stored picture to the next, which is shown again for
+            those between.
     """
 
     video: bytes
     num_frames: int
     packets: bytes = b""
     frames: jpeg_frames.JpegFrames | None = None
+    stride: int = 1
 
 
 class Reader(Protocol):
@@ -142,7 +145,12 @@ class Split:
             DataError: if its record is damaged.
         """
         record = self.reader.video(int(self.positions[index]))
-        return StoredVideo(record.video, record.num_frames, record.packets)
+        return StoredVideo(
+            record.video,
+            record.num_frames,
+            record.packets,
+            stride=jpeg_frames.stride(record.video),
+        )
 
     def open(self, index: int) -> StoredVideo:
         """The same, but no frame is read yet where frames can be read one by one.
@@ -153,7 +161,7 @@ class Split:
         frames = self.reader.jpeg_frames(int(self.positions[index]))
         if frames is None:
             return self.video(index)
-        return StoredVideo(b"", frames.num_frames, frames=frames)
+        return StoredVideo(b"", frames.num_frames, b"", frames, frames.stride)
 
 
 def open_split(

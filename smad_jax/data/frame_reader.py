@@ -23,6 +23,7 @@ class FrameCache:
     def __init__(self, num_bytes: int):
         self._free = num_bytes
         self._frames: dict[int, np.ndarray] = {}
+        self._strides: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def get(self, row: int) -> np.ndarray | None:
@@ -33,10 +34,15 @@ class FrameCache:
         """Whether `num_bytes` more fit."""
         return num_bytes <= self._free
 
-    def put(self, row: int, frames: np.ndarray) -> None:
+    def stride(self, row: int) -> int:
+        """Frames from one stored picture to the next of the video in `row`."""
+        return self._strides[row]
+
+    def put(self, row: int, frames: np.ndarray, stride: int = 1) -> None:
         """Stores all frames of the video in `row` if they fit."""
         with self._lock:
             if row not in self._frames and self.fits(frames.nbytes):
+                self._strides[row] = stride
                 self._frames[row] = frames
                 self._free -= frames.nbytes
 
@@ -73,7 +79,8 @@ class Reader:
             VideoError: if the record is damaged or the video cannot be opened.
         """
         if (cached := self._cache.get(row)) is not None:
-            return catalog.StoredVideo(b"", len(cached))
+            stride = self._cache.stride(row)
+            return catalog.StoredVideo(b"", len(cached), stride=stride)
         try:
             stored = self.split.open(row)
         except errors.DataError as error:
@@ -81,7 +88,7 @@ class Reader:
         if stored.num_frames > 0:
             return stored
         facts = video.probe(stored.video, count="stated")
-        return catalog.StoredVideo(stored.video, facts.num_frames)
+        return stored._replace(num_frames=facts.num_frames)
 
     def frames(
         self, row: int, stored: catalog.StoredVideo, indices: np.ndarray
@@ -97,7 +104,7 @@ class Reader:
         has_room = self._cache.fits(1)
         if num_frames <= _WHOLE_FRAMES and has_room:
             whole = self._resized(self._decoded(stored, np.arange(num_frames)))
-            self._cache.put(row, whole)
+            self._cache.put(row, whole, stored.stride)
             return whole[indices]
         clip = self._decoded(stored, indices)
         pixels = num_frames * math.prod(clip.shape[1:3])
@@ -105,7 +112,7 @@ class Reader:
             size = num_frames * self._resized(clip[:1]).nbytes
             if self._cache.fits(size):
                 whole = self._decoded(stored, np.arange(num_frames))
-                self._cache.put(row, self._resized(whole))
+                self._cache.put(row, self._resized(whole), stored.stride)
         return clip
 
     def _decoded(self, stored: catalog.StoredVideo, indices: np.ndarray) -> np.ndarray:

@@ -82,6 +82,12 @@ def is_packed(content: bytes) -> bool:
     return content.startswith(MAGIC)
 
 
+def stride(content: bytes) -> int:
+    """Returns n of stored frames, 1 of other files; at least 1 if it is damaged."""
+    is_whole = is_packed(content) and len(content) >= _HEADER.size
+    return max(1, _HEADER.unpack_from(content)[2]) if is_whole else 1
+
+
 def unpack(content: bytes) -> JpegFrames:
     """Returns the frames that `pack` stored; none is decoded.
 

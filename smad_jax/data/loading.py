@@ -19,7 +19,7 @@ Element = dict[str, np.ndarray | np.generic]
 
 
 class _Clip(NamedTuple):
-    """The distinct frames of a clip, and their numbers in the video.
+    """The distinct frames of a clip, and the numbers of the frames that they show.
 
     Frame t of the clip is `frames[places[t]]`.
     """
@@ -80,7 +80,9 @@ class TrainLoader:
             indices = self._sampling.train(stored.num_frames, rng)
             # a still image fills its clip with one frame, which is transformed once
             numbers, places = np.unique(indices, return_inverse=True)
-            return _Clip(self._reader.frames(row, stored, numbers), numbers, places)
+            frames = self._reader.frames(row, stored, numbers)
+            shown = numbers // stored.stride * stored.stride
+            return _Clip(frames, shown, places)
         except video.VideoError as error:
             self._bad[row] = error.with_traceback(None)
             return self._bad[row]

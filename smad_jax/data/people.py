@@ -19,7 +19,8 @@ from smad_jax.data import transforms
 
 MIN_SCORE = 0.3  # as in SDN's public code
 
-# [T, H, W, 3] frames, their [T] numbers and the video's id to the frames without people
+# [T, H, W, 3] frames, the numbers [T] of the frames that they show, and the video's id
+# to the frames without people
 Paint = Callable[[np.ndarray, np.ndarray, str], np.ndarray]
 
 _SIDE = 64  # pixels of the short side on which people are guessed

@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 
 from smad_jax import errors
-from smad_jax.data import bad_videos, catalog, masking, people, pipeline, records
+from smad_jax.data import (
+    bad_videos,
+    catalog,
+    images,
+    jpeg_frames,
+    masking,
+    people,
+    pipeline,
+    records,
+    video,
+)
 from smad_jax.data.sampling import Sampling
 from smad_jax.data.transforms import Transform
 
@@ -105,6 +115,36 @@ def test_people_are_painted_out_before_the_crop_and_nothing_else_changes(split, 
         np.testing.assert_array_equal(one["index"], other["index"])
         same = (one["video"] == other["video"]).all(axis=-1)
         assert 0 < same.mean() < 1, "the same crop of painted frames"
+
+
+def test_boxes_are_those_of_the_frames_that_stored_jpeg_files_show(
+    tmp_path, tiny_video
+):
+    stride, num_frames = 3, 40
+    films = [list(video.frames(tiny_video(num_frames, seed=n))) for n in range(2)]
+    with records.RecordWriter(tmp_path / "toy" / "videos") as writer:
+        for number, frames in enumerate(films):
+            files = [images.encode_jpeg(frame, 95) for frame in frames[::stride]]
+            content = jpeg_frames.pack(files, num_frames, stride)
+            record = records.VideoRecord(f"v{number}", content, 0, num_frames)
+            writer.write(record)
+    catalog.write_split(tmp_path / "toy", "train", ["v0", "v1"], [0, 0])
+    catalog.write_dataset_file(
+        tmp_path / "toy", name="toy", classes=["x"], num_videos=2
+    )
+    split = catalog.open_split(tmp_path, "toy", "train")
+    seen = []
+
+    def paint(frames, numbers, id):
+        expected = split.video(int(id[1])).video
+        np.testing.assert_array_equal(frames, video.decode(expected, numbers))
+        seen.append((id, tuple(numbers.tolist())))
+        return frames
+
+    stream_of(split, paint)  # from the records, then from the cache
+    assert len(seen) > len({id for id, _ in seen})
+    shown = [number for _, numbers in seen for number in numbers]
+    assert len(set(shown)) > T and all(number % stride == 0 for number in shown)
 
 
 def test_painter_of_a_stream_can_be_sent_to_worker_processes(split, file):

@@ -8,7 +8,7 @@ from data_prep import background_swap
 from data_prep.bias import backgrounds
 from data_prep.embedded import render
 from smad_jax import errors
-from smad_jax.data import catalog, records, video
+from smad_jax.data import catalog, images, jpeg_frames, records, video
 from smad_jax.evaluation import __main__
 
 T, H, W = 5, 20, 30
@@ -199,6 +199,23 @@ def test_message_states_why_no_video_can_be_used(films, tmp_path, capsys):
     assert "is 'walk/0.mp4', the file's 'walk/0'" in capsys.readouterr().err
     assert swap(root) == 3
     assert "6 nothing moves in the video" in capsys.readouterr().err
+
+
+def test_boxes_are_those_of_the_frames_that_stored_jpeg_files_show(tmp_path):
+    grey = images.encode_jpeg(np.full((20, 32, 3), 90, np.uint8), 95)
+    with records.RecordWriter(tmp_path / "toy/videos") as writer:
+        writer.write(records.VideoRecord("a", jpeg_frames.pack([grey] * 2, 5, 3), 0, 5))
+    catalog.write_split(tmp_path / "toy", "all", ["a"], [0])
+    catalog.write_dataset_file(
+        tmp_path / "toy", name="toy", classes=["x"], num_videos=1
+    )
+    split = catalog.open_split(tmp_path, "toy", "all")
+    path = tmp_path / "boxes.json"
+    boxes = [[[2 * t, 3, 2 * t + 9, 15, 1.0]] for t in range(5)]
+    path.write_text(json.dumps({"a": boxes}))
+    options = background_swap.Options(split="all", background="stripes", boxes=path)
+    _, mask = background_swap._Videos(split, tmp_path, options).read(0)
+    assert mask.argmax(axis=2)[:, 5].tolist() == [0, 0, 0, 6, 6]
 
 
 def test_name_must_be_a_plain_one(small_data, capsys):

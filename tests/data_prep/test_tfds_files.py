@@ -4,7 +4,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from data_prep import build_records, tfds_files
-from smad_jax.data import catalog, record_files, records
+from smad_jax.data import catalog, jpeg_frames, record_files, records
 from tests.helpers import noise_videos
 
 # TFDS calls protobuf 6, which Beam installs, in the way of protobuf 4.
@@ -13,7 +13,8 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def test_tfds_opens_an_arrayrecord_data_set_without_tensorflow(tmp_path):
+@pytest.mark.parametrize("store", ["video", "jpeg"])
+def test_tfds_opens_an_arrayrecord_data_set_without_tensorflow(tmp_path, store):
     ids = ("run/a b.mp4", "-sit/ü.mp4", "-sit/c.mp4")
     for number, id in enumerate(ids, start=2):
         path = tmp_path / "videos" / id
@@ -21,6 +22,7 @@ def test_tfds_opens_an_arrayrecord_data_set_without_tensorflow(tmp_path):
         path.write_bytes(noise_videos.encode(number))
     place = ["--videos", str(tmp_path / "videos"), "--out", str(tmp_path)]
     more = ["--file-format", "array_record", "--num-shards", "2", "--holdout", "0"]
+    more += ["--store", store]
     assert build_records.main([*place, "--name", "my films; (2)", *more]) == 0
     builder = tfds.builder_from_directory(str(tmp_path / "my films; (2)"))
     source = builder.as_data_source("videos")
@@ -31,6 +33,7 @@ def test_tfds_opens_an_arrayrecord_data_set_without_tensorflow(tmp_path):
     }
     for row, id in enumerate(split.ids):
         assert found[id]["video"] == split.video(row).video
+        assert jpeg_frames.is_packed(found[id]["video"]) == (store == "jpeg")
         assert found[id]["num_frames"] == split.video(row).num_frames
         assert found[id]["label"] == split.labels[row]
     assert builder.info.features["label"].names == ["-sit", "run"]

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from configs import slowonly_smad
 from smad_jax import errors, models
-from smad_jax.data import loose_files
+from smad_jax.data import images, jpeg_frames, loose_files, video
 from smad_jax.evaluation import cam, predict
 from smad_jax.experiment import trained
 from smad_jax.experiment.settings import Settings
@@ -126,6 +126,18 @@ def test_gallery_of_any_run_has_a_column_a_video_and_leaves_bad_ones_out(
     (folder / "c.mp4").write_bytes(b"")
     with pytest.raises(errors.DataError, match=r"a\.mp4 cannot be read"):
         attention.gallery(networks[saar], split, path)
+
+
+def test_frames_that_are_stored_as_jpeg_files_are_drawn_like_the_video(
+    networks, content
+):
+    frames = list(video.frames(content))
+    stored = jpeg_frames.pack([images.encode_jpeg(f, 100) for f in frames], len(frames))
+    clip, other = (attention.clip_of(networks[1], c) for c in (content, stored))
+    assert clip.shape == other.shape
+    assert np.abs(clip.astype(int) - other).mean() < 2
+    with pytest.raises(errors.DataError, match="cannot be read: truncated"):
+        attention.clip_of(networks[1], stored[:-9])
 
 
 def test_network_that_strides_over_time_has_a_map_for_every_frame(content):

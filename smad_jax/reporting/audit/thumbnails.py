@@ -9,7 +9,7 @@ import numpy as np
 
 from smad_jax import errors
 from smad_jax.base import file_io
-from smad_jax.data import records, video
+from smad_jax.data import record_files, records, video
 
 _SIDE = 96  # pixels of the shorter side, at most
 _QUALITY = 70
@@ -31,7 +31,8 @@ def thumbnails(folder: pathlib.Path, ids: Iterable[str]) -> dict[str, str]:
     """
     if not folder.is_dir():
         raise errors.DataError(f"no folder of videos at {folder}")
-    find = _stored if any(folder.glob("videos*.tfrecord")) else _files
+    is_dataset = any(any(folder.glob(f"videos*{end}")) for end in record_files.SHARDS)
+    find = _stored if is_dataset else _files
     pictures = {}
     for id, content in find(folder, list(ids)).items():
         try:

@@ -4,7 +4,7 @@ import pytest
 import scipy.fft
 
 from data_prep.bias import frame_hashes, near_duplicates
-from smad_jax.data import catalog, records
+from smad_jax.data import catalog, images, jpeg_frames, records
 
 RADII = (near_duplicates.PERCEPTUAL_RADIUS, near_duplicates.DIFFERENCE_RADIUS)
 
@@ -117,3 +117,23 @@ def test_hashes_are_stored_and_computing_them_resumes(
     assert len(list((tmp_path / "web" / "hashes").iterdir())) == 1
     fewer = frame_hashes.of_split(split, tmp_path / "web", rows[:2], num_frames=3)
     assert fewer.owner.tolist() == [0, 1]
+
+
+def test_stored_jpeg_files_are_hashed_once_each(tmp_path):
+    pictures = [picture(seed) for seed in range(3)]
+    files = [images.encode_jpeg(one, 95) for one in pictures]
+    with records.RecordWriter(tmp_path / "toy" / "videos") as writer:
+        for id, content in (("a", jpeg_frames.pack(files, 9, 3)), ("b", b"nothing")):
+            writer.write(records.VideoRecord(id, content, 0, 9))
+    catalog.write_split(tmp_path / "toy", "all", ["a", "b"], [0, 0])
+    catalog.write_dataset_file(
+        tmp_path / "toy", name="toy", classes=["x"], num_videos=2
+    )
+    split = catalog.open_split(tmp_path, "toy", "all")
+    found = frame_hashes.of_split(
+        split, tmp_path / "toy", np.arange(2), num_frames=8, num_jobs=1
+    )
+    assert found.owner.tolist() == [0, 0, 0]
+    expected = frame_hashes.hash_frames(np.stack(pictures))
+    for hashes, ours, radius in zip(found[1:], expected, RADII, strict=True):
+        assert (np.bitwise_count(hashes ^ ours) <= radius).all()

@@ -1,3 +1,4 @@
+import base64
 import html
 import pathlib
 import re
@@ -221,6 +222,22 @@ def test_pictures_come_from_a_data_set_and_from_a_folder_of_files(small_data, tm
     assert thumbnails.thumbnails(tmp_path, [id, "../x", "broken"]) == stored
     assert list(stored) == [id]
     assert stored[id].startswith("data:image/jpeg;base64,/9j/")
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+def test_pictures_come_from_frames_that_are_stored_as_jpeg_files(tmp_path, file_format):
+    from smad_jax.data import images, jpeg_frames, records
+
+    greys = [np.full((8, 12, 3), 20 * number, np.uint8) for number in range(5)]
+    files = [images.encode_jpeg(grey, 95) for grey in greys]
+    with records.RecordWriter(tmp_path / "videos", 1, file_format) as writer:
+        content = jpeg_frames.pack(files, 9, 2)
+        writer.write(records.VideoRecord("a/b.mp4", content, 0, 9))
+        writer.write(records.VideoRecord("cut", content[:-20], 0, 9))
+    found = thumbnails.thumbnails(tmp_path, ["a/b.mp4", "cut"])
+    assert list(found) == ["a/b.mp4"]
+    middle = base64.b64decode(found["a/b.mp4"].partition(",")[2])
+    assert np.abs(images.decode(middle).astype(int) - 40).max() <= 3
 
 
 def test_numbers_and_names_are_not_taken_for_one_another(files, capsys):
