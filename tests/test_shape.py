@@ -10,7 +10,7 @@ from tests import shape
 # What the tree has; lower a limit when the tree gets better. Only a feature raises one,
 # and only that of the lines.
 LIMITS = {
-    "lines": 41_200,
+    "lines": 42_400,
     "lines to read": 3_550,
     "lines to read, tour": 2_440,
     "longest function": 58,
