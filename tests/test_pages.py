@@ -63,9 +63,9 @@ def test_files_that_the_readme_reads_in_order_exist():
 
 def test_the_table_of_the_readme_is_that_of_its_study():
     text = (ROOT / "README.md").read_text("utf-8")
-    part = "<!-- study-smad-means -->\n(.*)\n<!-- end study-smad-means -->"
+    part = "<!-- study-lasting-means -->\n(.*)\n<!-- end study-lasting-means -->"
     table = re.search(part, text, re.S)[1]
-    assert table in (ROOT / "docs" / "results" / "smad.md").read_text("utf-8")
+    assert table in (ROOT / "docs" / "results" / "lasting.md").read_text("utf-8")
 
 
 # Which older program has a command of the front door; any other is of data_prep.

@@ -1,7 +1,6 @@
 """In how many draws MAAT and SMAD train, by adversarial weight and number of aspects.
 
-python -m tests.benchmarks.trained_share --write docs/results/lasting-weights.md \
-    --figure docs/results/trained-share.png
+python -m tests.benchmarks.trained_share --write PAGE --figure FILE
 
 Reads the recorded runs of the study `lasting-weights` and trains nothing. A draw trains
 if it is above its baseline on the tail and at least half as good on iid, as the study

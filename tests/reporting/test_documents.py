@@ -46,7 +46,10 @@ def test_missing_marker_is_an_error_and_leaves_the_file(act, tmp_path):
 @pytest.mark.parametrize(
     ("page", "name"),
     [
-        ("README.md", "study-smad-means"),
+        ("README.md", "study-lasting-means"),
+        ("docs/results/lasting.md", "study-lasting"),
+        ("docs/results/lasting.md", "tune-lasting"),
+        ("docs/results/lasting.md", "tune-lasting-edges"),
         ("docs/results/smad.md", "study-smad"),
         ("docs/results/smad.md", "tune-smad"),
         ("docs/results/longer.md", "study-longer"),
