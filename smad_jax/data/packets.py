@@ -127,14 +127,17 @@ def load(content: bytes, video: bytes) -> Places | None:
     if len(content) < _HEADER.size or not content.startswith(_MAGIC):
         return None
     _, checksum, count, rest = _HEADER.unpack_from(content)
-    if checksum != google_crc32c.value(video):
-        return None
-    try:
-        data = zlib.decompress(content[_HEADER.size :])
-    except zlib.error:
+    if checksum != google_crc32c.value(video) or max(count, rest) > len(video):
         return None
     kinds = [np.dtype(kind) for kind in _COLUMNS]
-    if len(data) != count * sum(kind.itemsize for kind in kinds) + rest:
+    size = count * sum(kind.itemsize for kind in kinds) + rest
+    unpacking = zlib.decompressobj()
+    try:
+        # no further than that: a few bytes can unpack to gigabytes
+        data = unpacking.decompress(content[_HEADER.size :], size + 1)
+    except zlib.error:
+        return None
+    if len(data) != size or not unpacking.eof:
         return None
     columns, place = [], 0
     for kind in kinds:

@@ -89,6 +89,8 @@ def test_places_come_back_as_they_were_stored():
         lambda content: b"X" + content[1:],
         lambda content: content[:20] + b"no zlib",
         lambda content: content[:20] + zlib.compress(b"short"),
+        lambda content: content[:20] + zlib.compress(bytes(1 << 20)),
+        lambda content: content[:12] + b"\xff" * 8 + content[20:],
     ],
 )
 def test_damaged_places_are_passed_over(damage):
