@@ -91,7 +91,10 @@ def choose_formulation(
     # The gradient of a convolution turns its kernel round, in time too where that is
     # larger than the maps: 32, 69 and 48 ms for the value and both gradients of 3x3x3
     # on two clips of 8x4x4x512, but 24, 32 and 30 ms as patches.
-    if math.prod(kernel_shape) > 4 * math.prod(shape):
+    clips = (
+        shape[0] if isinstance(shape[0], int) else 1
+    )  # unknown in an exported program
+    if math.prod(kernel_shape) > 4 * clips * math.prod(shape[1:]):
         return "im2col"
     # The gradient of XLA's three-dimensional convolution takes four to eight times as
     # long as that of the same sums over frames.

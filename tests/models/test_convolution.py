@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import export
 
 from smad_jax.models import convolution
 
@@ -119,6 +120,19 @@ def test_formulation_is_chosen_by_shape_and_backend(
         (B, *size, C), (*kernel, C, D), strides, backend
     )
     assert choice == expected
+
+
+def test_a_program_for_any_number_of_clips_is_computed_as_for_one():
+    (any_number,) = export.symbolic_shape("clips")
+    kernel = jnp.zeros((3, 3, 3, 64, 64))
+
+    def program(x):
+        return convolution.convolve(x, kernel)
+
+    x = jax.ShapeDtypeStruct((any_number, 4, 8, 8, 64), jnp.float32)
+    text = export.export(jax.jit(program))(x).mlir_module()
+    assert "stablehlo.dot_general" in text
+    assert "stablehlo.convolution" not in text
 
 
 def test_convolve_says_what_does_not_fit():
