@@ -5,9 +5,9 @@
     python -m smad_jax tune --config configs/study.py:methods
 
 The argument names a study of `STUDIES`; `smad` is the default. An arm is what follows
-`main.py --config`. The settings of an arm are the trials of `tune`, three for each;
-configs/embedded.py holds what was chosen. An arm without trials has the settings of
-another arm, or its own flags.
+`main.py --config`. The settings of an arm are the trials of `tune`, three for each, six
+on the later editions; configs/embedded.py holds what was chosen. An arm without trials
+has the settings of another arm, or its own flags.
 """
 
 import types

@@ -91,9 +91,8 @@ def choose_formulation(
     # The gradient of a convolution turns its kernel round, in time too where that is
     # larger than the maps: 32, 69 and 48 ms for the value and both gradients of 3x3x3
     # on two clips of 8x4x4x512, but 24, 32 and 30 ms as patches.
-    clips = (
-        shape[0] if isinstance(shape[0], int) else 1
-    )  # unknown in an exported program
+    # An exported program does not know how many clips it will get.
+    clips = shape[0] if isinstance(shape[0], int) else 1
     if math.prod(kernel_shape) > 4 * clips * math.prod(shape[1:]):
         return "im2col"
     # The gradient of XLA's three-dimensional convolution takes four to eight times as
@@ -104,6 +103,18 @@ def choose_formulation(
 def half(extent: int) -> tuple[int, int]:
     """Returns the padding of an axis: half of an odd extent on either side."""
     return extent // 2, extent // 2
+
+
+def taps(x: jax.Array, extent: int, stride: int, fill: float = 0.0) -> list[jax.Array]:
+    """Returns what a window over axis 1 has at each of its places.
+
+    Maps [N, L, ...] to [N, ceil(L / stride), ...] for every place of `extent`; `fill`
+    is beyond the ends.
+    """
+    padding = [(0, 0), half(extent), *((0, 0),) * (x.ndim - 2)]
+    padded = jnp.pad(x, padding, constant_values=fill)
+    span = stride * ((x.shape[1] - 1) // stride) + 1
+    return [padded[:, place : place + span : stride] for place in range(extent)]
 
 
 def _check(shape: Sequence[int], kernel_shape: Sequence[int]) -> None:
@@ -123,10 +134,8 @@ def _check(shape: Sequence[int], kernel_shape: Sequence[int]) -> None:
 def _fold(x: jax.Array, kernel: jax.Array, strides: Size) -> jax.Array:
     """Convolves frame by frame, and sums over the frames under the kernel."""
     time, height, width, channels, out_channels = kernel.shape
-    length = 1 + (x.shape[1] - 1) // strides[0]
-    x = jnp.pad(x, [(0, 0), half(time), (0, 0), (0, 0), (0, 0)])
-    span = strides[0] * (length - 1) + 1
-    seen = [x[:, i : i + span : strides[0]] for i in range(time)]
+    seen = taps(x, time, strides[0])
+    length = seen[0].shape[1]
     kernels = list(kernel)
     # Frames of few channels are stacked into one convolution. From some 64 channels on
     # sums cost less, 85 against 139 ms for 3x3x3 on two clips of 8x14x14x256.

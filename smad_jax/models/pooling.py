@@ -63,21 +63,13 @@ def _along_axis(x: jax.Array, axis: int, window: int, stride: int) -> jax.Array:
 
 def _largest(x: jax.Array, window: int, stride: int) -> jax.Array:
     """Maps [N, L, M] to [N, ceil(L / stride), M]."""
-    return functools.reduce(jnp.maximum, _taps(x, window, stride))
-
-
-def _taps(x: jax.Array, window: int, stride: int) -> list[jax.Array]:
-    """Returns [N, ceil(L / stride), M] for each place of the window."""
-    padding = [(0, 0), convolution.half(window), (0, 0)]
-    padded = jnp.pad(x, padding, constant_values=-jnp.inf)
-    span = stride * ((x.shape[1] - 1) // stride) + 1
-    return [padded[:, place : place + span : stride] for place in range(window)]
+    return _forward(x, window, stride)[0]
 
 
 def _forward(
     x: jax.Array, window: int, stride: int
 ) -> tuple[jax.Array, tuple[jax.Array, int]]:
-    first, *others = _taps(x, window, stride)
+    first, *others = convolution.taps(x, window, stride, fill=-jnp.inf)
     largest, winner = first, jnp.zeros(first.shape, jnp.int8)
     for place, tap in enumerate(others, 1):
         winner = jnp.where(tap > largest, jnp.int8(place), winner)
