@@ -14,7 +14,8 @@ class Data(NamedTuple):
     Attributes:
         train: Its dataset/split.
         tests: The dataset/split of each test set.
-        web: By medium, the dataset/split of its web data without `-unbias`, `-rand`...
+        web: By medium, the dataset/split of its web data without `-unbias`, `-rand`...;
+            empty if it has none.
         target: The test set that methods adapt to by default (Table 3).
         aspects: The aspects of SMAD by default.
     """
@@ -27,17 +28,19 @@ class Data(NamedTuple):
     aspects: str = "scene+object"
 
 
-# The editions of the embedded benchmark, and the names of their thirds of web data.
+# The editions of the embedded benchmark, and the names of their thirds of web data,
+# whose pictures are too small for the last.
 _WEB_EMBEDDED = {
     "embedded": "web",
     "embedded-lasting": "lasting",
     "embedded-milder": "milder",
+    "embedded-large": "",
 }
 EMBEDDED = {
     edition: Data(
         f"{edition}/train",
         {name: f"{edition}/{name}" for name in ("iid", "tail", "rare")},
-        dict.fromkeys(("images", "videos"), f"embedded-web/{web}"),
+        dict.fromkeys(("images", "videos"), f"embedded-web/{web}") if web else {},
         target="tail",
     )
     for edition, web in _WEB_EMBEDDED.items()

@@ -40,6 +40,18 @@ NETWORKS = {
     "resnet50": ("tsn_tiny", 3, 4),
     "resnet3d_18": ("resnet3d_tiny", 4, 0),
 }
+# The edition of larger videos, which have eight frames, and what differs there.
+LARGE = "embedded-large"
+LARGE_NETWORKS = {
+    "slowonly_r18": ("slowonly_small", 8, 1),
+    "resnet50": ("tsn_small", 3, 8),
+    "resnet3d_18": ("resnet3d_small", 8, 0),
+}
+LARGE_RECIPE = {
+    "data.transform.resize": 112,
+    "data.transform.size": 112,
+    "data.cache_mib": 1024,
+}
 
 
 def _tuned(ramp: str = "constant", **settings: float) -> dict[str, str | float]:
@@ -85,13 +97,17 @@ LATER: dict[str, dict[str, dict[str, str | float]]] = {
         "maat": _tuned(soft_ce_weight=0.6, kl_weight=0.6),
     },
     "embedded-milder": {},
+    LARGE: {},
 }
 
 
 def apply(config: ConfigDict, tuned: Mapping[str, object], edition: str) -> ConfigDict:
     """Replaces a recipe by that of an edition, with what was tuned for the method."""
-    name, num_frames, test_views = NETWORKS[config.model.name]
+    networks = LARGE_NETWORKS if edition == LARGE else NETWORKS
+    name, num_frames, test_views = networks[config.model.name]
     config.update_from_flattened_dict(RECIPE)
+    if edition == LARGE:
+        config.update_from_flattened_dict(LARGE_RECIPE)
     config.model.name = name
     config.data.sampling.num_frames = num_frames
     config.data.sampling.stride = 1

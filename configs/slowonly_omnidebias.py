@@ -46,6 +46,8 @@ def parse(arg: str, media: str, **further: tuple[str, ...]) -> ConfigDict:
     parts = ("unbias", "bias", "mid", "rand", "all", "none")
     choice = arguments.parse(arg, web=parts, media=tuple(all_media), **further)
     web = data.find(choice.train).web
+    if not web:
+        raise ValueError(f"no web data belong to {choice.train!r}")
     if "media=" in arg and web["images"] == web["videos"]:
         raise ValueError(
             f"the web data of {choice.train!r} are one set of images and clips; leave "

@@ -37,10 +37,12 @@ CONFIGS = {
     if file.stem not in (*SHARED, "__init__", "study")
 }
 OMNIDEBIAS = ("slowonly_omnidebias", "tsn_omnidebias")
+JOINT = (*OMNIDEBIAS, *(name for name in CONFIGS if name.endswith("_combined")))
 ARGUMENTS = (
     "",
     "embedded-lasting",
     "embedded-milder",
+    "embedded-large",
     "k200db",
     "k200both",
     "k400",
@@ -56,7 +58,12 @@ def test_every_config_file_is_described():
 
 @pytest.mark.parametrize(
     ("name", "argument"),
-    [(name, argument) for name in CONFIGS for argument in ARGUMENTS],
+    [
+        (name, argument)
+        for name in CONFIGS
+        for argument in ARGUMENTS
+        if argument != "embedded-large" or name not in JOINT
+    ],
 )
 def test_config_has_the_keys_of_the_base_and_no_others(name, argument):
     config = CONFIGS[name].get_config(argument)
@@ -140,6 +147,24 @@ def test_later_editions_have_more_epochs_and_no_shift(edition):
         name: f"{edition}/{name}" for name in usual["evaluation"].pop("sets")
     }
     assert config == usual
+
+
+@pytest.mark.parametrize("name", JOINT)
+def test_web_data_are_too_small_for_the_large_edition(name):
+    with pytest.raises(ValueError, match="no web data belong to 'embedded-large'"):
+        CONFIGS[name].get_config("embedded-large")
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "num_frames"),
+    [("slowonly", "slowonly_small", 8), ("tsn", "tsn_small", 3)],
+)
+def test_the_large_edition_has_larger_networks_and_pictures(name, network, num_frames):
+    config = CONFIGS[f"{name}_baseline"].get_config("embedded-large")
+    assert config.model.name == network
+    assert config.data.sampling.num_frames == num_frames
+    assert config.data.transform.size == config.data.transform.resize == 112
+    assert config.data.train == "embedded-large/train" and not config.data.web
 
 
 def test_dfr_on_the_lasting_edition_takes_a_quarter_more_epochs_too():

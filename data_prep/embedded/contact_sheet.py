@@ -36,14 +36,14 @@ def draw(folder: pathlib.Path, *, columns: int = 4, zoom: int = 3) -> np.ndarray
                 ]
                 if (thing := truth["object"][row]) != benchmark.NONE:
                     words.append(benchmark.OBJECTS[thing])
-                cells.append(_cell(split.video(int(index)).video, words, zoom))
+                cells.append(_cell(split.video(int(index)), words, zoom))
         rows.append(np.concatenate(cells, axis=1))
     return np.concatenate(rows)
 
 
-def _cell(file: bytes, words: Sequence[str], zoom: int) -> np.ndarray:
+def _cell(stored: catalog.StoredVideo, words: Sequence[str], zoom: int) -> np.ndarray:
     """The frames of a video side by side under a caption."""
-    frames = video.decode(file, range(benchmark.NUM_FRAMES))
+    frames = video.decode(stored.video, range(stored.num_frames))
     strip = np.concatenate(list(frames), axis=1).repeat(zoom, 0).repeat(zoom, 1)
     strip = np.pad(strip, ((16, 2), (0, 8), (0, 0)), constant_values=255)
     ink = (0, 0, 0)

@@ -24,6 +24,7 @@ def make_once(
     folder: pathlib.Path,
     *,
     num_videos: int,
+    rate: float = 140,
     recipe: Mapping[str, object],
     fill: Fill,
     log: Log,
@@ -33,6 +34,7 @@ def make_once(
     Args:
         folder: Its place; the folder above is made if it is missing.
         num_videos: V.
+        rate: Videos that two cores make in a second.
         recipe: All that determines its content, in types of JSON.
         fill: Writes all but `dataset.json` into an empty folder, and reports progress.
         log: Receives progress, one line at a time.
@@ -47,7 +49,7 @@ def make_once(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with alone(folder.with_name(f".{folder.name}.lock"), log):
         if not _is_there(folder, stored, lambda _: None):
-            _make(folder, num_videos, stored, fill, log)
+            _make(folder, num_videos, rate, stored, fill, log)
 
 
 def _is_there(folder: pathlib.Path, recipe: Recipe, log: Log) -> bool:
@@ -67,6 +69,7 @@ def _is_there(folder: pathlib.Path, recipe: Recipe, log: Log) -> bool:
 def _make(
     folder: pathlib.Path,
     num_videos: int,
+    rate: float,
     recipe: Recipe,
     fill: Fill,
     log: Log,
@@ -77,7 +80,7 @@ def _make(
     def progress(text: str) -> None:
         log(f"{folder.name}: {text} ({time.monotonic() - began:.0f} s)")
 
-    seconds = 1 + num_videos // 140  # as measured on two cores
+    seconds = round(1 + num_videos / rate)
     progress(f"making {num_videos} videos, about {seconds} s on two cores, once")
     prefix = f".{folder.name}-"
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as scratch:

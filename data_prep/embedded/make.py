@@ -24,7 +24,7 @@ from data_prep.embedded import contact_sheet, dataset_folder, render, web_media
 from smad_jax import errors
 from smad_jax.base import command_line
 from smad_jax.data import catalog
-from smad_jax.data.embedded import benchmark
+from smad_jax.data.embedded import benchmark, look
 
 HELP = "make the embedded benchmark, unless it exists"
 
@@ -62,24 +62,39 @@ class Sizes:
 
 
 class Edition(NamedTuple):
-    """What a benchmark shows, and how many videos of it."""
+    """What a benchmark shows, how many videos of it, and how they look.
+
+    Two cores make `rate` of them in a second.
+    """
 
     bias: benchmark.Bias = benchmark.Bias()
     sizes: Sizes = Sizes()
+    how: look.Look = benchmark.FIRST_LOOK
+    rate: float = 140
 
 
-def _with_one_favourite(share: float) -> Edition:
-    """An edition in which an action has one favourite scene, with this probability."""
-    return Edition(
-        benchmark.Bias(scene_offsets=(0,), scene_shares=(share,)),
-        Sizes(iid=1200, rare=1200, train_per_class=200, oracle=2000),
-    )
+def _favourite(share: float) -> benchmark.Bias:
+    """An action has one favourite scene, with this probability."""
+    return benchmark.Bias(scene_offsets=(0,), scene_shares=(share,))
 
 
+_LATER = Sizes(iid=1200, rare=1200, train_per_class=200, oracle=2000)
+_LARGE = look.Look(
+    size=112,
+    num_frames=8,
+    height=(0.5, 0.9),
+    middle=(0.25, 0.75),
+    grain=0.15,
+    pixel_format="yuv420p",
+    crf=23,
+)
 EDITIONS = {
     benchmark.NAME: Edition(),
-    benchmark.LASTING_NAME: _with_one_favourite(0.80),
-    benchmark.MILDER_NAME: _with_one_favourite(0.75),
+    benchmark.LASTING_NAME: Edition(_favourite(0.80), _LATER),
+    benchmark.MILDER_NAME: Edition(_favourite(0.75), _LATER),
+    benchmark.LARGE_NAME: Edition(
+        _favourite(0.80), dataclasses.replace(_LATER, iid=800, rare=800), _LARGE, 60
+    ),
 }
 
 
@@ -143,14 +158,14 @@ def _write_splits(
 def _fill(
     folder: pathlib.Path,
     seed: int,
-    sizes: Sizes,
-    bias: benchmark.Bias,
+    edition: Edition,
     progress: Log,
 ) -> None:
     """Writes everything but `dataset.json` into an empty folder."""
+    bias, sizes, how, _ = edition
     sets = _draw_sets(sizes, bias, seed)
     labels = {name: factors.action for name, factors in sets.items()}
-    stored = render.store(folder, sets, labels, sizes.stills, seed, progress)
+    stored = render.store(folder, sets, labels, sizes.stills, seed, progress, how)
     scene = stored.pseudo_labels["scene"].argmax(1)
     nmi = _write_splits(folder, sets, stored.ids, scene, sizes, seed)
     right = stored.labeller_accuracy
@@ -192,7 +207,10 @@ def prepare(
         DataError: if the folder holds something else, or a class is too small to split.
     """
     edition = EDITIONS[name]
-    sizes, bias = sizes or edition.sizes.scaled(scale), bias or edition.bias
+    edition = edition._replace(
+        bias=bias or edition.bias, sizes=sizes or edition.sizes.scaled(scale)
+    )
+    bias, sizes, how, rate = edition
     recipe = {
         "maker": "data_prep.embedded",
         "version": render.VERSION,
@@ -200,13 +218,16 @@ def prepare(
         # without a set that is not made: so the first edition's recipes stay the same
         "sizes": {k: v for k, v in dataclasses.asdict(sizes).items() if v},
         "bias": dataclasses.asdict(bias),
+        # likewise, only what the first edition does not have
+        **({} if how == benchmark.FIRST_LOOK else {"look": how._asdict()}),
     }
     folder = pathlib.Path(data_root) / benchmark.folder_name(seed, scale, name=name)
     dataset_folder.make_once(
         folder,
         num_videos=sizes.pool + sizes.iid + sizes.oracle + sizes.rare,
         recipe=recipe,
-        fill=lambda made, progress: _fill(made, seed, sizes, bias, progress),
+        rate=rate,
+        fill=lambda made, progress: _fill(made, seed, edition, progress),
         log=log,
     )
     return folder

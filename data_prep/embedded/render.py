@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from smad_jax.data import aspect_records, label_names, records, video
-from smad_jax.data.embedded import benchmark
+from smad_jax.data.embedded import benchmark, look
 
 Log = Callable[[str], object]
 Label = Callable[[np.ndarray], np.ndarray]  # frames [V, H, W, 3] to [V, Z]
@@ -25,7 +25,6 @@ VERSION = 1  # of pictures, encoding and labels; a new one makes every data set 
 STREAMS = {"pool": 0, "iid": 1, "rare": 2, "clip": 4, "image": 5, "oracle": 6}
 _STILLS_STREAM = 3
 _IMAGES = ("image",)  # sets of one frame, stored as PNG
-_LABELLED_FRAMES = (0, 2)  # of each video; pseudo-labels average over frames
 _NUM_SHARDS = 4
 _NAMES = {"scene": benchmark.SCENES, "object": benchmark.OBJECTS}
 _CHUNK = 100  # videos a task
@@ -38,7 +37,7 @@ class Chunk(NamedTuple):
     """Some consecutive videos of one set, encoded and decoded again."""
 
     videos: list[bytes]
-    frames: np.ndarray  # [V, frames, H, W, 3] uint8, decoded
+    frames: np.ndarray  # [V, 2, 32, 32, 3] uint8, decoded, for the labellers
     actor: np.ndarray  # [V, T, H, W / 8] uint8, packed; images repeat theirs
 
 
@@ -71,28 +70,29 @@ class Stored(NamedTuple):
     labeller_accuracy: dict[str, float]
 
 
-def encode(frames: np.ndarray) -> bytes:
-    """Returns frames [T, H, W, 3] uint8 RGB as an MP4 file (H.264), 4 frames a second.
+def encode(frames: np.ndarray, how: look.Look = benchmark.FIRST_LOOK) -> bytes:
+    """Returns frames [T, H, W, 3] uint8 RGB as an MP4 file (H.264) of one second.
 
-    Colour has full resolution: at 32 pixels the usual half resolution loses arms and
-    objects (mean error 9 levels against 4). Equal frames give equal bytes.
+    Colour has full resolution in the first look: at 32 pixels the usual half resolution
+    loses arms and objects (mean error 9 levels against 4). Equal frames give equal
+    bytes.
     """
     # mbtree is not reproducible on small pictures, even with one thread
     options = {
-        "crf": "12",
+        "crf": str(how.crf),
         "preset": "superfast",
         "x264-params": "threads=1:no-mbtree=1",
     }
     buffer = io.BytesIO()
     reformatter = av.video.reformatter.VideoReformatter()
     with av.open(buffer, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=4, options=options)
+        stream = container.add_stream("libx264", rate=how.num_frames, options=options)
         stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv444p"
+        stream.pix_fmt = how.pixel_format
         stream.codec_context.thread_count = 1
         for frame in frames:
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
-            picture = reformatter.reformat(picture, format="yuv444p", threads=1)
+            picture = reformatter.reformat(picture, format=how.pixel_format, threads=1)
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
     return buffer.getvalue()
@@ -110,6 +110,7 @@ def store(
     num_stills: int,
     seed: int,
     progress: Log,
+    how: look.Look = benchmark.FIRST_LOOK,
 ) -> Stored:
     """Makes all videos of a data set; writes records, aspect labels and the truth.
 
@@ -121,15 +122,16 @@ def store(
             the labellers, so those of two data sets can be the same.
         seed: Random seed of everything.
         progress: Receives progress, one line at a time.
+        how: How the videos look.
     """
-    made = make(sets, num_stills, seed, progress)
+    made = make(sets, num_stills, seed, progress, how)
     ids = [
         f"{name}-{number:05}"
         for name, factors in sets.items()
         for number in range(len(factors.action))
     ]
     lengths = [
-        1 if name in _IMAGES else benchmark.NUM_FRAMES
+        1 if name in _IMAGES else how.num_frames
         for name, factors in sets.items()
         for _ in factors.action
     ]
@@ -179,11 +181,15 @@ def _write_factors(
 
 
 def make(
-    sets: Mapping[str, benchmark.Factors], num_stills: int, seed: int, progress: Log
+    sets: Mapping[str, benchmark.Factors],
+    num_stills: int,
+    seed: int,
+    progress: Log,
+    how: look.Look,
 ) -> Made:
     """Renders, encodes and trains in threads: NumPy, x264 and XLA release the lock."""
     with concurrent.futures.ThreadPoolExecutor(max(2, _num_cores())) as pool:
-        stills = pool.submit(_make_stills, num_stills, seed)
+        stills = pool.submit(_make_stills, num_stills, seed, how)
         tasks, training = [], {}
         for name, factors in sets.items():
             for start in range(0, len(factors.scene), _CHUNK):
@@ -193,7 +199,12 @@ def make(
                 make_chunk = _make_images if name in _IMAGES else _make_chunk
                 tasks.append(
                     pool.submit(
-                        make_chunk, part, seed=seed, stream=STREAMS[name], start=start
+                        make_chunk,
+                        part,
+                        seed=seed,
+                        stream=STREAMS[name],
+                        start=start,
+                        how=how,
                     )
                 )
                 for aspect, number in _TRAIN_AFTER.items():
@@ -214,40 +225,54 @@ def make(
 
 
 def _make_chunk(
-    factors: benchmark.Factors, *, seed: int, stream: int, start: int
+    factors: benchmark.Factors, *, seed: int, stream: int, start: int, how: look.Look
 ) -> Chunk:
-    clips = benchmark.render(factors, seed=seed, stream=stream, start=start)
-    videos = [encode(frames) for frames in clips.video]
-    frames = np.stack([video.decode(file, _LABELLED_FRAMES) for file in videos])
+    clips = benchmark.render(factors, seed=seed, stream=stream, start=start, how=how)
+    videos = [encode(frames, how) for frames in clips.video]
+    seen = (0, how.num_frames // 2)
+    frames = np.stack([_reduced(video.decode(file, seen)) for file in videos])
     return Chunk(videos, frames, np.packbits(clips.actor, axis=-1))
 
 
 def _make_images(
-    factors: benchmark.Factors, *, seed: int, stream: int, start: int
+    factors: benchmark.Factors, *, seed: int, stream: int, start: int, how: look.Look
 ) -> Chunk:
-    clips = benchmark.render(
-        factors, seed=seed, stream=stream, start=start, num_frames=1
-    )
+    still = how._replace(num_frames=1)
+    clips = benchmark.render(factors, seed=seed, stream=stream, start=start, how=still)
     files = [encode_image(frames[0]) for frames in clips.video]
-    actor = clips.actor.repeat(benchmark.NUM_FRAMES, axis=1)
-    frames = clips.video.repeat(len(_LABELLED_FRAMES), axis=1)
-    return Chunk(files, frames, np.packbits(actor, axis=-1))
+    actor = clips.actor.repeat(how.num_frames, axis=1)
+    frames = np.stack([_reduced(frames) for frames in clips.video])
+    return Chunk(files, frames.repeat(2, axis=1), np.packbits(actor, axis=-1))
 
 
-def _make_stills(num_stills: int, seed: int) -> _Stills:
+def _make_stills(num_stills: int, seed: int, how: look.Look) -> _Stills:
     """Single frames, uniform in scene and object, every second one with an actor."""
     rng = np.random.default_rng((seed, _STILLS_STREAM))
     action = rng.integers(0, len(benchmark.ACTIONS), num_stills)
     action[1::2] = benchmark.NONE
     scene = rng.integers(0, len(benchmark.SCENES), num_stills)
     thing = rng.integers(0, len(benchmark.OBJECTS), num_stills)
-    clips = benchmark.render(
-        benchmark.Factors(action, scene, thing),
-        seed=seed,
-        stream=_STILLS_STREAM,
-        num_frames=1,
-    )
-    return _Stills(clips.video[:, 0], scene, thing)
+    factors = benchmark.Factors(action, scene, thing)
+    frames = np.empty((num_stills, look.UNITS, look.UNITS, 3), np.uint8)
+    for start in range(0, num_stills, _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        clips = benchmark.render(
+            benchmark.Factors(*(values[rows] for values in factors)),
+            seed=seed,
+            stream=_STILLS_STREAM,
+            start=start,
+            how=how._replace(num_frames=1),
+        )
+        frames[rows] = _reduced(clips.video[:, 0])
+    return _Stills(frames, scene, thing)
+
+
+def _reduced(frames: np.ndarray) -> np.ndarray:
+    """[N, H, W, 3] uint8 at the labellers' 32 pixels."""
+    size = (look.UNITS, look.UNITS)
+    if frames.shape[1:3] == size:
+        return frames
+    return np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames])
 
 
 def _train_labeller(

@@ -85,6 +85,20 @@ _TINY = Spec(
     saar_width=8,
 )
 
+# For clips of 8x112x112, two million parameters: a SlowOnly-R10 of half its width.
+_SMALL = dataclasses.replace(
+    _TINY,
+    depths=(1, 1, 1, 1),
+    time_kernels=((1, 1), (1, 1), (3, 1), (3, 1)),
+    widths=(32, 64, 128, 256),
+    time_strides=(1, 1, 1, 1),
+    space_strides=(1, 2, 2, 2),
+    stem_width=32,
+    stem_kernel=(1, 7, 7),
+    pool_window=(1, 3, 3),
+    saar_width=32,
+)
+
 SPECS = {
     "resnet18": Spec("basic", (2, 2, 2, 2), ((1, 1),) * 4),
     # TSN on RGB: every frame by itself; the mean over frames is its consensus. In
@@ -118,6 +132,14 @@ SPECS = {
     "tsn_tiny": dataclasses.replace(_TINY, time_kernels=((1, 1),) * 3),
     "resnet3d_tiny": dataclasses.replace(
         _TINY, time_kernels=((3, 3),) * 3, time_strides=(1, 2, 2), stem_kernel=(3, 5, 5)
+    ),
+    "slowonly_small": _SMALL,
+    "tsn_small": dataclasses.replace(_SMALL, time_kernels=((1, 1),) * 4),
+    "resnet3d_small": dataclasses.replace(
+        _SMALL,
+        time_kernels=((3, 3),) * 4,
+        time_strides=(1, 1, 2, 2),
+        stem_kernel=(3, 7, 7),
     ),
 }
 

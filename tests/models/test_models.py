@@ -24,6 +24,7 @@ PARAMETERS = [
     ("resnet3d_18", 200, {}, 33_306_504),
     ("slowonly_tiny", 10, {}, 115_674),
     ("slowonly_tiny", 10, {"saar": True}, 115_674 + 1_473),
+    ("slowonly_small", 10, {}, 1_970_090),
 ]
 STATISTICS = {"slowonly_r18": 9_600, "resnet50": 53_120}
 
@@ -128,7 +129,8 @@ def test_every_model_takes_odd_sizes_and_any_number_of_frames(name, saar, size):
     )
     assert output.logits.shape == (4, 7)
     assert output.logits.dtype == jnp.float32
-    time = -(-size[0] // {"resnet3d_18": 16, "resnet3d_tiny": 4}.get(name, 1))
+    strides = {"resnet3d_18": 16, "resnet3d_tiny": 4, "resnet3d_small": 4}
+    time = -(-size[0] // strides.get(name, 1))
     assert output.feature_map.shape[:2] == (4, time)
     assert (output.actionness is not None) == saar
 

@@ -12,13 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from smad_jax import errors
-from smad_jax.data.embedded import random_draws, scenes, stick_actor
+from smad_jax.data.embedded import look, random_draws, scenes, stick_actor
 
 NAME = "embedded"  # in configs, for any draw of it
 LASTING_NAME = "embedded-lasting"  # the edition whose bias outlasts training
 MILDER_NAME = "embedded-milder"  # the same with a weaker bias, which fades slowly
+LARGE_NAME = "embedded-large"  # the same bias in larger, longer and harder videos
 WEB_NAME = "embedded-web"  # the web data of all
-EDITIONS = (NAME, LASTING_NAME, MILDER_NAME)
+EDITIONS = (NAME, LASTING_NAME, MILDER_NAME, LARGE_NAME)
 DRAWN = (*EDITIONS, WEB_NAME)  # data sets with a folder for each draw
 ACTIONS = stick_actor.ACTIONS
 SCENES = tuple(scenes.SCENES)
@@ -26,9 +27,8 @@ NUM_COMMON_SCENES = scenes.NUM_COMMON_SCENES
 OBJECTS = tuple(scenes.OBJECTS)
 NONE = -1  # no actor, or no object
 
-FRAME_SIZE = 32  # pixels
-NUM_FRAMES = 4
-_CHUNK = 32  # clips drawn together, whose arrays fit the processor's cache
+FIRST_LOOK = look.Look()
+_CHUNK = 131_072  # pixels drawn together, whose arrays fit the processor's cache
 
 
 def folder_name(seed: int, scale: float = 1.0, *, name: str = NAME) -> str:
@@ -231,35 +231,29 @@ def draw_web_media(
     return WebMedia(factors, np.where(is_random, anything, factors.action))
 
 
-def _pan(draws: random_draws.Draws, canvas: np.ndarray, num_frames: int) -> np.ndarray:
+def _pan(draws: random_draws.Draws, canvas: np.ndarray, how: look.Look) -> np.ndarray:
     """Crops [V, T, H, W, 3] out of the canvas, moving by whole pixels."""
-    room = canvas.shape[1] - FRAME_SIZE
+    room = canvas.shape[1] - how.size
     start = draws.uniform(0, room, 2)
-    velocity = draws.uniform(-0.6, 0.6, 2)
-    shake = draws.normal(0.4, num_frames, 2)
-    path = start[:, None] + velocity[:, None] * np.arange(num_frames)[:, None] + shake
+    velocity = draws.uniform(-2.4, 2.4, 2) * how.scale  # in the whole video
+    shake = draws.normal(0.4 * how.scale, how.num_frames, 2)
+    time = np.arange(how.num_frames)[:, None] / how.num_frames
+    path = start[:, None] + velocity[:, None] * time + shake
     path = np.clip(np.rint(path), 0, room).astype(int)
-    rows = path[..., 0, None] + np.arange(FRAME_SIZE)  # [V, T, H]
-    columns = path[..., 1, None] + np.arange(FRAME_SIZE)
+    rows = path[..., 0, None] + np.arange(how.size)  # [V, T, H]
+    columns = path[..., 1, None] + np.arange(how.size)
     clip = np.arange(len(canvas))[:, None, None, None]
     return canvas[clip, rows[..., :, None], columns[..., None, :]]
 
 
-def _render_chunk(
-    factors: Factors, draws: random_draws.Draws, num_frames: int
-) -> Clips:
-    canvas = scenes.draw_backgrounds(draws, factors.scene)
-    canvas = scenes.draw_objects(draws, canvas, factors.object)
-    frames = _pan(draws, canvas, num_frames)
+def _render_chunk(factors: Factors, draws: random_draws.Draws, how: look.Look) -> Clips:
+    canvas = scenes.draw_backgrounds(draws, factors.scene, how)
+    canvas = scenes.draw_objects(draws, canvas, factors.object, how)
+    frames = _pan(draws, canvas, how)
     actor = np.zeros(frames.shape[:-1], bool)
     rows = np.flatnonzero(factors.action != NONE)
     if len(rows):
-        drawing = stick_actor.draw_actors(
-            draws.take(rows),
-            factors.action[rows],
-            num_frames=num_frames,
-            size=FRAME_SIZE,
-        )
+        drawing = stick_actor.draw_actors(draws.take(rows), factors.action[rows], how)
         frames[rows] += (drawing.colour - frames[rows]) * drawing.cover[..., None]
         actor[rows] = drawing.cover >= 0.5
     frames += draws.normal(0.02, *frames.shape[1:])
@@ -272,7 +266,7 @@ def render(
     seed: int,
     stream: int,
     start: int = 0,
-    num_frames: int = NUM_FRAMES,
+    how: look.Look = FIRST_LOOK,
 ) -> Clips:
     """Returns the clips that show `factors`.
 
@@ -284,14 +278,15 @@ def render(
         seed: Of the data set.
         stream: Number of the set within the data set.
         start: Position of the first of these clips in its set.
-        num_frames: T.
+        how: How they look.
     """
     num_videos = len(factors.scene)
-    shape = (num_videos, num_frames, FRAME_SIZE, FRAME_SIZE)
+    shape = (num_videos, how.num_frames, how.size, how.size)
     clips = Clips(np.empty((*shape, 3), np.uint8), np.empty(shape, bool))
-    for begin in range(0, num_videos, _CHUNK):
-        rows = slice(begin, min(begin + _CHUNK, num_videos))
+    together = max(1, _CHUNK // (how.num_frames * how.size**2))
+    for begin in range(0, num_videos, together):
+        rows = slice(begin, min(begin + together, num_videos))
         draws = random_draws.Draws.of(seed, stream, start + np.arange(num_videos)[rows])
         part = Factors(*(values[rows] for values in factors))
-        clips.video[rows], clips.actor[rows] = _render_chunk(part, draws, num_frames)
+        clips.video[rows], clips.actor[rows] = _render_chunk(part, draws, how)
     return clips

@@ -5,15 +5,67 @@ four that training never shows. Eight objects appear in the scenes. All function
 pictures at once on a canvas a little larger than the frame.
 """
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 
-from smad_jax.data.embedded import random_draws
+from smad_jax.data.embedded import look, random_draws
 
-CANVAS = 40  # pixels; a 32-pixel frame pans over it
+EXTENT = 40  # units of the canvas, over which a frame of 32 units pans
 
-_Y, _X = np.mgrid[:CANVAS, :CANVAS].astype(np.float32)
+
+class Canvas:
+    """The pixels that pictures are drawn on. Positions and sizes are in units.
+
+    Attributes:
+        size: H = W in pixels.
+        scale: Pixels of a unit.
+        y, x: [H, W] position of each pixel.
+    """
+
+    def __init__(self, scale: float):
+        self.size = round(EXTENT * scale)
+        self.scale = scale
+        self.y, self.x = np.mgrid[: self.size, : self.size].astype(np.float32) / scale
+
+    def edge(self, signed: np.ndarray, softness: float = 0.7) -> np.ndarray:
+        """Step from 0 to 1 where `signed` passes zero, about a pixel wide.
+
+        `softness`, half its width in pixels, is in the same measure as `signed` where
+        that is not in units.
+        """
+        return np.clip(0.5 + signed * self.scale / (2 * softness), 0, 1)
+
+    def noise(self, draws: random_draws.Draws, rows: int, columns: int) -> np.ndarray:
+        """[V, H, W] smooth noise in -1..1, of `rows` x `columns` cells."""
+        coarse = draws.uniform(-1, 1, rows + 1, columns + 1)
+        return self._interpolation(rows) @ coarse @ self._interpolation(columns).T
+
+    def flat_horizon(
+        self, draws: random_draws.Draws, low: float, high: float
+    ) -> np.ndarray:
+        """[V, H, W], one height for each picture."""
+        height = _column(draws.uniform(low, high))
+        return np.broadcast_to(height, (len(draws), self.size, self.size))
+
+    def _interpolation(self, cells: int) -> np.ndarray:
+        """[H, cells + 1] weights that spread a coarse row smoothly over the canvas."""
+        place = np.arange(self.size, dtype=np.float32) * cells / self.size
+        index = place.astype(int)
+        share = place - index
+        share = share * share * (3 - 2 * share)
+        weights = np.zeros((self.size, cells + 1), np.float32)
+        rows = np.arange(self.size)
+        weights[rows, index] = 1 - share
+        weights[rows, index + 1] = share
+        return weights
+
+
+@functools.cache
+def canvas_of(scale: float) -> Canvas:
+    """Returns the canvas with `scale` pixels for a unit."""
+    return Canvas(scale)
 
 
 def _column(values: np.ndarray) -> np.ndarray:
@@ -35,165 +87,151 @@ def _mix(below: np.ndarray, above: np.ndarray | float, share: np.ndarray) -> np.
     return below + (above - below) * share[..., None]
 
 
-def _edge(signed: np.ndarray, softness: float = 0.7) -> np.ndarray:
-    """Step from 0 to 1 over about a pixel, where `signed` passes zero."""
-    return np.clip(0.5 + signed / (2 * softness), 0, 1)
-
-
-def _interpolation(cells: int) -> np.ndarray:
-    """[CANVAS, cells + 1] weights that spread a coarse row smoothly over the canvas."""
-    place = np.arange(CANVAS, dtype=np.float32) * cells / CANVAS
-    index = place.astype(int)
-    share = place - index
-    share = share * share * (3 - 2 * share)
-    weights = np.zeros((CANVAS, cells + 1), np.float32)
-    rows = np.arange(CANVAS)
-    weights[rows, index] = 1 - share
-    weights[rows, index + 1] = share
-    return weights
-
-
-def _noise(draws: random_draws.Draws, rows: int, columns: int) -> np.ndarray:
-    """[V, H, W] smooth noise in -1..1, of `rows` x `columns` cells."""
-    coarse = draws.uniform(-1, 1, rows + 1, columns + 1)
-    return _interpolation(rows) @ coarse @ _interpolation(columns).T
-
-
 def _sky_and_ground(
     draws: random_draws.Draws,
+    canvas: Canvas,
     sky: np.ndarray,
     ground: np.ndarray,
     horizon: np.ndarray,
 ) -> np.ndarray:
     """A sky that pales towards the horizon, [V, H, W] rows from above, and ground."""
-    pale = 0.35 * np.clip(_Y / (_column(draws.uniform(16, 24))), 0, 1)
+    pale = 0.35 * np.clip(canvas.y / (_column(draws.uniform(16, 24))), 0, 1)
     sky = _mix(sky, 0.95, np.broadcast_to(pale, horizon.shape))
-    return _mix(sky, ground, _edge(_Y - horizon))
+    return _mix(sky, ground, canvas.edge(canvas.y - horizon))
 
 
-def _flat_horizon(draws: random_draws.Draws, low: float, high: float) -> np.ndarray:
-    return np.broadcast_to(
-        _column(draws.uniform(low, high)), (len(draws), CANVAS, CANVAS)
+def _sea(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
+    horizon = canvas.flat_horizon(draws, 13, 20)
+    sky = _colour(draws, (0.45, 0.68, 0.95))
+    water = _colour(draws, (0.08, 0.25, 0.55))
+    bent = canvas.y + 1.2 * canvas.noise(draws, 4, 5)
+    waves = np.sin(bent * _column(draws.uniform(1.3, 1.9))) * 0.10
+    return _sky_and_ground(draws, canvas, sky, water + waves[..., None], horizon)
+
+
+def _grass(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
+    horizon = canvas.flat_horizon(draws, 12, 19) + 1.5 * canvas.noise(draws, 1, 4)
+    sky = _colour(draws, (0.60, 0.72, 0.92), 0.12)
+    blades = 0.10 * canvas.noise(draws, 16, 24) + 0.05 * canvas.noise(draws, 5, 5)
+    ground = _colour(draws, (0.25, 0.52, 0.14)) + blades[..., None]
+    return _sky_and_ground(draws, canvas, sky, ground, horizon)
+
+
+def _brick(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
+    height, width = _column(draws.uniform(4.5, 6)), _column(draws.uniform(9, 12))
+    down = (canvas.y + _column(draws.uniform(0, 6))) / height
+    course = np.floor(down)
+    across = (canvas.x + _column(draws.uniform(0, 12))) / width + 0.5 * (course % 2)
+    joint = np.minimum((down % 1) * height, (across % 1) * width)
+    shade = np.sin(course * 12.9 + np.floor(across) * 78.2) * 0.07
+    shade = shade + 0.05 * canvas.noise(draws, 12, 12)
+    wall = _colour(draws, (0.55, 0.20, 0.13)) + shade[..., None]
+    return _mix(
+        wall, _colour(draws, (0.66, 0.60, 0.52)), 1 - canvas.edge(joint - 1, 0.4)
     )
 
 
-def _sea(draws: random_draws.Draws) -> np.ndarray:
-    horizon = _flat_horizon(draws, 13, 20)
-    sky = _colour(draws, (0.45, 0.68, 0.95))
-    water = _colour(draws, (0.08, 0.25, 0.55))
-    bent = _Y + 1.2 * _noise(draws, 4, 5)
-    waves = np.sin(bent * _column(draws.uniform(1.3, 1.9))) * 0.10
-    return _sky_and_ground(draws, sky, water + waves[..., None], horizon)
-
-
-def _grass(draws: random_draws.Draws) -> np.ndarray:
-    horizon = _flat_horizon(draws, 12, 19) + 1.5 * _noise(draws, 1, 4)
-    sky = _colour(draws, (0.60, 0.72, 0.92), 0.12)
-    blades = 0.10 * _noise(draws, 16, 24) + 0.05 * _noise(draws, 5, 5)
-    ground = _colour(draws, (0.25, 0.52, 0.14)) + blades[..., None]
-    return _sky_and_ground(draws, sky, ground, horizon)
-
-
-def _brick(draws: random_draws.Draws) -> np.ndarray:
-    height, width = _column(draws.uniform(4.5, 6)), _column(draws.uniform(9, 12))
-    down = (_Y + _column(draws.uniform(0, 6))) / height
-    course = np.floor(down)
-    across = (_X + _column(draws.uniform(0, 12))) / width + 0.5 * (course % 2)
-    joint = np.minimum((down % 1) * height, (across % 1) * width)
-    shade = np.sin(course * 12.9 + np.floor(across) * 78.2) * 0.07
-    shade = shade + 0.05 * _noise(draws, 12, 12)
-    wall = _colour(draws, (0.55, 0.20, 0.13)) + shade[..., None]
-    return _mix(wall, _colour(draws, (0.66, 0.60, 0.52)), 1 - _edge(joint - 1, 0.4))
-
-
-def _wood(draws: random_draws.Draws) -> np.ndarray:
+def _wood(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
     width = _column(draws.uniform(5, 8))
-    across = (_X + _column(draws.uniform(0, 8))) / width
-    shade = np.sin(np.floor(across) * 37.7) * 0.05 + 0.06 * _noise(draws, 2, 30)
+    across = (canvas.x + _column(draws.uniform(0, 8))) / width
+    shade = np.sin(np.floor(across) * 37.7) * 0.05 + 0.06 * canvas.noise(draws, 2, 30)
     planks = _colour(draws, (0.47, 0.31, 0.17), 0.06) + shade[..., None]
-    gap = 1 - _edge((across % 1) * width - 1, 0.4)
+    gap = 1 - canvas.edge((across % 1) * width - 1, 0.4)
     return _mix(planks, _colour(draws, (0.16, 0.10, 0.05), 0.03), gap)
 
 
-def _snow(draws: random_draws.Draws) -> np.ndarray:
-    horizon = _flat_horizon(draws, 9, 17) + 2 * _noise(draws, 1, 3)
+def _snow(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
+    horizon = canvas.flat_horizon(draws, 9, 17) + 2 * canvas.noise(draws, 1, 3)
     sky = _colour(draws, (0.70, 0.77, 0.88), 0.06)
-    drifts = 0.05 * _noise(draws, 7, 4)
+    drifts = 0.05 * canvas.noise(draws, 7, 4)
     ground = _colour(draws, (0.90, 0.92, 0.97), 0.03) + drifts[..., None]
-    return _sky_and_ground(draws, sky, ground, horizon)
+    return _sky_and_ground(draws, canvas, sky, ground, horizon)
 
 
-def _city(draws: random_draws.Draws) -> np.ndarray:
+def _city(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
     pitch = _column(draws.uniform(5, 7))
-    down = (_Y + _column(draws.uniform(0, 6))) / pitch
-    across = (_X + _column(draws.uniform(0, 6))) / pitch
+    down = (canvas.y + _column(draws.uniform(0, 6))) / pitch
+    across = (canvas.x + _column(draws.uniform(0, 6))) / pitch
     row, column = down.astype(int), across.astype(int)
     lit = draws.uniform(0, 1, 10, 10) < 0.45
     lit = lit[np.arange(len(draws))[:, None, None], row, column]
     pane = np.minimum(
-        _edge(0.36 - np.abs(down % 1 - 0.5), 0.08),
-        _edge(0.36 - np.abs(across % 1 - 0.5), 0.08),
+        canvas.edge(0.36 - np.abs(down % 1 - 0.5), 0.08),
+        canvas.edge(0.36 - np.abs(across % 1 - 0.5), 0.08),
     )
     roof = draws.uniform(-4, 14, 10)  # pixels from above, a house for each column
     roof = np.take_along_axis(roof[:, None], column, axis=2)
     night = _colour(draws, (0.07, 0.06, 0.14), 0.05)
     houses = _mix(night * 0.6, _colour(draws, (0.93, 0.82, 0.38), 0.1), lit * pane)
-    return _mix(night * 1.8, houses, _edge(_Y - roof))
+    return _mix(night * 1.8, houses, canvas.edge(canvas.y - roof))
 
 
-def _gym(draws: random_draws.Draws) -> np.ndarray:
-    horizon = _flat_horizon(draws, 9, 15)
-    floor = _colour(draws, (0.85, 0.62, 0.34)) + 0.03 * _noise(draws, 3, 20)[..., None]
+def _gym(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
+    horizon = canvas.flat_horizon(draws, 9, 15)
+    floor = (
+        _colour(draws, (0.85, 0.62, 0.34))
+        + 0.03 * canvas.noise(draws, 3, 20)[..., None]
+    )
     paints = ((0.95, 0.95, 0.95), (0.82, 0.12, 0.12), (0.15, 0.25, 0.75))
     for paint in paints:
         turn = _column(draws.uniform(-1.2, 1.2))
-        offset = _X - _column(draws.uniform(4, 36)) - (_Y - 26) * np.tan(turn)
-        line = _edge(_column(draws.uniform(0.9, 1.6)) - np.abs(offset * np.cos(turn)))
+        offset = (
+            canvas.x - _column(draws.uniform(4, 36)) - (canvas.y - 26) * np.tan(turn)
+        )
+        line = canvas.edge(
+            _column(draws.uniform(0.9, 1.6)) - np.abs(offset * np.cos(turn))
+        )
         floor = _mix(floor, _colour(draws, paint, 0.04), line)
     wall = _colour(draws, (0.58, 0.60, 0.56), 0.06)
-    skirting = _edge(1 - np.abs(_Y - horizon))
-    room = _mix(np.broadcast_to(wall, floor.shape), floor, _edge(_Y - horizon))
+    skirting = canvas.edge(1 - np.abs(canvas.y - horizon))
+    room = _mix(
+        np.broadcast_to(wall, floor.shape), floor, canvas.edge(canvas.y - horizon)
+    )
     return _mix(room, _colour(draws, (0.92, 0.90, 0.86), 0.04), skirting)
 
 
-def _desert(draws: random_draws.Draws) -> np.ndarray:
+def _desert(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
     sky = _colour(draws, (0.62, 0.78, 0.90))
     sand = _colour(draws, (0.85, 0.62, 0.36), 0.06)
     picture = sky
     for low, high, dark in ((8, 13, 0.0), (16, 21, 0.06), (24, 30, 0.12)):
         pitch = _column(draws.uniform(0.10, 0.22))
-        crest = np.sin(_X * pitch + _column(draws.uniform(0, 6.3)))
+        crest = np.sin(canvas.x * pitch + _column(draws.uniform(0, 6.3)))
         crest = _column(draws.uniform(low, high)) + 2.5 * crest
-        slope = np.clip((_Y - crest) * 0.012, 0, 0.1) + 0.02 * _noise(draws, 10, 10)
+        slope = np.clip((canvas.y - crest) * 0.012, 0, 0.1) + 0.02 * canvas.noise(
+            draws, 10, 10
+        )
         dune = sand - dark + slope[..., None]
-        picture = _mix(np.broadcast_to(picture, dune.shape), dune, _edge(_Y - crest))
+        picture = _mix(
+            np.broadcast_to(picture, dune.shape), dune, canvas.edge(canvas.y - crest)
+        )
     return picture
 
 
-def _forest(draws: random_draws.Draws) -> np.ndarray:
-    leaves = 0.10 * _noise(draws, 13, 13) + 0.06 * _noise(draws, 5, 5)
+def _forest(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
+    leaves = 0.10 * canvas.noise(draws, 13, 13) + 0.06 * canvas.noise(draws, 5, 5)
     picture = _colour(draws, (0.10, 0.27, 0.12), 0.05) + leaves[..., None]
     bark = _colour(draws, (0.24, 0.14, 0.09), 0.04)
     for slot in range(4):
         centre = _column(draws.uniform(10 * slot, 10 * slot + 9))
-        bent = centre + 0.8 * _noise(draws, 3, 1)
-        trunk = _edge(_column(draws.uniform(1.0, 2.6)) - np.abs(_X - bent))
+        bent = centre + 0.8 * canvas.noise(draws, 3, 1)
+        trunk = canvas.edge(_column(draws.uniform(1.0, 2.6)) - np.abs(canvas.x - bent))
         picture = _mix(picture, bark - 0.05 * (slot % 2), trunk)
     return picture
 
 
-def _tiles(draws: random_draws.Draws) -> np.ndarray:
+def _tiles(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
     pitch = _column(draws.uniform(5, 7.5))
-    odd = np.floor((_Y + _column(draws.uniform(0, 9))) / pitch) + np.floor(
-        (_X + _column(draws.uniform(0, 9))) / pitch
+    odd = np.floor((canvas.y + _column(draws.uniform(0, 9))) / pitch) + np.floor(
+        (canvas.x + _column(draws.uniform(0, 9))) / pitch
     )
     dark = np.clip(draws.uniform(-0.1, 0.4, 3), 0, 1)[:, None, None]
     light = _colour(draws, (0.87, 0.86, 0.88), 0.1)
     return _mix(np.broadcast_to(dark, (*odd.shape, 3)), light, odd % 2)
 
 
-def _curtain(draws: random_draws.Draws) -> np.ndarray:
-    bent = _X + 1.5 * _noise(draws, 2, 3)
+def _curtain(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
+    bent = canvas.x + 1.5 * canvas.noise(draws, 2, 3)
     fold = np.sin(
         bent * _column(draws.uniform(0.8, 1.3)) + _column(draws.uniform(0, 6.3))
     )
@@ -201,29 +239,31 @@ def _curtain(draws: random_draws.Draws) -> np.ndarray:
     return cloth * (1 + 0.55 * fold[..., None])
 
 
-def _crowd(draws: random_draws.Draws) -> np.ndarray:
+def _crowd(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
     people = draws.uniform(0, 1, 16, 16, 3) ** 0.8
     pitch = _column(draws.uniform(3, 3.8))
-    down = (_Y + _column(draws.uniform(0, 4))) / pitch
+    down = (canvas.y + _column(draws.uniform(0, 4))) / pitch
     row = np.floor(down)
-    across = (_X + _column(draws.uniform(0, 4))) / pitch + 0.5 * (row % 2)
+    across = (canvas.x + _column(draws.uniform(0, 4))) / pitch + 0.5 * (row % 2)
     index = np.arange(len(draws))[:, None, None]
     colours = people[index, row.astype(int), across.astype(int)]
     round_off = np.hypot(down % 1 - 0.5, across % 1 - 0.5)
     seats = np.broadcast_to(_colour(draws, (0.10, 0.09, 0.12), 0.05), colours.shape)
-    return _mix(seats, colours, _edge(0.5 - round_off, 0.12))
+    return _mix(seats, colours, canvas.edge(0.5 - round_off, 0.12))
 
 
-def _lava(draws: random_draws.Draws) -> np.ndarray:
-    level = _noise(draws, 6, 6) + 0.4 * _noise(draws, 12, 12)
+def _lava(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
+    level = canvas.noise(draws, 6, 6) + 0.4 * canvas.noise(draws, 12, 12)
     glow = np.exp(-((level / _column(draws.uniform(0.10, 0.18))) ** 2))
     rock = _colour(draws, (0.14, 0.06, 0.03), 0.03) + 0.05 * level[..., None]
     return _mix(rock, _colour(draws, (0.92, 0.48, 0.08), 0.07), glow)
 
 
-def _disco(draws: random_draws.Draws) -> np.ndarray:
+def _disco(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
     centre_y, centre_x = (_column(draws.uniform(4, 36)) for _ in range(2))
-    radius = np.hypot(_Y - centre_y, _X - centre_x) + 0.8 * _noise(draws, 5, 5)
+    radius = np.hypot(canvas.y - centre_y, canvas.x - centre_x) + 0.8 * canvas.noise(
+        draws, 5, 5
+    )
     ring = 0.5 + 0.5 * np.sin(
         radius * _column(draws.uniform(0.75, 1.1)) + _column(draws.uniform(0, 6.3))
     )
@@ -232,32 +272,38 @@ def _disco(draws: random_draws.Draws) -> np.ndarray:
     return _mix(np.broadcast_to(dark, (*ring.shape, 3)), light, ring)
 
 
-def _ice(draws: random_draws.Draws) -> np.ndarray:
-    floes = draws.uniform(-4, CANVAS + 4, 16, 2)
+def _ice(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
+    floes = draws.uniform(-4, EXTENT + 4, 16, 2)
     distance = np.hypot(
-        _Y - floes[..., :1, None], _X - floes[..., 1:, None]
+        canvas.y - floes[..., :1, None], canvas.x - floes[..., 1:, None]
     )  # [V, floes, H, W]
     nearest = np.partition(distance, 1, axis=1)[:, :2]
-    crack = 1 - _edge(nearest[:, 1] - nearest[:, 0] - 1.2, 0.6)
-    sheet = _colour(draws, (0.60, 0.85, 0.92)) + 0.06 * _noise(draws, 4, 4)[..., None]
+    crack = 1 - canvas.edge(nearest[:, 1] - nearest[:, 0] - 1.2, 0.6)
+    sheet = (
+        _colour(draws, (0.60, 0.85, 0.92)) + 0.06 * canvas.noise(draws, 4, 4)[..., None]
+    )
     return _mix(sheet, _colour(draws, (0.15, 0.38, 0.55)), crack)
 
 
-def _hatch(draws: random_draws.Draws) -> np.ndarray:
+def _hatch(draws: random_draws.Draws, canvas: Canvas) -> np.ndarray:
     pitch = _column(draws.uniform(2.8, 4))
     turn = _column(draws.uniform(-0.25, 0.25))
-    along = _X * np.cos(turn) + _Y * np.sin(turn) + _column(draws.uniform(0, 4))
-    across = _Y * np.cos(turn) - _X * np.sin(turn) + _column(draws.uniform(0, 4))
+    along = (
+        canvas.x * np.cos(turn) + canvas.y * np.sin(turn) + _column(draws.uniform(0, 4))
+    )
+    across = (
+        canvas.y * np.cos(turn) - canvas.x * np.sin(turn) + _column(draws.uniform(0, 4))
+    )
     line = np.maximum(
-        _edge(0.8 - np.abs((along % pitch) - pitch / 2), 0.5),
-        _edge(0.8 - np.abs((across % pitch) - pitch / 2), 0.5),
+        canvas.edge(0.8 - np.abs((along % pitch) - pitch / 2), 0.5),
+        canvas.edge(0.8 - np.abs((across % pitch) - pitch / 2), 0.5),
     )
     paper = _colour(draws, (0.66, 0.68, 0.72), 0.06)
     ink = _colour(draws, (0.40, 0.42, 0.50), 0.05)
     return _mix(np.broadcast_to(paper, (*line.shape, 3)), ink, line)
 
 
-SCENES: dict[str, Callable[[random_draws.Draws], np.ndarray]] = {
+SCENES: dict[str, Callable[[random_draws.Draws, Canvas], np.ndarray]] = {
     "sea": _sea,
     "grass": _grass,
     "brick": _brick,
@@ -278,13 +324,27 @@ SCENES: dict[str, Callable[[random_draws.Draws], np.ndarray]] = {
 NUM_COMMON_SCENES = 12
 
 
-def draw_backgrounds(draws: random_draws.Draws, scene: np.ndarray) -> np.ndarray:
-    """Returns [V, CANVAS, CANVAS, 3] pictures in 0..1 of the scenes `scene` [V]."""
-    pictures = np.empty((len(scene), CANVAS, CANVAS, 3), np.float32)
+def _grain(draws: random_draws.Draws, canvas: Canvas, pixels: int) -> np.ndarray:
+    """[V, H, W] noise in -1..1, equal in squares of some pixels."""
+    cells = -(-canvas.size // pixels)
+    coarse = draws.uniform(-1, 1, cells, cells)
+    fine = coarse.repeat(pixels, axis=1).repeat(pixels, axis=2)
+    return fine[:, : canvas.size, : canvas.size]
+
+
+def draw_backgrounds(
+    draws: random_draws.Draws, scene: np.ndarray, how: look.Look
+) -> np.ndarray:
+    """Returns [V, H, W, 3] pictures in 0..1 of the scenes `scene` [V]."""
+    canvas = canvas_of(how.scale)
+    pictures = np.empty((len(scene), canvas.size, canvas.size, 3), np.float32)
     for label, draw in enumerate(SCENES.values()):
         rows = np.flatnonzero(scene == label)
         if len(rows):
-            pictures[rows] = draw(draws.take(rows))
+            pictures[rows] = draw(draws.take(rows), canvas)
+    if how.grain:
+        for pixels in (2, 4):
+            pictures *= 1 + how.grain * _grain(draws, canvas, pixels)[..., None]
     return np.clip(pictures, 0, 1)
 
 
@@ -327,20 +387,22 @@ OBJECTS: dict[str, tuple[_Shape, tuple[float, float, float]]] = {
 
 
 def draw_objects(
-    draws: random_draws.Draws, pictures: np.ndarray, item: np.ndarray
+    draws: random_draws.Draws, pictures: np.ndarray, item: np.ndarray, how: look.Look
 ) -> np.ndarray:
     """Returns the pictures with an object each, to the left or right of the centre.
 
     Args:
         draws: Streams of the V pictures.
-        pictures: [V, CANVAS, CANVAS, 3] in 0..1.
+        pictures: [V, H, W, 3] in 0..1.
         item: [V] index into `OBJECTS`, or -1 for none.
+        how: The look that the pictures were drawn with.
     """
+    canvas = canvas_of(how.scale)
     radius = draws.uniform(3, 4.5)
     side = np.where(draws.uniform(0, 1) < 0.5, -1, 1)
-    middle = (CANVAS - 1) / 2
+    middle = (EXTENT - 1) / 2
     centre_x = middle + side * draws.uniform(6, 11)
-    centre_y = draws.uniform(12, CANVAS - 11)
+    centre_y = draws.uniform(12, EXTENT - 11)
     jitter = draws.uniform(-0.1, 0.1, 3)
     painted = pictures.copy()
     for label, (shape, colour) in enumerate(OBJECTS.values()):
@@ -349,10 +411,11 @@ def draw_objects(
             continue
         size = _column(radius[rows])
         signed = shape(
-            (_X - _column(centre_x[rows])) / size, (_Y - _column(centre_y[rows])) / size
+            (canvas.x - _column(centre_x[rows])) / size,
+            (canvas.y - _column(centre_y[rows])) / size,
         )
         paint = np.clip(np.array(colour, np.float32) + jitter[rows], 0, 1)[
             :, None, None
         ]
-        painted[rows] = _mix(pictures[rows], paint, _edge(-signed * size, 0.5))
+        painted[rows] = _mix(pictures[rows], paint, canvas.edge(-signed * size, 0.5))
     return painted

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smad_jax.data.embedded import random_draws
+from smad_jax.data.embedded import look, random_draws
 
 # Angles in degrees from straight down towards +x, the way the actor faces; torso
 # and head count their lean from straight up. Each limb: rest, swing, sway; its
@@ -138,10 +138,11 @@ def _joints(
     draws: random_draws.Draws, action: np.ndarray, num_frames: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ends [V, T, 10, 2] (x, y) of all limbs, hip at 0, in parts of the height."""
+    time = np.arange(num_frames) / num_frames
     cycles = draws.uniform(0.7, 1.1)
     start = draws.uniform(0, 2 * np.pi)
     amplitude = draws.uniform(0.75, 1.2)[:, None, None]
-    phase = start[:, None] + 2 * np.pi * cycles[:, None] * np.arange(num_frames) / 4
+    phase = start[:, None] + 2 * np.pi * cycles[:, None] * time
     rest, swing, sway = np.moveaxis(_ANGLES[action], 2, 0)[:, :, None]
     risen = (0.5 - 0.5 * np.cos(phase))[..., None]
     angle = rest + amplitude * (swing * risen + sway * np.sin(phase)[..., None])
@@ -169,11 +170,12 @@ def _joints(
 
 
 def _place(
-    draws: random_draws.Draws, begin: np.ndarray, end: np.ndarray, size: int
+    draws: random_draws.Draws, begin: np.ndarray, end: np.ndarray, how: look.Look
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Limb ends in pixels, feet on the ground, and the actor's height [V]."""
-    height = draws.uniform(0.8, 1.0) * size
-    middle = draws.uniform(0.36, 0.64) * size
+    size = how.size
+    height = draws.uniform(*how.height) * size
+    middle = draws.uniform(*how.middle) * size
     ground = draws.uniform(0.93, 1.02) * size
     mirror = np.where(draws.uniform(0, 1) < 0.5, -1, 1)
     scale = height[:, None] * np.stack([mirror, np.ones_like(mirror)], axis=-1)
@@ -214,23 +216,22 @@ def _distance(begin: np.ndarray, end: np.ndarray, size: int) -> np.ndarray:
 
 
 def draw_actors(
-    draws: random_draws.Draws, action: np.ndarray, *, num_frames: int, size: int
+    draws: random_draws.Draws, action: np.ndarray, how: look.Look
 ) -> Drawing:
     """Returns the actors of V clips, a dark outline round each.
 
     Args:
         draws: Streams of the V clips.
         action: [V] index into `ACTIONS`.
-        num_frames: T; a whole action takes about 4 frames.
-        size: Frame height and width in pixels.
+        how: Size of the frames and of the actor.
     """
-    begin, end, height = _place(draws, *_joints(draws, action, num_frames), size)
-    shape = (*begin.shape[:2], size, size)
-    outline = np.full(shape, -1, np.float32)
+    begin, end, height = _place(draws, *_joints(draws, action, how.num_frames), how)
+    shape = (*begin.shape[:2], how.size, how.size)
+    outline = np.full(shape, -np.inf, np.float32)
     unseen = np.ones(shape, np.float32)  # share of a pixel not yet covered
     fabric = np.zeros((3, *shape), np.float32)
     for limb in _FRONT_TO_BACK:
-        inside = _distance(begin[:, :, limb], end[:, :, limb], size)
+        inside = _distance(begin[:, :, limb], end[:, :, limb], how.size)
         np.subtract(
             (_RADIUS[limb] * height)[:, None, None, None] + 0.5, inside, out=inside
         )

@@ -27,6 +27,57 @@ def test_clips_are_frames_of_32_pixels_with_a_mask_for_each():
     assert clips.actor.dtype == bool
 
 
+def test_a_larger_frame_shows_the_same_scene_in_more_detail():
+    factors = some_factors(16)._replace(action=np.full(16, -1))
+    large = benchmark.FIRST_LOOK._replace(size=96)
+    first, found = (
+        benchmark.render(factors, seed=3, stream=0, how=how).video.astype(float)
+        for how in (benchmark.FIRST_LOOK, large)
+    )
+    assert found.shape == (16, 4, 96, 96, 3)
+    colour, same = (video.mean(axis=(1, 2, 3)) for video in (first, found))
+    assert np.abs(colour - same).max() < 20
+    assert np.linalg.norm(colour[:, None] - same, axis=-1).argmin(1).tolist() == list(
+        range(16)
+    )
+
+
+def test_a_longer_video_shows_the_action_once_too():
+    factors = benchmark.Factors(np.arange(40) % 10, np.zeros(40, int), np.full(40, -1))
+    four, eight = (
+        benchmark.render(
+            factors,
+            seed=3,
+            stream=0,
+            how=benchmark.FIRST_LOOK._replace(num_frames=num_frames),
+        ).actor
+        for num_frames in (4, 8)
+    )
+    step, half_step = (
+        (actor[:, 1:] != actor[:, :-1]).mean(axis=(1, 2, 3)) for actor in (four, eight)
+    )
+    assert half_step.mean() < 0.9 * step.mean()  # joints shake as much as before
+    assert half_step.min() > 0.01
+
+
+def test_grain_changes_the_scene_and_not_the_actor():
+    factors = some_factors(6)._replace(object=np.full(6, -1))
+    plain, grainy = (
+        benchmark.render(
+            factors, seed=3, stream=0, how=benchmark.FIRST_LOOK._replace(grain=grain)
+        )
+        for grain in (1e-6, 0.3)
+    )
+    np.testing.assert_array_equal(plain.actor, grainy.actor)
+    changed = np.abs(plain.video.astype(float) - grainy.video).mean(axis=-1)
+    assert changed[~plain.actor].mean() > 10
+    inside = plain.actor.copy()
+    for axis in (2, 3):
+        for shift in (-1, 1):
+            inside &= np.roll(plain.actor, shift, axis)
+    assert changed[inside].mean() < 1
+
+
 def test_the_same_seed_gives_the_same_pixels_and_another_gives_others():
     factors = some_factors()
     first, again, other = (
@@ -42,11 +93,11 @@ def test_another_stream_of_the_same_seed_gives_other_pixels():
     assert (first.video != other.video).mean() > 0.5
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 1000])
-def test_the_number_of_clips_drawn_together_has_no_influence(chunk, monkeypatch):
+@pytest.mark.parametrize("pixels", [1, 7 * 4 * 32 * 32, 10**9])
+def test_the_number_of_clips_drawn_together_has_no_influence(pixels, monkeypatch):
     factors = some_factors()
     expected = benchmark.render(factors, seed=3, stream=0)
-    monkeypatch.setattr(benchmark, "_CHUNK", chunk)
+    monkeypatch.setattr(benchmark, "_CHUNK", pixels)
     found = benchmark.render(factors, seed=3, stream=0)
     np.testing.assert_array_equal(found.video, expected.video)
     np.testing.assert_array_equal(found.actor, expected.actor)
@@ -93,7 +144,8 @@ def test_every_action_moves():
 def test_scenes_differ_more_between_categories_than_within():
     scene = np.repeat(np.arange(16), 12)
     factors = benchmark.Factors(np.full(192, -1), scene, np.full(192, -1))
-    frames = benchmark.render(factors, seed=3, stream=0, num_frames=1).video[:, 0]
+    still = benchmark.FIRST_LOOK._replace(num_frames=1)
+    frames = benchmark.render(factors, seed=3, stream=0, how=still).video[:, 0]
     gradient = np.abs(np.diff(frames.astype(float), axis=1)).mean(axis=(1, 2))
     look = np.concatenate([frames.mean(axis=(1, 2)), gradient], axis=1)
     centre = look.reshape(16, 12, -1).mean(axis=1)

@@ -80,9 +80,8 @@ def test_clips_and_images_show_their_factors_when_decoded(raw):
         media = benchmark.draw_web_media(
             count, seed=5, stream=stream, bias=benchmark.WebBias()
         )
-        clips = benchmark.render(
-            media.factors, seed=5, stream=stream, num_frames=length
-        )
+        how = benchmark.FIRST_LOOK._replace(num_frames=length)
+        clips = benchmark.render(media.factors, seed=5, stream=stream, how=how)
         for number in (0, count - 1):
             row = raw.ids.index(f"{name}-{number:05}")
             stored = raw.video(row)
@@ -107,7 +106,8 @@ def test_the_truth_lies_beside_the_media_with_an_actor_for_each_frame(made, raw)
 
 def test_labels_are_those_of_the_benchmarks_labellers(raw):
     sets = {"iid": benchmark.draw_factors(11, seed=5, stream=1, bias=benchmark.Bias())}
-    labellers = render.make(sets, BASE.stills, 5, str).labellers
+    how = benchmark.FIRST_LOOK
+    labellers = render.make(sets, BASE.stills, 5, str, how).labellers
     rows = range(33, 54)  # the images: of one frame each
     frames = np.concatenate([video.decode(raw.video(row).video, [0]) for row in rows])
     for aspect, label in labellers.items():
