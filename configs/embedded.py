@@ -96,7 +96,11 @@ LATER: dict[str, dict[str, dict[str, str | float]]] = {
         "saar": _tuned(),
         "maat": _tuned(soft_ce_weight=0.6, kl_weight=0.6),
     },
-    "embedded-milder": {},
+    "embedded-milder": {
+        "baseline": {"optimizer.learning_rate": 1.5e-3},
+        "saar": {"optimizer.learning_rate": 1.5e-3},
+        "maat": _tuned(),  # at SMAD's weights, constant from the first step
+    },
     LARGE: {},
 }
 
