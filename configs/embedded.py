@@ -40,17 +40,12 @@ NETWORKS = {
     "resnet50": ("tsn_tiny", 3, 4),
     "resnet3d_18": ("resnet3d_tiny", 4, 0),
 }
-# The edition of larger videos, which have eight frames, and what differs there.
+# The same for the edition of larger videos, which have eight frames.
 LARGE = "embedded-large"
 LARGE_NETWORKS = {
     "slowonly_r18": ("slowonly_small", 8, 1),
     "resnet50": ("tsn_small", 3, 8),
     "resnet3d_18": ("resnet3d_small", 8, 0),
-}
-LARGE_RECIPE = {
-    "data.transform.resize": 112,
-    "data.transform.size": 112,
-    "data.cache_mib": 1024,
 }
 
 
@@ -111,7 +106,8 @@ def apply(config: ConfigDict, tuned: Mapping[str, object], edition: str) -> Conf
     name, num_frames, test_views = networks[config.model.name]
     config.update_from_flattened_dict(RECIPE)
     if edition == LARGE:
-        config.update_from_flattened_dict(LARGE_RECIPE)
+        config.data.transform.resize = config.data.transform.size = 112
+        config.data.cache_mib = 1024
     config.model.name = name
     config.data.sampling.num_frames = num_frames
     config.data.sampling.stride = 1

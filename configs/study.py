@@ -191,7 +191,7 @@ def _lasting(data: str = LASTING) -> Study:
 
     The arms *twice* have twice the adversarial weight that tuning chose. The scene
     decides more of the action here, so stronger adversaries are among the trials;
-    `lasting-edges` and `milder-edges` go on where an edge of the trials won.
+    `lasting-edges` and `milder-edges` extend the trials where an edge of them won.
     """
     arms = _main_arms(data)
     for arm in ("MAAT", "SMAD"):

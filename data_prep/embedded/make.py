@@ -218,7 +218,7 @@ def prepare(
         # without a set that is not made: so the first edition's recipes stay the same
         "sizes": {k: v for k, v in dataclasses.asdict(sizes).items() if v},
         "bias": dataclasses.asdict(bias),
-        # likewise, only what the first edition does not have
+        # for the same reason, without the look if it is the first
         **({} if how == benchmark.FIRST_LOOK else {"look": how._asdict()}),
     }
     folder = pathlib.Path(data_root) / benchmark.folder_name(seed, scale, name=name)

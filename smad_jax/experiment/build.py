@@ -17,6 +17,7 @@ from smad_jax.experiment import streams
 from smad_jax.experiment.keys import Init
 from smad_jax.experiment.settings import Settings
 from smad_jax.methods import base
+from smad_jax.models import compiler_options
 from smad_jax.torch_weights import weights
 from smad_jax.training import (
     averaging,
@@ -92,7 +93,17 @@ def build(
     state = averaging.started(state) if ema else state
     layout = parameter_layout.layout(state, mesh)
     train_step = stepping.make_train_step(
-        graph, base.loss, direction, rate, ema=ema, layout=layout
+        graph,
+        base.loss,
+        direction,
+        rate,
+        ema=ema,
+        layout=layout,
+        compiler_options=compiler_options.for_train_step(
+            models.MODELS[settings.model.name],
+            settings.data.transform.size,
+            jax.default_backend(),
+        ),
     )
     return Built(graph, sharding.place(state, layout), train_step)
 

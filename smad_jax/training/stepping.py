@@ -63,6 +63,7 @@ def make_train_step(
     *,
     ema: float = 0.0,
     layout: train_state.TrainState | None = None,
+    compiler_options: Mapping[str, str] | None = None,
 ) -> Step:
     """Returns `step(state, batch, key, advance=1) -> (state, metrics)`, compiled.
 
@@ -79,6 +80,7 @@ def make_train_step(
         learning_rate: Rate as a function of `state.step`.
         ema: Decay of the state's average, if it has one.
         layout: Where the state is placed; None lets the compiler decide.
+        compiler_options: Of XLA, by name.
     """
 
     def train_step(
@@ -113,11 +115,8 @@ def make_train_step(
             optimizer_state=optimizer_state,
         )
         after = averaging.moved(after, decay=ema)
-        # One bad batch must not destroy a run, so it changes no array. Decided on the
-        # device: reading the loss here would stop the host from running ahead. The norm
-        # counts too, since a finite loss can have an infinite gradient.
         finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(norm)
-        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), after, state)
+        kept = _either(finite, after, state)
         metrics = metrics | {
             "gradient_norm": norm,
             "learning_rate": rate,
@@ -125,5 +124,21 @@ def make_train_step(
         }
         return dataclasses.replace(kept, step=state.step + advance), metrics
 
-    # Donated: parameters and momentum are updated in place, not held twice.
-    return jax.jit(train_step, donate_argnums=0, out_shardings=(layout, None))
+    return jax.jit(
+        train_step,
+        donate_argnums=0,  # parameters and momentum are updated in place, not twice
+        out_shardings=(layout, None),
+        compiler_options=dict(compiler_options or {}),
+    )
+
+
+def _either(
+    finite: jax.Array, after: train_state.TrainState, before: train_state.TrainState
+) -> train_state.TrainState:
+    """Returns the state after a step, or before it if the step was not finite.
+
+    One bad batch must not destroy a run, so it changes no array. Decided on the device:
+    reading the loss would stop the host from running ahead. The norm counts too, since
+    a finite loss can have an infinite gradient.
+    """
+    return jax.tree.map(lambda a, b: jnp.where(finite, a, b), after, before)

@@ -25,6 +25,7 @@ from flax import nnx
 from torch.nn import functional
 
 from smad_jax import models
+from smad_jax.models import compiler_options
 from smad_jax.training import host_memory, train_state
 from tests.benchmarks import measuring
 from tests.golden import draws
@@ -156,7 +157,7 @@ def ours(row: Row, dtype: str = "float32") -> Calls:
         model = train_state.merge(graph, params, stats)
         return model(clips, train=False).logits
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=compiler_options.for_train_step("cpu"))
     @functools.partial(jax.value_and_grad, has_aux=True)
     def train(
         params: train_state.Tree,
