@@ -65,17 +65,20 @@ def iterate(
     dataset: grain.MapDataset, size: int, num_threads: int, num_workers: int
 ) -> grain.DatasetIterator:
     """Returns the batches of `size` elements, read ahead by threads and processes."""
-    options = grain.ReadOptions(num_threads, max(num_threads, 2 * size))
-    stream = dataset.to_iter_dataset(options)
     if num_workers:
         if not flags.FLAGS.is_parsed():  # Grain reads flags, which scripts never parse
             flags.FLAGS.mark_as_parsed()
-        # workers get elements, not batches, so that the order stays the same
-        stream = stream.mp_prefetch(
-            grain.MultiprocessingOptions(num_workers, max(1, 2 * size // num_workers)),
+        # Each makes whole batches, in turn: their order does not depend on the number
+        # of workers, and this process copies nothing.
+        batches = dataset.batch(size, drop_remainder=True)
+        options = grain.ReadOptions(num_threads, max(1, num_threads))
+        stream = batches.to_iter_dataset(options).mp_prefetch(
+            grain.MultiprocessingOptions(num_workers, per_worker_buffer_size=1),
             worker_init_fn=_end_with_the_run,
         )
-    stream = stream.batch(size, drop_remainder=True)
+    else:
+        options = grain.ReadOptions(num_threads, max(num_threads, 2 * size))
+        stream = dataset.to_iter_dataset(options).batch(size, drop_remainder=True)
     if num_threads:
         stream = grain.experimental.ThreadPrefetchIterDataset(
             stream, prefetch_buffer_size=1

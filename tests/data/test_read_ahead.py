@@ -19,7 +19,7 @@ from tests.data import test_read_ahead
 
 if __name__ == "__main__":
     batches = test_read_ahead.two_workers()
-    next(batches)
+    next(batches), next(batches)  # one of each worker
     print(*[worker.pid for worker in multiprocessing.active_children()], flush=True)
     time.sleep(60)
 """
