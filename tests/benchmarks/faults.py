@@ -293,17 +293,17 @@ def _train(workdir: pathlib.Path, data: pathlib.Path) -> float:
 
 
 def _result(workdir: pathlib.Path) -> object:
-    """The parameters, the results, and metrics.jsonl without times."""
+    """The parameters, the results, and metrics.jsonl without times and memory."""
     arrays = checkpoint.read_trained(workdir / "checkpoints")
     params = {name: array.tobytes() for name, array in arrays[1].items()}
     results = json.loads((workdir / "results.json").read_text("utf-8"))["results"]
     lines = map(json.loads, (workdir / "metrics.jsonl").read_text("utf-8").splitlines())
-    timed = ("time/", "clips_per_second")
+    measured = ("time/", "clips_per_second", "memory/")
     return (
         params,
         results,
         [
-            {key: value for key, value in line.items() if not key.startswith(timed)}
+            {key: value for key, value in line.items() if not key.startswith(measured)}
             for line in lines
         ],
     )
