@@ -51,6 +51,8 @@ def test_missing_marker_is_an_error_and_leaves_the_file(act, tmp_path):
         ("docs/results/lasting.md", "tune-lasting"),
         ("docs/results/lasting.md", "tune-lasting-edges"),
         ("docs/results/lasting-parts.md", "study-lasting-parts"),
+        ("docs/results/milder.md", "tune-milder"),
+        ("docs/results/milder.md", "tune-milder-edges"),
         ("docs/results/smad.md", "study-smad"),
         ("docs/results/smad.md", "tune-smad"),
         ("docs/results/longer.md", "study-longer"),
