@@ -56,7 +56,7 @@ def open_video(
     Raises:
         VideoError: if it cannot be opened or states too many pixels.
     """
-    remaining = max(deadline - time.monotonic(), 0.001)
+    remaining = max(deadline - time.thread_time(), 0.001)
     try:
         container = av.open(
             io.BytesIO(video), "r", timeout=remaining, options=dict(_SAFE)

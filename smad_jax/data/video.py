@@ -34,7 +34,7 @@ EXTENSIONS = tuple(
 IMAGE_EXTENSIONS = tuple(".bmp .gif .jpeg .jpg .png .tif .tiff .webp".split())
 ALL_EXTENSIONS = (*EXTENSIONS, *IMAGE_EXTENSIONS)
 
-TIME_LIMIT = 20.0  # seconds a file; the longest real clip needs a fraction of one
+TIME_LIMIT = 20.0  # seconds of a core; the longest real clip needs a fraction of one
 
 
 def decode(
@@ -63,14 +63,14 @@ def decode(
         short_side: The short side to which the caller reduces the frames, in pixels, 0
             if unknown. Stored JPEG files are decoded at 1/2, 1/4 or 1/8 of their size
             where that leaves their short side as large; other videos keep their size.
-        time_limit: Seconds before giving up.
+        time_limit: Seconds of processor time before giving up.
         limits: The most pixels of a frame, and of all distinct frames together.
 
     Raises:
         VideoError: with the reason why the frames cannot be decoded.
     """
     wanted, places = np.unique(_numbers(indices), return_inverse=True)
-    deadline = time.monotonic() + time_limit
+    deadline = time.thread_time() + time_limit
     with _failures_named():
         if (pictures := _pictures(video, limits)) is not None:
             if wanted[-1] >= len(pictures):
@@ -102,7 +102,7 @@ def decode_frames(
     The arguments, the result and the error are those of `decode`.
     """
     with _failures_named():
-        deadline = time.monotonic() + time_limit
+        deadline = time.thread_time() + time_limit
         return jpeg_decoding.decode(
             stored, _numbers(indices), short_side, deadline, limits
         )
@@ -128,12 +128,12 @@ def packet_places(
     Args:
         video: The encoded file.
         num_frames: Frames that decode, by `probe`.
-        time_limit: Seconds before giving up.
+        time_limit: Seconds of processor time before giving up.
     """
     if images.codec(video) or jpeg_frames.is_packed(video):
         return b""
     request = packet_decoding.Request(
-        [0], None, time.monotonic() + time_limit, video_facts.LIMITS
+        [0], None, time.thread_time() + time_limit, video_facts.LIMITS
     )
     with contextlib.suppress(VideoError), _failures_named():
         places = packet_decoding.find_places(video, request)
@@ -151,7 +151,7 @@ def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarr
 
     Args:
         video: The encoded file.
-        time_limit: Seconds before giving up.
+        time_limit: Seconds of processor time before giving up.
 
     Raises:
         VideoError: where decoding fails; the frames before that were yielded.
@@ -161,11 +161,11 @@ def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarr
             yield from pictures
             return
         if (stored := _jpeg_frames(video)) is not None:
-            yield from jpeg_decoding.frames(stored, time.monotonic() + time_limit)
+            yield from jpeg_decoding.frames(stored, time.thread_time() + time_limit)
             return
         reformatter = av.video.reformatter.VideoReformatter()
         shape = None
-        with containers.open_video(video, time.monotonic() + time_limit) as opened:
+        with containers.open_video(video, time.thread_time() + time_limit) as opened:
             for frame in containers.decoded(opened):
                 picture = np.ascontiguousarray(
                     containers.upright(frame, reformatter, shape)
@@ -181,7 +181,7 @@ def encoded(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[bytes]:
 
     Args:
         video: The bytes of a file that FFmpeg reads.
-        time_limit: Seconds before giving up on opening it.
+        time_limit: Seconds of processor time before giving up on opening it.
 
     Raises:
         VideoError: if the file cannot be opened, or where reading fails.
@@ -191,7 +191,7 @@ def encoded(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[bytes]:
         return
     with (
         _failures_named(),
-        containers.open_video(video, time.monotonic() + time_limit) as opened,
+        containers.open_video(video, time.thread_time() + time_limit) as opened,
     ):
         for packet in opened.container.demux(opened.stream):
             yield bytes(packet)
@@ -209,7 +209,7 @@ def probe(
         video: The encoded file.
         count: `decoded` decodes every frame, so that `num_frames` is certain; `stated`
             decodes the first and counts the packets, about a hundred times faster.
-        time_limit: Seconds before giving up.
+        time_limit: Seconds of processor time before giving up.
 
     Raises:
         VideoError: if not even one frame decodes, or time runs out.
@@ -219,8 +219,8 @@ def probe(
             (height, width), number = pictures[0].shape[:2], len(pictures)
             return Facts(number, number, width, height, 0, images.codec(video), 0.0, "")
         if (stored := _jpeg_frames(video)) is not None:
-            return jpeg_decoding.facts(stored, count, time.monotonic() + time_limit)
-        return _video_facts(video, count, time.monotonic() + time_limit)
+            return jpeg_decoding.facts(stored, count, time.thread_time() + time_limit)
+        return _video_facts(video, count, time.thread_time() + time_limit)
 
 
 def _video_facts(video: bytes, count: str, deadline: float) -> Facts:

@@ -100,8 +100,12 @@ def too_few(wanted: int, there: int) -> VideoError:
 
 
 def check_time(deadline: float) -> None:
-    """Raises VideoError if it is later than `deadline`, in `time.monotonic` seconds."""
-    if time.monotonic() > deadline:
+    """Raises VideoError if this thread has worked beyond `deadline`.
+
+    In seconds of `time.thread_time`, so that a process that was suspended, or had to
+    wait for its turn, reads the same videos as one that was not.
+    """
+    if time.thread_time() > deadline:
         raise VideoError("timeout", "decoding took longer than the time limit")
 
 

@@ -1,4 +1,5 @@
 import io
+import time
 
 import av
 import cv2
@@ -87,6 +88,13 @@ def test_time_runs_out(tiny_video, indices):
     with pytest.raises(video.VideoError) as caught:
         video.decode(content, indices, time_limit=0)
     assert caught.value.reason == "timeout"
+
+
+def test_a_suspended_process_loses_no_video(tiny_video, monkeypatch):
+    content, hours = tiny_video(60), iter(range(0, 10**6, 3600))
+    expected = video.decode(content, [5, 41])
+    monkeypatch.setattr(time, "monotonic", lambda: next(hours))
+    np.testing.assert_array_equal(video.decode(content, [5, 41]), expected)
 
 
 def test_frame_past_the_end_is_truncated(tiny_video):
