@@ -35,7 +35,9 @@ _SAFE = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
 _PADDING = 1 << 16  # pixels that a decoder may add to a small frame
 _VP8_SHOWN = 0x10  # the bit of a VP8 frame's first byte that marks it as displayed
 
+Turn = tuple[bool, tuple[slice, slice]]  # see `orientation`
 _FORWARDS = slice(None)
+AS_STORED: Turn = (False, (_FORWARDS, _FORWARDS))
 _BACKWARDS = {False: _FORWARDS, True: slice(None, None, -1)}
 
 
@@ -158,9 +160,13 @@ def upright(
     frame: av.video.frame.VideoFrame,
     reformatter: av.video.reformatter.VideoReformatter,
     shape: tuple[int, ...] | None,
+    turn: Turn,
 ) -> np.ndarray:
-    """Returns [H, W, 3] uint8 RGB, turned as the file states, in `shape` if given."""
-    transposed, flips = orientation(frame)
+    """Returns [H, W, 3] uint8 RGB, turned as the file states, in `shape` if given.
+
+    `turn` is the `orientation` of the stream's first frame.
+    """
+    transposed, flips = turn
     height, width = frame.height, frame.width
     if shape is not None:  # a stream may change its size; a clip may not
         height, width = shape[1::-1] if transposed else shape[:2]
@@ -177,17 +183,18 @@ def upright(
     return picture[flips]
 
 
-def orientation(
-    frame: av.video.frame.VideoFrame,
-) -> tuple[bool, tuple[slice, slice]]:
+def orientation(frame: av.video.frame.VideoFrame) -> Turn:
     """Returns whether to swap rows and columns, and the direction of each then.
+
+    PyAV keeps a frame whose side data were read until Python looks for cycles, so read
+    them of the first frame alone.
 
     A display matrix [a b; c d] maps the stored (x, y) to (a x + c y, b x + d y). If its
     determinant is negative the picture is mirrored, which `rotation` does not show.
     """
     stored = frame.side_data.get("DISPLAYMATRIX")
     if stored is None:
-        return False, (_FORWARDS, _FORWARDS)
+        return AS_STORED
     a, b, _, c, d = np.frombuffer(bytes(stored), np.int32)[:5].tolist()
     transposed = abs(b) + abs(c) > abs(a) + abs(d)
     down, right = (b, c) if transposed else (d, a)

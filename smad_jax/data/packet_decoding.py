@@ -132,6 +132,7 @@ def _clip(decoded: Iterator[_Numbered], request: Request) -> np.ndarray:
     wanted = request.wanted
     reformatter = av.video.reformatter.VideoReformatter()
     clip, place, number = np.zeros((0, 0, 0, 3), np.uint8), 0, -1
+    turn = containers.AS_STORED
     for number, frame in decoded:
         if number != wanted[place]:
             continue
@@ -139,11 +140,12 @@ def _clip(decoded: Iterator[_Numbered], request: Request) -> np.ndarray:
             video_facts.check_pixels(
                 (frame.width, frame.height), len(wanted), request.limits
             )
-            first = containers.upright(frame, reformatter, None)
+            turn = containers.orientation(frame)
+            first = containers.upright(frame, reformatter, None, turn)
             clip = np.empty((len(wanted), *first.shape), np.uint8)
             clip[0] = first
         else:
-            clip[place] = containers.upright(frame, reformatter, clip.shape[1:])
+            clip[place] = containers.upright(frame, reformatter, clip.shape[1:], turn)
         place += 1
         if place == len(wanted):
             return clip

@@ -164,11 +164,13 @@ def frames(video: bytes, *, time_limit: float = TIME_LIMIT) -> Iterator[np.ndarr
             yield from jpeg_decoding.frames(stored, time.thread_time() + time_limit)
             return
         reformatter = av.video.reformatter.VideoReformatter()
-        shape = None
+        shape, turn = None, containers.AS_STORED
         with containers.open_video(video, time.thread_time() + time_limit) as opened:
             for frame in containers.decoded(opened):
+                if shape is None:
+                    turn = containers.orientation(frame)
                 picture = np.ascontiguousarray(
-                    containers.upright(frame, reformatter, shape)
+                    containers.upright(frame, reformatter, shape, turn)
                 )
                 shape = picture.shape
                 yield picture

@@ -157,7 +157,10 @@ def ours(row: Row, dtype: str = "float32") -> Calls:
         model = train_state.merge(graph, params, stats)
         return model(clips, train=False).logits
 
-    @functools.partial(jax.jit, compiler_options=compiler_options.for_train_step("cpu"))
+    spec = models.MODELS[row.model]
+    options = compiler_options.for_train_step(spec, row.size, "cpu")
+
+    @functools.partial(jax.jit, compiler_options=options)
     @functools.partial(jax.value_and_grad, has_aux=True)
     def train(
         params: train_state.Tree,

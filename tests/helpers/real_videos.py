@@ -30,9 +30,8 @@ FACTS = {
 
 def in_sequence(content):
     """Returns all frames, with no packet left out."""
-    with containers.open_video(content, time.monotonic() + 60) as opened:
+    with containers.open_video(content, time.thread_time() + 60) as opened:
         reformatter = av.video.reformatter.VideoReformatter()
-        return [
-            containers.upright(frame, reformatter, None)
-            for frame in containers.decoded(opened)
-        ]
+        frames = list(containers.decoded(opened))
+        turn = containers.orientation(frames[0])
+        return [containers.upright(frame, reformatter, None, turn) for frame in frames]
