@@ -86,16 +86,14 @@ _TINY = Spec(
 )
 
 # For clips of 8x112x112, two million parameters: a SlowOnly-R10 of half its width.
-_SMALL = dataclasses.replace(
-    _TINY,
-    depths=(1, 1, 1, 1),
-    time_kernels=((1, 1), (1, 1), (3, 1), (3, 1)),
+_SMALL = Spec(
+    "basic",
+    (1, 1, 1, 1),
+    ((1, 1), (1, 1), (3, 1), (3, 1)),
     widths=(32, 64, 128, 256),
-    time_strides=(1, 1, 1, 1),
-    space_strides=(1, 2, 2, 2),
     stem_width=32,
-    stem_kernel=(1, 7, 7),
-    pool_window=(1, 3, 3),
+    kernel_start="pytorch",
+    head_scale=0.07,
     saar_width=32,
 )
 
